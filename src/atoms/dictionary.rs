@@ -1,0 +1,102 @@
+//! A dictionary of unit atoms.
+
+use super::AtomsError;
+use crate::linalg::{Matrix, dot, norm};
+
+/// Entries beyond this are refused: their squares overflow.
+const MAX_MAGNITUDE: f64 = 1e140;
+
+/// Unit atoms `d₁ … d_M`, n × M with an atom a column; M may be 0.
+///
+/// "Unit" is up to rounding: the computed length is within a few units in the
+/// last place of 1, and certificates account for the difference.
+#[derive(Clone, Debug, PartialEq)]
+#[doc(alias = "W_dec")]
+pub struct Dictionary(Matrix);
+
+impl Dictionary {
+    /// A dictionary without atoms in dimension `dim`.
+    #[must_use]
+    pub fn empty(dim: usize) -> Self {
+        Self(Matrix::zeros(dim, 0))
+    }
+
+    /// Divides every atom by its length and gives the lengths too.
+    ///
+    /// # Errors
+    /// [`AtomsError::AtomEntry`] and [`AtomsError::ZeroAtom`], naming the atom.
+    pub fn normalise(mut atoms: Matrix) -> Result<(Self, Vec<f64>), AtomsError> {
+        let mut lengths = Vec::with_capacity(atoms.ncols());
+        for atom in 0..atoms.ncols() {
+            let column = atoms.col_mut(atom);
+            if let Some(coordinate) = column.iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
+                return Err(AtomsError::AtomEntry { atom, coordinate, value: column[coordinate] });
+            }
+            // Scaling by the largest entry first keeps tiny atoms from underflowing.
+            let largest = column.iter().fold(0.0, |m, v| crate::num::max(m, v.abs()));
+            if largest == 0.0 {
+                return Err(AtomsError::ZeroAtom { atom });
+            }
+            if (norm(column) - 1.0).abs() <= UNIT_TOLERANCE {
+                lengths.push(1.0);
+                continue;
+            }
+            column.iter_mut().for_each(|v| *v /= largest);
+            let length = norm(column);
+            column.iter_mut().for_each(|v| *v /= length);
+            lengths.push(largest * length);
+        }
+        Ok((Self(atoms), lengths))
+    }
+
+    /// Number of atoms M.
+    #[must_use]
+    #[doc(alias = "d_sae")]
+    #[doc(alias = "n_components")]
+    pub fn len(&self) -> usize {
+        self.0.ncols()
+    }
+
+    /// Whether there is no atom.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.ncols() == 0
+    }
+
+    /// Dimension n.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.0.nrows()
+    }
+
+    /// Atom `k`.
+    #[must_use]
+    pub fn atom(&self, k: usize) -> &[f64] {
+        self.0.col(k)
+    }
+
+    /// The atoms in order.
+    pub fn atoms(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.0.columns()
+    }
+
+    /// The atoms as an n × M matrix.
+    #[must_use]
+    pub fn matrix(&self) -> &Matrix {
+        &self.0
+    }
+
+    /// Largest `|d_jᵀd_l|` over pairs `j ≠ l`; 0 with fewer than two atoms. O(nM²).
+    #[must_use]
+    pub fn max_coherence(&self) -> f64 {
+        use rayon::prelude::*;
+        (1..self.len())
+            .into_par_iter()
+            .map(|j| (0..j).map(|l| dot(self.atom(j), self.atom(l)).abs()).fold(0.0, crate::num::max))
+            .reduce(|| 0.0, crate::num::max)
+    }
+}
+
+/// How far from 1 a computed length may be for the atom to be left as it is:
+/// a few roundings of a sum, so that re-reading a written dictionary changes nothing.
+const UNIT_TOLERANCE: f64 = 16.0 * f64::EPSILON;

@@ -1,0 +1,121 @@
+//! A dictionary, its codes and a centre: one feasible point of the joint problem.
+
+use super::{AtomsError, Codes, Dictionary};
+use crate::linalg::Matrix;
+
+/// A feasible point `(D, Z, b)` of the joint problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Factorization {
+    dictionary: Dictionary,
+    codes: Codes,
+    center: Option<Vec<f64>>,
+}
+
+/// What was done to atoms that were not of unit length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rescaled {
+    /// Atoms whose length was not 1.
+    pub atoms: usize,
+    /// Shortest length found.
+    pub shortest: f64,
+    /// Longest length found.
+    pub longest: f64,
+}
+
+impl Factorization {
+    /// Joins the parts.
+    ///
+    /// # Errors
+    /// [`AtomsError::Shape`] if the numbers of atoms differ or the centre has
+    /// another dimension; [`AtomsError::Center`] if it is not finite.
+    pub fn new(dictionary: Dictionary, codes: Codes, center: Option<Vec<f64>>) -> Result<Self, AtomsError> {
+        if dictionary.len() != codes.atoms() {
+            return Err(AtomsError::Shape {
+                what: "atoms in the codes",
+                expected: dictionary.len(),
+                found: codes.atoms(),
+            });
+        }
+        if let Some(center) = &center {
+            if center.len() != dictionary.dim() {
+                return Err(AtomsError::Shape {
+                    what: "dimension of the centre",
+                    expected: dictionary.dim(),
+                    found: center.len(),
+                });
+            }
+            if let Some(coordinate) = center.iter().position(|v| !v.is_finite()) {
+                return Err(AtomsError::Center { coordinate, value: center[coordinate] });
+            }
+        }
+        Ok(Self { dictionary, codes, center })
+    }
+
+    /// Joins foreign parts: atoms of any positive length are divided by it and
+    /// their codes multiplied, so that every product `d_k z_k` stays.
+    ///
+    /// # Errors
+    /// As [`Dictionary::normalise`], [`Codes::new`] and [`Factorization::new`];
+    /// an atom of length 0 is refused.
+    pub fn from_foreign(
+        atoms: Matrix,
+        codes: Codes,
+        center: Option<Vec<f64>>,
+    ) -> Result<(Self, Option<Rescaled>), AtomsError> {
+        let (dictionary, lengths) = Dictionary::normalise(atoms)?;
+        if dictionary.len() != codes.atoms() {
+            return Self::new(dictionary, codes, center).map(|f| (f, None));
+        }
+        let changed = lengths.iter().filter(|l| **l != 1.0).count();
+        if changed == 0 {
+            return Ok((Self::new(dictionary, codes, center)?, None));
+        }
+        let columns: Vec<Vec<(usize, f64)>> = (0..codes.points())
+            .map(|i| {
+                codes.column(i).iter().map(|(k, v)| (k, v * lengths[k])).filter(|(_, v)| *v > 0.0).collect()
+            })
+            .collect();
+        for (point, column) in columns.iter().enumerate() {
+            if let Some(&(atom, value)) = column.iter().find(|(_, v)| !v.is_finite()) {
+                return Err(AtomsError::Code { atom, point, value });
+            }
+        }
+        let record = Rescaled {
+            atoms: changed,
+            shortest: lengths.iter().copied().fold(f64::INFINITY, crate::num::min),
+            longest: lengths.iter().copied().fold(0.0, crate::num::max),
+        };
+        let codes = Codes::from_columns(codes.atoms(), &columns);
+        Ok((Self::new(dictionary, codes, center)?, Some(record)))
+    }
+
+    /// The atoms D.
+    #[must_use]
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// The codes Z.
+    #[must_use]
+    pub fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    /// The centre b; `None` stands for 0.
+    #[must_use]
+    pub fn center(&self) -> Option<&[f64]> {
+        self.center.as_deref()
+    }
+
+    /// Number of atoms M.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.dictionary.len()
+    }
+
+    /// The parts.
+    #[must_use]
+    pub fn into_parts(self) -> (Dictionary, Codes, Option<Vec<f64>>) {
+        (self.dictionary, self.codes, self.center)
+    }
+}

@@ -1,0 +1,59 @@
+//! What a solution is made of: unit atoms, sparse nonnegative codes, a centre.
+
+mod codes;
+mod dictionary;
+mod factorization;
+
+pub use codes::Codes;
+pub use dictionary::Dictionary;
+pub use factorization::{Factorization, Rescaled};
+
+/// Why atoms, codes or a centre are refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AtomsError {
+    /// An entry of the dictionary is NaN, infinite, or too large to square.
+    #[error("atom {atom}, coordinate {coordinate}: expected a finite number of moderate size, found {value}")]
+    AtomEntry {
+        /// Index of the atom.
+        atom: usize,
+        /// Index of the coordinate.
+        coordinate: usize,
+        /// What was found.
+        value: f64,
+    },
+    /// An atom of length zero has no direction.
+    #[error("atom {atom} has length 0")]
+    ZeroAtom {
+        /// Index of the atom.
+        atom: usize,
+    },
+    /// A code is NaN, infinite or negative.
+    #[error("code of atom {atom} at datapoint {point}: expected a finite number at least 0, found {value}")]
+    Code {
+        /// Index of the atom.
+        atom: usize,
+        /// Index of the datapoint.
+        point: usize,
+        /// What was found.
+        value: f64,
+    },
+    /// Shapes that do not fit together.
+    #[error("{what}: expected {expected}, found {found}")]
+    Shape {
+        /// Which size.
+        what: &'static str,
+        /// The size the other part asks for.
+        expected: usize,
+        /// The size found.
+        found: usize,
+    },
+    /// An entry of the centre is NaN or infinite.
+    #[error("centre, coordinate {coordinate}: expected a finite number, found {value}")]
+    Center {
+        /// Index of the coordinate.
+        coordinate: usize,
+        /// What was found.
+        value: f64,
+    },
+}

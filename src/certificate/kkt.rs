@@ -1,0 +1,172 @@
+//! Stationarity residuals (theorem `stationarity`).
+//!
+//! ```math
+//! \text{codes: } d_k^\top r_i \le \frac{\lambda^2 s_k+\gamma^2 z_{ki}}{g(z_k)},\ \text{equality where } z_{ki}>0;\qquad
+//! \text{atoms: } \sum_i w_iz_{ki}r_i=g(z_k)\,d_k;\qquad
+//! \text{centre: } \sum_i w_ir_i=0 .
+//! ```
+//!
+//! At γ = 0 the right-hand side of the first is λ. An atom without codes asks
+//! for `g°(R̃ᵀd_k) ≤ 1` instead. `DᵀR` is formed a block of datapoints at a time.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::atoms::Factorization;
+use crate::linalg::{Matrix, axpy, norm};
+use crate::num::max;
+use crate::problem::Problem;
+
+/// A violation and the size it is compared with, both in units of the gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Residual {
+    /// Largest violation.
+    pub value: f64,
+    /// Natural size: `value / scale` is relative.
+    pub scale: f64,
+}
+
+impl Residual {
+    /// `value / scale`, and 0 where both are 0.
+    #[must_use]
+    pub fn relative(self) -> f64 {
+        if self.value == 0.0 { 0.0 } else { self.value / self.scale }
+    }
+}
+
+/// Stationarity of a point in its three groups of variables.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kkt {
+    /// Per unit weight; the scale is the largest mean slope `g(z_k)/s_k` (λ at γ = 0).
+    pub codes: Residual,
+    /// The scale is the largest `g(z_k)`.
+    pub dictionary: Residual,
+    /// `‖Σ wᵢrᵢ‖` against `Σ wᵢ‖rᵢ‖`; zero when no centre is learnt.
+    pub center: Residual,
+}
+
+impl Kkt {
+    /// The largest of the three relative residuals.
+    #[must_use]
+    pub fn relative(&self) -> f64 {
+        max(self.codes.relative(), max(self.dictionary.relative(), self.center.relative()))
+    }
+}
+
+/// Entries of one block of `DᵀR` (512 kB): large enough for the product to run
+/// at full speed, small enough to stay in cache.
+const BLOCK_ENTRIES: usize = 1 << 16;
+
+/// Moments of one atom's codes.
+struct Usage {
+    /// `s_k = Σ wᵢz_ki`.
+    mass: f64,
+    /// `g(z_k)`.
+    gauge: f64,
+}
+
+/// Computes the residuals. `residuals` are those of `point`. O(nMN) time,
+/// O(nM) memory beyond the input.
+#[must_use]
+pub fn residuals(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Kkt {
+    let weights = problem.data().weights();
+    let rows = point.codes().rows();
+    let (lambda, gamma) = (problem.lambda(), problem.gamma());
+    let usage: Vec<Usage> = rows
+        .iter()
+        .map(|row| {
+            let (mut mass, mut energy) = (0.0, 0.0);
+            for (i, z) in row.iter() {
+                mass += weights[i] * z;
+                energy += weights[i] * z * z;
+            }
+            Usage { mass, gauge: (lambda * mass).hypot(gamma * energy.sqrt()) }
+        })
+        .collect();
+    let largest_slope = usage.iter().filter(|u| u.mass > 0.0).map(|u| u.gauge / u.mass).fold(0.0, max);
+    let scale = if largest_slope > 0.0 { largest_slope } else { lambda.hypot(gamma) };
+    let dead = dead_atoms(problem, point, residuals, &usage);
+    let codes = Residual { value: max(codes(problem, point, residuals, &usage), dead * scale), scale };
+    let dictionary = rows
+        .par_iter()
+        .enumerate()
+        .map(|(k, row)| {
+            let mut gradient = vec![0.0; problem.dim()];
+            for (i, z) in row.iter() {
+                axpy(weights[i] * z, residuals.col(i), &mut gradient);
+            }
+            axpy(-usage[k].gauge, point.dictionary().atom(k), &mut gradient);
+            norm(&gradient)
+        })
+        .reduce(|| 0.0, max);
+    let dictionary = Residual { value: dictionary, scale: usage.iter().map(|u| u.gauge).fold(0.0, max) };
+    let center =
+        if problem.centered() { center(problem, residuals) } else { Residual { value: 0.0, scale: 0.0 } };
+    Kkt { codes, dictionary, center }
+}
+
+fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[Usage]) -> f64 {
+    let atoms = point.width();
+    if atoms == 0 {
+        return 0.0;
+    }
+    let (lambda, gamma) = (problem.lambda(), problem.gamma());
+    let slope = |k: usize, z: f64| {
+        if gamma == 0.0 {
+            lambda
+        } else if usage[k].gauge > 0.0 {
+            (lambda * lambda * usage[k].mass + gamma * gamma * z) / usage[k].gauge
+        } else {
+            f64::INFINITY // judged by the polar instead
+        }
+    };
+    let block = (BLOCK_ENTRIES / atoms).clamp(8, 4096);
+    (0..problem.len().div_ceil(block))
+        .into_par_iter()
+        .map(|c| {
+            let range: Vec<usize> = (c * block..((c + 1) * block).min(problem.len())).collect();
+            let correlations = point.dictionary().matrix().transpose_times(&residuals.select_columns(&range));
+            let mut worst = 0.0;
+            let mut code = vec![0.0; atoms];
+            for (offset, &i) in range.iter().enumerate() {
+                code.fill(0.0);
+                point.codes().column(i).iter().for_each(|(k, &z)| code[k] = z);
+                for (k, (&c, &z)) in correlations.col(offset).iter().zip(&code).enumerate() {
+                    let g = c - slope(k, z);
+                    worst = max(worst, if z > 0.0 { g.abs() } else { g });
+                }
+            }
+            worst
+        })
+        .reduce(|| 0.0, max)
+}
+
+/// Largest `g°(R̃ᵀd_k) − 1` over atoms without codes, at γ > 0; 0 if none violates.
+fn dead_atoms(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[Usage]) -> f64 {
+    if problem.gamma() == 0.0 {
+        return 0.0;
+    }
+    let a = problem.data().sqrt_weights();
+    let gauge = problem.gauge();
+    (0..point.width())
+        .into_par_iter()
+        .filter(|&k| usage[k].mass == 0.0)
+        .map(|k| {
+            let atom = point.dictionary().atom(k);
+            let v: Vec<f64> =
+                residuals.columns().zip(a).map(|(r, a)| a * crate::linalg::dot(r, atom)).collect();
+            let mut z = vec![0.0; v.len()];
+            gauge.polar(&v, &mut z).value - 1.0
+        })
+        .reduce(|| 0.0, max)
+}
+
+fn center(problem: &Problem, residuals: &Matrix) -> Residual {
+    let mut sum = vec![0.0; problem.dim()];
+    let mut scale = 0.0;
+    for (r, &w) in residuals.columns().zip(problem.data().weights()) {
+        axpy(w, r, &mut sum);
+        scale += w * norm(r);
+    }
+    Residual { value: norm(&sum), scale }
+}

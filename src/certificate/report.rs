@@ -1,0 +1,219 @@
+//! The certificate: every number recomputed, each tied to what proves it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bound, BoundKind, Estimate, Kkt, Options, Verdict};
+use crate::atoms::Factorization;
+use crate::linalg::{Matrix, distance_sq, norm_sq};
+use crate::num::{Lower, Upper, gap};
+use crate::problem::Problem;
+use crate::problem::objective::Objective;
+
+/// Descriptive figures of a point; nothing is claimed by them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Number of atoms.
+    pub atoms: usize,
+    /// Mean number of nonzero codes a datapoint.
+    pub mean_l0: f64,
+    /// `1 − Σ wᵢ‖rᵢ‖² / Σ wᵢ‖xᵢ − x̄‖²` with the weighted mean x̄; `None` when the
+    /// data do not vary.
+    pub explained_variance: Option<f64>,
+    /// Largest `|d_jᵀd_l|` over pairs.
+    pub max_coherence: f64,
+}
+
+impl Statistics {
+    pub(super) fn of(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Self {
+        let data = problem.data();
+        let mean = data.mean();
+        let (mut left, mut total) = (0.0, 0.0);
+        for ((x, r), &w) in data.points().columns().zip(residuals.columns()).zip(data.weights()) {
+            left += w * norm_sq(r);
+            total += w * distance_sq(x, &mean);
+        }
+        Self {
+            atoms: point.width(),
+            mean_l0: point.codes().mean_l0(),
+            explained_variance: (total > 0.0).then(|| 1.0 - left / total),
+            max_coherence: point.dictionary().max_coherence(),
+        }
+    }
+}
+
+/// What is proved of a point of a problem. Made by [`certify`](super::certify).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate {
+    /// Objective of the point, as computed.
+    objective: f64,
+    /// Proved upper bound of the same.
+    upper: Upper,
+    bound: Bound,
+    estimate: Option<Estimate>,
+    kkt: Kkt,
+    statistics: Statistics,
+    verdict: Verdict,
+}
+
+impl Certificate {
+    pub(super) fn new(
+        problem: &Problem,
+        primal: Objective,
+        bound: Bound,
+        estimate: Option<Estimate>,
+        kkt: Kkt,
+        statistics: Statistics,
+        options: &Options,
+    ) -> Self {
+        let mut certificate = Self {
+            objective: primal.value(),
+            upper: primal.upper,
+            bound,
+            estimate,
+            kkt,
+            statistics,
+            verdict: Verdict::Feasible,
+        };
+        certificate.verdict = certificate.judge(problem, options);
+        certificate
+    }
+
+    fn judge(&self, problem: &Problem, options: &Options) -> Verdict {
+        let relative = self.kkt.relative();
+        if !(relative <= options.stationarity) {
+            let (name, residual) =
+                [("codes", self.kkt.codes), ("dictionary", self.kkt.dictionary), ("centre", self.kkt.center)]
+                    .into_iter()
+                    .max_by(|l, r| l.1.relative().total_cmp(&r.1.relative()))
+                    .expect("three groups");
+            return Verdict::Refuted {
+                reason: format!(
+                    "not stationary: {name} violate theorem stationarity by {:.2e} of their scale (allowed {:.1e})",
+                    residual.relative(),
+                    options.stationarity
+                ),
+            };
+        }
+        if !options.bounds {
+            return Verdict::Feasible;
+        }
+        if self.relative_gap() <= options.tolerance {
+            return Verdict::Global;
+        }
+        let centre = if problem.centered() { " (centre free)" } else { "" };
+        Verdict::Undecided {
+            reason: format!(
+                "stationary, but the certified relative gap{centre} {:.2e} is above the tolerance {:.1e}",
+                self.relative_gap(),
+                options.tolerance
+            ),
+        }
+    }
+
+    /// Objective of the point, as computed.
+    #[must_use]
+    pub fn objective(&self) -> f64 {
+        self.objective
+    }
+
+    /// A proved upper bound of the objective of the point.
+    #[must_use]
+    pub fn upper(&self) -> Upper {
+        self.upper
+    }
+
+    /// The best certified lower bound of the convex optimum (any width).
+    #[must_use]
+    pub fn lower_bound(&self) -> Lower {
+        self.bound.lower
+    }
+
+    /// How the lower bound was proved.
+    #[must_use]
+    pub fn bound_kind(&self) -> BoundKind {
+        self.bound.kind
+    }
+
+    /// Certified gap `upper − lower`.
+    #[must_use]
+    pub fn gap(&self) -> f64 {
+        gap(self.upper, self.bound.lower)
+    }
+
+    /// Certified relative gap, in units of the objective; 0 when that is 0.
+    #[must_use]
+    pub fn relative_gap(&self) -> f64 {
+        relative(self.gap(), self.objective)
+    }
+
+    /// The bound estimated with a heuristic polar: never certified.
+    #[must_use]
+    pub fn estimate(&self) -> Option<Estimate> {
+        self.estimate
+    }
+
+    /// Relative gap to the estimated bound; not certified.
+    #[must_use]
+    pub fn estimated_relative_gap(&self) -> Option<f64> {
+        self.estimate.map(|e| relative(crate::num::max(self.objective - e.lower_bound, 0.0), self.objective))
+    }
+
+    /// Stationarity residuals.
+    #[must_use]
+    pub fn kkt(&self) -> &Kkt {
+        &self.kkt
+    }
+
+    /// Descriptive figures.
+    #[must_use]
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// What is proved, in a word.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+}
+
+fn relative(gap: f64, objective: f64) -> f64 {
+    if objective > 0.0 { gap / objective } else { 0.0 }
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "verdict              {}", self.verdict)?;
+        writeln!(f, "objective            {:.9}", self.objective)?;
+        writeln!(
+            f,
+            "certified bound      {:.9}  ({}; relative gap {:.2e})",
+            self.bound.lower.get(),
+            self.bound.kind.as_str(),
+            self.relative_gap()
+        )?;
+        if let (Some(estimate), Some(gap)) = (self.estimate, self.estimated_relative_gap()) {
+            writeln!(
+                f,
+                "estimated bound      {:.9}  (not certified; relative gap {gap:.2e})",
+                estimate.lower_bound
+            )?;
+        }
+        writeln!(
+            f,
+            "stationarity         codes {:.1e}, dictionary {:.1e}, centre {:.1e} (relative)",
+            self.kkt.codes.relative(),
+            self.kkt.dictionary.relative(),
+            self.kkt.center.relative()
+        )?;
+        let s = &self.statistics;
+        write!(f, "atoms {}, mean L0 {:.2}, max coherence {:.4}", s.atoms, s.mean_l0, s.max_coherence)?;
+        if let Some(variance) = s.explained_variance {
+            write!(f, ", explained variance {variance:.4}")?;
+        }
+        writeln!(f)?;
+        write!(f, "not claimed: optimality for this number of atoms; the estimated bound proves nothing")
+    }
+}

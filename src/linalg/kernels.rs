@@ -1,0 +1,177 @@
+//! Dense vector kernels and the three products a first-order sweep is made of.
+//!
+//! Sums run over eight fixed lanes, so the compiler vectorises them and the
+//! result does not depend on the instruction set: no fused operations.
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use super::Matrix;
+
+/// Lanes of the unrolled sums: one AVX-512 register, two of AVX2. Changing it
+/// changes the last bits of every result.
+const LANES: usize = 8;
+
+/// Matrix entries one parallel task works on: below, waking a thread costs more
+/// than it saves; at ten times this, two cores stay unused on small problems.
+const CHUNK_ENTRIES: usize = 1 << 16;
+
+/// Runs `f` compiled for the best instruction set of this machine.
+#[inline(always)]
+pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(f)
+}
+
+/// Inner product; the shorter length counts.
+#[inline(always)]
+#[must_use]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (a8, a_rest) = a.as_chunks::<LANES>();
+    let (b8, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a8.iter().zip(b8) {
+        for l in 0..LANES {
+            lanes[l] += x[l] * y[l];
+        }
+    }
+    let mut sum = fold(lanes);
+    for (x, y) in a_rest.iter().zip(b_rest) {
+        sum += x * y;
+    }
+    sum
+}
+
+/// Sum of the lanes, pairwise.
+#[inline(always)]
+fn fold(v: [f64; LANES]) -> f64 {
+    ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+}
+
+/// `‖a‖²`.
+#[inline(always)]
+#[must_use]
+pub fn norm_sq(a: &[f64]) -> f64 {
+    dot(a, a)
+}
+
+/// `‖a‖`.
+#[inline(always)]
+#[must_use]
+pub fn norm(a: &[f64]) -> f64 {
+    norm_sq(a).sqrt()
+}
+
+/// `‖a − b‖²`.
+#[must_use]
+pub fn distance_sq(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+}
+
+/// `y += c · x`.
+#[inline(always)]
+pub fn axpy(c: f64, x: &[f64], y: &mut [f64]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += c * x;
+    }
+}
+
+/// Columns a parallel task works on, for columns of `rows` entries: a function
+/// of the shape alone.
+pub(crate) fn chunk_columns(rows: usize) -> usize {
+    (CHUNK_ENTRIES / rows.max(1)).max(1)
+}
+
+/// `out_i = R_iᵀ d` for every column i. O(nN).
+pub(crate) fn correlate(matrix: &Matrix, direction: &[f64], out: &mut [f64]) {
+    let rows = matrix.nrows();
+    let chunk = chunk_columns(rows);
+    let work = |data: &[f64], out: &mut [f64]| {
+        simd(
+            #[inline(always)]
+            || {
+                for (column, value) in data.chunks_exact(rows).zip(out) {
+                    *value = dot(column, direction);
+                }
+            },
+        );
+    };
+    if matrix.ncols() <= chunk {
+        work(matrix.as_slice(), out);
+    } else {
+        matrix
+            .as_slice()
+            .par_chunks(chunk * rows)
+            .zip(out.par_chunks_mut(chunk))
+            .for_each(|(d, o)| work(d, o));
+    }
+}
+
+/// `out = Σ_i z_i R_i`, skipping zero coefficients. O(n · nnz).
+pub(crate) fn combine(matrix: &Matrix, coefficients: &[f64], out: &mut [f64]) {
+    let rows = matrix.nrows();
+    let chunk = chunk_columns(rows);
+    let work = |data: &[f64], z: &[f64], out: &mut [f64]| {
+        simd(
+            #[inline(always)]
+            || {
+                for (column, &c) in data.chunks_exact(rows).zip(z) {
+                    if c != 0.0 {
+                        axpy(c, column, out);
+                    }
+                }
+            },
+        );
+    };
+    out.fill(0.0);
+    if matrix.ncols() <= chunk {
+        work(matrix.as_slice(), coefficients, out);
+    } else {
+        let partial: Vec<Vec<f64>> = matrix
+            .as_slice()
+            .par_chunks(chunk * rows)
+            .zip(coefficients.par_chunks(chunk))
+            .map(|(d, z)| {
+                let mut sum = vec![0.0; rows];
+                work(d, z, &mut sum);
+                sum
+            })
+            .collect();
+        for sum in &partial {
+            axpy(1.0, sum, out);
+        }
+    }
+}
+
+/// `R += old · z_oldᵀ − new · z_newᵀ`: one atom of a residual replaced. O(n · nnz).
+pub(crate) fn replace_outer(matrix: &mut Matrix, old: &[f64], z_old: &[f64], new: &[f64], z_new: &[f64]) {
+    let rows = matrix.nrows();
+    let chunk = chunk_columns(rows);
+    let work = |data: &mut [f64], z_old: &[f64], z_new: &[f64]| {
+        simd(
+            #[inline(always)]
+            || {
+                for ((column, &p), &q) in data.chunks_exact_mut(rows).zip(z_old).zip(z_new) {
+                    if p != 0.0 && q != 0.0 {
+                        for ((r, o), n) in column.iter_mut().zip(old).zip(new) {
+                            *r += p * o - q * n;
+                        }
+                    } else if p != 0.0 {
+                        axpy(p, old, column);
+                    } else if q != 0.0 {
+                        axpy(-q, new, column);
+                    }
+                }
+            },
+        );
+    };
+    if matrix.ncols() <= chunk {
+        work(matrix.as_mut_slice(), z_old, z_new);
+    } else {
+        matrix
+            .as_mut_slice()
+            .par_chunks_mut(chunk * rows)
+            .zip(z_old.par_chunks(chunk))
+            .zip(z_new.par_chunks(chunk))
+            .for_each(|((d, p), q)| work(d, p, q));
+    }
+}

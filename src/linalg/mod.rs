@@ -1,0 +1,17 @@
+//! Dense and sparse kernels: products of a dense matrix with atoms and codes,
+//! parallel and with the same result for any thread count.
+//!
+//! Work is cut into chunks whose size depends on the problem alone; partial
+//! sums are combined in order. faer does the dense factorisations, always with
+//! its sequential mode (its threaded results depend on the thread count).
+
+mod dense;
+mod kernels;
+pub mod psd;
+mod sparse;
+
+pub use dense::Matrix;
+pub(crate) use dense::symmetric_eigen;
+pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
+pub(crate) use kernels::{chunk_columns, combine, correlate, replace_outer, simd};
+pub use sparse::{Row, rows_of, subtract_product};

@@ -1,0 +1,90 @@
+//! Kernels on sparse codes held in sprs containers: rows of codes, and the
+//! residual `X − D Z`, parallel over datapoints.
+
+use rayon::prelude::*;
+use sprs::CsMatView;
+
+use super::{Matrix, axpy, chunk_columns, simd};
+
+/// One atom's codes: the datapoints that use it, ascending, and how much.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// Datapoints with a nonzero code.
+    pub indices: Vec<usize>,
+    /// The codes.
+    pub values: Vec<f64>,
+}
+
+impl Row {
+    /// The nonzero entries of a dense vector.
+    #[must_use]
+    pub fn from_dense(dense: &[f64]) -> Self {
+        let mut row = Self::default();
+        for (i, &v) in dense.iter().enumerate() {
+            if v != 0.0 {
+                row.indices.push(i);
+                row.values.push(v);
+            }
+        }
+        row
+    }
+
+    /// Writes the row into `dense`, which must be all zero.
+    pub(crate) fn scatter(&self, dense: &mut [f64]) {
+        for (i, v) in self.iter() {
+            dense[i] = v;
+        }
+    }
+
+    /// Number of nonzero codes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether no datapoint uses the atom.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The pairs (datapoint, code).
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, f64)> + '_ {
+        self.indices.iter().copied().zip(self.values.iter().copied())
+    }
+}
+
+/// The rows of a matrix of codes held by columns (CSC, M × N). O(nnz + M).
+#[must_use]
+pub fn rows_of(codes: CsMatView<'_, f64>) -> Vec<Row> {
+    let mut rows = vec![Row::default(); codes.rows()];
+    for (i, column) in codes.outer_iterator().enumerate() {
+        for (k, &value) in column.iter() {
+            if value != 0.0 {
+                rows[k].indices.push(i);
+                rows[k].values.push(value);
+            }
+        }
+    }
+    rows
+}
+
+/// `out −= D Z` for codes held by columns (CSC). O(n · nnz), parallel over datapoints.
+pub fn subtract_product(dictionary: &Matrix, codes: CsMatView<'_, f64>, out: &mut Matrix) {
+    let rows = out.nrows();
+    let chunk = chunk_columns(rows);
+    out.as_mut_slice().par_chunks_mut(chunk * rows.max(1)).enumerate().for_each(|(c, block)| {
+        simd(
+            #[inline(always)]
+            || {
+                for (offset, column) in block.chunks_exact_mut(rows).enumerate() {
+                    if let Some(code) = codes.outer_view(c * chunk + offset) {
+                        for (k, &value) in code.iter() {
+                            axpy(-value, dictionary.col(k), column);
+                        }
+                    }
+                }
+            },
+        );
+    });
+}

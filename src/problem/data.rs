@@ -1,0 +1,172 @@
+//! Validated data with weights.
+
+use crate::linalg::Matrix;
+
+/// Largest magnitude accepted: squares of larger entries overflow in sums.
+/// Data beyond it must be rescaled, which scales λ and γ alike.
+const MAX_MAGNITUDE: f64 = 1e140;
+
+/// Why data or weights are refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No datapoint, or datapoints without coordinates.
+    #[error(
+        "data must have at least one datapoint and one dimension, found {points} datapoints of dimension {dim}"
+    )]
+    Empty {
+        /// Datapoints found.
+        points: usize,
+        /// Dimension found.
+        dim: usize,
+    },
+    /// A NaN or an infinity.
+    #[error("datapoint {point}, coordinate {coordinate}: expected a finite number, found {value}")]
+    NotFinite {
+        /// Index of the datapoint.
+        point: usize,
+        /// Index of the coordinate.
+        coordinate: usize,
+        /// What was found.
+        value: f64,
+    },
+    /// An entry whose square would overflow.
+    #[error(
+        "datapoint {point}, coordinate {coordinate}: {value:e} is beyond 1e140, rescale the data (and lambda, gamma)"
+    )]
+    TooLarge {
+        /// Index of the datapoint.
+        point: usize,
+        /// Index of the coordinate.
+        coordinate: usize,
+        /// What was found.
+        value: f64,
+    },
+    /// The number of weights is not the number of datapoints.
+    #[error("expected {expected} weights, one a datapoint, found {found}")]
+    WeightCount {
+        /// Datapoints.
+        expected: usize,
+        /// Weights.
+        found: usize,
+    },
+    /// A weight that is zero, negative, infinite or NaN, alone or after
+    /// normalisation to sum 1.
+    #[error("weight {index} must be a positive finite number, found {value}")]
+    Weight {
+        /// Index of the weight.
+        index: usize,
+        /// What was found.
+        value: f64,
+    },
+}
+
+/// Data `X` (n × N, a datapoint a column) with positive weights of sum 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    points: Matrix,
+    weights: Vec<f64>,
+    sqrt_weights: Vec<f64>,
+}
+
+impl Data {
+    /// Validates points and weights; `None` is the uniform weight 1/N.
+    pub(super) fn new(points: Matrix, weights: Option<Vec<f64>>) -> Result<Self, DataError> {
+        let (dim, len) = (points.nrows(), points.ncols());
+        if dim == 0 || len == 0 {
+            return Err(DataError::Empty { points: len, dim });
+        }
+        if let Some(at) = points.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
+            let (point, coordinate, value) = (at / dim, at % dim, points.as_slice()[at]);
+            return Err(if value.is_finite() {
+                DataError::TooLarge { point, coordinate, value }
+            } else {
+                DataError::NotFinite { point, coordinate, value }
+            });
+        }
+        let weights = match weights {
+            #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
+            None => vec![1.0 / len as f64; len],
+            Some(weights) => normalised(weights, len)?,
+        };
+        let sqrt_weights = weights.iter().map(|w| w.sqrt()).collect();
+        Ok(Self { points, weights, sqrt_weights })
+    }
+
+    /// The points, n × N.
+    #[must_use]
+    pub fn points(&self) -> &Matrix {
+        &self.points
+    }
+
+    /// Datapoint `i`.
+    #[must_use]
+    pub fn point(&self, i: usize) -> &[f64] {
+        self.points.col(i)
+    }
+
+    /// The normalised weights.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// `a = √w`, the direction the whitened L1 term sums along.
+    #[must_use]
+    pub fn sqrt_weights(&self) -> &[f64] {
+        &self.sqrt_weights
+    }
+
+    /// Number of datapoints N.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "data have at least one datapoint")]
+    pub fn len(&self) -> usize {
+        self.points.ncols()
+    }
+
+    /// Dimension n.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.points.nrows()
+    }
+
+    /// The whitened data: column i is `√wᵢ xᵢ`.
+    #[must_use]
+    pub fn whitened(&self) -> Matrix {
+        let mut out = self.points.clone();
+        for (i, &a) in self.sqrt_weights.iter().enumerate() {
+            out.col_mut(i).iter_mut().for_each(|v| *v *= a);
+        }
+        out
+    }
+
+    /// The weighted mean `Σ wᵢxᵢ / Σ wᵢ`.
+    #[must_use]
+    pub fn mean(&self) -> Vec<f64> {
+        let mut mean = vec![0.0; self.dim()];
+        for (point, &w) in self.points.columns().zip(&self.weights) {
+            crate::linalg::axpy(w, point, &mut mean);
+        }
+        let total: f64 = self.weights.iter().sum();
+        mean.iter_mut().for_each(|v| *v /= total);
+        mean
+    }
+}
+
+fn normalised(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {
+    if weights.len() != len {
+        return Err(DataError::WeightCount { expected: len, found: weights.len() });
+    }
+    if let Some((index, &value)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w > 0.0)) {
+        return Err(DataError::Weight { index, value });
+    }
+    // Dividing by the largest first keeps the sum finite.
+    let largest = weights.iter().copied().fold(0.0, crate::num::max);
+    let scaled: Vec<f64> = weights.iter().map(|w| w / largest).collect();
+    let total: f64 = scaled.iter().sum();
+    let normalised: Vec<f64> = scaled.iter().map(|w| w / total).collect();
+    match normalised.iter().position(|&w| !(w >= f64::MIN_POSITIVE)) {
+        Some(index) => Err(DataError::Weight { index, value: weights[index] }),
+        None => Ok(normalised),
+    }
+}

@@ -1,0 +1,172 @@
+//! The problem: validated data with weights, the penalty, an optional centre,
+//! and the objective, defined here and nowhere else.
+
+mod data;
+pub mod objective;
+mod penalty;
+
+pub use data::{Data, DataError};
+pub use penalty::{Penalty, PenaltyError, huber};
+
+use crate::gauge::Gauge;
+use crate::linalg::Matrix;
+
+/// Why a problem could not be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProblemError {
+    /// The data or the weights are not usable.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The penalties are not usable.
+    #[error(transparent)]
+    Penalty(#[from] PenaltyError),
+}
+
+/// One instance of the joint problem: data, weights, λ, γ, and whether a centre
+/// is learnt.
+///
+/// ```math
+/// \min_{D,\,Z\ge 0,\,b}\ \sum_i w_i\,\tfrac12\lVert x_i-b-Dz_i\rVert^2
+///   +\sum_k \lVert d_k\rVert\, g(z_k),\qquad
+///   g(z)=\sqrt{\lambda^2(\textstyle\sum_i w_iz_i)^2+\gamma^2\sum_i w_iz_i^2}.
+/// ```
+///
+/// With the number of atoms free this is convex in `W = DZ` (theorem
+/// `lift-exact`). At γ = 0 it is the objective of a vanilla sparse autoencoder
+/// with exact codes; the atom price γ goes beyond the source paper.
+///
+/// # Examples
+/// ```
+/// use widedict::{Matrix, Problem};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.3).gamma(0.1).build()?;
+/// assert_eq!((problem.dim(), problem.len()), (2, 2));
+/// # Ok::<(), widedict::ProblemError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    data: Data,
+    penalty: Penalty,
+    centered: bool,
+}
+
+/// Collects the parts of a [`Problem`]; everything is validated in
+/// [`build`](ProblemBuilder::build) and only there.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ProblemBuilder {
+    points: Matrix,
+    weights: Option<Vec<f64>>,
+    lambda: f64,
+    gamma: f64,
+    centered: bool,
+}
+
+impl Problem {
+    /// Starts a problem over `points`, n × N with a datapoint a column.
+    ///
+    /// Defaults: weights 1/N, λ = γ = 0 (one must be set), no centre.
+    pub fn builder(points: impl Into<Matrix>) -> ProblemBuilder {
+        ProblemBuilder { points: points.into(), weights: None, lambda: 0.0, gamma: 0.0, centered: false }
+    }
+
+    /// The data and weights.
+    #[must_use]
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// λ and γ.
+    #[must_use]
+    pub fn penalty(&self) -> Penalty {
+        self.penalty
+    }
+
+    /// The L1 penalty λ.
+    #[must_use]
+    #[doc(alias = "l1_coefficient")]
+    #[doc(alias = "alpha")]
+    pub fn lambda(&self) -> f64 {
+        self.penalty.lambda()
+    }
+
+    /// The atom price γ.
+    #[must_use]
+    pub fn gamma(&self) -> f64 {
+        self.penalty.gamma()
+    }
+
+    /// Whether the centre b is a variable (else it is 0).
+    #[must_use]
+    pub fn centered(&self) -> bool {
+        self.centered
+    }
+
+    /// Number of datapoints N.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a problem has at least one datapoint")]
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Dimension n of the data space.
+    #[must_use]
+    #[doc(alias = "d_in")]
+    pub fn dim(&self) -> usize {
+        self.data.dim()
+    }
+
+    /// The gauge of this problem's code rows, in whitened variables.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge<'_> {
+        Gauge::new(self.data.sqrt_weights(), self.penalty)
+    }
+
+    /// The same problem at other penalties.
+    ///
+    /// # Errors
+    /// [`PenaltyError`] as for [`ProblemBuilder::build`].
+    pub fn with_penalty(&self, lambda: f64, gamma: f64) -> Result<Self, PenaltyError> {
+        Ok(Self { penalty: Penalty::new(lambda, gamma)?, ..self.clone() })
+    }
+}
+
+impl ProblemBuilder {
+    /// Sets λ ≥ 0, the price of a unit of code (half an SAE's L1 coefficient
+    /// when its loss has no ½).
+    pub fn lambda(mut self, lambda: f64) -> Self {
+        self.lambda = lambda;
+        self
+    }
+
+    /// Sets γ ≥ 0, the price of holding an atom per unit of its RMS activation.
+    pub fn gamma(mut self, gamma: f64) -> Self {
+        self.gamma = gamma;
+        self
+    }
+
+    /// Sets the weights, one a datapoint, positive; they are normalised to sum 1.
+    pub fn weights(mut self, weights: Vec<f64>) -> Self {
+        self.weights = Some(weights);
+        self
+    }
+
+    /// Makes the centre b a variable.
+    pub fn centered(mut self, centered: bool) -> Self {
+        self.centered = centered;
+        self
+    }
+
+    /// Validates everything.
+    ///
+    /// # Errors
+    /// [`DataError`] for empty, non-finite or overflowing data and for weights
+    /// of the wrong number or not positive; [`PenaltyError`] unless λ, γ are
+    /// finite, ≥ 0 and not both 0. Each names the entry and its value.
+    pub fn build(self) -> Result<Problem, ProblemError> {
+        let penalty = Penalty::new(self.lambda, self.gamma)?;
+        let data = Data::new(self.points, self.weights)?;
+        Ok(Problem { data, penalty, centered: self.centered })
+    }
+}
