@@ -66,7 +66,7 @@ impl Factorization {
         if dictionary.len() != codes.atoms() {
             return Self::new(dictionary, codes, center).map(|f| (f, None));
         }
-        let changed = lengths.iter().filter(|l| **l != 1.0).count();
+        let changed = lengths.iter().filter(|l| (**l - 1.0).abs() > 0.0).count();
         if changed == 0 {
             return Ok((Self::new(dictionary, codes, center)?, None));
         }
