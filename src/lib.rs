@@ -11,6 +11,7 @@ pub mod num;
 pub mod observer;
 pub mod oracle;
 pub mod problem;
+pub mod relaxation;
 mod solution;
 pub mod wide;
 

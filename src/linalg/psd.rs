@@ -6,10 +6,6 @@
 //! order of evaluation is Higham 2002, theorem 10.3). `proofs/rounding.md` has
 //! the proof with the margin taken here.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
-use faer::{MatMut, Par};
-
 use super::Matrix;
 use crate::num::rounding;
 
@@ -30,19 +26,7 @@ pub fn negative_part_bound(matrix: &Matrix) -> Option<f64> {
     if n == 0 {
         return Some(0.0);
     }
-    let mut factor = matrix.clone();
-    let scratch = cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default());
-    cholesky_in_place(
-        MatMut::from_column_major_slice_mut(factor.as_mut_slice(), n, n),
-        LltRegularization::default(),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .ok()?;
-    if !(0..n).all(|i| factor.get(i, i).is_finite() && factor.get(i, i) > 0.0) {
-        return None;
-    }
+    super::Cholesky::new(matrix.clone())?;
     let g = rounding::gamma(n + EXTRA_ROUNDINGS);
     // (1 + 4g) covers 1/(1 − g) and the rounding of the trace.
     let shift = trace * g * (1.0 + 4.0 * g) * (1.0 + rounding::gamma(n + 2));
