@@ -207,8 +207,8 @@ impl<'p> Rounds<'p> {
         self.point.prune();
         let point = self.point.factorization()?;
         let witness = Witness {
-            dual: None,
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
+            ..Witness::none()
         };
         let options = certificate::Options { tolerance: self.settings.tolerance, ..Default::default() };
         Ok(Solution {
