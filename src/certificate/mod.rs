@@ -5,11 +5,13 @@
 //! [`Certificate`] is computed here from (problem, point, witness).
 
 pub mod bounds;
+pub mod copositive;
 pub mod kkt;
 mod report;
 mod verdict;
 
 pub use bounds::{Bound, BoundKind, Estimate};
+pub use copositive::{Origin, Split};
 pub use kkt::{Kkt, Residual};
 pub use report::{Certificate, Statistics};
 pub use verdict::Verdict;
@@ -29,6 +31,9 @@ pub struct Witness {
     /// Directions at which the polar of the residuals may be large (n × any):
     /// they give the *estimated* bound, never a certified one.
     pub directions: Option<Matrix>,
+    /// A dual point with the entrywise nonnegative part of a split
+    /// (theorem `split-certificate`); used where γ > 0.
+    pub split: Option<Split>,
 }
 
 impl Witness {
@@ -68,7 +73,7 @@ pub enum CertifyError {
     /// A witness of another shape.
     #[error("witness {part}: expected {expected:?}, found {found:?}")]
     Witness {
-        /// `dual` or `directions`.
+        /// `dual`, `directions`, `split dual` or `split slack`.
         part: &'static str,
         /// Rows and columns asked for (columns 0 where any number is accepted).
         expected: (usize, usize),
@@ -111,7 +116,8 @@ impl<S> Certified<S> {
 ///
 /// Computes, from `problem`, `point` and `witness` alone: the objective with
 /// its rounding bounds; stationarity residuals; the best certified lower bound
-/// (wide limit; the spectral split bound where γ > 0; at γ = 0 the exact polar);
+/// (wide limit; the spectral split bound where γ > 0, and the split of the
+/// witness; at γ = 0 the exact polar);
 /// the estimated bound from the witness's directions; the verdict.
 ///
 /// # Guarantees
@@ -138,7 +144,7 @@ pub fn certify(
     }
     let kkt = kkt::residuals(problem, &point, &residuals);
     let bound = if options.bounds {
-        bounds::best(problem, &residuals, witness.dual.as_ref(), primal.upper)
+        bounds::best(problem, &residuals, witness, primal.upper)
     } else {
         Bound { lower: Lower::ZERO, kind: BoundKind::None }
     };
@@ -154,20 +160,20 @@ pub fn certify(
 
 impl Witness {
     fn check(&self, problem: &Problem) -> Result<(), CertifyError> {
-        if let Some(dual) = &self.dual {
-            let (expected, found) = ((problem.dim(), problem.len()), (dual.nrows(), dual.ncols()));
-            if expected != found {
-                return Err(CertifyError::Witness { part: "dual", expected, found });
+        let (dim, len) = (problem.dim(), problem.len());
+        let parts = [
+            ("dual", self.dual.as_ref(), (dim, len)),
+            ("directions", self.directions.as_ref(), (dim, 0)),
+            ("split dual", self.split.as_ref().map(|s| &s.dual), (dim, len)),
+            ("split slack", self.split.as_ref().map(|s| &s.slack), (len, len)),
+        ];
+        for (part, matrix, expected) in parts {
+            let Some(matrix) = matrix else { continue };
+            let found = (matrix.nrows(), matrix.ncols());
+            let fits = found.0 == expected.0 && (part == "directions" || found.1 == expected.1);
+            if !fits {
+                return Err(CertifyError::Witness { part, expected, found });
             }
-        }
-        if let Some(directions) = &self.directions
-            && directions.nrows() != problem.dim()
-        {
-            return Err(CertifyError::Witness {
-                part: "directions",
-                expected: (problem.dim(), 0),
-                found: (directions.nrows(), directions.ncols()),
-            });
         }
         Ok(())
     }

@@ -329,3 +329,23 @@ pub(crate) fn orthonormal_columns(columns: &Matrix) -> Matrix {
     );
     q
 }
+
+/// Eigenvalues (nondecreasing) of a symmetric matrix, of which the lower
+/// triangle is read. `None` as for [`symmetric_eigen`]. O(n³).
+pub(crate) fn symmetric_eigenvalues(matrix: &Matrix) -> Option<Vec<f64>> {
+    let n = matrix.nrows();
+    let mut values = Diag::<f64>::zeros(n);
+    let scratch =
+        evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::No, Par::Seq, Default::default());
+    evd::self_adjoint_evd(
+        matrix.as_faer(),
+        values.as_mut(),
+        None,
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .ok()?;
+    let values: Vec<f64> = values.column_vector().iter().copied().collect();
+    values.iter().all(|v| v.is_finite()).then_some(values)
+}

@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use crate::atoms::Factorization;
+use crate::certificate::{Origin, Split};
 use crate::linalg::{
     Cholesky, Matrix, axpy, correlate, dot, lanczos_largest, orthonormal_columns, symmetric_eigen,
 };
@@ -57,14 +58,11 @@ impl Default for Relaxation {
     }
 }
 
-/// A proposed dual point with its split.
+/// The best proposal of a search.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Split {
-    /// R, unwhitened columns (n × N).
-    pub dual: Matrix,
-    /// `T₀ = diag(1/a) T diag(1/a) ≥ 0`, symmetric N × N with zero diagonal: the
-    /// form in which the certificate checks it without roots.
-    pub split: Matrix,
+pub struct Found {
+    /// The witness for [`certify`](crate::certificate::certify).
+    pub split: Split,
     /// The bound it promises, as computed; the certificate proves its own.
     pub promised: f64,
     /// Iterations made.
@@ -80,7 +78,7 @@ impl Relaxation {
     /// exactly), more than `max_points` datapoints, or a failed factorisation
     /// before the first proposal. O(N³) an iteration, O(N²) memory.
     #[must_use]
-    pub fn search(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Split> {
+    pub fn search(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Found> {
         if problem.gamma() == 0.0 || problem.len() > self.max_points {
             return None;
         }
@@ -91,7 +89,7 @@ impl Relaxation {
         };
         let (mut state, len) = (metric.warm_start(start)?, problem.len());
         let step = STEP / metric.largest;
-        let mut best: Option<Split> = None;
+        let mut best: Option<Found> = None;
         let mut interrupt = None;
         let mut cone = PositivePart { basis: None };
         for iteration in 0..self.iterations {
@@ -122,8 +120,9 @@ impl Relaxation {
             }
             let (polar, promised) = metric.promise(&dual, &slack);
             if best.as_ref().is_none_or(|b| promised > b.promised) {
-                let (dual, split) = (metric.unwhitened(dual), metric.root_free(slack));
-                best = Some(Split { dual, split, promised, iterations: iteration + 1, interrupt: None });
+                let (dual, slack) = (metric.unwhitened(dual), metric.root_free(slack));
+                let split = Split { dual, slack, origin: Origin::FirstOrder };
+                best = Some(Found { split, promised, iterations: iteration + 1, interrupt: None });
             }
             let lower_bound = best.as_ref().map_or(0.0, |b| b.promised);
             observer.progress(&Progress {
@@ -138,7 +137,7 @@ impl Relaxation {
                 break;
             }
         }
-        best.map(|split| Split { interrupt, ..split })
+        best.map(|found| Found { interrupt, ..found })
     }
 }
 
@@ -278,6 +277,7 @@ impl<'p> Metric<'p> {
         dual
     }
 
+    /// `diag(1/a) T diag(1/a)`: the form in which the certificate checks T without roots.
     fn root_free(&self, mut split: Matrix) -> Matrix {
         let len = self.a.len();
         split.as_mut_slice().par_chunks_mut(len).enumerate().for_each(|(j, column)| {
@@ -285,14 +285,6 @@ impl<'p> Metric<'p> {
                 *t /= a * self.a[j];
             }
         });
-        // Symmetric to the last bit: the checker reads both triangles.
-        for j in 0..len {
-            for i in 0..j {
-                let mean = 0.5 * (split.get(i, j) + split.get(j, i));
-                split.col_mut(j)[i] = mean;
-                split.col_mut(i)[j] = mean;
-            }
-        }
         split
     }
 }

@@ -5,4 +5,4 @@
 
 mod first_order;
 
-pub use first_order::{Relaxation, Split};
+pub use first_order::{Found, Relaxation};
