@@ -2,10 +2,15 @@
 
 pub mod atoms;
 pub mod certificate;
+pub mod datasets;
 pub mod gauge;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod linalg;
 pub mod num;
 pub mod observer;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod problem;
 
 pub use atoms::{Codes, Dictionary, Factorization};
