@@ -13,12 +13,11 @@ use crate::problem::Problem;
 /// a page, and the file grows by a few kilobytes each.
 const MAX_IMAGES: usize = 400;
 
-/// An atom is drawn with two colours if an entry is below minus this share of
-/// the largest; smaller negative entries look like 0 and are drawn as 0.
-const SIGNED: f64 = 0.02;
+/// Steps of colour from 0 to an atom's largest entry. An eye tells some 30 apart;
+/// more make the file larger, because neighbours of one colour are drawn as one.
+const SHADES: f64 = 32.0;
 
-/// Smallest and largest side of an image in pixels of the picture, so that a
-/// dimension from 4 to 10 000 gives images of about one size.
+/// Side of an image, in pixels of the picture (an atom's pixel is at least one).
 const IMAGE_SIDE: usize = 64;
 
 /// Space around an image, room for its mass bar included.
@@ -35,8 +34,8 @@ const CHART: (u32, u32) = (720, 480);
 
 const PAGE: RGBColor = RGBColor(246, 246, 244);
 const INK: RGBColor = RGBColor(30, 30, 30);
-const POSITIVE: RGBColor = RGBColor(178, 24, 43);
-const NEGATIVE: RGBColor = RGBColor(33, 102, 172);
+const NEGATIVE: RGBColor = RGBColor(178, 24, 43);
+const DOT: RGBColor = RGBColor(33, 102, 172);
 
 /// The picture could not be composed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -54,9 +53,8 @@ impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotE
 /// Where the dimension is a square (and at least 4), each atom is a small image,
 /// row by row as the data are; else each atom is a dot at its mass and its
 /// largest |cosine| with another atom. Images are in the order of mass
-/// `s_k = Σ wᵢz_ki`, at most 400 of them, with a bar as long as the mass: from
-/// white for 0 to black for the atom's largest entry, or from blue to red when
-/// entries of both signs matter.
+/// `s_k = Σ wᵢz_ki`, at most 400 of them, with a bar as long as the mass: white is
+/// 0, black the atom's largest magnitude, and red is negative.
 ///
 /// # Errors
 /// [`PlotError`] when drawing fails.
@@ -121,15 +119,9 @@ fn image(
 ) -> Result<(), PlotError> {
     fill(canvas, corner, (pixel * side, pixel * side), WHITE)?;
     let largest = atom.iter().fold(0.0, |m, v| max(m, v.abs()));
-    let signed = atom.iter().any(|v| *v < -SIGNED * largest);
     let colour = |v: f64| {
-        let share = if largest > 0.0 { v / largest } else { 0.0 };
-        match (signed, share < 0.0) {
-            (true, true) => blend(NEGATIVE, -share),
-            (true, false) => blend(POSITIVE, share),
-            (false, true) => WHITE,
-            (false, false) => blend(BLACK, share),
-        }
+        let share = if largest > 0.0 { (v / largest * SHADES).round() / SHADES } else { 0.0 };
+        if share < 0.0 { blend(NEGATIVE, -share) } else { blend(INK, share) }
     };
     for (y, row) in atom.chunks_exact(side).enumerate() {
         // Neighbours of one colour are one rectangle, and white is there already.
@@ -197,7 +189,7 @@ fn chart(point: &Factorization, order: &[(usize, f64)]) -> Result<String, PlotEr
             .light_line_style(TRANSPARENT)
             .draw()?;
         chart.draw_series(
-            order.iter().map(|&(k, mass)| Circle::new((mass, closest(k)), 3, NEGATIVE.mix(0.7).filled())),
+            order.iter().map(|&(k, mass)| Circle::new((mass, closest(k)), 3, DOT.mix(0.7).filled())),
         )?;
         canvas.present()?;
     }
