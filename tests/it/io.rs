@@ -310,13 +310,7 @@ fn the_sparse_formats_agree() {
     assert_eq!(read_codes(&path, 3, 2).expect("csr"), three_codes());
     archive(&path, "csc", [3, 2], &[("indices", &[2, 2, 0]), ("indptr", &[0, 1, 3])], &[1.0, 2.0, 0.25]);
     assert_eq!(read_codes(&path, 3, 2).expect("csc"), three_codes());
-    archive(
-        &path,
-        "coo",
-        [3, 2],
-        &[("row", &[2, 0, 2, 2]), ("col", &[1, 1, 0, 1])],
-        &[0.5, 0.25, 1.0, 1.5],
-    );
+    archive(&path, "coo", [3, 2], &[("row", &[2, 0, 2, 2]), ("col", &[1, 1, 0, 1])], &[0.5, 0.25, 1.0, 1.5]);
     assert_eq!(read_codes(&path, 3, 2).expect("coo"), three_codes());
 }
 
