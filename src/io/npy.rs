@@ -120,7 +120,7 @@ fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     // Of a pipe the length is not known beforehand.
-    let length = metadata.is_file().then(|| metadata.len());
+    let length = metadata.is_file().then_some(metadata.len());
     floats(BufReader::new(file), length)
 }
 
