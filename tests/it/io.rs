@@ -361,12 +361,32 @@ fn hostile_codes_are_errors() {
     is(|p| matches!(p, P::NotNpz(_)));
 }
 
+fn write_entry(npz: &mut npyz::npz::NpzWriter<std::io::BufWriter<fs::File>>, name: &str, bytes: Vec<u8>) {
+    use std::io::Write;
+    npz.zip_writer().start_file(format!("{name}.npy"), Default::default()).expect("an entry");
+    npz.zip_writer().write_all(&bytes).expect("written");
+}
+
 #[test]
 fn an_archive_that_unpacks_to_far_more_than_its_size_is_refused() {
     let folder = folder();
     let path = folder.path().join("bomb.npz");
-    // 96 MiB of zeros: a few hundred kilobytes as an archive.
-    archive(&path, "coo", [3, 2], &[("row", &[0]), ("col", &[0])], &vec![0.0; 12 << 20]);
+    archive(&path, "coo", [3, 2], &[("row", &[0]), ("col", &[0])], &[1.0]);
+    let small = fs::metadata(&path).expect("written").len();
+    // 96 MiB of zeros under the name of the data: a hundred kilobytes as an archive.
+    let mut npz = npyz::npz::NpzWriter::create(&path).expect("created");
+    write_entry(&mut npz, "format", npy(&header("|S3", false, "()"), b"coo"));
+    for (name, shape, data) in [
+        ("shape", "(2,)", [3_i64, 2].map(i64::to_le_bytes).concat()),
+        ("row", "(1,)", vec![0; 8]),
+        ("col", "(1,)", vec![0; 8]),
+    ] {
+        write_entry(&mut npz, name, npy(&header("<i8", false, shape), &data));
+    }
+    let zeros = vec![0; 96 << 20];
+    write_entry(&mut npz, "data", npy(&header("<f8", false, "(12582912,)"), &zeros));
+    npz.zip_writer().finish().expect("finished");
+    assert!(fs::metadata(&path).expect("written").len() < small + (1 << 19));
     let error = read_codes(&path, 3, 2).expect_err("refused");
     assert!(matches!(error.problem, FileProblem::Expansion { .. }), "{error}");
 }

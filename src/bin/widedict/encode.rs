@@ -55,7 +55,7 @@ pub(crate) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
         None => encode(),
         Some(threads) => rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build()?.install(encode),
     };
-    let elapsed = watch.finish();
+    let elapsed = watch.finish().solving;
     let encoded = encoded?;
 
     if let Some(path) = &args.out {

@@ -8,6 +8,7 @@ use widedict::{Matrix, Problem, ProblemError, datasets};
 
 use crate::args::{DataArgs, Dataset, SolveArgs};
 use crate::failure::Failure;
+use crate::output;
 
 /// A file with this many times more columns than rows is likely transposed.
 const SUSPECT_RATIO: usize = 4;
@@ -28,10 +29,10 @@ pub(crate) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
     let points = read_points(path)?;
     let (n, len) = (points.nrows(), points.ncols());
     if !quiet && n > len.saturating_mul(SUSPECT_RATIO) {
-        eprintln!(
+        output::say(&format!(
             "note: {}: a datapoint a row: read {len} points of dimension {n}; transpose the file if that is wrong",
             path.display()
-        );
+        ));
     }
     Ok(Input { points, name: path.display().to_string() })
 }

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Met) => ExitCode::SUCCESS,
         Ok(Outcome::Unmet) => ExitCode::from(1),
         Err(failure) => {
-            eprintln!("widedict: {failure}");
+            output::say(&format!("widedict: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }

@@ -60,6 +60,11 @@ fn try_writing_in(folder: &Path) -> std::io::Result<()> {
     fs::remove_file(&probe)
 }
 
+/// Says something on standard error; that nobody listens is no reason to fail.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints a finished answer.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

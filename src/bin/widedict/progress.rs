@@ -3,19 +3,23 @@
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use widedict::{Interrupt, Observer, Progress};
 
 use crate::args::RunArgs;
+use crate::output::say;
 
 /// Time between two lines where standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Time between two frames of the bar.
 const FRAME: Duration = Duration::from_millis(120);
+
+/// The phase a solver names when the solving is done and the certificate begins.
+const CERTIFY_PHASE: &str = "certify";
 
 /// What a killed process exits with: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
@@ -25,7 +29,15 @@ pub(crate) struct Watch {
     started: Instant,
     limit: Option<Duration>,
     cancelled: Arc<AtomicBool>,
+    /// When the solver began to certify, from the start.
+    solved: OnceLock<Duration>,
     display: Display,
+}
+
+/// How long a run took.
+pub(crate) struct Times {
+    pub(crate) solving: Duration,
+    pub(crate) certifying: Duration,
 }
 
 enum Display {
@@ -47,7 +59,7 @@ impl Watch {
             }
         });
         if let (Err(error), false) = (handler, args.quiet) {
-            eprintln!("note: Ctrl-C will end the process at once: {error}");
+            say(&format!("note: Ctrl-C will end the process at once: {error}"));
         }
         let display = if args.quiet {
             Display::Quiet
@@ -62,15 +74,17 @@ impl Watch {
             Display::Lines(Mutex::new(Instant::now()))
         };
         let limit = args.max_seconds.map(Duration::from_secs_f64);
-        Self { started: Instant::now(), limit, cancelled, display }
+        Self { started: Instant::now(), limit, cancelled, solved: OnceLock::new(), display }
     }
 
-    /// Takes the bar away and says how long it has been.
-    pub(crate) fn finish(&self) -> Duration {
+    /// Takes the bar away and says how long the run took.
+    pub(crate) fn finish(&self) -> Times {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
-        self.started.elapsed()
+        let total = self.started.elapsed();
+        let solving = self.solved.get().copied().unwrap_or(total);
+        Times { solving, certifying: total.saturating_sub(solving) }
     }
 }
 
@@ -86,6 +100,9 @@ impl Observer for Watch {
     }
 
     fn progress(&self, progress: &Progress) {
+        if progress.phase == CERTIFY_PHASE {
+            self.solved.get_or_init(|| self.started.elapsed());
+        }
         match &self.display {
             Display::Quiet => {}
             Display::Bar(bar) => bar.set_message(line(progress)),
@@ -93,7 +110,7 @@ impl Observer for Watch {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
-                    eprintln!("{:7.1} s  {}", self.started.elapsed().as_secs_f64(), line(progress));
+                    say(&format!("{:7.1} s  {}", self.started.elapsed().as_secs_f64(), line(progress)));
                 }
             }
         }
