@@ -4,12 +4,17 @@ pub mod atoms;
 pub mod certificate;
 pub mod coder;
 pub mod column_generation;
+pub mod datasets;
 pub mod gauge;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod linalg;
 pub mod master;
 pub mod num;
 pub mod observer;
 pub mod oracle;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod problem;
 pub mod relaxation;
 mod solution;

@@ -1,0 +1,6 @@
+//! The integration tests, one binary.
+
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "io")]
+mod io;
