@@ -7,6 +7,8 @@ pub mod linalg;
 pub mod num;
 pub mod observer;
 pub mod problem;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use atoms::{Codes, Dictionary, Factorization};
 pub use certificate::{Certificate, Certified, Verdict, Witness, certify};
