@@ -43,9 +43,8 @@ pub fn polar(problem: &Problem, dual: &crate::Matrix, relative: f64) -> (f64, f6
     }
     // On the cone between two unit vectors at angle δ, d = αp + βq with
     // α + β ≤ 1/cos(δ/2), and g° is convex and homogeneous.
-    let mut arcs: Vec<(f64, f64, f64, f64)> = (0..ANGLES)
-        .map(|k| (step * k as f64, step, values[k], values[(k + 1) % ANGLES]))
-        .collect();
+    let mut arcs: Vec<(f64, f64, f64, f64)> =
+        (0..ANGLES).map(|k| (step * k as f64, step, values[k], values[(k + 1) % ANGLES])).collect();
     let bound = |arc: &(f64, f64, f64, f64)| crate::num::max(arc.2, arc.3) / (0.5 * arc.1).cos();
     for _ in 0..26 {
         arcs.retain(|arc| bound(arc) > best.1 * (1.0 + relative));

@@ -52,8 +52,7 @@ pub(crate) fn magnitude(problem: &Problem, point: &Factorization) -> f64 {
             0.5 * w[i] * square
         })
         .sum();
-    let price: f64 =
-        (0..point.width()).map(|k| naive::row_gauge(problem, &naive::row(&codes, k))).sum();
+    let price: f64 = (0..point.width()).map(|k| naive::row_gauge(problem, &naive::row(&codes, k))).sum();
     fit + price
 }
 
@@ -99,7 +98,11 @@ fn residual_size(problem: &Problem, point: &Factorization) -> f64 {
 }
 
 /// Certifies a point and checks the certificate.
-pub(crate) fn certified(problem: &Problem, point: &Factorization, witness: &Witness) -> Certified<Factorization> {
+pub(crate) fn certified(
+    problem: &Problem,
+    point: &Factorization,
+    witness: &Witness,
+) -> Certified<Factorization> {
     let out = certify(problem, point.clone(), witness, &Options::default()).expect("a point of this problem");
     certificate(problem, out.solution(), out.certificate());
     assert_eq!(out.solution(), point);

@@ -195,9 +195,7 @@ impl ExactGauge {
     fn polar_sq(&self, v: &[f64]) -> Exact {
         let v: Vec<Exact> = v.iter().map(|v| ex(*v)).collect();
         let mut order: Vec<usize> = (0..v.len()).filter(|&i| v[i].is_positive()).collect();
-        order.sort_by(|&i, &j| {
-            (v[j].clone() * self.a[i].clone()).cmp(&(v[i].clone() * self.a[j].clone()))
-        });
+        order.sort_by(|&i, &j| (v[j].clone() * self.a[i].clone()).cmp(&(v[i].clone() * self.a[j].clone())));
         if !self.gamma_sq.is_positive() {
             return order.first().map_or(Exact::zero(), |&i| {
                 v[i].square().over(&(self.lambda_sq.clone() * self.a[i].square()))
@@ -275,8 +273,7 @@ pub(crate) fn objective(problem: &widedict::Problem, point: &widedict::Factoriza
     for (i, w) in w.iter().enumerate() {
         let code = point.codes().column(i);
         let square = Exact::sum((0..problem.dim()).map(|j| {
-            let explained =
-                Exact::sum(code.iter().map(|(k, z)| ex(point.dictionary().atom(k)[j]) * ex(*z)));
+            let explained = Exact::sum(code.iter().map(|(k, z)| ex(point.dictionary().atom(k)[j]) * ex(*z)));
             let center = point.center().map_or(Exact::zero(), |b| ex(b[j]));
             (ex(problem.data().point(i)[j]) - center - explained).square()
         }));
@@ -285,8 +282,7 @@ pub(crate) fn objective(problem: &widedict::Problem, point: &widedict::Factoriza
     let price = Exact::sum(point.codes().rows().iter().enumerate().map(|(k, row)| {
         let mass = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z)));
         let energy = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z).square()));
-        let gauge =
-            ex(problem.lambda()).square() * mass.square() + ex(problem.gamma()).square() * energy;
+        let gauge = ex(problem.lambda()).square() * mass.square() + ex(problem.gamma()).square() * energy;
         let atom = point.dictionary().atom(k);
         (gauge * inner(atom, atom)).root()
     }));

@@ -357,9 +357,8 @@ mod tests {
         let pair = |p: &Problem, test: &dyn Fn(&[f64], &[f64]) -> bool| {
             let x = p.data().points();
             let zero = |c: &[f64]| c.iter().all(|v| *v == 0.0);
-            (0..x.ncols()).any(|j| {
-                (0..j).any(|i| !zero(x.col(i)) && !zero(x.col(j)) && test(x.col(i), x.col(j)))
-            })
+            (0..x.ncols())
+                .any(|j| (0..j).any(|i| !zero(x.col(i)) && !zero(x.col(j)) && test(x.col(i), x.col(j))))
         };
         seen("duplicates", &problems, |p| pair(p, &|x, y| x == y));
         seen("antipodes", &problems, |p| pair(p, &|x, y| x.iter().zip(y).all(|(x, y)| *x == -*y)));
