@@ -2,16 +2,24 @@
 
 pub mod atoms;
 pub mod certificate;
+pub mod coder;
+pub mod column_generation;
 pub mod gauge;
 pub mod linalg;
+pub mod master;
 pub mod num;
 pub mod observer;
+pub mod oracle;
 pub mod problem;
+mod solution;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod wide;
 
 pub use atoms::{Codes, Dictionary, Factorization};
 pub use certificate::{Certificate, Certified, Verdict, Witness, certify};
+pub use column_generation::ColumnGeneration;
 pub use linalg::Matrix;
 pub use observer::{Interrupt, Observer, Progress, Stop};
 pub use problem::{Problem, ProblemError};
+pub use solution::{Solution, SolveError};

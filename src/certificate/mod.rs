@@ -44,16 +44,17 @@ impl Witness {
 pub struct Options {
     /// Relative gap at or below which a point is called a global optimum.
     pub tolerance: f64,
-    /// Relative stationarity residual above which a point is refuted.
+    /// Relative stationarity residual above which a point is refuted. It is
+    /// looser than the gap's tolerance: the gap is quadratic in the residual.
     pub stationarity: f64,
     /// Whether lower bounds are computed at all.
     pub bounds: bool,
 }
 
 impl Default for Options {
-    /// Tolerances of 5e-3 (the command line's default), bounds on.
+    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on.
     fn default() -> Self {
-        Self { tolerance: 5e-3, stationarity: 5e-3, bounds: true }
+        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true }
     }
 }
 

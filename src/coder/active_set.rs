@@ -1,0 +1,227 @@
+//! The active-set method for one datapoint.
+//!
+//! Holds a set S of atoms with independent directions and the Cholesky factor L
+//! of `D_SᵀD_S`. Each step lets the most violating atom in, then moves to the
+//! minimiser on S, dropping atoms whose code would become negative. The
+//! objective falls at every step, so no set recurs.
+
+use super::PointCode;
+use crate::atoms::Dictionary;
+use crate::linalg::{Matrix, axpy, correlate, dot, norm_sq};
+use crate::num::max;
+
+/// Squared sine of the angle to the span of S below which an atom counts as
+/// dependent. Ten times smaller lets the factor's rounding show in the codes.
+const DEPENDENT: f64 = 1e-12;
+
+/// Relative violation `d_kᵀr/λ − 1` below which no atom enters: rounding of `Dᵀr`.
+const VIOLATION: f64 = 1e-13;
+
+/// Buffers for one datapoint after another.
+pub(super) struct Workspace<'d> {
+    atoms: &'d Matrix,
+    /// S, in the order the factor was built.
+    set: Vec<usize>,
+    /// Codes of S.
+    code: Vec<f64>,
+    /// Lower factor by rows: row j has j + 1 entries.
+    factor: Vec<Vec<f64>>,
+    /// Whether an atom is in S.
+    member: Vec<bool>,
+    residual: Vec<f64>,
+    correlations: Vec<f64>,
+}
+
+impl<'d> Workspace<'d> {
+    pub(super) fn new(dictionary: &'d Dictionary) -> Self {
+        Self {
+            atoms: dictionary.matrix(),
+            set: Vec::new(),
+            code: Vec::new(),
+            factor: Vec::new(),
+            member: vec![false; dictionary.len()],
+            residual: vec![0.0; dictionary.dim()],
+            correlations: vec![0.0; dictionary.len()],
+        }
+    }
+
+    /// Codes `x` in at most `limit` steps.
+    pub(super) fn solve(&mut self, x: &[f64], lambda: f64, tolerance: f64, limit: usize) -> PointCode {
+        self.set.drain(..).for_each(|k| self.member[k] = false);
+        self.code.clear();
+        self.factor.clear();
+        let mut best = self.evaluate(x, lambda);
+        for _ in 0..limit {
+            if best.gap <= tolerance * best.objective {
+                break;
+            }
+            let Some(entering) = self.most_violating(lambda) else { break };
+            self.enter(x, lambda, entering);
+            let next = self.evaluate(x, lambda);
+            if !(next.objective < best.objective) {
+                // Rounding level: keep whichever point has the smaller gap.
+                if next.gap < best.gap {
+                    best = next;
+                }
+                break;
+            }
+            best = next;
+        }
+        best
+    }
+
+    /// Residual, correlations, objective and gap of the current code.
+    fn evaluate(&mut self, x: &[f64], lambda: f64) -> PointCode {
+        self.residual.copy_from_slice(x);
+        for (&k, &z) in self.set.iter().zip(&self.code) {
+            axpy(-z, self.atoms.col(k), &mut self.residual);
+        }
+        correlate(self.atoms, &self.residual, &mut self.correlations);
+        let l1: f64 = self.code.iter().sum();
+        let energy = norm_sq(&self.residual);
+        let objective = 0.5 * energy + lambda * l1;
+        // ρ = r·min(1, λ/max d_kᵀr) is in the polar polytope; its dual value.
+        let largest = self.correlations.iter().copied().fold(0.0, max);
+        let scale = if largest > lambda { lambda / largest } else { 1.0 };
+        let dual = scale * dot(x, &self.residual) - 0.5 * scale * scale * energy;
+        let mut code: Vec<(usize, f64)> =
+            self.set.iter().copied().zip(self.code.iter().copied()).filter(|(_, z)| *z > 0.0).collect();
+        code.sort_unstable_by_key(|(k, _)| *k);
+        PointCode { code, objective, gap: max(objective - max(dual, 0.0), 0.0) }
+    }
+
+    fn most_violating(&self, lambda: f64) -> Option<usize> {
+        let mut best = None;
+        let mut largest = lambda * (1.0 + VIOLATION);
+        for (k, (&c, &member)) in self.correlations.iter().zip(&self.member).enumerate() {
+            if !member && c > largest {
+                (best, largest) = (Some(k), c);
+            }
+        }
+        best
+    }
+
+    /// Lets atom `k` in and moves to the minimiser on the set, dropping atoms
+    /// that reach zero.
+    fn enter(&mut self, x: &[f64], lambda: f64, k: usize) {
+        let mut value = 0.0;
+        while let Err(coefficients) = self.append(k) {
+            // d_k = Σ α_j d_j up to rounding: raising k and lowering S by α keeps
+            // the fit and saves λ(Σα − 1) > 0 a unit, until one of S is used up.
+            let step = self
+                .code
+                .iter()
+                .zip(&coefficients)
+                .filter(|(_, a)| **a > 0.0)
+                .map(|(z, a)| z / a)
+                .fold(f64::INFINITY, crate::num::min);
+            if !step.is_finite() {
+                return;
+            }
+            for (z, a) in self.code.iter_mut().zip(&coefficients) {
+                *z -= step * a;
+            }
+            value += step;
+            let out = (0..self.code.len())
+                .min_by(|&i, &j| self.code[i].total_cmp(&self.code[j]))
+                .expect("a set on which an atom depends is not empty");
+            self.code[out] = 0.0;
+            self.remove(out);
+        }
+        self.code.push(value);
+        loop {
+            let target = self.minimiser(x, lambda);
+            // The largest step towards the target that keeps the code nonnegative.
+            let mut step = 1.0;
+            let mut blocking = None;
+            for (j, (&z, &t)) in self.code.iter().zip(&target).enumerate() {
+                if t <= 0.0 {
+                    let s = if z > 0.0 { z / (z - t) } else { 0.0 };
+                    if s < step || blocking.is_none() {
+                        step = crate::num::min(s, 1.0);
+                        blocking = Some(j);
+                    }
+                }
+            }
+            for (z, t) in self.code.iter_mut().zip(&target) {
+                *z += step * (t - *z);
+            }
+            match blocking {
+                None => {
+                    self.code.copy_from_slice(&target);
+                    return;
+                }
+                Some(out) => {
+                    self.code[out] = 0.0;
+                    self.remove(out);
+                    self.code.iter_mut().for_each(|z| *z = max(*z, 0.0));
+                    if self.set.is_empty() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds atom `k` to the factor, or gives `α` with `d_k ≈ Σ α_j d_j`.
+    fn append(&mut self, k: usize) -> Result<(), Vec<f64>> {
+        let atom = self.atoms.col(k);
+        let mut row: Vec<f64> = self.set.iter().map(|&j| dot(self.atoms.col(j), atom)).collect();
+        self.forward(&mut row);
+        let left = norm_sq(atom) - norm_sq(&row);
+        if left <= DEPENDENT {
+            self.backward(&mut row);
+            return Err(row);
+        }
+        row.push(left.sqrt());
+        self.factor.push(row);
+        self.set.push(k);
+        self.member[k] = true;
+        Ok(())
+    }
+
+    /// Takes position `out` off the set; rebuilds the factor from there on by
+    /// Givens rotations.
+    fn remove(&mut self, out: usize) {
+        self.member[self.set[out]] = false;
+        self.set.remove(out);
+        self.code.remove(out);
+        self.factor.remove(out);
+        for j in out..self.factor.len() {
+            // Row j has one entry too many: rotate columns j and j + 1 of the rows below.
+            let (a, b) = (self.factor[j][j], self.factor[j][j + 1]);
+            let r = a.hypot(b);
+            let (c, s) = (a / r, b / r);
+            for row in &mut self.factor[j..] {
+                let (p, q) = (row[j], row[j + 1]);
+                row[j] = c * p + s * q;
+                row[j + 1] = c * q - s * p;
+            }
+            self.factor[j].truncate(j + 1);
+        }
+    }
+
+    /// `argmin ½‖x − D_S z‖² + λ1ᵀz` without the sign constraint.
+    fn minimiser(&self, x: &[f64], lambda: f64) -> Vec<f64> {
+        let mut z: Vec<f64> = self.set.iter().map(|&k| dot(self.atoms.col(k), x) - lambda).collect();
+        self.forward(&mut z);
+        self.backward(&mut z);
+        z
+    }
+
+    /// `v ← L⁻¹v`.
+    fn forward(&self, v: &mut [f64]) {
+        for (j, row) in self.factor.iter().enumerate() {
+            v[j] = (v[j] - dot(&row[..j], &v[..j])) / row[j];
+        }
+    }
+
+    /// `v ← L⁻ᵀv`.
+    fn backward(&self, v: &mut [f64]) {
+        for (j, row) in self.factor.iter().enumerate().rev() {
+            let value = v[j] / row[j];
+            v[j] = value;
+            axpy(-value, &row[..j], &mut v[..j]);
+        }
+    }
+}

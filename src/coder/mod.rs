@@ -1,0 +1,172 @@
+//! Coding with a fixed dictionary: the nonnegative lasso, each point with its
+//! certified duality gap (theorems `polar-polytope`, `coding-gap`).
+
+mod active_set;
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use crate::atoms::{Codes, Dictionary};
+use crate::linalg::Matrix;
+use crate::observer::{Interrupt, Observer, Stop};
+use active_set::Workspace;
+
+/// Why points cannot be coded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoderError {
+    /// λ is negative, infinite or NaN.
+    #[error("lambda must be a finite number at least 0, found {0}")]
+    Lambda(f64),
+    /// Points and atoms have different dimensions.
+    #[error("points have dimension {points}, atoms {atoms}")]
+    Dimension {
+        /// Dimension of the points.
+        points: usize,
+        /// Dimension of the atoms.
+        atoms: usize,
+    },
+    /// A coordinate that is NaN or infinite.
+    #[error("datapoint {point}, coordinate {coordinate}: expected a finite number, found {value}")]
+    NotFinite {
+        /// Index of the datapoint.
+        point: usize,
+        /// Index of the coordinate.
+        coordinate: usize,
+        /// What was found.
+        value: f64,
+    },
+}
+
+/// Codes every datapoint against a fixed dictionary:
+///
+/// ```math
+/// \min_{z\ge 0}\ \tfrac12\lVert x-Dz\rVert^2+\lambda\,\mathbf 1^\top z .
+/// ```
+///
+/// An active-set method with Cholesky factors: finite, and exact up to rounding
+/// where the atoms in use are linearly independent; dependent atoms (duplicates,
+/// say) are exchanged along their null direction. O(nM) a step and point, a step
+/// being an atom that enters or leaves; never M × M in memory.
+///
+/// # Examples
+/// ```
+/// use widedict::{Dictionary, Matrix, coder::Coder};
+/// let atoms = Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]);
+/// let (dictionary, _) = Dictionary::normalise(atoms)?;
+/// let x = Matrix::from_columns(2, &[[1.0, 0.3]]);
+/// let encoded = Coder::default().encode(&x, &dictionary, 0.5, &())?;
+/// assert_eq!(encoded.codes.column(0).get(0), Some(&0.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coder {
+    /// Relative duality gap at which a point is done.
+    pub tolerance: f64,
+    /// Most steps a point, as a multiple of n + 10 (a code uses at most n
+    /// independent atoms; typical codes take as many steps as they use atoms).
+    pub max_sweeps: usize,
+}
+
+impl Default for Coder {
+    fn default() -> Self {
+        Self { tolerance: 1e-10, max_sweeps: 10 }
+    }
+}
+
+/// Codes with what each is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
+    /// The codes, M × N.
+    pub codes: Codes,
+    /// `½‖x − Dz‖² + λ1ᵀz`, a point.
+    pub objectives: Vec<f64>,
+    /// Duality gap, a point: the objective is at most this above the optimum
+    /// (theorem `coding-gap`, in floating point).
+    pub gaps: Vec<f64>,
+    /// Why the run ended. Points not reached have zero codes (and their true gap).
+    pub stop: Stop,
+}
+
+impl Encoded {
+    /// Largest gap relative to its objective; 0 where that is 0.
+    #[must_use]
+    pub fn max_relative_gap(&self) -> f64 {
+        self.objectives
+            .iter()
+            .zip(&self.gaps)
+            .map(|(o, g)| if *o > 0.0 { g / o } else { 0.0 })
+            .fold(0.0, crate::num::max)
+    }
+}
+
+/// Datapoints between two polls of the observer, and a parallel task's share.
+const BLOCK: usize = 32;
+
+impl Coder {
+    /// Codes all columns of `points` (n × N).
+    ///
+    /// # Errors
+    /// [`CoderError`] for a bad λ, dimensions that differ, or data not finite.
+    pub fn encode(
+        &self,
+        points: &Matrix,
+        dictionary: &Dictionary,
+        lambda: f64,
+        observer: &dyn Observer,
+    ) -> Result<Encoded, CoderError> {
+        if !(lambda.is_finite() && lambda >= 0.0) {
+            return Err(CoderError::Lambda(lambda));
+        }
+        if points.nrows() != dictionary.dim() {
+            return Err(CoderError::Dimension { points: points.nrows(), atoms: dictionary.dim() });
+        }
+        let n = points.nrows();
+        if let Some(at) = points.as_slice().iter().position(|v| !v.is_finite()) {
+            let value = points.as_slice()[at];
+            return Err(CoderError::NotFinite { point: at / n, coordinate: at % n, value });
+        }
+        let limit = self.max_sweeps.saturating_mul(n + 10);
+        let blocks: Vec<(Vec<PointCode>, Option<Interrupt>)> = (0..points.ncols().div_ceil(BLOCK))
+            .into_par_iter()
+            .map_init(
+                || Workspace::new(dictionary),
+                |work, block| {
+                    let interrupt = match observer.poll() {
+                        ControlFlow::Break(interrupt) => Some(interrupt),
+                        ControlFlow::Continue(()) => None,
+                    };
+                    let steps = if interrupt.is_some() { 0 } else { limit };
+                    let range = block * BLOCK..((block + 1) * BLOCK).min(points.ncols());
+                    (
+                        range.map(|i| work.solve(points.col(i), lambda, self.tolerance, steps)).collect(),
+                        interrupt,
+                    )
+                },
+            )
+            .collect();
+        let interrupt = blocks.iter().find_map(|(_, interrupt)| *interrupt);
+        let (mut columns, mut objectives, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
+        let mut met = true;
+        for code in blocks.into_iter().flat_map(|(codes, _)| codes) {
+            met &= code.gap <= self.tolerance * code.objective;
+            columns.push(code.code);
+            objectives.push(code.objective);
+            gaps.push(code.gap);
+        }
+        let stop = match interrupt {
+            Some(interrupt) => interrupt.into(),
+            None if met => Stop::ToleranceMet,
+            None => Stop::Stalled,
+        };
+        Ok(Encoded { codes: Codes::from_columns(dictionary.len(), &columns), objectives, gaps, stop })
+    }
+}
+
+/// One coded datapoint.
+struct PointCode {
+    code: Vec<(usize, f64)>,
+    objective: f64,
+    gap: f64,
+}

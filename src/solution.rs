@@ -1,0 +1,48 @@
+//! What a solver returns, and why it may return nothing.
+
+use crate::atoms::AtomsError;
+use crate::certificate::{Certified, CertifyError};
+use crate::observer::Stop;
+
+/// A certified point and why the run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solution<S> {
+    /// The point with its certificate.
+    pub certified: Certified<S>,
+    /// Why the run ended. A limit is not an error.
+    pub stop: Stop,
+    /// Outer iterations made.
+    pub iterations: usize,
+}
+
+/// Why a solver has nothing to return.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SolveError {
+    /// The method does not apply to the problem.
+    #[error("{method} needs {needs}, found {found}")]
+    NotApplicable {
+        /// The method.
+        method: &'static str,
+        /// What it needs.
+        needs: &'static str,
+        /// What the problem has.
+        found: String,
+    },
+    /// A setting outside its range.
+    #[error("{name} must be {needs}, found {value}")]
+    Setting {
+        /// Name of the setting.
+        name: &'static str,
+        /// What it must be.
+        needs: &'static str,
+        /// What it is.
+        value: f64,
+    },
+    /// The point could not be certified.
+    #[error(transparent)]
+    Certify(#[from] CertifyError),
+    /// The iteration produced atoms or codes that are not finite.
+    #[error("the iteration broke down: {0}")]
+    Breakdown(#[from] AtomsError),
+}
