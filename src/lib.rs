@@ -18,6 +18,8 @@ pub mod plot;
 pub mod problem;
 pub mod relaxation;
 mod solution;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wide;
 
 pub use atoms::{Codes, Dictionary, Factorization};
