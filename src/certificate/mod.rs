@@ -7,18 +7,21 @@
 pub mod bounds;
 pub mod copositive;
 pub mod kkt;
+pub mod local;
+pub mod nesting;
 mod report;
 mod verdict;
 
 pub use bounds::{Bound, BoundKind, Estimate};
 pub use copositive::{Origin, Split};
 pub use kkt::{Kkt, Residual};
-pub use report::{Certificate, Statistics};
+pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
 use crate::atoms::{AtomsError, Factorization};
 use crate::linalg::Matrix;
 use crate::num::Lower;
+use crate::observer::Observer;
 use crate::problem::{Problem, objective};
 
 /// What a solver hands over as evidence. Nothing in it is believed: the checker
@@ -54,12 +57,15 @@ pub struct Options {
     pub stationarity: f64,
     /// Whether lower bounds are computed at all.
     pub bounds: bool,
+    /// Whether the point is tested as a local optimum of its own width (nesting
+    /// and second order), and what that may cost.
+    pub local: Option<local::Limits>,
 }
 
 impl Default for Options {
-    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on.
+    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on, no local test.
     fn default() -> Self {
-        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true }
+        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true, local: None }
     }
 }
 
@@ -90,6 +96,7 @@ pub enum CertifyError {
 pub struct Certified<S> {
     solution: S,
     certificate: Certificate,
+    improvement: Option<Box<S>>,
 }
 
 impl<S> Certified<S> {
@@ -103,6 +110,13 @@ impl<S> Certified<S> {
     #[must_use]
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
+    }
+
+    /// A feasible point with a *proved* lower objective, where the local test met
+    /// one: the reason of a refutation.
+    #[must_use]
+    pub fn improvement(&self) -> Option<&S> {
+        self.improvement.as_deref()
     }
 
     /// The parts.
@@ -135,6 +149,21 @@ pub fn certify(
     witness: &Witness,
     options: &Options,
 ) -> Result<Certified<Factorization>, CertifyError> {
+    certify_observed(problem, point, witness, options, &())
+}
+
+/// [`certify`] with an observer, who may stop the local test: what is proved by
+/// then counts.
+///
+/// # Errors
+/// As [`certify`].
+pub fn certify_observed(
+    problem: &Problem,
+    point: Factorization,
+    witness: &Witness,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Certified<Factorization>, CertifyError> {
     objective::check_shapes(problem, &point)?;
     witness.check(problem)?;
     let residuals = objective::residuals(problem.data(), &point);
@@ -154,8 +183,48 @@ pub fn certify(
         .filter(|_| options.bounds)
         .and_then(|directions| bounds::estimate(problem, &residuals, directions));
     let statistics = Statistics::of(problem, &point, &residuals);
-    let certificate = Certificate::new(problem, primal, bound, estimate, kkt, statistics, options);
-    Ok(Certified { solution: point, certificate })
+    let tested = options.local.map(|limits| width_test(problem, &point, &residuals, &kkt, &limits, observer));
+    let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
+    let certificate = Certificate::new(primal, bound, estimate, kkt, statistics, local, options);
+    Ok(Certified { solution: point, certificate, improvement: improvement.map(Box::new) })
+}
+
+/// Nesting, then second order; and a better point where one was proved.
+fn width_test(
+    problem: &Problem,
+    point: &Factorization,
+    residuals: &Matrix,
+    kkt: &Kkt,
+    limits: &local::Limits,
+    observer: &dyn Observer,
+) -> (LocalSummary, Option<Factorization>) {
+    let nested = nesting::pairs(problem, point);
+    let best = nested.iter().filter(|p| p.change < 0.0).min_by(|l, r| l.change.total_cmp(&r.change));
+    let unnested = best.and_then(|pair| nesting::unnest(problem, point, residuals, pair).map(|p| (*pair, p)));
+    let second = local::test(problem, point, residuals, kkt, limits, observer);
+    let mut summary = LocalSummary {
+        smallest_eigenvalue: second.smallest_eigenvalue,
+        eigenvalue_lower: second.eigenvalue_lower,
+        degenerate: second.degenerate,
+        nested_pairs: nested.len(),
+        certified: matches!(second.outcome, local::Outcome::Certified),
+        refuted: matches!(second.outcome, local::Outcome::Refuted(_)),
+        reason: second.reason,
+    };
+    if let Some((pair, better)) = unnested {
+        summary.certified = false;
+        summary.refuted = true;
+        summary.reason = format!(
+            "the support of atom {} lies in that of atom {}: exchanging them lowers the objective by {:.3e} (no-nesting)",
+            pair.inner, pair.outer, -pair.change
+        );
+        return (summary, Some(better));
+    }
+    let better = match second.outcome {
+        local::Outcome::Refuted(better) => Some(*better),
+        local::Outcome::Certified | local::Outcome::Undecided => None,
+    };
+    (summary, better)
 }
 
 impl Witness {
