@@ -208,6 +208,24 @@ fn the_exit_code_says_what_was_reached() {
 }
 
 #[test]
+fn bounds_are_as_asked_for() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let bound = |option: &str| {
+        let line = format!("solve --data {{}} --lambda 0.1 --gamma 0.2 {option} --json");
+        let row = object(&run(&line, &[&x]));
+        let kind = row["bound_kind"].as_str().expect("a kind").to_owned();
+        (number(&row, "lower_bound"), number(&row, "objective"), kind)
+    };
+    let (fast, objective, kind) = bound("--bound fast");
+    assert!(["fast", "wide-limit"].contains(&&*kind), "{kind}");
+    let (relaxed, same, kind) = bound("--bound relaxation");
+    assert_eq!((kind.as_str(), same.to_bits()), ("relaxation", objective.to_bits()));
+    assert!(fast < relaxed && relaxed <= objective);
+    assert_eq!(bound("").0.to_bits(), relaxed.to_bits(), "auto searches where it takes seconds");
+}
+
+#[test]
 fn usage_errors_are_2() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &points());
@@ -245,7 +263,6 @@ fn what_is_not_there_yet_says_so() {
     for option in [
         "--method conic",
         "--method sdp",
-        "--bound relaxation",
         "--bound sdp",
         "--bound exact",
         "--width 7",
@@ -434,7 +451,8 @@ fn written_files_certify_again() {
     let rows = points();
     let x = bench.rows("x.npy", &rows);
     let out = bench.path("new/folder");
-    let row = object(&run("solve --data {} --lambda 0.1 --gamma 0.2 --center --out {} --json", &[&x, &out]));
+    let line = "solve --data {} --lambda 0.1 --gamma 0.2 --center --bound fast --out {} --json";
+    let row = object(&run(line, &[&x, &out]));
     let names = ["center.npy", "certificate.json", "codes.npz", "dictionary.npy"];
     let mut found: Vec<_> = fs::read_dir(&out).expect("listed").map(|e| e.unwrap().file_name()).collect();
     found.sort();

@@ -170,13 +170,13 @@ pub(crate) enum Method {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BoundChoice {
-    /// The best that is cheap
+    /// The best that takes seconds
     Auto,
     /// No bound
     None,
     /// One eigenvalue, any number of datapoints
     Fast,
-    /// (not available in this build)
+    /// A split found by a first-order search: N × N matrices, up to 4000 datapoints
     Relaxation,
     /// (not available in this build)
     Sdp,

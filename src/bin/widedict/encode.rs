@@ -55,7 +55,8 @@ pub(crate) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
         None => encode(),
         Some(threads) => rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build()?.install(encode),
     };
-    let elapsed = watch.finish().solving;
+    let elapsed = watch.elapsed();
+    watch.finish();
     let encoded = encoded?;
 
     if let Some(path) = &args.out {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,9 +18,6 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Time between two frames of the bar.
 const FRAME: Duration = Duration::from_millis(120);
 
-/// The phase a solver names when the solving is done and the certificate begins.
-const CERTIFY_PHASE: &str = "certify";
-
 /// What a killed process exits with: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 
@@ -29,15 +26,7 @@ pub(crate) struct Watch {
     started: Instant,
     limit: Option<Duration>,
     cancelled: Arc<AtomicBool>,
-    /// When the solver began to certify, from the start.
-    solved: OnceLock<Duration>,
     display: Display,
-}
-
-/// How long a run took.
-pub(crate) struct Times {
-    pub(crate) solving: Duration,
-    pub(crate) certifying: Duration,
 }
 
 enum Display {
@@ -74,17 +63,26 @@ impl Watch {
             Display::Lines(Mutex::new(Instant::now()))
         };
         let limit = args.max_seconds.map(Duration::from_secs_f64);
-        Self { started: Instant::now(), limit, cancelled, solved: OnceLock::new(), display }
+        Self { started: Instant::now(), limit, cancelled, display }
     }
 
-    /// Takes the bar away and says how long the run took.
-    pub(crate) fn finish(&self) -> Times {
+    /// How long it has been.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Names what is done while no progress is told.
+    pub(crate) fn phase(&self, name: &'static str) {
+        if let Display::Bar(bar) = &self.display {
+            bar.set_message(name);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
-        let total = self.started.elapsed();
-        let solving = self.solved.get().copied().unwrap_or(total);
-        Times { solving, certifying: total.saturating_sub(solving) }
     }
 }
 
@@ -100,9 +98,6 @@ impl Observer for Watch {
     }
 
     fn progress(&self, progress: &Progress) {
-        if progress.phase == CERTIFY_PHASE {
-            self.solved.get_or_init(|| self.started.elapsed());
-        }
         match &self.display {
             Display::Quiet => {}
             Display::Bar(bar) => bar.set_message(line(progress)),
@@ -117,13 +112,13 @@ impl Observer for Watch {
     }
 }
 
+/// What is known, in one line; what is not known is NaN and left out.
 fn line(p: &Progress) -> String {
-    let mut line = format!(
-        "{} {}: objective {:.6}, certified bound {:.6}",
-        p.phase, p.iteration, p.objective, p.lower_bound
-    );
-    if p.estimated_lower_bound.is_finite() {
-        line.push_str(&format!(", estimated {:.6}", p.estimated_lower_bound));
+    let mut line = format!("{} {}: objective {:.6}", p.phase, p.iteration, p.objective);
+    for (name, value) in [("certified bound", p.lower_bound), ("estimated", p.estimated_lower_bound)] {
+        if value.is_finite() {
+            line.push_str(&format!(", {name} {value:.6}"));
+        }
     }
     line.push_str(&format!(", {} atoms", p.atoms));
     line

@@ -1,10 +1,10 @@
 //! The JSON that `solve` prints.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use widedict::certificate::Kkt;
 use widedict::{Certificate, Problem, Stop};
-
-use crate::progress::Times;
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -14,7 +14,8 @@ pub(crate) struct Run {
     pub(crate) method: &'static str,
     pub(crate) seed: u64,
     pub(crate) stop: Stop,
-    pub(crate) times: Times,
+    pub(crate) solving: Duration,
+    pub(crate) certifying: Duration,
 }
 
 /// One row: the problem, how it was run, and what is proved of the point. Every
@@ -87,8 +88,8 @@ impl Row {
             kkt: *certificate.kkt(),
             local: None,
             participation: None,
-            seconds: run.times.solving.as_secs_f64(),
-            seconds_certify: run.times.certifying.as_secs_f64(),
+            seconds: run.solving.as_secs_f64(),
+            seconds_certify: run.certifying.as_secs_f64(),
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
 
 use widedict::certificate::Options;
 use widedict::problem::Penalty;
+use widedict::relaxation::Relaxation;
 use widedict::{
-    Certified, ColumnGeneration, Factorization, Problem, Solution, Stop, Witness, certify, plot, wide,
+    Certified, ColumnGeneration, Factorization, Problem, Solution, SolveError, Stop, Witness, certify, plot,
+    wide,
 };
 
 use crate::args::{BoundChoice, Method, SolveArgs};
@@ -33,9 +34,23 @@ impl Solver {
     }
 }
 
+/// Whether a split is searched, which costs an N × N eigendecomposition a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    Never,
+    /// Where it takes seconds.
+    Small,
+    Always,
+}
+
+/// Most datapoints at which `--bound auto` searches for a split: 300 steps take
+/// seconds. At twice as many they take eight times as long.
+const SMALL: usize = 256;
+
 /// Arguments that were checked against each other.
 struct Job {
     solver: Solver,
+    search: Search,
     options: Options,
 }
 
@@ -58,15 +73,16 @@ impl Job {
             (Method::Conic, _) => return Err(Failure::Unavailable("--method conic")),
             (Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp")),
         };
-        let bounds = match args.bound {
-            BoundChoice::Auto | BoundChoice::Fast => true,
-            BoundChoice::None => false,
-            BoundChoice::Relaxation => return Err(Failure::Unavailable("--bound relaxation")),
+        let (bounds, search) = match args.bound {
+            BoundChoice::Auto => (true, Search::Small),
+            BoundChoice::None => (false, Search::Never),
+            BoundChoice::Fast => (true, Search::Never),
+            BoundChoice::Relaxation => (true, Search::Always),
             BoundChoice::Sdp => return Err(Failure::Unavailable("--bound sdp")),
             BoundChoice::Exact => return Err(Failure::Unavailable("--bound exact")),
         };
         let options = Options { tolerance: args.tolerance, bounds, ..Options::default() };
-        Ok(Self { solver, options })
+        Ok(Self { solver, search, options })
     }
 }
 
@@ -118,43 +134,75 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     Ok(if met { Outcome::Met } else { Outcome::Unmet })
 }
 
-/// Runs the solver. Its certificate is kept unless it was made with other
-/// options than the job's.
+/// Runs the solver, then certifies its point with the job's options.
 fn solve(
     problem: &Problem,
     job: &Job,
     args: &SolveArgs,
     watch: &Watch,
 ) -> Result<(Certified<Factorization>, Run), Failure> {
-    let (solved, tolerance) = match job.solver {
-        Solver::ClosedForm => {
-            let solved = if problem.centered() {
-                wide::closed_form_centered(problem, watch)
-            } else {
-                wide::closed_form(problem).map(|certified| Solution {
-                    certified,
-                    stop: Stop::ToleranceMet,
-                    iterations: 0,
-                })
-            };
-            (solved, Options::default().tolerance)
-        }
+    let solved = match job.solver {
+        Solver::ClosedForm => closed_form(problem, watch),
         Solver::Proximal => {
-            let solver =
-                ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..Default::default() };
-            (solver.solve_observed(problem, watch), args.tolerance)
+            ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..Default::default() }
+                .solve_observed(problem, watch)
         }
     };
-    let mut times = watch.finish();
-    let Solution { mut certified, stop, .. } = solved?;
-    let gap = certified.certificate().relative_gap();
-    let same_verdict = (gap <= tolerance) == (gap <= job.options.tolerance);
-    if !job.options.bounds || !same_verdict {
-        let start = Instant::now();
-        certified = certify(problem, certified.into_parts().0, &Witness::none(), &job.options)?;
-        times.certifying += start.elapsed();
+    let solving = watch.elapsed();
+    let certified = solved.map_err(Failure::from).and_then(|solution| {
+        watch.phase("certifying");
+        Ok((solution.stop, certified(problem, job, args, watch, solution)?))
+    });
+    let certifying = watch.elapsed().saturating_sub(solving);
+    watch.finish();
+    let (stop, certified) = certified?;
+    Ok((certified, Run { method: job.solver.name(), seed: args.seed, stop, solving, certifying }))
+}
+
+fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution<Factorization>, SolveError> {
+    if problem.centered() {
+        return wide::closed_form_centered(problem, watch);
     }
-    Ok((certified, Run { method: job.solver.name(), seed: args.seed, stop, times }))
+    Ok(Solution {
+        certified: wide::closed_form(problem)?,
+        witness: Witness::none(),
+        stop: Stop::ToleranceMet,
+        iterations: 0,
+    })
+}
+
+/// Certifies the solver's point from its witness and, where the job asks for it,
+/// a split searched in the time that is left.
+fn certified(
+    problem: &Problem,
+    job: &Job,
+    args: &SolveArgs,
+    watch: &Watch,
+    solution: Solution<Factorization>,
+) -> Result<Certified<Factorization>, Failure> {
+    let Solution { certified, mut witness, .. } = solution;
+    let gap = certified.certificate().relative_gap();
+    if job.solver == Solver::ClosedForm && job.options.bounds && gap <= job.options.tolerance {
+        // With an atom a datapoint certifying costs more than solving: once is enough.
+        return Ok(certified);
+    }
+    let relaxation = Relaxation { gap: job.options.tolerance, ..Relaxation::default() };
+    let wanted = match job.search {
+        Search::Never => false,
+        Search::Small => problem.len() <= SMALL,
+        Search::Always => true,
+    };
+    if wanted && problem.gamma() > 0.0 && gap > job.options.tolerance {
+        if problem.len() > relaxation.max_points && !args.run.quiet {
+            output::say(&format!(
+                "note: the relaxation takes at most {} points, found {}: the fast bound is given",
+                relaxation.max_points,
+                problem.len()
+            ));
+        }
+        witness.split = relaxation.search(problem, certified.solution(), watch).map(|found| found.split);
+    }
+    Ok(certify(problem, certified.into_parts().0, &witness, &job.options)?)
 }
 
 fn draw(path: &Path, problem: &Problem, point: &Factorization) -> Result<(), Failure> {
@@ -181,8 +229,8 @@ fn summary(
         run.method,
         run.seed,
         run.stop.as_str(),
-        run.times.solving.as_secs_f64(),
-        run.times.certifying.as_secs_f64(),
+        run.solving.as_secs_f64(),
+        run.certifying.as_secs_f64(),
         solved.certificate(),
     );
     if let Some(folder) = folder {
