@@ -1,4 +1,13 @@
 //! The integration tests: one binary, a module a subject.
 
+#![expect(clippy::float_cmp, reason = "laws that hold exactly are tested exactly")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod atoms;
+mod certificate;
 mod gauge;
+mod linalg;
+mod num;
+mod problem;
+mod sources;
 mod support;
