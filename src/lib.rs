@@ -4,13 +4,19 @@ pub mod atoms;
 pub mod certificate;
 pub mod coder;
 pub mod column_generation;
+pub mod datasets;
 pub mod gauge;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod linalg;
 pub mod master;
 pub mod num;
 pub mod observer;
 pub mod oracle;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod problem;
+pub mod relaxation;
 mod solution;
 #[cfg(feature = "testing")]
 pub mod testing;

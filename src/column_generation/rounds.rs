@@ -116,7 +116,7 @@ impl<'p> Rounds<'p> {
             Ascent { starts, seed: self.settings.seed.wrapping_add(self.round as u64), ..Ascent::default() };
         let gauge = self.point.gauge;
         let warm = std::mem::take(&mut self.directions);
-        let found = oracle.search(&gauge, self.point.residual(), &warm);
+        let found = oracle.search(&gauge, self.point.residual(), &warm, self.observer);
         self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
         found
     }
@@ -207,12 +207,13 @@ impl<'p> Rounds<'p> {
         self.point.prune();
         let point = self.point.factorization()?;
         let witness = Witness {
-            dual: None,
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
+            ..Witness::none()
         };
         let options = certificate::Options { tolerance: self.settings.tolerance, ..Default::default() };
         Ok(Solution {
             certified: certify(self.problem, point, &witness, &options)?,
+            witness,
             stop: self.stop.unwrap_or(Stop::IterationLimit),
             iterations: self.round,
         })

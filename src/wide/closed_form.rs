@@ -75,7 +75,7 @@ pub fn closed_form_centered(
     let point = radial(&shifted, problem.lambda(), Some(found.center))?;
     let witness = Witness { dual: Some(found.dual), ..Witness::none() };
     let certified = certify(problem, point, &witness, &Options::default())?;
-    Ok(Solution { certified, stop: found.stop, iterations: found.iterations })
+    Ok(Solution { certified, witness, stop: found.stop, iterations: found.iterations })
 }
 
 fn needs_no_price(problem: &Problem) -> Result<(), SolveError> {
@@ -131,8 +131,7 @@ pub(crate) fn distinct_directions(unit: &Matrix) -> (Vec<usize>, Vec<usize>) {
     // Renumber by first appearance.
     let mut number = vec![usize::MAX; unit.ncols()];
     let (mut groups, mut representatives) = (Vec::with_capacity(unit.ncols()), Vec::new());
-    for i in 0..unit.ncols() {
-        let l = leader[i];
+    for (i, l) in leader.into_iter().enumerate() {
         if number[l] == usize::MAX {
             number[l] = representatives.len();
             representatives.push(i);

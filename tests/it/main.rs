@@ -5,8 +5,13 @@
 
 mod atoms;
 mod certificate;
+#[cfg(feature = "cli")]
+mod cli;
 mod gauge;
+#[cfg(feature = "io")]
+mod io;
 mod linalg;
+mod mechanised;
 mod num;
 mod problem;
 mod sources;
