@@ -4,15 +4,23 @@ pub mod atoms;
 pub mod certificate;
 pub mod coder;
 pub mod column_generation;
+pub mod datasets;
 pub mod finite;
 pub mod gauge;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod linalg;
 pub mod master;
 pub mod num;
 pub mod observer;
 pub mod oracle;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod problem;
+pub mod relaxation;
 mod solution;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wide;
 
 pub use atoms::{Codes, Dictionary, Factorization};

@@ -1,7 +1,7 @@
 //! What a solver returns, and why it may return nothing.
 
 use crate::atoms::AtomsError;
-use crate::certificate::{Certified, CertifyError};
+use crate::certificate::{Certified, CertifyError, Witness};
 use crate::observer::Stop;
 
 /// A certified point and why the run ended.
@@ -9,6 +9,9 @@ use crate::observer::Stop;
 pub struct Solution<S> {
     /// The point with its certificate.
     pub certified: Certified<S>,
+    /// The evidence the certificate was made from: a starting point for a better
+    /// bound, or for checking it again.
+    pub witness: Witness,
     /// Why the run ended. A limit is not an error.
     pub stop: Stop,
     /// Outer iterations made.

@@ -7,6 +7,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Witness;
+use super::copositive::{self, Origin, Split};
 use crate::linalg::{Matrix, axpy, norm, norm_sq, psd, symmetric_eigen};
 use crate::num::{Interval, Lower, Upper, max, rounding};
 use crate::problem::{Problem, objective};
@@ -23,6 +25,11 @@ pub enum BoundKind {
     WideLimit,
     /// T = 0 in theorem `split-certificate`: one n × n eigenvalue. Any N.
     Fast,
+    /// A split S + T found by a first-order search (theorem `split-certificate`).
+    Relaxation,
+    /// A split S + T, and its dual point, found by a semidefinite programme
+    /// (theorem `dnn-bound`).
+    Sdp,
 }
 
 impl BoundKind {
@@ -34,6 +41,8 @@ impl BoundKind {
             Self::ClosedForm => "closed-form",
             Self::WideLimit => "wide-limit",
             Self::Fast => "fast",
+            Self::Relaxation => "relaxation",
+            Self::Sdp => "sdp",
         }
     }
 }
@@ -66,22 +75,38 @@ pub struct Estimate {
     pub lower_bound: f64,
 }
 
-/// The best of the bounds this module can prove in O(n²N + n³).
+/// The best of the bounds this module can prove: O(n²N + n³), and with a split
+/// in the witness O(N³) more.
 ///
-/// `dual` is a witness, tried beside the point's own residuals; `upper` is the
-/// value of any feasible point, used where a centre is learnt.
+/// The witness's dual point is tried beside the point's own residuals; `upper`
+/// is the value of any feasible point, used where a centre is learnt.
 #[must_use]
-pub fn best(problem: &Problem, residuals: &Matrix, dual: Option<&Matrix>, upper: Upper) -> Bound {
+pub fn best(problem: &Problem, residuals: &Matrix, witness: &Witness, upper: Upper) -> Bound {
     let mut bound = Bound { lower: Lower::ZERO, kind: BoundKind::WideLimit };
     if !problem.centered() {
         bound = wide_limit(problem);
     }
-    for candidate in [Some(residuals), dual].into_iter().flatten() {
+    for candidate in [Some(residuals), witness.dual.as_ref()].into_iter().flatten() {
         let Some(dual) = DualPoint::new(problem, candidate, upper) else { continue };
         bound = bound.best(Some(dual.radial()));
         bound = bound.best(dual.spectral());
     }
-    bound
+    bound.best(witness.split.as_ref().and_then(|split| self::split(problem, split, upper)))
+}
+
+/// The bound of a split witness (theorem `split-certificate`): its dual point,
+/// projected on the centre's constraint where there is one, at the polar that
+/// [`copositive::polar`] proves for it. O(nN² + N³); `None` where that proves none
+/// (γ = 0, or entries that are not finite).
+#[must_use]
+pub fn split(problem: &Problem, split: &Split, upper: Upper) -> Option<Bound> {
+    let dual = DualPoint::new(problem, &split.dual, upper)?;
+    let polar = copositive::polar(problem, &dual.dual, &split.slack)?;
+    let kind = match split.origin {
+        Origin::FirstOrder => BoundKind::Relaxation,
+        Origin::Semidefinite => BoundKind::Sdp,
+    };
+    Some(Bound { lower: dual.value(polar), kind })
 }
 
 /// `F_∞ = Σ wᵢ h_λ(‖xᵢ‖)`, rounded down (theorem `wide-limit`). O(nN).

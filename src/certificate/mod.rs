@@ -5,18 +5,23 @@
 //! [`Certificate`] is computed here from (problem, point, witness).
 
 pub mod bounds;
+pub mod copositive;
 pub mod kkt;
+pub mod local;
+pub mod nesting;
 mod report;
 mod verdict;
 
 pub use bounds::{Bound, BoundKind, Estimate};
+pub use copositive::{Origin, Split};
 pub use kkt::{Kkt, Residual};
-pub use report::{Certificate, Statistics};
+pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
 use crate::atoms::{AtomsError, Factorization};
 use crate::linalg::Matrix;
 use crate::num::Lower;
+use crate::observer::Observer;
 use crate::problem::{Problem, objective};
 
 /// What a solver hands over as evidence. Nothing in it is believed: the checker
@@ -29,6 +34,9 @@ pub struct Witness {
     /// Directions at which the polar of the residuals may be large (n × any):
     /// they give the *estimated* bound, never a certified one.
     pub directions: Option<Matrix>,
+    /// A dual point with the entrywise nonnegative part of a split
+    /// (theorem `split-certificate`); used where γ > 0.
+    pub split: Option<Split>,
 }
 
 impl Witness {
@@ -49,12 +57,15 @@ pub struct Options {
     pub stationarity: f64,
     /// Whether lower bounds are computed at all.
     pub bounds: bool,
+    /// Whether the point is tested as a local optimum of its own width (nesting
+    /// and second order), and what that may cost.
+    pub local: Option<local::Limits>,
 }
 
 impl Default for Options {
-    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on.
+    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on, no local test.
     fn default() -> Self {
-        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true }
+        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true, local: None }
     }
 }
 
@@ -68,7 +79,7 @@ pub enum CertifyError {
     /// A witness of another shape.
     #[error("witness {part}: expected {expected:?}, found {found:?}")]
     Witness {
-        /// `dual` or `directions`.
+        /// `dual`, `directions`, `split dual` or `split slack`.
         part: &'static str,
         /// Rows and columns asked for (columns 0 where any number is accepted).
         expected: (usize, usize),
@@ -85,6 +96,7 @@ pub enum CertifyError {
 pub struct Certified<S> {
     solution: S,
     certificate: Certificate,
+    improvement: Option<Box<S>>,
 }
 
 impl<S> Certified<S> {
@@ -100,6 +112,13 @@ impl<S> Certified<S> {
         &self.certificate
     }
 
+    /// A feasible point with a *proved* lower objective, where the local test met
+    /// one: the reason of a refutation.
+    #[must_use]
+    pub fn improvement(&self) -> Option<&S> {
+        self.improvement.as_deref()
+    }
+
     /// The parts.
     #[must_use]
     pub fn into_parts(self) -> (S, Certificate) {
@@ -111,7 +130,8 @@ impl<S> Certified<S> {
 ///
 /// Computes, from `problem`, `point` and `witness` alone: the objective with
 /// its rounding bounds; stationarity residuals; the best certified lower bound
-/// (wide limit; the spectral split bound where γ > 0; at γ = 0 the exact polar);
+/// (wide limit; the spectral split bound where γ > 0, and the split of the
+/// witness; at γ = 0 the exact polar);
 /// the estimated bound from the witness's directions; the verdict.
 ///
 /// # Guarantees
@@ -129,6 +149,21 @@ pub fn certify(
     witness: &Witness,
     options: &Options,
 ) -> Result<Certified<Factorization>, CertifyError> {
+    certify_observed(problem, point, witness, options, &())
+}
+
+/// [`certify`] with an observer, who may stop the local test: what is proved by
+/// then counts.
+///
+/// # Errors
+/// As [`certify`].
+pub fn certify_observed(
+    problem: &Problem,
+    point: Factorization,
+    witness: &Witness,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Certified<Factorization>, CertifyError> {
     objective::check_shapes(problem, &point)?;
     witness.check(problem)?;
     let residuals = objective::residuals(problem.data(), &point);
@@ -138,7 +173,7 @@ pub fn certify(
     }
     let kkt = kkt::residuals(problem, &point, &residuals);
     let bound = if options.bounds {
-        bounds::best(problem, &residuals, witness.dual.as_ref(), primal.upper)
+        bounds::best(problem, &residuals, witness, primal.upper)
     } else {
         Bound { lower: Lower::ZERO, kind: BoundKind::None }
     };
@@ -148,26 +183,66 @@ pub fn certify(
         .filter(|_| options.bounds)
         .and_then(|directions| bounds::estimate(problem, &residuals, directions));
     let statistics = Statistics::of(problem, &point, &residuals);
-    let certificate = Certificate::new(problem, primal, bound, estimate, kkt, statistics, options);
-    Ok(Certified { solution: point, certificate })
+    let tested = options.local.map(|limits| width_test(problem, &point, &residuals, &kkt, &limits, observer));
+    let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
+    let certificate = Certificate::new(primal, bound, estimate, kkt, statistics, local, options);
+    Ok(Certified { solution: point, certificate, improvement: improvement.map(Box::new) })
+}
+
+/// Nesting, then second order; and a better point where one was proved.
+fn width_test(
+    problem: &Problem,
+    point: &Factorization,
+    residuals: &Matrix,
+    kkt: &Kkt,
+    limits: &local::Limits,
+    observer: &dyn Observer,
+) -> (LocalSummary, Option<Factorization>) {
+    let nested = nesting::pairs(problem, point);
+    let best = nested.iter().filter(|p| p.change < 0.0).min_by(|l, r| l.change.total_cmp(&r.change));
+    let unnested = best.and_then(|pair| nesting::unnest(problem, point, residuals, pair).map(|p| (*pair, p)));
+    let second = local::test(problem, point, residuals, kkt, limits, observer);
+    let mut summary = LocalSummary {
+        smallest_eigenvalue: second.smallest_eigenvalue,
+        eigenvalue_lower: second.eigenvalue_lower,
+        degenerate: second.degenerate,
+        nested_pairs: nested.len(),
+        certified: matches!(second.outcome, local::Outcome::Certified),
+        refuted: matches!(second.outcome, local::Outcome::Refuted(_)),
+        reason: second.reason,
+    };
+    if let Some((pair, better)) = unnested {
+        summary.certified = false;
+        summary.refuted = true;
+        summary.reason = format!(
+            "the support of atom {} lies in that of atom {}: exchanging them lowers the objective by {:.3e} (no-nesting)",
+            pair.inner, pair.outer, -pair.change
+        );
+        return (summary, Some(better));
+    }
+    let better = match second.outcome {
+        local::Outcome::Refuted(better) => Some(*better),
+        local::Outcome::Certified | local::Outcome::Undecided => None,
+    };
+    (summary, better)
 }
 
 impl Witness {
     fn check(&self, problem: &Problem) -> Result<(), CertifyError> {
-        if let Some(dual) = &self.dual {
-            let (expected, found) = ((problem.dim(), problem.len()), (dual.nrows(), dual.ncols()));
-            if expected != found {
-                return Err(CertifyError::Witness { part: "dual", expected, found });
+        let (dim, len) = (problem.dim(), problem.len());
+        let parts = [
+            ("dual", self.dual.as_ref(), (dim, len)),
+            ("directions", self.directions.as_ref(), (dim, 0)),
+            ("split dual", self.split.as_ref().map(|s| &s.dual), (dim, len)),
+            ("split slack", self.split.as_ref().map(|s| &s.slack), (len, len)),
+        ];
+        for (part, matrix, expected) in parts {
+            let Some(matrix) = matrix else { continue };
+            let found = (matrix.nrows(), matrix.ncols());
+            let fits = found.0 == expected.0 && (part == "directions" || found.1 == expected.1);
+            if !fits {
+                return Err(CertifyError::Witness { part, expected, found });
             }
-        }
-        if let Some(directions) = &self.directions
-            && directions.nrows() != problem.dim()
-        {
-            return Err(CertifyError::Witness {
-                part: "directions",
-                expected: (problem.dim(), 0),
-                found: (directions.nrows(), directions.ncols()),
-            });
         }
         Ok(())
     }

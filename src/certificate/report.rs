@@ -43,6 +43,28 @@ impl Statistics {
     }
 }
 
+/// What the test of local optimality found (theorems `local-second-order`,
+/// `second-order-gauge`, `no-nesting`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalSummary {
+    /// A Ritz value: an estimate, from above, of the smallest eigenvalue.
+    pub smallest_eigenvalue: Option<f64>,
+    /// A proved positive lower bound of it.
+    pub eigenvalue_lower: Option<f64>,
+    /// Whether a pair is degenerate within the tolerance.
+    pub degenerate: bool,
+    /// Ordered pairs of atoms with nested supports.
+    pub nested_pairs: usize,
+    /// Whether the second-order form is proved positive definite.
+    #[serde(skip)]
+    pub certified: bool,
+    /// Whether a point with a lower objective is proved and handed back.
+    #[serde(skip)]
+    pub refuted: bool,
+    /// Why.
+    pub reason: String,
+}
+
 /// What is proved of a point of a problem. Made by [`certify`](super::certify).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
@@ -54,17 +76,18 @@ pub struct Certificate {
     estimate: Option<Estimate>,
     kkt: Kkt,
     statistics: Statistics,
+    local: Option<LocalSummary>,
     verdict: Verdict,
 }
 
 impl Certificate {
     pub(super) fn new(
-        problem: &Problem,
         primal: Objective,
         bound: Bound,
         estimate: Option<Estimate>,
         kkt: Kkt,
         statistics: Statistics,
+        local: Option<LocalSummary>,
         options: &Options,
     ) -> Self {
         let mut certificate = Self {
@@ -74,13 +97,14 @@ impl Certificate {
             estimate,
             kkt,
             statistics,
+            local,
             verdict: Verdict::Feasible,
         };
-        certificate.verdict = certificate.judge(problem, options);
+        certificate.verdict = certificate.judge(options);
         certificate
     }
 
-    fn judge(&self, problem: &Problem, options: &Options) -> Verdict {
+    fn judge(&self, options: &Options) -> Verdict {
         let relative = self.kkt.relative();
         if !(relative <= options.stationarity) {
             let (name, residual) =
@@ -96,19 +120,23 @@ impl Certificate {
                 ),
             };
         }
-        if !options.bounds {
-            return Verdict::Feasible;
+        if let Some(local) = self.local.as_ref().filter(|local| local.refuted) {
+            return Verdict::Refuted { reason: local.reason.clone() };
         }
-        if self.relative_gap() <= options.tolerance {
+        if options.bounds && self.relative_gap() <= options.tolerance {
             return Verdict::Global;
         }
-        let centre = if problem.centered() { " (centre free)" } else { "" };
-        Verdict::Undecided {
-            reason: format!(
-                "stationary, but the certified relative gap{centre} {:.2e} is above the tolerance {:.1e}",
-                self.relative_gap(),
-                options.tolerance
-            ),
+        match &self.local {
+            Some(local) if local.certified => Verdict::Local,
+            Some(local) => Verdict::Undecided { reason: local.reason.clone() },
+            None if options.bounds => Verdict::Undecided {
+                reason: format!(
+                    "stationary, but the certified relative gap {:.2e} is above the tolerance {:.1e}",
+                    self.relative_gap(),
+                    options.tolerance
+                ),
+            },
+            None => Verdict::Feasible,
         }
     }
 
@@ -172,6 +200,12 @@ impl Certificate {
         &self.statistics
     }
 
+    /// The test of local optimality, where it was asked for.
+    #[must_use]
+    pub fn local(&self) -> Option<&LocalSummary> {
+        self.local.as_ref()
+    }
+
     /// What is proved, in a word.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {
@@ -208,12 +242,19 @@ impl fmt::Display for Certificate {
             self.kkt.dictionary.relative(),
             self.kkt.center.relative()
         )?;
+        if let Some(local) = &self.local {
+            writeln!(f, "local                {} nested pairs; {}", local.nested_pairs, local.reason)?;
+        }
         let s = &self.statistics;
         write!(f, "atoms {}, mean L0 {:.2}, max coherence {:.4}", s.atoms, s.mean_l0, s.max_coherence)?;
         if let Some(variance) = s.explained_variance {
             write!(f, ", explained variance {variance:.4}")?;
         }
         writeln!(f)?;
-        write!(f, "not claimed: optimality for this number of atoms; the estimated bound proves nothing")
+        let claim = match self.verdict {
+            Verdict::Local => "global optimality for this number of atoms",
+            _ => "optimality for this number of atoms",
+        };
+        write!(f, "not claimed: {claim}; the estimated bound proves nothing")
     }
 }

@@ -207,12 +207,13 @@ impl<'p> Rounds<'p> {
         self.point.prune();
         let point = self.point.factorization()?;
         let witness = Witness {
-            dual: None,
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
+            ..Witness::none()
         };
         let options = certificate::Options { tolerance: self.settings.tolerance, ..Default::default() };
         Ok(Solution {
             certified: certify(self.problem, point, &witness, &options)?,
+            witness,
             stop: self.stop.unwrap_or(Stop::IterationLimit),
             iterations: self.round,
         })

@@ -33,21 +33,17 @@ impl Gauge<'_> {
     /// `z` needs the length of `v`, N.
     pub fn polar(&self, v: &[f64], z: &mut [f64]) -> Polar {
         z.fill(0.0);
-        let mut best = 0;
-        let mut largest = 0.0;
-        for (i, (&x, &a)) in v.iter().zip(self.a).enumerate() {
-            if x > largest * a {
-                let ratio = x / a;
-                if ratio > largest {
-                    (best, largest) = (i, ratio);
-                }
-            }
-        }
+        // The largest of the *rounded* ratios, so that no distance from it is negative.
+        let largest = simd(
+            #[inline(always)]
+            || largest_ratio(v, self.a),
+        );
         if largest <= 0.0 {
             return Polar { value: 0.0, tau: 0.0 };
         }
-        let sigma = if self.gamma_sq == 0.0 { 0.0 } else { self.polar_root(v, largest) };
+        let (sigma, tau) = if self.gamma_sq == 0.0 { (0.0, largest) } else { self.polar_root(v, largest) };
         if sigma == 0.0 {
+            let best = v.iter().zip(self.a).position(|(x, a)| x / a >= largest).unwrap_or(0);
             let lambda = self.scale * self.lambda_sq.sqrt();
             z[best] = 1.0 / (lambda * self.a[best]);
             return Polar { value: largest / lambda, tau: largest };
@@ -56,78 +52,100 @@ impl Gauge<'_> {
         simd(
             #[inline(always)]
             || {
+                // p/σ, so that a tiny σ does not underflow when squared; from the
+                // smaller of σ and τ, so that what cancels is small.
+                let far = sigma > tau;
+                let slope = tau / sigma;
                 for ((z, &x), &a) in z.iter_mut().zip(v).zip(self.a) {
-                    // p/σ, so that a tiny σ does not underflow when squared.
-                    let p = a * (1.0 - (largest - x / a) / sigma);
+                    let p = if far { x / sigma - slope * a } else { a * (1.0 - (largest - x / a) / sigma) };
                     *z = if p > 0.0 { p } else { 0.0 };
                 }
                 mass = crate::linalg::dot(self.a, z);
                 energy = crate::linalg::norm_sq(z);
             },
         );
-        let g = self.relative(mass, energy);
-        let unit = 1.0 / (g * self.scale);
+        let unit = 1.0 / (self.relative(mass, energy) * self.scale);
         z.iter_mut().for_each(|z| *z *= unit);
-        // At the root λ²aᵀp = γ²τ, so that g°(v) = g(p)/γ² (in units of the scale).
-        Polar { value: g * (sigma / self.gamma_sq) / self.scale, tau: largest - sigma }
+        // The minimised form: an error in τ enters it squared.
+        let block = energy * (sigma * sigma / self.gamma_sq);
+        let price = if self.lambda_sq > 0.0 { tau * tau / self.lambda_sq } else { 0.0 };
+        Polar { value: (block + price).sqrt() / self.scale, tau }
     }
 
     /// σ = maxᵢ(vᵢ/aᵢ) − τ for the minimising τ: the root of the convex,
     /// increasing, piecewise linear `λ²Σ aᵢ²(uᵢ + σ)₊ − γ²(q − σ)` with
     /// `uᵢ = vᵢ/aᵢ − q ≤ 0`. Newton from the right decreases to it in finitely
     /// many steps; no difference of nearby numbers occurs.
-    fn polar_root(&self, v: &[f64], q: f64) -> f64 {
+    ///
+    /// Gives σ and τ, each a quotient of sums of positive terms: `q − σ` would
+    /// cancel where τ is small.
+    fn polar_root(&self, v: &[f64], q: f64) -> (f64, f64) {
         if self.lambda_sq == 0.0 {
-            return q;
+            return (q, 0.0);
         }
         let mut sigma = q;
         for _ in 0..NEWTON_PASSES {
-            let (square, shift) = simd(
+            let sums = simd(
                 #[inline(always)]
                 || segment_sums(v, self.a, q, sigma),
             );
-            let next = self.segment_root(q, square, shift);
+            let (next, tau) = self.segment_root(q, sums);
             if next >= sigma {
-                return sigma;
+                return (sigma, tau);
             }
             sigma = next;
         }
         self.polar_root_sorted(v, q)
     }
 
-    /// The root of the linear piece with `Σ_S a²` and `−Σ_S a²u`.
-    fn segment_root(&self, q: f64, square: f64, shift: f64) -> f64 {
-        (self.gamma_sq * q + self.lambda_sq * shift) / (self.lambda_sq * square + self.gamma_sq)
+    /// The root σ of the linear piece with the given sums, and `q − σ`.
+    fn segment_root(&self, q: f64, sums: Sums) -> (f64, f64) {
+        let slope = self.lambda_sq * sums.square + self.gamma_sq;
+        ((self.gamma_sq * q + self.lambda_sq * sums.shift) / slope, self.lambda_sq * sums.pull / slope)
     }
 
     /// The same root by sorting the breakpoints. O(N log N).
-    fn polar_root_sorted(&self, v: &[f64], q: f64) -> f64 {
-        let mut order: Vec<(f64, f64)> =
-            v.iter().zip(self.a).filter(|(x, _)| **x > 0.0).map(|(&x, &a)| (q - x / a, a * a)).collect();
+    fn polar_root_sorted(&self, v: &[f64], q: f64) -> (f64, f64) {
+        let mut order: Vec<(f64, f64, f64)> = v
+            .iter()
+            .zip(self.a)
+            .filter(|(x, _)| **x > 0.0)
+            .map(|(&x, &a)| (q - x / a, a * a, a * x))
+            .collect();
         order.sort_unstable_by(|l, r| l.0.total_cmp(&r.0));
-        let (mut square, mut shift) = (0.0, 0.0);
-        for (k, &(distance, a2)) in order.iter().enumerate() {
-            square += a2;
-            shift += a2 * distance;
-            let sigma = self.segment_root(q, square, shift);
-            if order.get(k + 1).is_none_or(|next| sigma <= next.0) {
-                return sigma;
+        let mut sums = Sums { square: 0.0, shift: 0.0, pull: 0.0 };
+        let mut root = (q, 0.0);
+        for (k, &(distance, a2, ax)) in order.iter().enumerate() {
+            sums.square += a2;
+            sums.shift += a2 * distance;
+            sums.pull += ax;
+            root = self.segment_root(q, sums);
+            if order.get(k + 1).is_none_or(|next| root.0 <= next.0) {
+                break;
             }
         }
-        q
+        root
     }
 }
 
-/// `Σ_S a²` and `−Σ_S a²u` over `S = {u > −σ}`, in eight lanes.
+/// Sums over `S = {u > −σ}`.
+#[derive(Clone, Copy)]
+struct Sums {
+    /// `Σ_S a²`.
+    square: f64,
+    /// `−Σ_S a²u`.
+    shift: f64,
+    /// `Σ_S av`.
+    pull: f64,
+}
+
+/// The largest `vᵢ/aᵢ`, or 0 when none is positive, in eight lanes.
 #[inline(always)]
-fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> (f64, f64) {
-    let mut square = [0.0; 8];
-    let mut shift = [0.0; 8];
+fn largest_ratio(v: &[f64], a: &[f64]) -> f64 {
+    let mut largest = [0.0; 8];
     let mut add = |l: usize, x: f64, a: f64| {
-        let distance = q - x / a;
-        let a2 = if distance < sigma { a * a } else { 0.0 };
-        square[l] += a2;
-        shift[l] += if distance < sigma { a2 * distance } else { 0.0 };
+        let ratio = x / a;
+        largest[l] = if ratio > largest[l] { ratio } else { largest[l] };
     };
     let (v8, v_rest) = v.as_chunks::<8>();
     let (a8, a_rest) = a.as_chunks::<8>();
@@ -139,5 +157,29 @@ fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> (f64, f64) {
     for (l, (x, y)) in v_rest.iter().zip(a_rest).enumerate() {
         add(l, *x, *y);
     }
-    (square.iter().sum(), shift.iter().sum())
+    largest.iter().copied().fold(0.0, crate::num::max)
+}
+
+/// The sums of a segment, in eight lanes.
+#[inline(always)]
+fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> Sums {
+    let (mut square, mut shift, mut pull) = ([0.0; 8], [0.0; 8], [0.0; 8]);
+    let mut add = |l: usize, x: f64, a: f64| {
+        let distance = q - x / a;
+        let a2 = if distance < sigma { a * a } else { 0.0 };
+        square[l] += a2;
+        shift[l] += if distance < sigma { a2 * distance } else { 0.0 };
+        pull[l] += if distance < sigma { a * x } else { 0.0 };
+    };
+    let (v8, v_rest) = v.as_chunks::<8>();
+    let (a8, a_rest) = a.as_chunks::<8>();
+    for (x, y) in v8.iter().zip(a8) {
+        for l in 0..8 {
+            add(l, x[l], y[l]);
+        }
+    }
+    for (l, (x, y)) in v_rest.iter().zip(a_rest).enumerate() {
+        add(l, *x, *y);
+    }
+    Sums { square: square.iter().sum(), shift: shift.iter().sum(), pull: pull.iter().sum() }
 }

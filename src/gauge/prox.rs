@@ -2,11 +2,24 @@
 
 use super::Gauge;
 use crate::linalg::simd;
-use crate::num::{max, min};
+use crate::num::min;
 
 /// Passes of the safeguarded Newton iteration. Bisection alone would need about
 /// 60 for a bracket of any size; Newton takes 3 to 6.
 const MAX_PASSES: usize = 120;
+
+/// Relative size of ψ that is rounding of its two terms. Ten times less is never
+/// met by long sums; ten times more leaves the last Newton step a visible error.
+const CONVERGED: f64 = 8.0 * f64::EPSILON;
+
+/// Covers the rounding of a bound on τ, and keeps a Newton step of slope −1,
+/// which lands on the bound, inside the bracket. Any wider costs nothing.
+const WIDENED: f64 = 1.0 + 8.0 * f64::EPSILON;
+
+/// `‖v − τa‖²` over its support relative to `‖τa‖²` below which the difference
+/// has lost 20 of its 53 bits and does not decide whether the result is zero.
+/// At a tenth of the bits more, tiny codes survive where the polar is below t.
+const CANCELLED: f64 = 1.0 / (1_u64 << 40) as f64;
 
 /// What the proximal map of one vector comes with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,13 +47,13 @@ impl Gauge<'_> {
             z.fill(0.0);
             Prox { gauge: 0.0, tau: 0.0 }
         };
-        let tau = if self.lambda_sq == 0.0 {
-            0.0
+        let Root { tau, rest } = if self.lambda_sq == 0.0 {
+            Root { tau: 0.0, rest: 0.0 }
         } else if self.gamma_sq == 0.0 {
-            t * self.lambda_sq.sqrt()
+            Root { tau: t * self.lambda_sq.sqrt(), rest: 0.0 }
         } else {
-            match self.prox_root(v, t, hint) {
-                Some(tau) => tau,
+            match self.prox_root(v, t, hint, z) {
+                Some(root) => root,
                 None => return zero(z),
             }
         };
@@ -48,7 +61,7 @@ impl Gauge<'_> {
             #[inline(always)]
             || {
                 for ((z, &x), &a) in z.iter_mut().zip(v).zip(self.a) {
-                    let p = x - tau * a;
+                    let p = (x - tau * a) - rest * a;
                     *z = if p > 0.0 { p } else { 0.0 };
                 }
                 self.relative(crate::linalg::dot(self.a, z), crate::linalg::norm_sq(z))
@@ -70,15 +83,20 @@ impl Gauge<'_> {
 
     /// The root of the decreasing `ψ(τ) = tλ²u/P − τ`, or `None` when the
     /// result is zero. ψ' ≤ −1, so |ψ| bounds the distance from the root.
-    fn prox_root(&self, v: &[f64], t: f64, hint: f64) -> Option<f64> {
+    ///
+    /// The polar is asked once, where Newton leaves its bracket or where the
+    /// differences `v − τa` cancel, so that `P ≤ tγ²` is rounding noise: the
+    /// result is zero iff `g°(v) ≤ t`, and the polar's τ lies right of the root
+    /// (they meet at `t = g°(v)`). `z` is its scratch.
+    fn prox_root(&self, v: &[f64], t: f64, hint: f64, z: &mut [f64]) -> Option<Root> {
         // By Cauchy–Schwarz u² ≤ (Σa²)‖p‖², so that tλ²u/P is at most this.
         let total = simd(
             #[inline(always)]
             || crate::linalg::norm_sq(self.a),
         );
-        let mut hi = t * self.lambda_sq / (self.lambda_sq + self.gamma_sq / total).sqrt();
-        hi += 4.0 * f64::EPSILON * hi;
-        let mut lo = 0.0;
+        let mut hi = t * self.lambda_sq / (self.lambda_sq + self.gamma_sq / total).sqrt() * WIDENED;
+        let (mut lo, mut rest) = (0.0, 0.0);
+        let mut asked = false;
         let mut tau = if hint > 0.0 && hint < hi { hint } else { 0.0 };
         for _ in 0..MAX_PASSES {
             let Moments { mass, energy, square } = simd(
@@ -88,29 +106,38 @@ impl Gauge<'_> {
             let p = self.relative(mass, energy);
             if mass <= 0.0 {
                 // τ is at or beyond the largest ratio: the root, if any, lies left.
-                if tau == 0.0 {
-                    return None;
-                }
                 hi = tau;
             } else {
                 // P decreases in τ: left of the root, P ≤ tγ² already decides for 0.
                 let psi = t * self.lambda_sq * mass / p - tau;
-                if psi.abs() <= 2.0 * f64::EPSILON * tau {
-                    return (p > t * self.gamma_sq).then_some(tau);
+                // Quotients of like powers: a cube of small data would underflow.
+                let bend = self.gamma_sq * (mass * mass - square * energy) / (p * p);
+                let slope = t * self.lambda_sq * (bend / p) - 1.0;
+                let step = -psi / min(slope, -1.0);
+                if psi.abs() <= CONVERGED * tau {
+                    let doubtful = !asked && energy <= CANCELLED * tau * tau * square;
+                    let zero = p <= t * self.gamma_sq || (doubtful && self.vanishes(v, t, z).is_none());
+                    return (!zero).then_some(Root { tau, rest: step });
                 }
                 if psi > 0.0 {
                     if p <= t * self.gamma_sq {
                         return None;
                     }
-                    lo = tau;
-                    hi = min(hi, tau + psi);
+                    (lo, rest) = (tau, step);
+                    hi = min(hi, (tau + psi) * WIDENED);
                 } else {
                     hi = tau;
-                    lo = max(lo, tau + psi);
+                    let bound = (tau + psi) * (2.0 - WIDENED);
+                    if bound > lo {
+                        (lo, rest) = (bound, 0.0);
+                    }
                 }
-                let slope =
-                    t * self.lambda_sq * self.gamma_sq * (mass * mass - square * energy) / (p * p * p) - 1.0;
-                let newton = tau - psi / min(slope, -1.0);
+                let newton = match tau + step {
+                    // A step below one unit in the last place: look at the neighbour.
+                    same if same == tau && psi > 0.0 => tau.next_up(),
+                    same if same == tau => tau.next_down(),
+                    other => other,
+                };
                 if lo < newton && newton < hi {
                     tau = newton;
                     continue;
@@ -121,9 +148,30 @@ impl Gauge<'_> {
                 break;
             }
             tau = middle;
+            if !asked {
+                asked = true;
+                let right = self.vanishes(v, t, z)?;
+                if lo < right && right < hi {
+                    (tau, hi) = (right, right);
+                }
+            }
         }
-        Some(lo)
+        (asked || self.vanishes(v, t, z).is_some()).then_some(Root { tau: lo, rest })
     }
+
+    /// `None` if `g°(v) ≤ t` (in units of the scale); else a point right of the
+    /// prox's root.
+    fn vanishes(&self, v: &[f64], t: f64, z: &mut [f64]) -> Option<f64> {
+        let polar = self.polar(v, z);
+        (polar.value * self.scale > t).then_some(polar.tau * WIDENED)
+    }
+}
+
+/// The root `tau + rest`, where `rest` may be less than one unit in the last
+/// place of `tau`: at small γ/λ the factor `1 − tγ²/P` magnifies that much.
+struct Root {
+    tau: f64,
+    rest: f64,
 }
 
 /// Sums over `S = {v > τa}` with `p = v − τa`.

@@ -11,7 +11,9 @@ pub mod psd;
 mod sparse;
 
 pub use dense::Matrix;
-pub(crate) use dense::symmetric_eigen;
+pub(crate) use dense::{
+    Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
+};
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use kernels::{chunk_columns, combine, correlate, replace_outer, simd};
 pub use sparse::{Row, rows_of, subtract_product};

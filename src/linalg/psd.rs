@@ -6,10 +6,6 @@
 //! order of evaluation is Higham 2002, theorem 10.3). `proofs/rounding.md` has
 //! the proof with the margin taken here.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
-use faer::{MatMut, Par};
-
 use super::Matrix;
 use crate::num::rounding;
 
@@ -22,33 +18,39 @@ const EXTRA_ROUNDINGS: usize = 8;
 /// succeeds; `None` if it does not. The lower triangle is read. O(n³/3).
 #[must_use]
 pub fn negative_part_bound(matrix: &Matrix) -> Option<f64> {
+    weighted_negative_part_bound(matrix, &vec![1.0; matrix.nrows()])
+}
+
+/// A number `c ≥ 0` with `matrix + c·diag(1/w) ⪰ 0`, if Cholesky of the stored
+/// matrix succeeds; `None` if it does not. The lower triangle is read. O(n³/3).
+///
+/// Scaling row and column i by `√wᵢ` would multiply the usual bound's trace
+/// terms by `wᵢ`: this is that bound without the roots (`proofs/rounding.md`,
+/// item 9). All weights must be positive.
+#[must_use]
+pub fn weighted_negative_part_bound(matrix: &Matrix, weights: &[f64]) -> Option<f64> {
     let n = matrix.nrows();
-    let trace: f64 = (0..n).map(|i| matrix.get(i, i)).sum();
     if !matrix.as_slice().iter().all(|v| v.is_finite()) || !(0..n).all(|i| matrix.get(i, i) >= 0.0) {
         return None;
     }
     if n == 0 {
         return Some(0.0);
     }
-    let mut factor = matrix.clone();
-    let scratch = cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default());
-    cholesky_in_place(
-        MatMut::from_column_major_slice_mut(factor.as_mut_slice(), n, n),
-        LltRegularization::default(),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .ok()?;
-    if !(0..n).all(|i| factor.get(i, i).is_finite() && factor.get(i, i) > 0.0) {
-        return None;
-    }
+    super::Cholesky::new(matrix.clone())?;
     let g = rounding::gamma(n + EXTRA_ROUNDINGS);
-    // (1 + 4g) covers 1/(1 − g) and the rounding of the trace.
-    let shift = trace * g * (1.0 + 4.0 * g) * (1.0 + rounding::gamma(n + 2));
     #[expect(clippy::cast_precision_loss, reason = "n is far below 2^53")]
-    let underflow = (n * (n + 4)) as f64 * rounding::ETA;
-    Some((shift + underflow).next_up().next_up())
+    let order = n as f64;
+    let largest = (0..n).map(|i| matrix.get(i, i)).fold(0.0, crate::num::max);
+    // What underflow can add to an entry of the factor's product.
+    let underflow = (2.0 * order + 4.0) * rounding::ETA + (2.0 * largest * rounding::ETA).next_up();
+    let (mut trace, mut total) = (0.0, 0.0);
+    for (i, &w) in weights.iter().enumerate().take(n) {
+        trace += w * (matrix.get(i, i) + underflow);
+        total += w;
+    }
+    // (1 + 4g) covers 1/(1 − g); the last factor the roundings of the two sums.
+    let shift = (trace * g * (1.0 + 4.0 * g) + underflow * total) * (1.0 + 2.0 * rounding::gamma(n + 8));
+    Some((shift + order * rounding::ETA).next_up().next_up())
 }
 
 /// An upper bound of the largest eigenvalue of a symmetric matrix, proved by a

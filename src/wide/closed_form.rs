@@ -75,7 +75,7 @@ pub fn closed_form_centered(
     let point = radial(&shifted, problem.lambda(), Some(found.center))?;
     let witness = Witness { dual: Some(found.dual), ..Witness::none() };
     let certified = certify(problem, point, &witness, &Options::default())?;
-    Ok(Solution { certified, stop: found.stop, iterations: found.iterations })
+    Ok(Solution { certified, witness, stop: found.stop, iterations: found.iterations })
 }
 
 fn needs_no_price(problem: &Problem) -> Result<(), SolveError> {

@@ -1,0 +1,216 @@
+//! The command line as types.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sparse dictionaries with certificates.
+///
+/// Files are `.npy` (f32 or f64) with a datapoint or an atom a row; codes are
+/// scipy's sparse `.npz`. Exit codes: 0 the run met its tolerance; 1 it did not,
+/// or the certified gap exceeds --require-gap; 2 usage; 3 input or output;
+/// 4 numerical failure.
+#[derive(Debug, Parser)]
+#[command(name = "widedict", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Learn a dictionary and prove how good it is
+    Solve(SolveArgs),
+    /// Compute the codes of data over a given dictionary
+    Encode(EncodeArgs),
+    /// Certify a dictionary and codes made elsewhere (not available in this build)
+    #[command(disable_help_flag = true)]
+    Certify(Anything),
+    /// The wide limit and its boundary (not available in this build)
+    #[command(disable_help_flag = true)]
+    Wide(Anything),
+    /// A grid of gammas or widths (not available in this build)
+    #[command(disable_help_flag = true)]
+    Path(Anything),
+    /// Diagnose a sparse autoencoder (not available in this build)
+    #[command(disable_help_flag = true)]
+    Diagnose(Anything),
+}
+
+/// Arguments of a command that is not there yet: all are accepted, none is read.
+#[derive(Debug, Args)]
+pub(crate) struct Anything {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _arguments: Vec<OsString>,
+}
+
+/// Where the data come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct DataArgs {
+    /// Data, `.npy`, a datapoint a row
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) data: Option<PathBuf>,
+    /// Data that travel with the program
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataset: Option<Dataset>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dataset {
+    /// 1797 handwritten digits of 8 × 8 pixels from 0 to 1
+    Digits,
+}
+
+/// How a run is followed and limited.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Stop after this many seconds with the best point so far
+    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) max_seconds: Option<f64>,
+    /// Threads (the answer does not depend on them) [default: all cores]
+    #[arg(long, value_name = "T")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress and no notes on standard error
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SolveArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Price of a unit of code (half an SAE's L1 coefficient when its loss has no ½)
+    #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
+    #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) gamma: f64,
+    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Learn a centre too (an SAE's decoder bias)
+    #[arg(long)]
+    pub(crate) center: bool,
+    /// Number of atoms of the joint problem [default: the convex problem, any number]
+    #[arg(long, value_name = "M", conflicts_with = "method")]
+    pub(crate) width: Option<NonZeroUsize>,
+    /// How to solve; auto is closed-form where gamma is 0, else proximal
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
+    pub(crate) method: Method,
+    /// Relative gap at which the run stops, and at which a point counts as global
+    #[arg(long, value_name = "E", default_value = "5e-3", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) tolerance: f64,
+    /// How the returned point is bounded
+    #[arg(long, value_enum, default_value_t = BoundChoice::Auto)]
+    pub(crate) bound: BoundChoice,
+    /// Exit with 1 if the certified relative gap is above this
+    #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) require_gap: Option<f64>,
+    /// Seed of every random choice
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Starts of the joint problem, of which the best is kept
+    #[arg(long, value_name = "R")]
+    pub(crate) restarts: Option<NonZeroUsize>,
+    /// Least participation of the atoms a bound is for: auto or a number
+    #[arg(long, value_name = "auto|P")]
+    pub(crate) participation: Option<String>,
+    /// Folder for dictionary.npy, codes.npz, center.npy and certificate.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Picture of the atoms
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncodeArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Dictionary, `.npy`, an atom a row, of any length
+    #[arg(long, value_name = "D.npy")]
+    pub(crate) dictionary: PathBuf,
+    /// Price of a unit of code times the length of its atom
+    #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Centre to subtract from the data, `.npy`
+    #[arg(long, value_name = "b.npy")]
+    pub(crate) center_file: Option<PathBuf>,
+    /// Relative gap at which a datapoint's code is done [default: the coder's]
+    #[arg(long, value_name = "E", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) tolerance: Option<f64>,
+    /// File for the codes, scipy's sparse `.npz`
+    #[arg(long, value_name = "CODES.npz")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// closed-form where gamma is 0, else proximal
+    Auto,
+    /// Column generation with a first-order master
+    Proximal,
+    /// Column generation with a conic master (not available in this build)
+    Conic,
+    /// Conic, then the semidefinite bound (not available in this build)
+    Sdp,
+    /// An atom a datapoint: gamma 0 only
+    ClosedForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BoundChoice {
+    /// The best that takes seconds
+    Auto,
+    /// No bound
+    None,
+    /// One eigenvalue, any number of datapoints
+    Fast,
+    /// A split found by a first-order search: N × N matrices, up to 4000 datapoints
+    Relaxation,
+    /// (not available in this build)
+    Sdp,
+    /// (not available in this build)
+    Exact,
+}
+
+fn number(text: &str, accepts: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && accepts(value) => Ok(value),
+        _ => Err(format!("expected {expected}")),
+    }
+}
+
+fn nonnegative(text: &str) -> Result<f64, String> {
+    number(text, |v| v >= 0.0, "a finite number at least 0")
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, |v| v > 0.0, "a positive finite number")
+}
+
+/// Beyond a million years a clock overflows.
+fn seconds(text: &str) -> Result<f64, String> {
+    number(text, |v| (0.0..=3e13).contains(&v), "a number of seconds at least 0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,62 @@
+//! Why nothing was answered, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+
+use widedict::SolveError;
+use widedict::atoms::AtomsError;
+use widedict::certificate::CertifyError;
+use widedict::coder::CoderError;
+use widedict::io::FileError;
+use widedict::plot::PlotError;
+use widedict::problem::{DataError, PenaltyError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// An option or a command that is documented and not there yet.
+    #[error("not available in this build: {0}")]
+    Unavailable(&'static str),
+    #[error(transparent)]
+    Penalty(#[from] PenaltyError),
+    #[error("--method closed-form needs --gamma 0, found {gamma}")]
+    ClosedForm { gamma: f64 },
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{}: {error}", path.display())]
+    System { path: PathBuf, error: io::Error },
+    #[error("{source_name}: {error}")]
+    Data { source_name: String, error: DataError },
+    #[error("{}: {error}", path.display())]
+    Atoms { path: PathBuf, error: AtomsError },
+    #[error("{}: expected {what} of dimension {expected}, found shape {found:?}{hint}", path.display())]
+    Dimension { path: PathBuf, what: &'static str, expected: usize, found: Vec<usize>, hint: &'static str },
+    #[error("{}: {error}", path.display())]
+    Plot { path: PathBuf, error: PlotError },
+    #[error("standard output: {0}")]
+    Print(io::Error),
+    #[error("no threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error(transparent)]
+    Solve(#[from] SolveError),
+    #[error(transparent)]
+    Coder(#[from] CoderError),
+    #[error(transparent)]
+    Certify(#[from] CertifyError),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unavailable(_) | Self::Penalty(_) | Self::ClosedForm { .. } => 2,
+            Self::File(_)
+            | Self::System { .. }
+            | Self::Data { .. }
+            | Self::Atoms { .. }
+            | Self::Dimension { .. }
+            | Self::Plot { .. }
+            | Self::Print(_)
+            | Self::Threads(_) => 3,
+            Self::Solve(_) | Self::Coder(_) | Self::Certify(_) => 4,
+        }
+    }
+}

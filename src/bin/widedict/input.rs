@@ -1,0 +1,69 @@
+//! Data, weights and centres from files, with errors that name the file.
+
+use std::path::Path;
+
+use widedict::io::{read_points, read_vector};
+use widedict::problem::DataError;
+use widedict::{Matrix, Problem, ProblemError, datasets};
+
+use crate::args::{DataArgs, Dataset, SolveArgs};
+use crate::failure::Failure;
+use crate::output;
+
+/// A file with this many times more columns than rows is likely transposed.
+const SUSPECT_RATIO: usize = 4;
+
+/// Data and what they are called in messages.
+pub(crate) struct Input {
+    pub(crate) points: Matrix,
+    pub(crate) name: String,
+}
+
+/// Reads the data; notes a shape that looks transposed unless `quiet`.
+pub(crate) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
+    let Some(path) = &args.data else {
+        return Ok(match args.dataset {
+            Some(Dataset::Digits) | None => Input { points: datasets::digits(), name: "digits".into() },
+        });
+    };
+    let points = read_points(path)?;
+    let (n, len) = (points.nrows(), points.ncols());
+    if !quiet && n > len.saturating_mul(SUSPECT_RATIO) {
+        output::say(&format!(
+            "note: {}: a datapoint a row: read {len} points of dimension {n}; transpose the file if that is wrong",
+            path.display()
+        ));
+    }
+    Ok(Input { points, name: path.display().to_string() })
+}
+
+/// Joins data, weights and penalties; every error names the file it is about.
+pub(crate) fn problem(input: Input, args: &SolveArgs) -> Result<Problem, Failure> {
+    let mut builder =
+        Problem::builder(input.points).lambda(args.lambda).gamma(args.gamma).centered(args.center);
+    let mut weights_name = None;
+    if let Some(path) = &args.weights {
+        builder = builder.weights(read_vector(path)?);
+        weights_name = Some(path.display().to_string());
+    }
+    builder.build().map_err(|error| match error {
+        ProblemError::Penalty(error) => error.into(),
+        ProblemError::Data(error) => {
+            let about_weights = matches!(error, DataError::WeightCount { .. } | DataError::Weight { .. });
+            let source_name = weights_name.filter(|_| about_weights).unwrap_or(input.name);
+            Failure::Data { source_name, error }
+        }
+        _ => unreachable!("a problem's errors are those of its data and its penalty"),
+    })
+}
+
+/// Reads a centre of dimension `dim`.
+pub(crate) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
+    let center = read_vector(path)?;
+    if center.len() == dim {
+        Ok(center)
+    } else {
+        let found = vec![center.len()];
+        Err(Failure::Dimension { path: path.into(), what: "a centre", expected: dim, found, hint: "" })
+    }
+}

@@ -1,0 +1,125 @@
+//! Follows a run: the clock, Ctrl-C, and what is shown meanwhile.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use widedict::{Interrupt, Observer, Progress};
+
+use crate::args::RunArgs;
+use crate::output::say;
+
+/// Time between two lines where standard error is not a terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Time between two frames of the bar.
+const FRAME: Duration = Duration::from_millis(120);
+
+/// What a killed process exits with: 128 + SIGINT.
+const INTERRUPTED: i32 = 130;
+
+/// The observer of a run.
+pub(crate) struct Watch {
+    started: Instant,
+    limit: Option<Duration>,
+    cancelled: Arc<AtomicBool>,
+    display: Display,
+}
+
+enum Display {
+    Quiet,
+    Bar(ProgressBar),
+    /// When the last line was printed.
+    Lines(Mutex<Instant>),
+}
+
+impl Watch {
+    /// Starts the clock. From here the first Ctrl-C asks the run to end with what
+    /// it has, the second ends the process.
+    pub(crate) fn start(args: &RunArgs) -> Self {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&cancelled);
+        let handler = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED);
+            }
+        });
+        if let (Err(error), false) = (handler, args.quiet) {
+            say(&format!("note: Ctrl-C will end the process at once: {error}"));
+        }
+        let display = if args.quiet {
+            Display::Quiet
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("a valid template"),
+            );
+            bar.enable_steady_tick(FRAME);
+            Display::Bar(bar)
+        } else {
+            Display::Lines(Mutex::new(Instant::now()))
+        };
+        let limit = args.max_seconds.map(Duration::from_secs_f64);
+        Self { started: Instant::now(), limit, cancelled, display }
+    }
+
+    /// How long it has been.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Names what is done while no progress is told.
+    pub(crate) fn phase(&self, name: &'static str) {
+        if let Display::Bar(bar) = &self.display {
+            bar.set_message(name);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            ControlFlow::Break(Interrupt::Cancelled)
+        } else if self.limit.is_some_and(|limit| self.started.elapsed() >= limit) {
+            ControlFlow::Break(Interrupt::TimeLimit)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn progress(&self, progress: &Progress) {
+        match &self.display {
+            Display::Quiet => {}
+            Display::Bar(bar) => bar.set_message(line(progress)),
+            Display::Lines(last) => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    say(&format!("{:7.1} s  {}", self.started.elapsed().as_secs_f64(), line(progress)));
+                }
+            }
+        }
+    }
+}
+
+/// What is known, in one line; what is not known is NaN and left out.
+fn line(p: &Progress) -> String {
+    let mut line = format!("{} {}: objective {:.6}", p.phase, p.iteration, p.objective);
+    for (name, value) in [("certified bound", p.lower_bound), ("estimated", p.estimated_lower_bound)] {
+        if value.is_finite() {
+            line.push_str(&format!(", {name} {value:.6}"));
+        }
+    }
+    line.push_str(&format!(", {} atoms", p.atoms));
+    line
+}

@@ -1,0 +1,167 @@
+//! Files: `.npy` arrays, scipy's sparse `.npz`, JSON.
+//!
+//! Files follow Python's conventions, a datapoint or an atom **a row**; in memory
+//! each is a column of a [`Matrix`](crate::Matrix). f32 is widened here and
+//! nowhere else. Nothing in a file is believed before it is checked: a header
+//! may not decide how much memory is taken, and every error says which file,
+//! what was expected and what was found.
+
+mod json;
+mod npy;
+mod replace;
+mod sparse;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use json::{read_json, write_json};
+pub use npy::{read_atoms, read_points, read_vector, write_atoms, write_vector};
+pub use replace::replace;
+pub use sparse::{read_codes, write_codes};
+
+use crate::atoms::AtomsError;
+
+/// A file that could not be read or written, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}: {problem}", path.display(), array.map_or_else(String::new, |a| format!(", array '{a}'")))]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// The array inside an archive.
+    pub array: Option<&'static str>,
+    /// What is wrong with it.
+    #[source]
+    pub problem: FileProblem,
+}
+
+impl FileError {
+    pub(crate) fn new(path: &Path, problem: FileProblem) -> Self {
+        Self { path: path.to_path_buf(), array: None, problem }
+    }
+
+    pub(crate) fn in_array(path: &Path, array: &'static str, problem: FileProblem) -> Self {
+        Self { path: path.to_path_buf(), array: Some(array), problem }
+    }
+}
+
+/// What is wrong with a file. Rows, columns and positions count from 0.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// The system refused.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// The bytes do not start with a header NumPy would write.
+    #[error("not a .npy file: {0}")]
+    NotNpy(#[source] io::Error),
+    /// A header too long to be one of a numeric array.
+    #[error("the .npy header claims {found} bytes, more than the {limit} accepted")]
+    HeaderLength {
+        /// Length claimed.
+        found: u64,
+        /// Largest length accepted.
+        limit: u64,
+    },
+    /// A header of nested brackets, or with sizes whose product overflows.
+    #[error("the .npy header does not describe a plain array of numbers")]
+    HeaderContent,
+    /// Entries of another type.
+    #[error("expected {expected}, found type {found}")]
+    Type {
+        /// Types accepted.
+        expected: &'static str,
+        /// Type found, as NumPy writes it.
+        found: String,
+    },
+    /// Another number of dimensions.
+    #[error("expected {expected}, found shape {found:?}")]
+    Dimensions {
+        /// What was expected, in words.
+        expected: &'static str,
+        /// Shape found.
+        found: Vec<u64>,
+    },
+    /// The file is shorter or longer than its shape says.
+    #[error("shape {shape:?} needs {expected} bytes after the header, found {found}")]
+    Length {
+        /// Shape in the header.
+        shape: Vec<u64>,
+        /// Bytes that shape needs.
+        expected: u64,
+        /// Bytes present.
+        found: u64,
+    },
+    /// No row or no column.
+    #[error("expected at least one row and one column, found shape {found:?}")]
+    Empty {
+        /// Shape found.
+        found: Vec<u64>,
+    },
+    /// A NaN or an infinity: the first in the order of rows.
+    #[error("row {row}, column {column} (counted from 0): expected a finite number, found {value}")]
+    NotFinite {
+        /// Row.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// What was found.
+        value: f64,
+    },
+    /// Not a zip archive.
+    #[error("not a .npz archive: {0}")]
+    NotNpz(#[source] io::Error),
+    /// An archive without an array that its format needs.
+    #[error("the archive has no such array")]
+    MissingArray,
+    /// An array that unpacks to far more than the archive's size.
+    #[error("unpacks to {found} bytes, more than the {limit} accepted for an archive of this size")]
+    Expansion {
+        /// Size claimed, or reached.
+        found: u64,
+        /// Largest size accepted.
+        limit: u64,
+    },
+    /// A sparse format that is not read.
+    #[error("expected sparse format csr, csc or coo, found '{found}'")]
+    Format {
+        /// Format found.
+        found: String,
+    },
+    /// A matrix of another shape than the one asked for.
+    #[error(
+        "expected {} datapoints × {} atoms, found {} × {}",
+        expected.0, expected.1, found.0, found.1
+    )]
+    Shape {
+        /// Datapoints and atoms asked for.
+        expected: (usize, usize),
+        /// Rows and columns found.
+        found: (u64, u64),
+    },
+    /// Another number of entries than the rest of the file asks for.
+    #[error("expected {expected} entries, found {found}")]
+    Count {
+        /// Entries asked for.
+        expected: usize,
+        /// Entries found.
+        found: usize,
+    },
+    /// An index out of range, or a row pointer that decreases.
+    #[error("entry {position}: expected a number from {least} to {most}, found {found}")]
+    Index {
+        /// Position in the array.
+        position: usize,
+        /// Smallest value accepted there.
+        least: usize,
+        /// Largest value accepted there.
+        most: usize,
+        /// What was found.
+        found: i64,
+    },
+    /// Codes that are negative or not finite.
+    #[error(transparent)]
+    Codes(#[from] AtomsError),
+    /// Text that is not the JSON expected.
+    #[error("{0}")]
+    Json(#[source] serde_json::Error),
+}

@@ -1,0 +1,295 @@
+//! `.npy` arrays.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, WriteOptions, WriterBuilder};
+
+use super::{FileError, FileProblem, replace};
+use crate::linalg::Matrix;
+
+/// Longest header accepted. NumPy writes 118 bytes for an array of numbers and
+/// refuses more than 10 000 itself.
+const MAX_HEADER: u64 = 4096;
+
+/// Deepest nesting of brackets accepted: a dictionary that holds a tuple is 2.
+/// The header's parser recurses, so depth costs stack.
+const MAX_DEPTH: usize = 3;
+
+const FLOATS: &str = "numbers of type float32 or float64";
+const MATRIX: &str = "an array of 2 dimensions, a datapoint or an atom a row";
+const VECTOR: &str = "an array of 1 dimension";
+
+/// Reads data: a datapoint a row becomes a datapoint a column, n × N.
+///
+/// f32 or f64, C or Fortran order, either byte order.
+///
+/// # Errors
+/// [`FileError`] unless the file is a whole `.npy` array of 2 dimensions, neither
+/// of them 0, of finite numbers.
+pub fn read_points(path: &Path) -> Result<Matrix, FileError> {
+    read_rows(path, 1).map_err(|problem| FileError::new(path, problem))
+}
+
+/// Reads a dictionary: an atom a row (M × n) becomes an atom a column, n × M.
+/// M may be 0.
+///
+/// # Errors
+/// As [`read_points`].
+#[doc(alias = "W_dec")]
+pub fn read_atoms(path: &Path) -> Result<Matrix, FileError> {
+    read_rows(path, 0).map_err(|problem| FileError::new(path, problem))
+}
+
+/// Reads weights or a centre: an array of 1 dimension, or of 2 of which one is 1.
+///
+/// # Errors
+/// [`FileError`] unless the file is such an array, of finite numbers (the row is
+/// then the position, the column 0).
+pub fn read_vector(path: &Path) -> Result<Vec<f64>, FileError> {
+    let read = || {
+        let (header, values) = read_floats(path)?;
+        if !matches!(header.shape(), [_] | [1, _] | [_, 1]) {
+            return Err(FileProblem::Dimensions { expected: VECTOR, found: header.shape().to_vec() });
+        }
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(row) => Err(FileProblem::NotFinite { row, column: 0, value: values[row] }),
+            None => Ok(values),
+        }
+    };
+    read().map_err(|problem| FileError::new(path, problem))
+}
+
+/// Writes a dictionary, f64 in C order with an atom a row (M × n).
+///
+/// # Errors
+/// [`FileError`] when the file cannot be written.
+#[doc(alias = "W_dec")]
+pub fn write_atoms(path: &Path, atoms: &Matrix) -> Result<(), FileError> {
+    write(path, &[atoms.ncols() as u64, atoms.nrows() as u64], atoms.as_slice())
+}
+
+/// Writes a vector, f64.
+///
+/// # Errors
+/// [`FileError`] when the file cannot be written.
+pub fn write_vector(path: &Path, values: &[f64]) -> Result<(), FileError> {
+    write(path, &[values.len() as u64], values)
+}
+
+fn write(path: &Path, shape: &[u64], values: &[f64]) -> Result<(), FileError> {
+    replace(path, |writer| {
+        let mut array = WriteOptions::new().default_dtype().shape(shape).writer(writer).begin_nd()?;
+        array.extend(values)?;
+        array.finish()?;
+        Ok(())
+    })
+}
+
+fn read_rows(path: &Path, least_rows: u64) -> Result<Matrix, FileProblem> {
+    let (header, values) = read_floats(path)?;
+    let &[rows, columns] = header.shape() else {
+        return Err(FileProblem::Dimensions { expected: MATRIX, found: header.shape().to_vec() });
+    };
+    if rows < least_rows || columns == 0 {
+        return Err(FileProblem::Empty { found: header.shape().to_vec() });
+    }
+    let (rows, columns) = (index(rows)?, index(columns)?);
+    let matrix = match header.order() {
+        Order::C => {
+            Matrix::from_column_major(columns, rows, values).expect("as many values as the shape says")
+        }
+        Order::Fortran => Matrix::from_fn(columns, rows, |column, row| values[column * rows + row]),
+    };
+    match matrix.as_slice().iter().position(|v| !v.is_finite()) {
+        Some(at) => {
+            let (row, column) = (at / columns, at % columns);
+            Err(FileProblem::NotFinite { row, column, value: matrix.get(column, row) })
+        }
+        None => Ok(matrix),
+    }
+}
+
+fn index(size: u64) -> Result<usize, FileProblem> {
+    usize::try_from(size).map_err(|_| FileProblem::HeaderContent)
+}
+
+/// All numbers of a file in the order they are stored.
+fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    // Of a pipe the length is not known beforehand.
+    let length = metadata.is_file().then_some(metadata.len());
+    floats(BufReader::new(file), length)
+}
+
+/// All numbers of an array of floats; `length` is that of the source, if known.
+pub(super) fn floats(reader: impl Read, length: Option<u64>) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
+    let array = Array::open(reader, length)?;
+    match array.kind() {
+        Some(('f', 4)) => array.values::<f32, f64>(f64::from),
+        Some(('f', 8)) => array.values::<f64, f64>(|v| v),
+        _ => Err(array.type_error(FLOATS)),
+    }
+}
+
+/// All numbers of an array of 1 dimension of signed integers, as scipy stores indices.
+pub(super) fn integers(reader: impl Read, length: Option<u64>) -> Result<Vec<i64>, FileProblem> {
+    let array = Array::open(reader, length)?;
+    if array.header.shape().len() != 1 {
+        return Err(FileProblem::Dimensions { expected: VECTOR, found: array.header.shape().to_vec() });
+    }
+    let read = match array.kind() {
+        Some(('i', 4)) => array.values::<i32, i64>(i64::from),
+        Some(('i', 8)) => array.values::<i64, i64>(|v| v),
+        _ => Err(array.type_error("indices of type int32 or int64")),
+    };
+    read.map(|(_, values)| values)
+}
+
+/// A string, as NumPy stores one: an array of no dimension.
+pub(super) fn text(reader: impl Read, length: Option<u64>) -> Result<String, FileProblem> {
+    let array = Array::open(reader, length)?;
+    let read = match array.kind() {
+        Some(('S', _)) => {
+            array.values::<Vec<u8>, String>(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Some(('U', _)) => array.values::<String, String>(|text| text),
+        _ => Err(array.type_error("a string")),
+    };
+    let (header, mut values) = read?;
+    match (values.pop(), values.is_empty()) {
+        (Some(value), true) => Ok(value),
+        _ => Err(FileProblem::Dimensions { expected: "one string", found: header.shape().to_vec() }),
+    }
+}
+
+/// An array whose header has been read and whose length fits it.
+struct Array<R> {
+    header: NpyHeader,
+    reader: R,
+    expected: u64,
+}
+
+impl<R: Read> Array<R> {
+    /// Reads the header; checks that `length` bytes are what it asks for.
+    fn open(mut reader: R, length: Option<u64>) -> Result<Self, FileProblem> {
+        let bytes = header_bytes(&mut reader)?;
+        let header = NpyHeader::from_reader(&bytes[..]).map_err(FileProblem::NotNpy)?;
+        let item = header.dtype().num_bytes().map_or(0, |b| b as u64);
+        let expected = header.len().checked_mul(item).ok_or(FileProblem::HeaderContent)?;
+        let array = Self { header, reader, expected };
+        match length.map(|l| l.saturating_sub(bytes.len() as u64)) {
+            Some(found) if found != expected => Err(array.length_error(found)),
+            _ => Ok(array),
+        }
+    }
+
+    /// The letter and size of a scalar type.
+    fn kind(&self) -> Option<(char, u64)> {
+        match self.header.dtype() {
+            DType::Plain(plain) => Some((plain.type_char().to_str().chars().next()?, plain.size_field())),
+            DType::Array(..) | DType::Record(_) => None,
+        }
+    }
+
+    /// Reads every entry, which takes memory only as bytes arrive.
+    fn values<T: Deserialize, U>(self, convert: impl Fn(T) -> U) -> Result<(NpyHeader, Vec<U>), FileProblem> {
+        let Self { header, reader, expected } = self;
+        let error = |found| FileProblem::Length { shape: header.shape().to_vec(), expected, found };
+        let mut counted = Counted { reader: reader.take(expected), bytes: 0 };
+        let entries = NpyFile::with_header(header.clone(), &mut counted)
+            .data::<T>()
+            .map_err(|e| FileProblem::NotNpy(io::Error::new(io::ErrorKind::InvalidData, e)))?;
+        let values: io::Result<Vec<U>> = entries.map(|entry| entry.map(&convert)).collect();
+        let values = match values {
+            Ok(values) => values,
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(error(counted.bytes)),
+            Err(e) => return Err(e.into()),
+        };
+        // Reading on finds what is too much, and lets an archive check its sum.
+        let beyond = io::copy(&mut counted.reader.into_inner().take(MAX_HEADER), &mut io::sink())?;
+        if beyond > 0 { Err(error(expected + beyond)) } else { Ok((header, values)) }
+    }
+
+    fn length_error(&self, found: u64) -> FileProblem {
+        FileProblem::Length { shape: self.header.shape().to_vec(), expected: self.expected, found }
+    }
+
+    fn type_error(&self, expected: &'static str) -> FileProblem {
+        FileProblem::Type { expected, found: self.header.dtype().descr() }
+    }
+}
+
+/// Counts the bytes that pass.
+struct Counted<R> {
+    reader: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+/// The bytes up to the data, once they are known to be safe to parse: short, not
+/// deeply nested, and with sizes whose product fits 64 bits.
+fn header_bytes(reader: &mut impl Read) -> Result<Vec<u8>, FileProblem> {
+    let mut bytes = Vec::new();
+    // Magic and version, then the length: 2 bytes in version 1, 4 since.
+    read_more(reader, &mut bytes, 8)?;
+    if !bytes.starts_with(b"\x93NUMPY") {
+        return Err(FileProblem::NotNpy(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the magic number is missing",
+        )));
+    }
+    let size = if bytes[6] == 1 { 2 } else { 4 };
+    read_more(reader, &mut bytes, size)?;
+    let length = bytes[8..].iter().rev().fold(0_u64, |total, &b| total << 8 | u64::from(b));
+    if length > MAX_HEADER {
+        return Err(FileProblem::HeaderLength { found: length, limit: MAX_HEADER });
+    }
+    let start = bytes.len();
+    read_more(reader, &mut bytes, length)?;
+    if is_plain(&bytes[start..]) { Ok(bytes) } else { Err(FileProblem::HeaderContent) }
+}
+
+fn read_more(reader: &mut impl Read, bytes: &mut Vec<u8>, count: u64) -> Result<(), FileProblem> {
+    let found = reader.by_ref().take(count).read_to_end(bytes)?;
+    if found as u64 == count {
+        Ok(())
+    } else {
+        let message = format!("the file ends after {} bytes, inside the header", bytes.len());
+        Err(FileProblem::NotNpy(io::Error::new(io::ErrorKind::UnexpectedEof, message)))
+    }
+}
+
+fn is_plain(header: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    for byte in header {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return false;
+        }
+    }
+    // Zeros are left out: the product of the others must fit in any order.
+    header
+        .split(|byte| !byte.is_ascii_digit())
+        .filter(|digits| digits.iter().any(|d| *d != b'0'))
+        .try_fold(1_u64, |product, digits| {
+            digits
+                .iter()
+                .try_fold(0_u64, |n, d| n.checked_mul(10)?.checked_add(u64::from(d - b'0')))
+                .and_then(|n| product.checked_mul(n))
+        })
+        .is_some()
+}

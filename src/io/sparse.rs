@@ -1,0 +1,231 @@
+//! Codes as scipy's sparse `.npz`, N × M with a datapoint a row.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek};
+use std::path::Path;
+
+use npyz::npz::{NpzArchive, NpzWriter};
+use sprs::CsMat;
+
+use super::npy::{floats, integers, text};
+use super::{FileError, FileProblem, replace};
+use crate::atoms::Codes;
+
+/// An array may always unpack to this many bytes …
+const FREE_EXPANSION: u64 = 64 << 20;
+
+/// … and beyond it to this many times the archive's size. Deflate reaches a
+/// thousand on constant data; codes compress by two to ten.
+const MAX_EXPANSION: u64 = 200;
+
+/// Writes codes as `scipy.sparse.save_npz` does: CSR, N × M, f64.
+///
+/// # Errors
+/// [`FileError`] when the file cannot be written.
+pub fn write_codes(path: &Path, codes: &Codes) -> Result<(), FileError> {
+    // The columns of an M × N matrix held by columns are the rows of its transpose.
+    let view = codes.view();
+    let indices: Vec<u64> = view.indices().iter().map(|&k| k as u64).collect();
+    let matrix = npyz::sparse::CsrBase {
+        shape: [codes.points() as u64, codes.atoms() as u64],
+        data: view.data(),
+        indices,
+        indptr: view.proper_indptr(),
+    };
+    replace(path, |writer: &mut BufWriter<File>| {
+        let mut archive = NpzWriter::new(writer);
+        matrix.write_npz(&mut archive)?;
+        archive.zip_writer().finish().map_err(io::Error::from)?;
+        Ok(())
+    })
+}
+
+/// Reads codes of `points` datapoints over `atoms` atoms from a sparse `.npz` in
+/// CSR, CSC or COO format, f32 or f64.
+///
+/// Indices need not be sorted; entries at one place are summed in the order they
+/// are stored, as scipy does. The shape is asked for because a claim in the file
+/// must not decide how much memory is taken.
+///
+/// # Errors
+/// [`FileError`] for an archive that is damaged, unpacks to far more than its
+/// size, has another shape, indices out of range, or codes that are negative or
+/// not finite.
+pub fn read_codes(path: &Path, points: usize, atoms: usize) -> Result<Codes, FileError> {
+    let whole = |problem| FileError::new(path, problem);
+    let file = File::open(path).map_err(|e| whole(e.into()))?;
+    let size = file.metadata().map_err(|e| whole(e.into()))?.len();
+    let npz = NpzArchive::new(BufReader::new(file)).map_err(|e| whole(FileProblem::NotNpz(e)))?;
+    let limit = size.saturating_mul(MAX_EXPANSION).saturating_add(FREE_EXPANSION);
+    let mut archive = Archive { path, npz, limit };
+
+    let format = archive.read("format", text)?;
+    let shape = archive.read("shape", integers)?;
+    let [rows, columns] = *shape.as_slice() else {
+        let problem = FileProblem::Count { expected: 2, found: shape.len() };
+        return Err(FileError::in_array(path, "shape", problem));
+    };
+    let size = |at: usize, n: i64| {
+        u64::try_from(n).map_err(|_| {
+            let problem = FileProblem::Index { position: at, least: 0, most: usize::MAX, found: n };
+            FileError::in_array(path, "shape", problem)
+        })
+    };
+    let found = (size(0, rows)?, size(1, columns)?);
+    if found != (points as u64, atoms as u64) {
+        return Err(whole(FileProblem::Shape { expected: (points, atoms), found }));
+    }
+    let entries = match format.as_str() {
+        "csr" => archive.compressed(points, atoms, |point, atom| (point, atom))?,
+        "csc" => archive.compressed(atoms, points, |atom, point| (point, atom))?,
+        "coo" => archive.coordinates(points, atoms)?,
+        _ => return Err(FileError::in_array(path, "format", FileProblem::Format { found: format })),
+    };
+    codes(points, atoms, entries).map_err(whole)
+}
+
+/// A code: (datapoint, atom) and its value.
+type Entry = ((usize, usize), f64);
+
+fn codes(points: usize, atoms: usize, mut entries: Vec<Entry>) -> Result<Codes, FileProblem> {
+    // Stable, so that equal places keep their stored order.
+    entries.sort_by_key(|(place, _)| *place);
+    entries.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    let mut starts = vec![0; points + 1];
+    for ((point, _), _) in &entries {
+        starts[point + 1] += 1;
+    }
+    for i in 0..points {
+        starts[i + 1] += starts[i];
+    }
+    let (indices, values) = entries.into_iter().map(|((_, atom), value)| (atom, value)).unzip();
+    Ok(Codes::new(CsMat::new_csc((atoms, points), starts, indices, values))?)
+}
+
+struct Archive<'a, R: Read + Seek> {
+    path: &'a Path,
+    npz: NpzArchive<R>,
+    limit: u64,
+}
+
+impl<R: Read + Seek> Archive<'_, R> {
+    /// Unpacks one array, no further than the limit, and hands it to `decode`.
+    fn read<T>(
+        &mut self,
+        array: &'static str,
+        decode: impl FnOnce(Cursor<Vec<u8>>, Option<u64>) -> Result<T, FileProblem>,
+    ) -> Result<T, FileError> {
+        let (path, limit) = (self.path, self.limit);
+        self.unpack(array, limit)
+            .and_then(|bytes| {
+                let length = bytes.len() as u64;
+                decode(Cursor::new(bytes), Some(length))
+            })
+            .map_err(|problem| FileError::in_array(path, array, problem))
+    }
+
+    fn unpack(&mut self, array: &str, limit: u64) -> Result<Vec<u8>, FileProblem> {
+        if !self.npz.array_names().any(|name| name == array) {
+            return Err(FileProblem::MissingArray);
+        }
+        let entry = self.npz.zip_archive().by_name(&npyz::npz::file_name_from_array_name(array));
+        let mut entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
+        if entry.size() > limit {
+            return Err(FileProblem::Expansion { found: entry.size(), limit });
+        }
+        let mut bytes = Vec::new();
+        (&mut entry).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FileProblem::NotNpz)?;
+        let found = bytes.len() as u64;
+        if found > limit { Err(FileProblem::Expansion { found, limit }) } else { Ok(bytes) }
+    }
+
+    fn values(&mut self) -> Result<Vec<f64>, FileError> {
+        let path = self.path;
+        let (header, values) = self.read("data", floats)?;
+        if header.shape().len() == 1 {
+            Ok(values)
+        } else {
+            let found = header.shape().to_vec();
+            let problem = FileProblem::Dimensions { expected: "an array of 1 dimension", found };
+            Err(FileError::in_array(path, "data", problem))
+        }
+    }
+
+    /// Reads indices, each below `bound`, `count` of them.
+    fn indices(&mut self, array: &'static str, count: usize, bound: usize) -> Result<Vec<usize>, FileError> {
+        let found = self.read(array, integers)?;
+        let checked = if found.len() == count {
+            found
+                .iter()
+                .enumerate()
+                .map(|(position, &found)| match usize::try_from(found) {
+                    Ok(index) if index < bound => Ok(index),
+                    _ => Err(FileProblem::Index { position, least: 0, most: bound.saturating_sub(1), found }),
+                })
+                .collect()
+        } else {
+            Err(FileProblem::Count { expected: count, found: found.len() })
+        };
+        checked.map_err(|problem| FileError::in_array(self.path, array, problem))
+    }
+
+    /// Reads `outer + 1` pointers that rise from 0 to `count`.
+    fn pointers(&mut self, outer: usize, count: usize) -> Result<Vec<usize>, FileError> {
+        let found = self.read("indptr", integers)?;
+        let in_indptr = |problem| FileError::in_array(self.path, "indptr", problem);
+        if Some(found.len()) != outer.checked_add(1) {
+            return Err(in_indptr(FileProblem::Count {
+                expected: outer.saturating_add(1),
+                found: found.len(),
+            }));
+        }
+        let mut least = 0;
+        let mut pointers = Vec::with_capacity(found.len());
+        for (position, &found) in found.iter().enumerate() {
+            let most = if position == 0 { 0 } else { count };
+            if position == outer {
+                least = count;
+            }
+            match usize::try_from(found) {
+                Ok(pointer) if least <= pointer && pointer <= most => {
+                    least = pointer;
+                    pointers.push(pointer);
+                }
+                _ => return Err(in_indptr(FileProblem::Index { position, least, most, found })),
+            }
+        }
+        Ok(pointers)
+    }
+
+    /// CSR or CSC: `place` turns (outer, inner) into (datapoint, atom).
+    fn compressed(
+        &mut self,
+        outer: usize,
+        inner: usize,
+        place: impl Fn(usize, usize) -> (usize, usize),
+    ) -> Result<Vec<Entry>, FileError> {
+        let values = self.values()?;
+        let pointers = self.pointers(outer, values.len())?;
+        let indices = self.indices("indices", values.len(), inner)?;
+        let mut entries = Vec::with_capacity(values.len());
+        for (o, range) in pointers.windows(2).enumerate() {
+            for at in range[0]..range[1] {
+                entries.push((place(o, indices[at]), values[at]));
+            }
+        }
+        Ok(entries)
+    }
+
+    fn coordinates(&mut self, points: usize, atoms: usize) -> Result<Vec<Entry>, FileError> {
+        let values = self.values()?;
+        let rows = self.indices("row", values.len(), points)?;
+        let columns = self.indices("col", values.len(), atoms)?;
+        Ok(rows.into_iter().zip(columns).zip(values).collect())
+    }
+}

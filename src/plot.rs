@@ -1,0 +1,216 @@
+//! SVG pictures of a dictionary.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::atoms::Factorization;
+use crate::linalg::dot;
+use crate::num::max;
+use crate::problem::Problem;
+
+/// Images drawn at most, those of largest mass. More would not be told apart on
+/// a page, and the file grows by a few kilobytes each.
+const MAX_IMAGES: usize = 400;
+
+/// Steps of colour from 0 to an atom's largest entry. An eye tells some 30 apart;
+/// more make the file larger, because neighbours of one colour are drawn as one.
+const SHADES: f64 = 32.0;
+
+/// Side of an image, in pixels of the picture (an atom's pixel is at least one).
+const IMAGE_SIDE: usize = 64;
+
+/// Space around an image, room for its mass bar included.
+const GAP: usize = 10;
+
+/// Height of the mass bar under an image.
+const BAR: usize = 3;
+
+/// Height of the line of text.
+const CAPTION: usize = 30;
+
+/// Width and height of the chart.
+const CHART: (u32, u32) = (720, 480);
+
+const PAGE: RGBColor = RGBColor(246, 246, 244);
+const INK: RGBColor = RGBColor(30, 30, 30);
+const NEGATIVE: RGBColor = RGBColor(178, 24, 43);
+const DOT: RGBColor = RGBColor(33, 102, 172);
+
+/// The picture could not be composed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("the picture could not be drawn: {0}")]
+pub struct PlotError(String);
+
+impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotError {
+    fn from(error: DrawingAreaErrorKind<E>) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Draws the atoms of a point as one SVG document.
+///
+/// Where the dimension is a square (and at least 4), each atom is a small image,
+/// row by row as the data are; else each atom is a dot at its mass and its
+/// largest |cosine| with another atom. Images are in the order of mass
+/// `s_k = Σ wᵢz_ki`, at most 400 of them, with a bar as long as the mass: white is
+/// 0, black the atom's largest magnitude, and red is negative.
+///
+/// # Errors
+/// [`PlotError`] when drawing fails.
+pub fn atoms(problem: &Problem, point: &Factorization) -> Result<String, PlotError> {
+    let mut order: Vec<(usize, f64)> = masses(problem, point).into_iter().enumerate().collect();
+    // Stable: equal masses keep the dictionary's order.
+    order.sort_by(|l, r| r.1.total_cmp(&l.1));
+    match image_side(problem.dim()) {
+        Some(side) => images(point, &order, side),
+        None => chart(point, &order),
+    }
+}
+
+/// `s_k = Σ wᵢz_ki`.
+fn masses(problem: &Problem, point: &Factorization) -> Vec<f64> {
+    let weights = problem.data().weights();
+    point.codes().rows().iter().map(|row| row.iter().map(|(i, z)| weights[i] * z).sum()).collect()
+}
+
+fn image_side(dim: usize) -> Option<usize> {
+    let side = dim.isqrt();
+    (side >= 2 && side * side == dim).then_some(side)
+}
+
+type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// A grid a little wider than high.
+fn images(point: &Factorization, order: &[(usize, f64)], side: usize) -> Result<String, PlotError> {
+    let shown = &order[..order.len().min(MAX_IMAGES)];
+    let columns = (1..=shown.len()).find(|c| c * c * 5 >= shown.len() * 8).unwrap_or(1);
+    let rows = shown.len().div_ceil(columns);
+    let pixel = (IMAGE_SIDE / side).max(1);
+    let cell = pixel * side + GAP;
+    let (width, height) = ((columns * cell + GAP).max(360), rows * cell + GAP + CAPTION);
+    let mut document = String::new();
+    {
+        let canvas =
+            SVGBackend::with_string(&mut document, (extent(width), extent(height))).into_drawing_area();
+        canvas.fill(&PAGE)?;
+        let of_all = if shown.len() < order.len() { format!(" of {}", order.len()) } else { String::new() };
+        let text = format!("{}{of_all} atoms, by mass", shown.len());
+        canvas.draw_text(&text, &("sans-serif", 14).into_font().color(&INK), (coordinate(GAP), 9))?;
+        let heaviest = shown.first().map_or(0.0, |(_, mass)| *mass);
+        for (at, &(k, mass)) in shown.iter().enumerate() {
+            let corner = (GAP + (at % columns) * cell, CAPTION + (at / columns) * cell);
+            image(&canvas, point.dictionary().atom(k), corner, side, pixel)?;
+            let share = if heaviest > 0.0 { mass / heaviest } else { 0.0 };
+            let bar = (corner.0, corner.1 + pixel * side + 1);
+            fill(&canvas, bar, (length(share, pixel * side), BAR), INK)?;
+        }
+        canvas.present()?;
+    }
+    Ok(document)
+}
+
+fn image(
+    canvas: &Canvas<'_>,
+    atom: &[f64],
+    corner: (usize, usize),
+    side: usize,
+    pixel: usize,
+) -> Result<(), PlotError> {
+    fill(canvas, corner, (pixel * side, pixel * side), WHITE)?;
+    let largest = atom.iter().fold(0.0, |m, v| max(m, v.abs()));
+    let colour = |v: f64| {
+        let share = if largest > 0.0 { (v / largest * SHADES).round() / SHADES } else { 0.0 };
+        if share < 0.0 { blend(NEGATIVE, -share) } else { blend(INK, share) }
+    };
+    for (y, row) in atom.chunks_exact(side).enumerate() {
+        // Neighbours of one colour are one rectangle, and white is there already.
+        let mut x = 0;
+        for run in row.chunk_by(|l, r| colour(*l) == colour(*r)) {
+            let here = colour(run[0]);
+            if here != WHITE {
+                let at = (corner.0 + x * pixel, corner.1 + y * pixel);
+                fill(canvas, at, (run.len() * pixel, pixel), here)?;
+            }
+            x += run.len();
+        }
+    }
+    Ok(())
+}
+
+fn fill(
+    canvas: &Canvas<'_>,
+    at: (usize, usize),
+    size: (usize, usize),
+    colour: RGBColor,
+) -> Result<(), PlotError> {
+    if size.0 == 0 || size.1 == 0 {
+        return Ok(());
+    }
+    let corners =
+        [(coordinate(at.0), coordinate(at.1)), (coordinate(at.0 + size.0), coordinate(at.1 + size.1))];
+    Ok(canvas.draw(&Rectangle::new(corners, colour.filled()))?)
+}
+
+/// White at 0, `colour` at 1.
+fn blend(colour: RGBColor, share: f64) -> RGBColor {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, within 0..=255")]
+    let channel = |c: u8| (255.0 - share.clamp(0.0, 1.0) * (255.0 - f64::from(c))).round() as u8;
+    RGBColor(channel(colour.0), channel(colour.1), channel(colour.2))
+}
+
+/// A dot an atom: mass against the largest |cosine| with another.
+fn chart(point: &Factorization, order: &[(usize, f64)]) -> Result<String, PlotError> {
+    let dictionary = point.dictionary();
+    let closest = |k: usize| {
+        (0..dictionary.len())
+            .filter(|&l| l != k)
+            .map(|l| dot(dictionary.atom(k), dictionary.atom(l)).abs())
+            .fold(0.0, max)
+    };
+    let heaviest = order.first().map_or(0.0, |(_, mass)| *mass);
+    let right = if heaviest > 0.0 { heaviest * 1.05 } else { 1.0 };
+    let mut document = String::new();
+    {
+        let canvas = SVGBackend::with_string(&mut document, CHART).into_drawing_area();
+        canvas.fill(&WHITE)?;
+        let caption = format!("{} atoms", order.len());
+        let style = ("sans-serif", 16).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Top));
+        let mut chart = ChartBuilder::on(&canvas)
+            .caption(caption, style)
+            .margin(16)
+            .x_label_area_size(44)
+            .y_label_area_size(56)
+            .build_cartesian_2d(0.0..right, 0.0..1.02)?;
+        chart
+            .configure_mesh()
+            .x_desc("mass (mean code)")
+            .y_desc("largest |cosine| with another atom")
+            .light_line_style(TRANSPARENT)
+            .draw()?;
+        chart.draw_series(
+            order.iter().map(|&(k, mass)| Circle::new((mass, closest(k)), 3, DOT.mix(0.7).filled())),
+        )?;
+        canvas.present()?;
+    }
+    Ok(document)
+}
+
+/// `share` of `full` pixels, at least one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share from 0 to 1 of some ten pixels"
+)]
+fn length(share: f64, full: usize) -> usize {
+    ((share * full as f64).round() as usize).clamp(1, full)
+}
+
+fn extent(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+fn coordinate(size: usize) -> i32 {
+    i32::try_from(size).unwrap_or(i32::MAX)
+}

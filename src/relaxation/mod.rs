@@ -1,0 +1,8 @@
+//! The doubly nonnegative relaxation (theorem `dnn-bound`): searches for a dual
+//! point R and a split `A − RᵀR = S + T`, `S ⪰ 0`, `T ≥ 0`, that certify a bound.
+//!
+//! What is found here is a witness; [`certificate`](crate::certificate) proves it.
+
+mod first_order;
+
+pub use first_order::{Found, Relaxation};

@@ -1,0 +1,34 @@
+//! Doors to the private kernels, so that the tests can hold them against naive
+//! loops and run them under thread pools of several sizes.
+
+use crate::linalg::{self, Matrix};
+
+/// `out_i = R_iᵀ d`.
+#[must_use]
+pub fn correlate(matrix: &Matrix, direction: &[f64]) -> Vec<f64> {
+    let mut out = vec![f64::NAN; matrix.ncols()];
+    linalg::correlate(matrix, direction, &mut out);
+    out
+}
+
+/// `Σ_i z_i R_i`.
+#[must_use]
+pub fn combine(matrix: &Matrix, coefficients: &[f64]) -> Vec<f64> {
+    let mut out = vec![f64::NAN; matrix.nrows()];
+    linalg::combine(matrix, coefficients, &mut out);
+    out
+}
+
+/// `R + old · z_oldᵀ − new · z_newᵀ`.
+#[must_use]
+pub fn replace_outer(matrix: &Matrix, old: &[f64], z_old: &[f64], new: &[f64], z_new: &[f64]) -> Matrix {
+    let mut out = matrix.clone();
+    linalg::replace_outer(&mut out, old, z_old, new, z_new);
+    out
+}
+
+/// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix.
+#[must_use]
+pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
+    linalg::symmetric_eigen(matrix)
+}

@@ -1,0 +1,55 @@
+//! What the tests and benches share: naive twins of the fast formulas
+//! ([`naive`]), instances whose optimum is known ([`planted`]), a brute-force
+//! reference for points of the plane ([`plane`]), and doors to the crate's
+//! private kernels ([`kernels`]). Behind the feature `testing`; not covered by
+//! any promise of stability.
+
+pub mod kernels;
+pub mod naive;
+pub mod plane;
+pub mod planted;
+
+use sprs::TriMat;
+
+use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
+use crate::linalg::Matrix;
+
+/// A factorization from atoms of any positive length (their directions are
+/// kept) and dense codes, M × N.
+///
+/// # Errors
+/// As [`Dictionary::normalise`], [`Codes::new`] and [`Factorization::new`].
+pub fn factorization(
+    atoms: Matrix,
+    codes: &Matrix,
+    center: Option<Vec<f64>>,
+) -> Result<Factorization, AtomsError> {
+    let (dictionary, _) = Dictionary::normalise(atoms)?;
+    Factorization::new(dictionary, Codes::new(sparse(codes))?, center)
+}
+
+/// The nonzero entries of a dense M × N matrix, held by columns.
+#[must_use]
+pub fn sparse(codes: &Matrix) -> sprs::CsMat<f64> {
+    let mut entries = TriMat::new((codes.nrows(), codes.ncols()));
+    for i in 0..codes.ncols() {
+        for k in 0..codes.nrows() {
+            if codes.get(k, i) != 0.0 {
+                entries.add_triplet(k, i, codes.get(k, i));
+            }
+        }
+    }
+    entries.to_csc()
+}
+
+/// The codes of a point as a dense M × N matrix.
+#[must_use]
+pub fn dense_codes(point: &Factorization) -> Matrix {
+    let mut out = Matrix::zeros(point.codes().atoms(), point.codes().points());
+    for i in 0..point.codes().points() {
+        for (k, &z) in point.codes().column(i).iter() {
+            out.col_mut(i)[k] = z;
+        }
+    }
+    out
+}

@@ -1,0 +1,650 @@
+//! The command line, driven as a user would: JSON, exit codes, files, errors.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use widedict::io::{read_atoms, read_codes, read_json, read_vector, write_atoms, write_vector};
+use widedict::{Dictionary, Factorization, Matrix, Problem, Witness, certify};
+
+/// Every key of a row, as documented.
+const KEYS: [&str; 26] = [
+    "schema_version",
+    "points",
+    "dim",
+    "lambda",
+    "gamma",
+    "width",
+    "centered",
+    "method",
+    "seed",
+    "stop",
+    "objective",
+    "lower_bound",
+    "bound_kind",
+    "relative_gap",
+    "estimated_lower_bound",
+    "estimated_relative_gap",
+    "verdict",
+    "atoms",
+    "mean_l0",
+    "explained_variance",
+    "max_coherence",
+    "kkt",
+    "local",
+    "participation",
+    "seconds",
+    "seconds_certify",
+];
+
+struct Bench(TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes rows as a `.npy` file.
+    fn rows(&self, name: &str, rows: &[Vec<f64>]) -> PathBuf {
+        let path = self.path(name);
+        write_atoms(&path, &Matrix::from_columns(rows[0].len(), rows)).expect("written");
+        path
+    }
+
+    fn vector(&self, name: &str, values: &[f64]) -> PathBuf {
+        let path = self.path(name);
+        write_vector(&path, values).expect("written");
+        path
+    }
+
+    fn bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).expect("written");
+        path
+    }
+}
+
+fn widedict<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_widedict")).args(args).output().expect("the program starts")
+}
+
+/// Runs with words split at spaces; `{}` are replaced by the paths in turn.
+fn run(line: &str, paths: &[&Path]) -> Output {
+    let mut paths = paths.iter();
+    let args: Vec<_> = line
+        .split_whitespace()
+        .map(|word| match word {
+            "{}" => paths.next().expect("a path for each {}").as_os_str().to_owned(),
+            _ => word.into(),
+        })
+        .collect();
+    assert!(paths.next().is_none(), "a {{}} for each path");
+    widedict(args)
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The one JSON object on standard output.
+fn object(output: &Output) -> Value {
+    let text = std::str::from_utf8(&output.stdout).expect("UTF-8");
+    let value: Value =
+        serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text:?} {}", stderr(output)));
+    assert!(value.is_object());
+    value
+}
+
+/// Fails with `code`, nothing on standard output, and every word in the message.
+fn fails(output: &Output, code: i32, words: &[&str]) {
+    let message = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
+    for word in words {
+        assert!(message.contains(word), "{word:?} is not in {message:?}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("{key} is a number in {value}"))
+}
+
+/// 40 points in dimension 4 in three rough directions: no randomness needed.
+fn points() -> Vec<Vec<f64>> {
+    (0..40_u32)
+        .map(|i| {
+            let t = f64::from(i);
+            let (a, b) = ((0.7 * t).sin().abs(), (1.3 * t).cos().abs());
+            match i % 3 {
+                0 => vec![1.0 + a, 0.2 * b, 0.1, 0.0],
+                1 => vec![0.1 * a, 1.0 + b, 0.3 * a, 0.1],
+                _ => vec![0.3, 0.2 * a, 1.0 + b, 0.5 * a],
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn solve_prints_one_object_with_every_key() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    for (line, method) in [
+        ("solve --data {} --lambda 0.1 --gamma 0.2 --json", "proximal"),
+        ("solve --data {} --lambda 0.1 --gamma 0.2 --center --json", "proximal"),
+        ("solve --data {} --lambda 0.1 --json --quiet", "closed-form"),
+        ("solve --data {} --lambda 0.1 --json --center --method closed-form", "closed-form"),
+        ("solve --data {} --lambda 0.1 --json --method proximal", "proximal"),
+        ("solve --data {} --lambda 0 --gamma 0.1 --json", "proximal"),
+    ] {
+        let output = run(line, &[&x]);
+        let row = object(&output);
+        for key in KEYS {
+            assert!(row.get(key).is_some(), "{key} in {row}");
+        }
+        assert_eq!(row["method"], method, "{line}");
+        assert_eq!((row["points"].as_u64(), row["dim"].as_u64()), (Some(40), Some(4)));
+        assert_eq!(row["centered"], line.contains("--center"));
+        assert!(row["width"].is_null() && row["local"].is_null() && row["participation"].is_null());
+        assert!(number(&row, "lower_bound") <= number(&row, "objective") * (1.0 + 1e-12), "{row}");
+        for part in ["codes", "dictionary", "center"] {
+            assert!(row["kkt"][part]["value"].is_number() && row["kkt"][part]["scale"].is_number());
+        }
+        let met = row["stop"] == "tolerance-met"
+            && !["refuted", "rejected"].contains(&row["verdict"].as_str().unwrap());
+        assert_eq!(output.status.code(), Some(i32::from(!met)), "{row}");
+    }
+}
+
+#[test]
+fn the_closed_form_is_exact() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![3.0, 4.0], vec![0.0, 0.2], vec![-1.0, 0.0], vec![6.0, 8.0]]);
+    let row = object(&run("solve --data {} --lambda 0.5 --json", &[&x]));
+    let huber = |r: f64| if r > 0.5 { 0.5 * r - 0.125 } else { 0.5 * r * r };
+    let expected = [5.0, 0.2, 1.0, 10.0].map(huber).iter().sum::<f64>() / 4.0;
+    assert!((number(&row, "objective") - expected).abs() <= 1e-14 * expected);
+    assert_eq!(row["verdict"], "global");
+    assert_eq!(row["bound_kind"], "closed-form");
+    assert_eq!(row["atoms"], 2, "collinear points share an atom");
+    assert!(row["estimated_lower_bound"].is_null());
+}
+
+#[test]
+fn the_digits_travel_with_the_program() {
+    let row = object(&run("solve --dataset digits --lambda 0.3 --json", &[]));
+    assert_eq!((row["points"].as_u64(), row["dim"].as_u64()), (Some(1797), Some(64)));
+    assert!(number(&row, "relative_gap") < 1e-9);
+}
+
+#[test]
+fn the_exit_code_says_what_was_reached() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let output = run("solve --data {} --lambda 0.1 --gamma 0.2", &[&x]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("verdict") && text.contains("objective") && text.contains("not claimed"), "{text}");
+    // The fast bound is not tight here: the gap required is not met, the answer is printed.
+    let output = run("solve --data {} --lambda 0.1 --gamma 0.2 --require-gap 1e-9 --json", &[&x]);
+    assert!(number(&object(&output), "relative_gap") > 1e-9);
+    assert_eq!(output.status.code(), Some(1));
+    let output = run("solve --data {} --lambda 0.1 --require-gap 1e-9 --json", &[&x]);
+    assert_eq!(output.status.code(), Some(0));
+    let output = run("solve --data {} --lambda 0.1 --bound none --require-gap 1e-9 --json", &[&x]);
+    let row = object(&output);
+    assert_eq!(
+        (output.status.code(), &row["bound_kind"], &row["verdict"]),
+        (Some(1), &"none".into(), &"feasible".into())
+    );
+}
+
+#[test]
+fn bounds_are_as_asked_for() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let bound = |option: &str| {
+        let line = format!("solve --data {{}} --lambda 0.1 --gamma 0.2 {option} --json");
+        let row = object(&run(&line, &[&x]));
+        let kind = row["bound_kind"].as_str().expect("a kind").to_owned();
+        (number(&row, "lower_bound"), number(&row, "objective"), kind)
+    };
+    let (fast, objective, kind) = bound("--bound fast");
+    assert!(["fast", "wide-limit"].contains(&&*kind), "{kind}");
+    let (relaxed, same, kind) = bound("--bound relaxation");
+    assert_eq!((kind.as_str(), same.to_bits()), ("relaxation", objective.to_bits()));
+    assert!(fast < relaxed && relaxed <= objective);
+    assert_eq!(bound("").0.to_bits(), relaxed.to_bits(), "auto searches where it takes seconds");
+}
+
+#[test]
+fn usage_errors_are_2() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    for (line, words) in [
+        ("solve --data {}", &["--lambda"][..]),
+        ("solve --data {} --lambda -1", &["--lambda", "-1", "at least 0"]),
+        ("solve --data {} --lambda=-1", &["--lambda", "-1"]),
+        ("solve --data {} --lambda nan", &["--lambda", "finite"]),
+        ("solve --data {} --lambda inf", &["--lambda", "finite"]),
+        ("solve --data {} --lambda 0", &["lambda", "gamma", "both 0"]),
+        ("solve --data {} --lambda 0 --gamma 0", &["both 0"]),
+        ("solve --data {} --lambda 1 --gamma -0.5", &["--gamma"]),
+        ("solve --data {} --lambda 1 --gamma 1 --method closed-form", &["closed-form", "gamma"]),
+        ("solve --data {} --dataset digits --lambda 1", &["--data", "--dataset"]),
+        ("solve --data {} --lambda 1 --tolerance 0", &["--tolerance"]),
+        ("solve --data {} --lambda 1 --threads 0", &["--threads"]),
+        ("solve --data {} --lambda 1 --max-seconds -3", &["--max-seconds"]),
+        ("solve --data {} --lambda 1 --seed x", &["--seed"]),
+        ("solve --data {} --lambda 1 --method magic", &["magic"]),
+        ("solve --data {} --lambda 1 --width 5 --method proximal", &["--width", "--method"]),
+        ("solve --data {} --lambda 1 --frobnicate", &["--frobnicate"]),
+    ] {
+        fails(&run(line, &[&x]), 2, words);
+    }
+    fails(&run("solve --lambda 1", &[]), 2, &["--data"]);
+    fails(&run("solve --dataset letters --lambda 1", &[]), 2, &["letters", "digits"]);
+    fails(&run("frobnicate", &[]), 2, &["frobnicate"]);
+    fails(&run("", &[]), 2, &["solve", "encode"]);
+}
+
+#[test]
+fn what_is_not_there_yet_says_so() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    for option in [
+        "--method conic",
+        "--method sdp",
+        "--bound sdp",
+        "--bound exact",
+        "--width 7",
+        "--restarts 3",
+        "--participation auto",
+    ] {
+        let output = run(&format!("solve --data {{}} --lambda 1 --gamma 1 {option}"), &[&x]);
+        let named = option.split(' ').next().unwrap();
+        fails(&output, 2, &["not available in this build", named]);
+    }
+    for line in [
+        "certify --data x.npy --dictionary d.npy --codes z.npz --lambda 1",
+        "wide --data x.npy --lambda 1",
+        "path --data x.npy --lambda 1 --gammas 1,0.5",
+        "diagnose --data x.npy --sae dir",
+    ] {
+        fails(&run(line, &[]), 2, &["not available in this build"]);
+    }
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for line in ["--help", "--version", "solve --help", "encode --help"] {
+        let output = run(line, &[]);
+        assert_eq!(output.status.code(), Some(0), "{line}");
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty());
+    }
+}
+
+/// A `.npy` file with any header.
+fn npy(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn doubles(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+#[test]
+fn bad_input_is_3_and_is_named() {
+    let bench = Bench::new();
+    let six = doubles(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let mut nan = six.clone();
+    nan[24..32].copy_from_slice(&f64::NAN.to_le_bytes());
+    let mut infinite = six.clone();
+    infinite[40..48].copy_from_slice(&f64::NEG_INFINITY.to_le_bytes());
+    let mut huge = six.clone();
+    huge[..8].copy_from_slice(&1e200_f64.to_le_bytes());
+    for (name, bytes, words) in [
+        ("nan.npy", npy("<f8", "False", "(3, 2)", &nan), &["row 1", "column 1", "NaN"][..]),
+        ("inf.npy", npy("<f8", "False", "(3, 2)", &infinite), &["row 2", "column 1", "-inf"]),
+        ("huge.npy", npy("<f8", "False", "(3, 2)", &huge), &["datapoint 0", "coordinate 0", "1e200"]),
+        ("empty.npy", npy("<f8", "False", "(0, 2)", &[]), &["at least one row", "[0, 2]"]),
+        ("line.npy", npy("<f8", "False", "(6,)", &six), &["2 dimensions", "[6]"]),
+        ("cube.npy", npy("<f8", "False", "(1, 2, 3)", &six), &["2 dimensions", "[1, 2, 3]"]),
+        ("int.npy", npy("<i8", "False", "(3, 2)", &six), &["float32 or float64", "<i8"]),
+        ("object.npy", npy("|O", "False", "(3, 2)", &six), &["object.npy"]),
+        ("short.npy", npy("<f8", "False", "(3, 2)", &six[..40]), &["48 bytes", "found 40"]),
+        ("vast.npy", npy("<f8", "False", "(99999999, 99999999)", &six), &["found 48"]),
+        ("text.npy", b"1,2\n3,4\n".to_vec(), &["not a .npy file"]),
+        ("nothing.npy", Vec::new(), &["not a .npy file"]),
+    ] {
+        let path = bench.bytes(name, &bytes);
+        let words: Vec<&str> = words.iter().copied().chain([name]).collect();
+        fails(&run("solve --data {} --lambda 0.1 --gamma 0.1 --json", &[&path]), 3, &words);
+    }
+    let missing = bench.path("missing.npy");
+    fails(&run("solve --data {} --lambda 0.1", &[&missing]), 3, &["missing.npy"]);
+    fails(&run("solve --data {} --lambda 0.1", &[bench.0.path()]), 3, &[]);
+}
+
+#[test]
+fn bad_weights_are_3_and_are_named() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]]);
+    for (values, words) in [
+        (&[1.0, 2.0][..], &["expected 3 weights", "found 2"][..]),
+        (&[1.0, 0.0, 2.0], &["weight 1", "found 0"]),
+        (&[1.0, 1.0, -2.0], &["weight 2", "found -2"]),
+        (&[f64::NAN, 1.0, 2.0], &["row 0", "NaN"]),
+    ] {
+        let w = bench.vector("w.npy", values);
+        let words: Vec<&str> = words.iter().copied().chain(["w.npy"]).collect();
+        fails(&run("solve --data {} --weights {} --lambda 0.1", &[&x, &w]), 3, &words);
+    }
+}
+
+#[test]
+fn weights_are_normalised_and_count_as_repetition() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![1.0, 0.2], vec![0.1, 1.0]]);
+    let twice = bench.rows("twice.npy", &[vec![1.0, 0.2], vec![0.1, 1.0], vec![1.0, 0.2]]);
+    let w = bench.vector("w.npy", &[6.0, 3.0]);
+    let weighted = object(&run("solve --data {} --weights {} --lambda 0.1 --json", &[&x, &w]));
+    let repeated = object(&run("solve --data {} --lambda 0.1 --json", &[&twice]));
+    assert!((number(&weighted, "objective") - number(&repeated, "objective")).abs() < 1e-14);
+}
+
+#[test]
+fn degenerate_data_have_answers() {
+    let bench = Bench::new();
+    for rows in [
+        vec![vec![0.0, 0.0], vec![0.0, 0.0]],
+        vec![vec![1.0, 2.0]],
+        vec![vec![1.0, 2.0]; 5],
+        vec![vec![0.0, 0.0], vec![1.0, 2.0], vec![0.0, 0.0]],
+        vec![vec![1.0], vec![-1.0], vec![-0.0]],
+        vec![vec![5e-324, 1.0], vec![1.0, -5e-324]],
+    ] {
+        let x = bench.rows("x.npy", &rows);
+        for options in
+            ["", "--gamma 0.2", "--gamma 0.2 --center", "--center", "--gamma 1e9", "--method proximal"]
+        {
+            let out = bench.path("out");
+            let output =
+                run(&format!("solve --data {{}} --lambda 0.1 {options} --out {{}} --json"), &[&x, &out]);
+            let row = object(&output);
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
+            assert!(
+                number(&row, "lower_bound") <= number(&row, "objective") + 1e-12,
+                "{rows:?} {options}: {row}"
+            );
+            let atoms = usize::try_from(row["atoms"].as_u64().unwrap()).unwrap();
+            let dictionary = read_atoms(&out.join("dictionary.npy")).expect("read back");
+            assert_eq!((dictionary.nrows(), dictionary.ncols()), (rows[0].len(), atoms));
+            read_codes(&out.join("codes.npz"), rows.len(), atoms).expect("read back");
+        }
+    }
+}
+
+fn without_times(mut row: Value) -> Value {
+    for key in ["seconds", "seconds_certify"] {
+        row.as_object_mut().expect("an object").remove(key);
+    }
+    row
+}
+
+#[test]
+fn types_and_orders_of_the_file_do_not_matter() {
+    let bench = Bench::new();
+    // Numbers that f32 holds exactly.
+    let rows: Vec<Vec<f64>> =
+        points().iter().map(|r| r.iter().map(|v| (v * 256.0).round() / 256.0).collect()).collect();
+    let c = rows.concat();
+    let f: Vec<f64> = (0..4).flat_map(|j| rows.iter().map(move |r| r[j])).collect();
+    #[expect(clippy::cast_possible_truncation, reason = "exact by construction")]
+    let single = |v: &[f64]| -> Vec<u8> { v.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect() };
+    let files = [
+        npy("<f8", "False", "(40, 4)", &doubles(&c)),
+        npy("<f8", "True", "(40, 4)", &doubles(&f)),
+        npy("<f4", "False", "(40, 4)", &single(&c)),
+        npy("<f4", "True", "(40, 4)", &single(&f)),
+    ];
+    let answers = files.map(|bytes| {
+        let x = bench.bytes("x.npy", &bytes);
+        without_times(object(&run("solve --data {} --lambda 0.1 --gamma 0.2 --json", &[&x])))
+    });
+    assert!(answers.iter().all(|a| *a == answers[0]));
+}
+
+#[test]
+fn threads_do_not_change_a_byte() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    for options in ["--gamma 0.2", "--gamma 0.2 --center", ""] {
+        let runs = [1, 2, 7].map(|threads| {
+            let out = bench.path("out");
+            let line =
+                format!("solve --data {{}} --lambda 0.1 {options} --threads {threads} --out {{}} --json");
+            let row = without_times(object(&run(&line, &[&x, &out])));
+            let read = |name| fs::read(out.join(name)).expect("written");
+            (row, read("dictionary.npy"), read("codes.npz"), read("center.npy"))
+        });
+        assert!(runs.iter().all(|r| *r == runs[0]), "{options}");
+    }
+}
+
+#[test]
+fn written_files_certify_again() {
+    let bench = Bench::new();
+    let rows = points();
+    let x = bench.rows("x.npy", &rows);
+    let out = bench.path("new/folder");
+    let line = "solve --data {} --lambda 0.1 --gamma 0.2 --center --bound fast --out {} --json";
+    let row = object(&run(line, &[&x, &out]));
+    let names = ["center.npy", "certificate.json", "codes.npz", "dictionary.npy"];
+    let mut found: Vec<_> = fs::read_dir(&out).expect("listed").map(|e| e.unwrap().file_name()).collect();
+    found.sort();
+    assert_eq!(found, names, "nothing else is left");
+
+    let saved: Value = read_json(&out.join("certificate.json")).expect("read back");
+    for key in KEYS {
+        assert_eq!(saved[key], row[key], "{key}");
+    }
+    assert!(saved["verify"].is_object());
+    let atoms = read_atoms(&out.join("dictionary.npy")).expect("read back");
+    let codes = read_codes(&out.join("codes.npz"), rows.len(), atoms.ncols()).expect("read back");
+    let center = read_vector(&out.join("center.npy")).expect("read back");
+    let (dictionary, lengths) = Dictionary::normalise(atoms.clone()).expect("atoms");
+    assert_eq!(dictionary.matrix(), &atoms, "written atoms are unit atoms");
+    assert!(lengths.iter().all(|l| (l - 1.0).abs() < 1e-15));
+    let problem = Problem::builder(Matrix::from_columns(4, &rows))
+        .lambda(0.1)
+        .gamma(0.2)
+        .centered(true)
+        .build()
+        .expect("a problem");
+    let point = Factorization::new(dictionary, codes, Some(center)).expect("a point");
+    let audit = certify(&problem, point, &Witness::none(), &Default::default()).expect("certified");
+    let bits = |v: f64| v.to_bits();
+    assert_eq!(bits(audit.certificate().objective()), bits(number(&row, "objective")));
+    assert_eq!(bits(audit.certificate().lower_bound().get()), bits(number(&row, "lower_bound")));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_found_before_solving() {
+    let bench = Bench::new();
+    let file = bench.bytes("file", b"");
+    let started = Instant::now();
+    // Below a file, and in a folder that does not exist.
+    let below = file.join("out");
+    fails(&run("solve --dataset digits --lambda 0.3 --gamma 0.01 --out {}", &[&below]), 3, &["file"]);
+    let nowhere = bench.path("no/such/atoms.svg");
+    fails(&run("solve --dataset digits --lambda 0.3 --gamma 0.01 --plot {}", &[&nowhere]), 3, &["atoms.svg"]);
+    fails(&run("solve --dataset digits --lambda 0.3 --gamma 0.01 --plot {}", &[bench.0.path()]), 3, &[]);
+    assert!(started.elapsed().as_secs_f64() < 3.0, "no run was made");
+}
+
+#[test]
+fn a_time_limit_gives_a_valid_point() {
+    let bench = Bench::new();
+    let out = bench.path("out");
+    let output = run(
+        "solve --dataset digits --lambda 0.3 --gamma 0.05 --max-seconds 0.2 --threads 1 --out {} --json",
+        &[&out],
+    );
+    let row = object(&output);
+    assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"time-limit".into()));
+    assert!(number(&row, "objective").is_finite());
+    assert!(number(&row, "lower_bound") <= number(&row, "objective"));
+    let atoms = read_atoms(&out.join("dictionary.npy")).expect("read back");
+    read_codes(&out.join("codes.npz"), 1797, atoms.ncols()).expect("read back");
+}
+
+#[test]
+fn quiet_is_quiet_and_a_transposed_file_is_noted() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![1.0; 50], vec![2.0; 50]]);
+    let note = "read 2 points of dimension 50";
+    let output = run("solve --data {} --lambda 0.1 --json", &[&x]);
+    assert!(stderr(&output).contains(note), "{}", stderr(&output));
+    assert!(run("solve --data {} --lambda 0.1 --json --quiet", &[&x]).stderr.is_empty());
+    let tall = bench.rows("x.npy", &points());
+    assert!(run("solve --data {} --lambda 0.1 --json", &[&tall]).stderr.is_empty());
+}
+
+#[test]
+fn pictures_are_svg() {
+    let bench = Bench::new();
+    let svg = bench.path("atoms.svg");
+    // Dimension 4 is a square, 3 is not.
+    for rows in [points(), points().iter().map(|r| r[..3].to_vec()).collect(), vec![vec![0.0; 4]]] {
+        let x = bench.rows("x.npy", &rows);
+        let output = run("solve --data {} --lambda 0.1 --gamma 0.2 --plot {} --json", &[&x, &svg]);
+        let row = object(&output);
+        let text = fs::read_to_string(&svg).expect("drawn");
+        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
+        assert!(text.contains(&format!("{} atoms", row["atoms"])));
+        assert!(!text.contains("NaN"));
+    }
+}
+
+#[test]
+fn encode_prices_foreign_atoms_by_their_length() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![2.0, 0.0], vec![1.0, 1.5], vec![-1.0, 0.3]]);
+    let unit = bench.rows("unit.npy", &[vec![1.0, 0.0], vec![0.6, 0.8]]);
+    let long = bench.rows("long.npy", &[vec![2.0, 0.0], vec![0.15, 0.2]]);
+    let codes = bench.path("z.npz");
+    let line = "encode --data {} --dictionary {} --lambda 0.25 --out {} --json";
+    let one = run(line, &[&x, &unit, &codes]);
+    let of_unit = read_codes(&codes, 3, 2).expect("codes");
+    let other = run(line, &[&x, &long, &codes]);
+    let of_long = read_codes(&codes, 3, 2).expect("codes");
+    let (one_row, other_row) = (object(&one), object(&other));
+    for key in [
+        "schema_version",
+        "points",
+        "dim",
+        "atoms",
+        "lambda",
+        "mean_objective",
+        "max_relative_gap",
+        "mean_l0",
+        "points_per_second",
+        "stop",
+        "seconds",
+    ] {
+        assert!(one_row.get(key).is_some_and(|v| !v.is_null()), "{key} in {one_row}");
+    }
+    assert_eq!(one.status.code(), Some(0), "{one_row}");
+    assert!(number(&one_row, "max_relative_gap") < 1e-9);
+    let (f, g) = (number(&one_row, "mean_objective"), number(&other_row, "mean_objective"));
+    assert!((f - g).abs() < 1e-12 * f, "the price is of d·z: {f} {g}");
+    for (point, column) in of_unit.view().outer_iterator().enumerate() {
+        for (atom, z) in column.iter() {
+            let length = [2.0, 0.25][atom];
+            let other = of_long.column(point).get(atom).copied().expect("the same support");
+            assert!((other * length - z).abs() < 1e-12, "{atom} {z} {other}");
+        }
+    }
+    // The first point lies along the first atom: z = 2 − λ.
+    assert!((of_unit.column(0).get(0).expect("used") - 1.75).abs() < 1e-12);
+}
+
+#[test]
+fn encode_agrees_with_solve() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let out = bench.path("out");
+    for center in ["", "--center"] {
+        let line = format!("solve --data {{}} --lambda 0.2 {center} --out {{}} --json");
+        let solved = object(&run(&line, &[&x, &out]));
+        let files = [&*x, &out.join("dictionary.npy"), &out.join("center.npy")];
+        let encoded =
+            object(&run("encode --data {} --dictionary {} --center-file {} --lambda 0.2 --json", &files));
+        let (f, g) = (number(&solved, "objective"), number(&encoded, "mean_objective"));
+        assert!((f - g).abs() < 1e-9 * f, "{center}: {f} {g}");
+    }
+}
+
+#[test]
+fn encode_names_what_does_not_fit() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![2.0, 0.0, 1.0], vec![1.0, 1.5, 0.0]]);
+    let d = bench.rows("d.npy", &[vec![1.0, 0.0], vec![0.6, 0.8], vec![0.0, 1.0]]);
+    fails(
+        &run("encode --data {} --dictionary {} --lambda 0.1", &[&x, &d]),
+        3,
+        &["d.npy", "dimension 3", "[3, 2]", "transposed"],
+    );
+    let zero = bench.rows("zero.npy", &[vec![1.0, 0.0, 0.0], vec![0.0; 3]]);
+    fails(&run("encode --data {} --dictionary {} --lambda 0.1", &[&x, &zero]), 3, &["zero.npy", "atom 1"]);
+    let good = bench.rows("good.npy", &[vec![1.0, 0.0, 0.0]]);
+    let b = bench.vector("b.npy", &[1.0, 2.0]);
+    fails(
+        &run("encode --data {} --dictionary {} --center-file {} --lambda 0.1", &[&x, &good, &b]),
+        3,
+        &["b.npy", "dimension 3", "[2]"],
+    );
+    fails(&run("encode --data {} --dictionary {} --lambda -1", &[&x, &good]), 2, &["--lambda"]);
+    fails(&run("encode --data {} --lambda 1", &[&x]), 2, &["--dictionary"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_returns_the_best_point_so_far() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let bench = Bench::new();
+    let out = bench.path("out");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_widedict"))
+        .args(["solve", "--dataset", "digits", "--lambda", "0.3", "--gamma", "0.02", "--tolerance", "1e-9"])
+        .args(["--json", "--out"])
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The first line of progress: the run is under way.
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert!(line.contains("objective"), "{line}");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("it ends");
+    let row = object(&output);
+    assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"cancelled".into()));
+    assert!(out.join("certificate.json").is_file());
+}

@@ -1,0 +1,403 @@
+//! Files: what is written reads back bit for bit, and hostile files are errors.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use sprs::{CsMat, TriMat};
+use tempfile::TempDir;
+use widedict::atoms::AtomsError;
+use widedict::io::{
+    FileProblem, read_atoms, read_codes, read_json, read_points, read_vector, write_atoms, write_codes,
+    write_json, write_vector,
+};
+use widedict::{Codes, Matrix};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// A `.npy` file of version 1.0 with this dictionary as its header.
+fn npy(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let padded = header.len() + 1;
+    bytes.extend(u16::try_from(padded).expect("a short header").to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.push(b'\n');
+    bytes.extend(data);
+    bytes
+}
+
+fn header(descr: &str, fortran: bool, shape: &str) -> String {
+    let order = if fortran { "True" } else { "False" };
+    format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}")
+}
+
+fn doubles(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn place(folder: &TempDir, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join("x.npy");
+    fs::write(&path, bytes).expect("written");
+    path
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// Finite numbers, the odd ones often.
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>().prop_filter("finite", |v| v.is_finite()),
+        Just(-0.0),
+        Just(5e-324),
+        Just(f64::MAX),
+        Just(0.1),
+    ]
+}
+
+fn matrix() -> impl Strategy<Value = Matrix> {
+    (1_usize..6, 0_usize..6).prop_flat_map(|(n, m)| {
+        proptest::collection::vec(number(), n * m)
+            .prop_map(move |v| Matrix::from_column_major(n, m, v).expect("sizes agree"))
+    })
+}
+
+fn codes() -> impl Strategy<Value = Codes> {
+    (0_usize..5, 1_usize..6).prop_flat_map(|(m, n)| {
+        let code = prop_oneof![3 => Just(0.0), 2 => 1e-300..1e3_f64, 1 => Just(5e-324)];
+        proptest::collection::vec(code, m * n).prop_map(move |v| {
+            let mut triplets = TriMat::new((m, n));
+            for (at, value) in v.into_iter().enumerate().filter(|(_, v)| *v > 0.0) {
+                triplets.add_triplet(at / n, at % n, value);
+            }
+            Codes::new(triplets.to_csc()).expect("positive codes")
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn atoms_read_back_bit_for_bit(atoms in matrix()) {
+        let folder = folder();
+        let path = folder.path().join("d.npy");
+        write_atoms(&path, &atoms)?;
+        let back = read_atoms(&path)?;
+        prop_assert_eq!((back.nrows(), back.ncols()), (atoms.nrows(), atoms.ncols()));
+        prop_assert_eq!(bits(back.as_slice()), bits(atoms.as_slice()));
+        prop_assert_eq!(fs::read_dir(folder.path())?.count(), 1, "no partial file is left");
+    }
+
+    #[test]
+    fn vectors_read_back_bit_for_bit(values in proptest::collection::vec(number(), 0..9)) {
+        let folder = folder();
+        let path = folder.path().join("b.npy");
+        write_vector(&path, &values)?;
+        prop_assert_eq!(bits(&read_vector(&path)?), bits(&values));
+    }
+
+    #[test]
+    fn codes_read_back_bit_for_bit(codes in codes()) {
+        let folder = folder();
+        let path = folder.path().join("z.npz");
+        write_codes(&path, &codes)?;
+        let back = read_codes(&path, codes.points(), codes.atoms())?;
+        let (found, expected) = (back.view(), codes.view());
+        prop_assert_eq!(found.indices(), expected.indices());
+        prop_assert_eq!(bits(found.data()), bits(expected.data()));
+        prop_assert_eq!(back, codes);
+    }
+
+    #[test]
+    fn json_numbers_read_back_bit_for_bit(values in proptest::collection::vec(number(), 0..9)) {
+        let folder = folder();
+        let path = folder.path().join("c.json");
+        write_json(&path, &values)?;
+        prop_assert_eq!(bits(&read_json::<Vec<f64>>(&path)?), bits(&values));
+    }
+
+    /// No mutation of a valid file makes a reader panic or take memory beyond it.
+    #[test]
+    fn damaged_arrays_never_panic(
+        at in 0_usize..160, with in any::<u8>(), keep in 0_usize..220, version in 1_u8..4,
+    ) {
+        let folder = folder();
+        let mut bytes = npy(&header("<f8", false, "(3, 4)"), &doubles(&[0.5; 12]));
+        bytes[6] = version;
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = with;
+        }
+        bytes.truncate(keep);
+        let path = place(&folder, &bytes);
+        let _ = read_points(&path);
+        let _ = read_vector(&path);
+    }
+
+    #[test]
+    fn damaged_archives_never_panic(at in 0_usize..900, with in any::<u8>(), keep in 300_usize..1200) {
+        let folder = folder();
+        let path = folder.path().join("z.npz");
+        write_codes(&path, &three_codes())?;
+        let mut bytes = fs::read(&path)?;
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte = with;
+        }
+        bytes.truncate(keep);
+        fs::write(&path, bytes)?;
+        if let Ok(codes) = read_codes(&path, 3, 2) {
+            prop_assert_eq!((codes.points(), codes.atoms()), (3, 2));
+        }
+    }
+}
+
+fn three_codes() -> Codes {
+    Codes::new(CsMat::new_csc((2, 3), vec![0, 1, 1, 3], vec![1, 0, 1], vec![0.25, 1.0, 2.0])).expect("codes")
+}
+
+#[test]
+fn orders_widths_and_byte_orders_agree() {
+    let folder = folder();
+    let rows = [[1.0, 2.0, 3.0], [4.0, 5.0, -6.5]];
+    let expected = Matrix::from_columns(3, &rows);
+    let c: Vec<f64> = rows.concat();
+    let f: Vec<f64> = (0..3).flat_map(|j| rows.map(|r| r[j])).collect();
+    let single = |v: &[f64]| -> Vec<u8> {
+        #[expect(clippy::cast_possible_truncation, reason = "these numbers fit f32")]
+        v.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect()
+    };
+    let big: Vec<u8> = c.iter().flat_map(|v| v.to_be_bytes()).collect();
+    for bytes in [
+        npy(&header("<f8", false, "(2, 3)"), &doubles(&c)),
+        npy(&header("<f8", true, "(2, 3)"), &doubles(&f)),
+        npy(&header("<f4", false, "(2, 3)"), &single(&c)),
+        npy(&header("<f4", true, "(2, 3)"), &single(&f)),
+        npy(&header(">f8", false, "(2, 3)"), &big),
+    ] {
+        assert_eq!(read_points(&place(&folder, &bytes)).expect("a valid file"), expected);
+    }
+}
+
+#[test]
+fn the_first_bad_number_is_named_in_the_order_of_rows() {
+    let folder = folder();
+    let values = [1.0, 2.0, 3.0, f64::INFINITY, f64::NAN, 6.0];
+    let path = place(&folder, &npy(&header("<f8", false, "(2, 3)"), &doubles(&values)));
+    let error = read_points(&path).expect_err("not finite");
+    assert!(
+        matches!(error.problem, FileProblem::NotFinite { row: 1, column: 0, value } if value.is_infinite())
+    );
+    // Stored by columns: (0, 0), (1, 0), (0, 1), (1, 1), …
+    let path = place(&folder, &npy(&header("<f8", true, "(2, 3)"), &doubles(&values)));
+    let error = read_points(&path).expect_err("not finite");
+    assert!(matches!(error.problem, FileProblem::NotFinite { row: 0, column: 2, .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("x.npy") && text.contains("row 0") && text.contains("column 2"), "{text}");
+}
+
+fn points_problem(bytes: &[u8]) -> FileProblem {
+    let folder = folder();
+    read_points(&place(&folder, bytes)).expect_err("a bad file").problem
+}
+
+#[test]
+fn hostile_arrays_are_errors() {
+    use FileProblem as P;
+    let ok = doubles(&[1.0; 6]);
+    let is = |bytes: &[u8], good: fn(&P) -> bool| {
+        let problem = points_problem(bytes);
+        assert!(good(&problem), "{problem:?}");
+    };
+    is(b"", |p| matches!(p, P::NotNpy(_)));
+    is(b"\x93NUMPY", |p| matches!(p, P::NotNpy(_)));
+    is(b"1.0,2.0\n3.0,4.0\n", |p| matches!(p, P::NotNpy(_)));
+    is(&npy(&header("<f8", false, "(2, 3)"), &ok[..47]), |p| {
+        matches!(p, P::Length { expected: 48, found: 47, .. })
+    });
+    is(&npy(&header("<f8", false, "(2, 3)"), &[&ok[..], &[0]].concat()), |p| {
+        matches!(p, P::Length { expected: 48, found: 49, .. })
+    });
+    is(&npy(&header("<f8", false, "(1000000000, 1000000000)"), &ok), |p| matches!(p, P::Length { .. }));
+    is(&npy(&header("<f8", false, "(4294967296, 4294967296)"), &ok), |p| matches!(p, P::HeaderContent));
+    is(&npy(&header("<f8", false, "(4294967296, 4294967296, 0)"), &[]), |p| matches!(p, P::HeaderContent));
+    is(&npy(&header("<f8", false, "(-2, 3)"), &ok), |p| matches!(p, P::NotNpy(_)));
+    is(&npy(&header("<f8", false, "(6,)"), &ok), |p| matches!(p, P::Dimensions { .. }));
+    is(&npy(&header("<f8", false, "()"), &ok[..8]), |p| matches!(p, P::Dimensions { .. }));
+    is(&npy(&header("<f8", false, "(1, 2, 3)"), &ok), |p| matches!(p, P::Dimensions { .. }));
+    is(&npy(&header("<f8", false, "(0, 3)"), &[]), |p| matches!(p, P::Empty { .. }));
+    is(&npy(&header("<f8", false, "(3, 0)"), &[]), |p| matches!(p, P::Empty { .. }));
+    for descr in ["<i8", "<u4", "<f2", "|O", "<c16", "|S8", "<U2", "|b1"] {
+        let found = points_problem(&npy(&header(descr, false, "(2, 3)"), &ok));
+        assert!(matches!(found, P::Type { .. } | P::Length { .. }), "{descr}: {found:?}");
+    }
+    let nested = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {}", "(".repeat(4000));
+    is(&npy(&nested, &ok), |p| matches!(p, P::HeaderContent));
+    is(&npy("nonsense", &ok), |p| matches!(p, P::NotNpy(_)));
+    is(&npy("{'descr': '<f8', 'shape': (2, 3)}", &ok), |p| matches!(p, P::NotNpy(_)));
+    let mut long = b"\x93NUMPY\x02\x00".to_vec();
+    long.extend(u32::MAX.to_le_bytes());
+    is(&long, |p| matches!(p, P::HeaderLength { .. }));
+    let mut unknown = npy(&header("<f8", false, "(2, 3)"), &ok);
+    unknown[6] = 9;
+    is(&unknown, |p| matches!(p, P::NotNpy(_) | P::HeaderLength { .. }));
+}
+
+#[test]
+fn files_that_are_not_files_are_errors() {
+    let folder = folder();
+    assert!(matches!(read_points(folder.path()).expect_err("a folder").problem, FileProblem::System(_)));
+    let missing = folder.path().join("missing.npy");
+    let error = read_points(&missing).expect_err("missing");
+    assert!(error.to_string().contains("missing.npy"));
+    assert!(write_vector(&missing.join("below"), &[1.0]).is_err());
+}
+
+#[test]
+fn a_vector_may_be_a_row_or_a_column() {
+    let folder = folder();
+    for shape in ["(3,)", "(3, 1)", "(1, 3)"] {
+        let path = place(&folder, &npy(&header("<f8", false, shape), &doubles(&[1.0, 2.0, 3.0])));
+        assert_eq!(bits(&read_vector(&path).expect("a vector")), bits(&[1.0, 2.0, 3.0]));
+    }
+    let path = place(&folder, &npy(&header("<f8", false, "(2, 2)"), &doubles(&[1.0; 4])));
+    assert!(matches!(read_vector(&path).expect_err("a matrix").problem, FileProblem::Dimensions { .. }));
+}
+
+/// What scipy stores, by hand: format, shape and the arrays of that format.
+fn archive(path: &Path, format: &str, shape: [i64; 2], arrays: &[(&str, &[i64])], data: &[f64]) {
+    use npyz::WriterBuilder;
+    let mut npz = npyz::npz::NpzWriter::create(path).expect("created");
+    let text = format!("|S{}", format.len());
+    let mut array = npz
+        .array("format", Default::default())
+        .expect("an entry")
+        .dtype(npyz::DType::Plain(text.parse().expect("a type")))
+        .shape(&[])
+        .begin_nd()
+        .expect("begun");
+    array.push(format.as_bytes()).expect("written");
+    drop(array);
+    for (name, values) in arrays.iter().copied().chain([("shape", &shape[..])]) {
+        npz.array::<i64>(name, Default::default())
+            .expect("an entry")
+            .default_dtype()
+            .shape(&[values.len() as u64])
+            .begin_nd()
+            .expect("begun")
+            .extend(values.iter().copied())
+            .expect("written");
+    }
+    npz.array::<f64>("data", Default::default())
+        .expect("an entry")
+        .default_dtype()
+        .shape(&[data.len() as u64])
+        .begin_nd()
+        .expect("begun")
+        .extend(data.iter().copied())
+        .expect("written");
+    npz.zip_writer().finish().expect("finished");
+}
+
+#[test]
+fn the_sparse_formats_agree() {
+    let folder = folder();
+    let path = folder.path().join("z.npz");
+    // Datapoints × atoms: [[0, 0.25], [0, 0], [1, 2]], unsorted and with a sum.
+    archive(&path, "csr", [3, 2], &[("indices", &[1, 1, 0]), ("indptr", &[0, 1, 1, 3])], &[0.25, 2.0, 1.0]);
+    assert_eq!(read_codes(&path, 3, 2).expect("csr"), three_codes());
+    archive(&path, "csc", [3, 2], &[("indices", &[2, 2, 0]), ("indptr", &[0, 1, 3])], &[1.0, 2.0, 0.25]);
+    assert_eq!(read_codes(&path, 3, 2).expect("csc"), three_codes());
+    archive(&path, "coo", [3, 2], &[("row", &[2, 0, 2, 2]), ("col", &[1, 1, 0, 1])], &[0.5, 0.25, 1.0, 1.5]);
+    assert_eq!(read_codes(&path, 3, 2).expect("coo"), three_codes());
+}
+
+#[test]
+fn hostile_codes_are_errors() {
+    use FileProblem as P;
+    let folder = folder();
+    let path = folder.path().join("z.npz");
+    let is = |good: fn(&P) -> bool| {
+        let error = read_codes(&path, 3, 2).expect_err("bad codes");
+        assert!(good(&error.problem), "{error}");
+        assert!(error.to_string().contains("z.npz"));
+    };
+    let csr = |indices: &[i64], indptr: &[i64], data: &[f64]| {
+        archive(&path, "csr", [3, 2], &[("indices", indices), ("indptr", indptr)], data);
+    };
+    csr(&[2], &[0, 1, 1, 1], &[1.0]);
+    is(|p| matches!(p, P::Index { position: 0, most: 1, found: 2, .. }));
+    csr(&[-1], &[0, 1, 1, 1], &[1.0]);
+    is(|p| matches!(p, P::Index { found: -1, .. }));
+    csr(&[0, 1], &[0, 2, 1, 2], &[1.0, 1.0]);
+    is(|p| matches!(p, P::Index { position: 2, found: 1, .. }));
+    csr(&[0, 1], &[0, 1, 1, 1], &[1.0, 1.0]);
+    is(|p| matches!(p, P::Index { position: 3, .. }));
+    csr(&[0, 1], &[0, 1, 1, 9], &[1.0, 1.0]);
+    is(|p| matches!(p, P::Index { position: 3, found: 9, .. }));
+    csr(&[0, 1], &[0, 2], &[1.0, 1.0]);
+    is(|p| matches!(p, P::Count { expected: 4, found: 2 }));
+    csr(&[0], &[0, 1, 1, 2], &[1.0, 1.0]);
+    is(|p| matches!(p, P::Count { expected: 2, found: 1 }));
+    csr(&[0], &[0, 1, 1, 1], &[-1.0]);
+    is(|p| matches!(p, P::Codes(AtomsError::Code { atom: 0, point: 0, .. })));
+    csr(&[0], &[0, 1, 1, 1], &[f64::NAN]);
+    is(|p| matches!(p, P::Codes(AtomsError::Code { .. })));
+    archive(&path, "csr", [3, 5], &[("indices", &[0]), ("indptr", &[0, 1, 1, 1])], &[1.0]);
+    is(|p| matches!(p, P::Shape { expected: (3, 2), found: (3, 5) }));
+    archive(&path, "coo", [1 << 62, 2], &[("row", &[0]), ("col", &[0])], &[1.0]);
+    is(|p| matches!(p, P::Shape { .. }));
+    archive(&path, "coo", [-3, 2], &[("row", &[0]), ("col", &[0])], &[1.0]);
+    is(|p| matches!(p, P::Index { found: -3, .. }));
+    archive(&path, "bsr", [3, 2], &[], &[1.0]);
+    is(|p| matches!(p, P::Format { .. }));
+    archive(&path, "csr", [3, 2], &[], &[1.0]);
+    is(|p| matches!(p, P::MissingArray));
+    fs::write(&path, b"PK\x03\x04 not really").expect("written");
+    is(|p| matches!(p, P::NotNpz(_)));
+    fs::write(&path, npy(&header("<f8", false, "(2,)"), &doubles(&[1.0, 2.0]))).expect("written");
+    is(|p| matches!(p, P::NotNpz(_)));
+}
+
+fn write_entry(npz: &mut npyz::npz::NpzWriter<std::io::BufWriter<fs::File>>, name: &str, bytes: Vec<u8>) {
+    use std::io::Write;
+    npz.zip_writer().start_file(format!("{name}.npy"), Default::default()).expect("an entry");
+    npz.zip_writer().write_all(&bytes).expect("written");
+}
+
+#[test]
+fn an_archive_that_unpacks_to_far_more_than_its_size_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("bomb.npz");
+    archive(&path, "coo", [3, 2], &[("row", &[0]), ("col", &[0])], &[1.0]);
+    let small = fs::metadata(&path).expect("written").len();
+    // 96 MiB of zeros under the name of the data: a hundred kilobytes as an archive.
+    let mut npz = npyz::npz::NpzWriter::create(&path).expect("created");
+    write_entry(&mut npz, "format", npy(&header("|S3", false, "()"), b"coo"));
+    for (name, shape, data) in [
+        ("shape", "(2,)", [3_i64, 2].map(i64::to_le_bytes).concat()),
+        ("row", "(1,)", vec![0; 8]),
+        ("col", "(1,)", vec![0; 8]),
+    ] {
+        write_entry(&mut npz, name, npy(&header("<i8", false, shape), &data));
+    }
+    let zeros = vec![0; 96 << 20];
+    write_entry(&mut npz, "data", npy(&header("<f8", false, "(12582912,)"), &zeros));
+    npz.zip_writer().finish().expect("finished");
+    assert!(fs::metadata(&path).expect("written").len() < small + (1 << 19));
+    let error = read_codes(&path, 3, 2).expect_err("refused");
+    assert!(matches!(error.problem, FileProblem::Expansion { .. }), "{error}");
+}
+
+#[test]
+fn a_failed_write_leaves_the_old_file() {
+    let folder = folder();
+    let path = folder.path().join("kept.npy");
+    fs::write(&path, b"old").expect("written");
+    let failed = widedict::io::replace(&path, |_| Err(FileProblem::MissingArray));
+    assert!(failed.is_err());
+    assert_eq!(fs::read(&path).expect("still there"), b"old");
+    assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
+}

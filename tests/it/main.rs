@@ -1,0 +1,9 @@
+//! The integration tests: one binary, a module a subject.
+
+#[cfg(feature = "cli")]
+mod cli;
+mod gauge;
+#[cfg(feature = "io")]
+mod io;
+mod mechanised;
+mod support;
