@@ -11,8 +11,8 @@ mod starts;
 pub use starts::Start;
 
 use crate::atoms::{Dictionary, Factorization};
-use crate::certificate::{self, Witness, bounds, certify};
-use crate::linalg::{Matrix, axpy};
+use crate::certificate::{self, Witness, bounds, certify, certify_observed, local};
+use crate::linalg::axpy;
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::solution::{Solution, SolveError};
@@ -27,7 +27,7 @@ const COARSE: f64 = 1e-4;
 /// Rounds of moves a start gets at most. On data one or two change anything.
 const MOVE_ROUNDS: usize = 10;
 
-/// Saddles left along directions of negative curvature at most.
+/// Lower points handed back by the local test that are descended from at most.
 const MAX_ESCAPES: usize = 8;
 
 /// Relative decrease over ten iterations that counts as standing still: the
@@ -88,29 +88,9 @@ pub struct Finite {
     pub start: Option<Start>,
     /// Seed of every random choice.
     pub seed: u64,
-}
-
-/// A direction of negative curvature at a stationary point.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Escape {
-    /// Velocity of every atom, n × M, column k orthogonal to atom k.
-    pub tangent: Matrix,
-    /// Velocity of the centre; zeros without one.
-    pub drift: Vec<f64>,
-}
-
-/// Tells whether a stationary point is a saddle (theorem `local-second-order`).
-/// An escape is only tried: it is kept where the objective falls.
-pub trait SecondOrder: Sync {
-    /// A direction along which the objective falls to second order, if one is found.
-    fn escape(&self, problem: &Problem, point: &Factorization) -> Option<Escape>;
-}
-
-/// Knows no escape.
-impl SecondOrder for () {
-    fn escape(&self, _: &Problem, _: &Factorization) -> Option<Escape> {
-        None
-    }
+    /// Whether the point is tested as a local optimum of its width, see
+    /// [`Finite::settle`], and what that may cost.
+    pub local: Option<local::Limits>,
 }
 
 /// A point with how it came about.
@@ -121,10 +101,18 @@ struct Run {
 }
 
 impl Finite {
-    /// Width `width`, one start, a relative stationarity of 5e-3.
+    /// Width `width`, one start, a relative stationarity of 5e-3, the local test on.
     #[must_use]
     pub fn new(width: usize) -> Self {
-        Self { width, tolerance: 5e-3, max_iterations: 2000, restarts: 1, start: None, seed: 0 }
+        Self {
+            width,
+            tolerance: 5e-3,
+            max_iterations: 2000,
+            restarts: 1,
+            start: None,
+            seed: 0,
+            local: Some(local::Limits::default()),
+        }
     }
 
     /// Solves `problem`.
@@ -145,35 +133,20 @@ impl Finite {
         problem: &Problem,
         observer: &dyn Observer,
     ) -> Result<Solution<Factorization>, SolveError> {
-        self.solve_with(problem, &(), observer)
-    }
-
-    /// [`Finite::solve_observed`], leaving saddles along the directions
-    /// `second_order` finds (γ = 0).
-    ///
-    /// # Errors
-    /// As [`Finite::solve`].
-    pub fn solve_with(
-        &self,
-        problem: &Problem,
-        second_order: &dyn SecondOrder,
-        observer: &dyn Observer,
-    ) -> Result<Solution<Factorization>, SolveError> {
         self.check()?;
         if problem.gamma() > 0.0 {
             let run = self.best_of(|restart| priced::solve(self, problem, restart, observer))?;
-            return self.certified(problem, run);
+            return self.judged(problem, run, observer);
         }
         if let Some(solution) = self.wide(problem, observer)? {
             return Ok(solution);
         }
-        let run = self.best_of(|restart| {
+        let (mut point, stop, iterations) = self.best_of(|restart| {
             let (point, stop, iterations) = self.first_descent(problem, restart, observer);
             Ok((point.objective, (point, stop, iterations)))
         })?;
-        let (point, stop, iterations) = run;
-        let run = self.finish(point, stop, iterations, second_order, observer)?;
-        self.certified(problem, run)
+        let run = self.finish(&mut point, stop, iterations, observer)?;
+        self.judged(problem, run, observer)
     }
 
     /// Descends from a given dictionary (its first `width` atoms; directions at
@@ -193,19 +166,63 @@ impl Finite {
         crate::problem::objective::check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
         if problem.gamma() > 0.0 {
             let run = priced::solve_from(self, problem, start, observer)?;
-            return self.certified(problem, run);
+            return self.judged(problem, run, observer);
         }
         if let Some(solution) = self.wide(problem, observer)? {
             return Ok(solution);
         }
-        let keep: Vec<usize> = (0..start.width().min(self.width)).collect();
-        let atoms = start.dictionary().matrix().select_columns(&keep);
-        let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
-        let mut point = Plain::new(problem, atoms, center);
+        let mut point = Plain::from_factorization(problem, start, self.width);
         moves::grow(&mut point, self.width);
         let (stop, iterations) = self.improve(&mut point, observer);
-        let run = self.finish(point, stop, iterations, &(), observer)?;
-        self.certified(problem, run)
+        let run = self.finish(&mut point, stop, iterations, observer)?;
+        self.judged(problem, run, observer)
+    }
+
+    /// Brings a solution to a local verdict (theorem `local-second-order`): at
+    /// γ = 0 descends to the stationarity the test asks for, then tests; where the
+    /// test hands back a point of lower objective (an escape from a saddle, an
+    /// exchange of nested atoms), descends from there and tests again. The
+    /// objective never rises; `stop` stays what it was. A point whose certified
+    /// gap is within the tolerance is left as it is.
+    ///
+    /// # Errors
+    /// As [`Finite::solve`].
+    pub fn settle(
+        &self,
+        problem: &Problem,
+        solution: Solution<Factorization>,
+        limits: local::Limits,
+        observer: &dyn Observer,
+    ) -> Result<Solution<Factorization>, SolveError> {
+        let Solution { certified, witness, stop, mut iterations } = solution;
+        if certified.certificate().relative_gap() <= self.tolerance {
+            return Ok(Solution { certified, witness, stop, iterations });
+        }
+        let options =
+            certificate::Options { tolerance: self.tolerance, local: Some(limits), ..Default::default() };
+        let mut point = certified.into_parts().0;
+        let mut escapes = 0;
+        loop {
+            if problem.gamma() == 0.0 {
+                let mut plain = Plain::from_factorization(problem, &point, self.width);
+                let fine = Effort {
+                    tolerance: limits.stationarity,
+                    decrease: STILL,
+                    iterations: self.max_iterations,
+                };
+                iterations += descend(&mut plain, fine, observer).0;
+                plain.prune();
+                point = plain.factorization()?;
+            }
+            let certified = certify_observed(problem, point, &witness, &options, observer)?;
+            match certified.improvement() {
+                Some(better) if escapes < MAX_ESCAPES && observer.poll().is_continue() => {
+                    escapes += 1;
+                    point = better.clone();
+                }
+                _ => return Ok(Solution { certified, witness, stop, iterations }),
+            }
+        }
     }
 
     fn check(&self) -> Result<(), SolveError> {
@@ -263,7 +280,7 @@ impl Finite {
                 return Ok(None);
             }
             let certified = wide::closed_form(problem)?;
-            Solution { certified, stop: Stop::ToleranceMet, iterations: 0 }
+            Solution { certified, witness: Witness::none(), stop: Stop::ToleranceMet, iterations: 0 }
         };
         Ok((solution.certified.solution().width() <= self.width).then_some(solution))
     }
@@ -313,7 +330,7 @@ impl Finite {
             if let End::Interrupted(interrupt) = end {
                 return (Some(interrupt.into()), iterations);
             }
-            let nested = moves::unnest(point) > 0;
+            let nested = moves::unnest(point);
             let revived = moves::revive(point);
             let exchanged = moves::exchange(point, observer);
             if !(nested || revived || exchanged) {
@@ -323,41 +340,44 @@ impl Finite {
         (None, iterations)
     }
 
-    /// Descent to the tolerance, leaving saddles on the way.
+    /// Descent to the tolerance.
     fn finish(
         &self,
-        mut point: Plain<'_>,
+        point: &mut Plain<'_>,
         stop: Option<Stop>,
-        mut iterations: usize,
-        second_order: &dyn SecondOrder,
+        iterations: usize,
         observer: &dyn Observer,
     ) -> Result<Run, SolveError> {
-        if let Some(stop) = stop {
-            point.prune();
-            return Ok(Run { point: point.factorization()?, stop, iterations });
-        }
-        let fine = Effort { tolerance: self.tolerance, decrease: STILL, iterations: self.max_iterations };
-        let mut escapes = 0;
-        loop {
-            let (made, end) = descend(&mut point, fine, observer);
-            iterations += made;
-            let stop = match end {
-                End::Stationary => Stop::ToleranceMet,
-                End::Slow => Stop::Stalled,
-                End::Limit => Stop::IterationLimit,
-                End::Interrupted(interrupt) => interrupt.into(),
-            };
-            if matches!(end, End::Stationary | End::Slow) && escapes < MAX_ESCAPES {
-                escapes += 1;
-                let here = point.factorization()?;
-                if let Some(escape) = second_order.escape(point.problem, &here)
-                    && moves::leave_saddle(&mut point, &escape.tangent, &escape.drift)
-                {
-                    continue;
-                }
+        let (stop, made) = match stop {
+            Some(stop) => (stop, 0),
+            None => {
+                let fine =
+                    Effort { tolerance: self.tolerance, decrease: STILL, iterations: self.max_iterations };
+                let (made, end) = descend(point, fine, observer);
+                let stop = match end {
+                    End::Stationary => Stop::ToleranceMet,
+                    End::Slow => Stop::Stalled,
+                    End::Limit => Stop::IterationLimit,
+                    End::Interrupted(interrupt) => interrupt.into(),
+                };
+                (stop, made)
             }
-            point.prune();
-            return Ok(Run { point: point.factorization()?, stop, iterations });
+        };
+        point.prune();
+        Ok(Run { point: point.factorization()?, stop, iterations: iterations + made })
+    }
+
+    /// The run's point with its certificate, settled where the settings ask for it.
+    fn judged(
+        &self,
+        problem: &Problem,
+        run: Run,
+        observer: &dyn Observer,
+    ) -> Result<Solution<Factorization>, SolveError> {
+        let solution = self.certified(problem, run)?;
+        match self.local {
+            Some(limits) => self.settle(problem, solution, limits, observer),
+            None => Ok(solution),
         }
     }
 
@@ -367,14 +387,15 @@ impl Finite {
         let options = certificate::Options { tolerance: self.tolerance, ..Default::default() };
         // With a centre the wide limit's bound needs its own dual point (theorem `centre`).
         let wide = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), &()).dual);
-        let certified = certify(problem, run.point, &Witness { dual: wide, ..Witness::none() }, &options)?;
+        let witness = Witness { dual: wide, ..Witness::none() };
+        let certified = certify(problem, run.point, &witness, &options)?;
         let met = certified.certificate().kkt().relative() <= self.tolerance;
         let stop = match (met, run.stop) {
             (true, Stop::Stalled) => Stop::ToleranceMet,
             (false, Stop::ToleranceMet) => Stop::Stalled,
             (_, stop) => stop,
         };
-        Ok(Solution { certified, stop, iterations: run.iterations })
+        Ok(Solution { certified, witness, stop, iterations: run.iterations })
     }
 
     /// Directions to start from as a dictionary (γ > 0).

@@ -2,8 +2,9 @@
 //! exact codes and undone unless it lowers the objective.
 
 use super::descent::{Effort, descend};
-use super::plain::{Plain, Rows, Snapshot};
-use crate::linalg::{Matrix, axpy, combine, correlate, dot, norm, norm_sq};
+use super::plain::Plain;
+use crate::certificate::nesting::{self, NestedPair};
+use crate::linalg::{axpy, combine, correlate, dot, norm, norm_sq};
 use crate::num::max;
 use crate::observer::Observer;
 
@@ -257,109 +258,48 @@ pub(super) fn exchange(point: &mut Plain<'_>, observer: &dyn Observer) -> bool {
     false
 }
 
+/// Share of the objective an exchange of nested atoms must gain: nearly equal
+/// atoms may share their codes in any proportion.
+const NESTING_GAIN: f64 = 1e-12;
+
 /// Theorem `no-nesting`: where every datapoint of atom `l` uses atom `j` too, the
 /// two are exchanged for `d_l + εd_j` and `d_j`, which lowers the objective with
-/// the reconstructions unchanged. Returns the number of pairs exchanged; codes
+/// the reconstructions unchanged. Returns whether any pair was exchanged; codes
 /// are exact after.
-pub(super) fn unnest(point: &mut Plain<'_>) -> usize {
-    let mut exchanged = 0;
-    let mut rows = point.rows();
-    for l in 0..rows.len() {
-        let Some((j, slack)) = nested_in(point, &rows, l) else { continue };
-        let direction: Vec<f64> =
-            point.atoms.col(l).iter().zip(point.atoms.col(j)).map(|(d, e)| d + slack * e).collect();
-        let length = norm(&direction);
-        // Nearly equal atoms may share their codes in any proportion.
-        if !(length > 0.0 && 1.0 + slack - length > 1e-12) {
+pub(super) fn unnest(point: &mut Plain<'_>) -> bool {
+    let Ok(here) = point.factorization() else { return false };
+    let mut pairs = nesting::pairs(point.problem, &here);
+    pairs.sort_by(|l, r| l.change.total_cmp(&r.change));
+    let rows = point.rows();
+    // Pairs of different atoms do not disturb one another.
+    let mut changed = vec![false; rows.len()];
+    for NestedPair { inner, outer, slack, change } in pairs {
+        if changed[inner] || changed[outer] || !(change < -NESTING_GAIN * point.objective) {
             continue;
         }
-        for &(i, z) in &rows[l] {
+        let mut direction = point.atoms.col(inner).to_vec();
+        axpy(slack, point.atoms.col(outer), &mut direction);
+        let length = norm(&direction);
+        if !(length > 0.0) {
+            continue;
+        }
+        (changed[inner], changed[outer]) = (true, true);
+        for &(i, z) in &rows[inner] {
             for (k, code) in &mut point.codes[i] {
-                if *k == l {
+                if *k == inner {
                     *code = length * z;
-                } else if *k == j {
+                } else if *k == outer {
                     *code = max(*code - slack * z, 0.0);
                 }
             }
             point.codes[i].retain(|(_, z)| *z > 0.0);
         }
-        let unit: Vec<f64> = direction.iter().map(|v| v / length).collect();
-        point.atoms.col_mut(l).copy_from_slice(&unit);
-        rows = point.rows();
-        exchanged += 1;
+        direction.iter_mut().for_each(|v| *v /= length);
+        point.atoms.col_mut(inner).copy_from_slice(&direction);
     }
-    if exchanged > 0 {
+    let any = changed.contains(&true);
+    if any {
         point.encode();
     }
-    exchanged
-}
-
-/// An atom `j ≠ l` used by every datapoint of `l`, with `min z_ji/z_li`.
-fn nested_in(point: &Plain<'_>, rows: &Rows, l: usize) -> Option<(usize, f64)> {
-    let (first, rest) = rows[l].split_first()?;
-    let ratio = |(i, z): (usize, f64), j: usize| {
-        let code = &point.codes[i];
-        code.binary_search_by_key(&j, |(k, _)| *k).ok().map(|at| code[at].1 / z)
-    };
-    point.codes[first.0].iter().filter(|(j, _)| *j != l).find_map(|&(j, _)| {
-        let mut slack = ratio(*first, j)?;
-        for &entry in rest {
-            slack = crate::num::min(slack, ratio(entry, j)?);
-        }
-        Some((j, slack))
-    })
-}
-
-/// Leaves a saddle along a direction of negative curvature: the atoms move on
-/// great circles with velocities `tangent` (column k orthogonal to atom k), the
-/// centre along `drift`, both ways and at halving lengths; the lowest point that
-/// is lower than the present one is kept. Returns whether there was one.
-pub(super) fn leave_saddle(point: &mut Plain<'_>, tangent: &Matrix, drift: &[f64]) -> bool {
-    let before = point.snapshot();
-    let fastest = tangent.columns().map(norm).fold(0.0, max);
-    if !(fastest > 0.0 || norm(drift) > 0.0) {
-        return false;
-    }
-    let unit = if fastest > 0.0 { fastest } else { norm(drift) };
-    let mut best = (point.objective * (1.0 - 4.0 * f64::EPSILON), None);
-    for step in 0..SADDLE_STEPS {
-        for sign in [1.0, -1.0] {
-            let t = sign * SADDLE_LONGEST / f64::from(1_u32 << step) / unit;
-            move_along(point, &before, tangent, drift, t);
-            if point.objective < best.0 {
-                best = (point.objective, Some(t));
-            }
-        }
-    }
-    match best.1 {
-        Some(t) => move_along(point, &before, tangent, drift, t),
-        None => point.restore(&before),
-    }
-    best.1.is_some()
-}
-
-/// Longest angle an atom is moved, and how often it is halved: from half a
-/// radian to about 1e-4.
-const SADDLE_LONGEST: f64 = 0.5;
-const SADDLE_STEPS: u32 = 12;
-
-fn move_along(point: &mut Plain<'_>, from: &Snapshot, tangent: &Matrix, drift: &[f64], t: f64) {
-    point.atoms.clone_from(&from.atoms);
-    point.center.clone_from(&from.center);
-    point.codes.clone_from(&from.codes);
-    for k in 0..point.atoms.ncols() {
-        let velocity = tangent.col(k);
-        let speed = norm(velocity);
-        if speed > 0.0 {
-            let (sin, cos) = (t * speed).sin_cos();
-            let atom = point.atoms.col_mut(k);
-            for (d, v) in atom.iter_mut().zip(velocity) {
-                *d = cos * *d + sin * v / speed;
-            }
-            let length = norm(atom);
-            atom.iter_mut().for_each(|v| *v /= length);
-        }
-    }
-    axpy(t, drift, &mut point.center);
-    point.encode();
+    any
 }

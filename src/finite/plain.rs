@@ -60,6 +60,14 @@ impl<'p> Plain<'p> {
         point
     }
 
+    /// The first `width` atoms of a factorization, with exact codes.
+    pub(super) fn from_factorization(problem: &'p Problem, start: &Factorization, width: usize) -> Self {
+        let keep: Vec<usize> = (0..start.width().min(width)).collect();
+        let atoms = start.dictionary().matrix().select_columns(&keep);
+        let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+        Self::new(problem, atoms, center)
+    }
+
     /// The data less the centre.
     pub(super) fn shifted(&self) -> Matrix {
         let mut points = self.problem.data().points().clone();
