@@ -116,7 +116,7 @@ impl<'p> Rounds<'p> {
             Ascent { starts, seed: self.settings.seed.wrapping_add(self.round as u64), ..Ascent::default() };
         let gauge = self.point.gauge;
         let warm = std::mem::take(&mut self.directions);
-        let found = oracle.search(&gauge, self.point.residual(), &warm);
+        let found = oracle.search(&gauge, self.point.residual(), &warm, self.observer);
         self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
         found
     }

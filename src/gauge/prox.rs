@@ -134,8 +134,8 @@ impl Gauge<'_> {
                 }
                 let newton = match tau + step {
                     // A step below one unit in the last place: look at the neighbour.
-                    same if same == tau && psi > 0.0 => tau.next_up(),
-                    same if same == tau => tau.next_down(),
+                    same if same.to_bits() == tau.to_bits() && psi > 0.0 => tau.next_up(),
+                    same if same.to_bits() == tau.to_bits() => tau.next_down(),
                     other => other,
                 };
                 if lo < newton && newton < hi {

@@ -131,8 +131,7 @@ pub(crate) fn distinct_directions(unit: &Matrix) -> (Vec<usize>, Vec<usize>) {
     // Renumber by first appearance.
     let mut number = vec![usize::MAX; unit.ncols()];
     let (mut groups, mut representatives) = (Vec::with_capacity(unit.ncols()), Vec::new());
-    for i in 0..unit.ncols() {
-        let l = leader[i];
+    for (i, l) in leader.into_iter().enumerate() {
         if number[l] == usize::MAX {
             number[l] = representatives.len();
             representatives.push(i);
