@@ -126,7 +126,7 @@ pub(super) fn solve_from(
     let mut iterations = 0;
     let mut last = f64::INFINITY;
     let stop = loop {
-        fill(&mut point, settings.width, settings.seed.wrapping_add(iterations as u64));
+        fill(&mut point, settings.width, settings.seed.wrapping_add(iterations as u64), observer);
         let effort = Effort { sweeps: SWEEPS, decrease: 0.0 };
         let (made, flow) = Proximal.descend(&mut point, effort, observer);
         iterations += made;
@@ -164,13 +164,13 @@ pub(super) fn solve_from(
 
 /// Fills free places with directions of polar above 1 (theorem `gauge-calculus`):
 /// unused atoms there can only lower the objective.
-fn fill(point: &mut Point<'_>, width: usize, seed: u64) {
+fn fill(point: &mut Point<'_>, width: usize, seed: u64, observer: &dyn Observer) {
     let free = width.saturating_sub(point.atoms.len());
     if free == 0 {
         return;
     }
     let gauge = point.gauge;
-    let found = Ascent { seed, ..Ascent::default() }.search(&gauge, point.residual(), &[]);
+    let found = Ascent { seed, ..Ascent::default() }.search(&gauge, point.residual(), &[], observer);
     let useful = found.into_iter().filter(|c| c.value > 1.0 + POLAR_SLACK).collect();
     for candidate in distinct(useful, NEW_COHERENCE, free) {
         point.atoms.push(Atom::unused(candidate.direction));
