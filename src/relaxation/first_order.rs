@@ -38,6 +38,12 @@ const EVALUATE_EVERY: usize = 5;
 const LANCZOS_STEPS: usize = 50;
 
 /// The search with its limits.
+///
+/// # Guarantees
+/// Any proposal certifies a bound ([`split-certificate`](crate::proofs::split_certificate)),
+/// the limit that of the relaxation ([`dnn-bound`](crate::proofs::dnn_bound)),
+/// which in general is below the optimum. Nothing is proved here: the certificate
+/// computes its own bound from the witness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relaxation {
     /// Most iterations, one N × N eigendecomposition each.

@@ -7,3 +7,4 @@ mod gauge;
 mod io;
 mod mechanised;
 mod support;
+mod traceability;
