@@ -133,11 +133,14 @@ impl Gauge<'_> {
                         (lo, rest) = (bound, 0.0);
                     }
                 }
-                let newton = match tau + step {
+                let moved = tau + step;
+                let newton = if (moved - tau).abs() > 0.0 {
+                    moved
+                } else if psi > 0.0 {
                     // A step below one unit in the last place: look at the neighbour.
-                    same if same.to_bits() == tau.to_bits() && psi > 0.0 => tau.next_up(),
-                    same if same.to_bits() == tau.to_bits() => tau.next_down(),
-                    other => other,
+                    tau.next_up()
+                } else {
+                    tau.next_down()
                 };
                 if lo < newton && newton < hi {
                     tau = newton;
