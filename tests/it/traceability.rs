@@ -324,7 +324,7 @@ fn docs(source: &str) -> Vec<Doc> {
 /// What stands in backticks after `theorem` or `theorems`: `` `a` ``, `` `a`, `b` and `c` ``.
 fn after_theorem(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (at, word) in text.match_indices("theorem") {
+    for (at, word) in text.match_indices("heorem") {
         let rest = text[at + word.len()..].trim_start_matches('s');
         let mut rest = rest.trim_start();
         while let Some(inner) = rest.trim_start_matches('[').strip_prefix('`') {
@@ -636,6 +636,7 @@ fn tampered_pages_are_seen() {
 
 #[test]
 fn citations_are_found_as_they_are_written() {
+    assert_eq!(after_theorem("Theorem `no-nesting`: so"), ["no-nesting"]);
     let one = after_theorem("as said (theorem `wide-limit`), and `other` is none");
     assert_eq!(one, ["wide-limit"]);
     let many = after_theorem("(theorems `a-b`,\n`c` and [`d-e`](crate::proofs::d_e); `f`)");
