@@ -17,6 +17,7 @@ pub mod oracle;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod problem;
+pub mod proofs;
 pub mod relaxation;
 mod solution;
 #[cfg(feature = "testing")]

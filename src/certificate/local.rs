@@ -81,8 +81,9 @@ pub enum Outcome {
 ///
 /// # Guarantees
 /// `Certified` proves that the form is positive definite at the stored point,
-/// every rounding included (`local-second-order`, `second-order-gauge`,
-/// `rounding`); the point is stationary to `limits.stationarity`, not exactly.
+/// every rounding included ([`local-second-order`](crate::proofs::local_second_order),
+/// [`second-order-gauge`](crate::proofs::second_order_gauge),
+/// [`rounding`](crate::proofs::rounding)); the point is stationary to `limits.stationarity`, not exactly.
 /// `Refuted` hands back a point whose objective is proved lower. At γ > 0 the
 /// proof drops the part of the gauge's curvature along the weights, so it may be
 /// undecided where the exact form is definite.

@@ -137,7 +137,10 @@ impl<S> Certified<S> {
 /// # Guarantees
 /// `lower_bound ≤ optimum of the convex problem ≤ objective`, for the stored
 /// `f64` data and normalised weights taken as exact, every rounding included:
-/// `copositive-duality`, `wide-limit`, `split-certificate`, `centre`, `rounding`.
+/// [`copositive-duality`](crate::proofs::copositive_duality),
+/// [`wide-limit`](crate::proofs::wide_limit),
+/// [`split-certificate`](crate::proofs::split_certificate),
+/// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding).
 /// The estimated bound is *not* a bound. No global optimality is claimed for a
 /// given number of atoms.
 ///

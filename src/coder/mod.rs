@@ -50,6 +50,12 @@ pub enum CoderError {
 /// say) are exchanged along their null direction. O(nM) a step and point, a step
 /// being an atom that enters or leaves; never M × M in memory.
 ///
+/// # Guarantees
+/// The codes are nonnegative, and the objective of a point is at most its gap above
+/// the optimum, in floating point: [`coding-gap`](crate::proofs::coding_gap). At a
+/// gap of 0 the residual is a projection on a polytope:
+/// [`polar-polytope`](crate::proofs::polar_polytope).
+///
 /// # Examples
 /// ```
 /// use widedict::{Dictionary, Matrix, coder::Coder};

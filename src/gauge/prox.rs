@@ -39,7 +39,8 @@ impl Gauge<'_> {
     /// exactly when `g°(v) ≤ t`. γ = 0: `(v − tλa)₊`. λ = 0: `v₊·(1 − tγ/‖v₊‖)₊`.
     ///
     /// `z` needs the length of `v`, N; `hint` is a guess of τ (any number) and
-    /// changes the result by rounding at most. Guarantees: `gauge-calculus`.
+    /// changes the result by rounding at most. Guarantees:
+    /// [`gauge-calculus`](crate::proofs::gauge_calculus).
     /// O(N) a pass, a bounded number of passes.
     pub fn prox(&self, v: &[f64], t: f64, hint: f64, z: &mut [f64]) -> Prox {
         let t = t * self.scale;

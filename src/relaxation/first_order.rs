@@ -41,6 +41,12 @@ const LANCZOS_STEPS: usize = 50;
 const NOTICEABLE: f64 = 0.02;
 
 /// The search with its limits.
+///
+/// # Guarantees
+/// Any proposal certifies a bound ([`split-certificate`](crate::proofs::split_certificate)),
+/// the limit that of the relaxation ([`dnn-bound`](crate::proofs::dnn_bound)),
+/// which in general is below the optimum. Nothing is proved here: the certificate
+/// computes its own bound from the witness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relaxation {
     /// Most iterations, one N × N eigendecomposition each.

@@ -16,3 +16,4 @@ mod num;
 mod problem;
 mod sources;
 mod support;
+mod traceability;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the bottom up; those of one line may use each other.
 const LAYERS: [&[&str]; 6] = [
-    &["linalg", "num"],
-    &["atoms", "error", "gauge", "observer", "problem"],
+    &["linalg", "num", "proofs"],
+    &["atoms", "datasets", "error", "gauge", "observer", "problem"],
     &["certificate"],
     &["coder", "master", "oracle", "relaxation", "solution", "wide"],
     &["column_generation", "finite", "path"],
