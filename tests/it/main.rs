@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod exact;
 mod gauge;
 #[cfg(feature = "io")]
 mod io;
