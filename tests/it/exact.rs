@@ -320,7 +320,9 @@ fn what_cannot_be_proved_is_none_and_limits_loosen() {
     let wide = Matrix::from_fn(5, 21, |j, i| x.get(j % 3, i) + f64::from(u8::try_from(j).unwrap()));
     let wide_problem = Problem::builder(wide.clone()).gamma(0.2).build().unwrap();
     assert!(polar(&wide_problem, &wide, &limits(), &()).is_none());
-    let _ = certify_observed;
+    let point = ColumnGeneration::default().solve(&some).unwrap().certified.into_parts().0;
+    let options = Options { exact: Some(limits()), ..Options::default() };
+    certify_observed(&some, point, &Witness::none(), &options, &Stopper).unwrap();
 }
 
 /// The certified gap of the solver's point, with its kind.
@@ -332,8 +334,13 @@ fn solved(problem: &Problem) -> (f64, f64, BoundKind) {
     let point = solution.certified.into_parts().0;
     let certified = certify(problem, point, &solution.witness, &options).unwrap();
     let certificate = certified.certificate();
+    let residuals = widedict::problem::objective::residuals(problem.data(), certified.solution());
+    let p = of(problem, &residuals);
     println!(
-        "n {} N {:2} centre {:5} stop {:?} rounds {} atoms {} gap {:.1e} estimated {:?} (others {relaxed:.1e})",
+        "steps {} accuracy {:.1e} attained-1 {:.1e} n {} N {:2} centre {:5} stop {:?} rounds {} atoms {} gap {:.1e} estimated {:?} (others {relaxed:.1e})",
+        p.steps,
+        p.accuracy(),
+        p.attained - 1.0,
         problem.dim(),
         problem.len(),
         problem.centered(),
