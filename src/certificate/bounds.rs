@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Witness;
 use super::copositive::{self, Origin, Split};
+use super::exact;
 use crate::linalg::{Matrix, axpy, norm, norm_sq, psd, symmetric_eigen};
 use crate::num::{Interval, Lower, Upper, max, rounding};
+use crate::observer::Observer;
 use crate::problem::{Problem, objective};
 
 /// How a certified lower bound was obtained.
@@ -30,6 +32,9 @@ pub enum BoundKind {
     /// A split S + T, and its dual point, found by a semidefinite programme
     /// (theorem `dnn-bound`).
     Sdp,
+    /// The polar itself to a stated accuracy: small dimension or few datapoints
+    /// (theorem `cone-branching`).
+    Exact,
 }
 
 impl BoundKind {
@@ -43,6 +48,7 @@ impl BoundKind {
             Self::Fast => "fast",
             Self::Relaxation => "relaxation",
             Self::Sdp => "sdp",
+            Self::Exact => "exact",
         }
     }
 }
@@ -57,7 +63,8 @@ pub struct Bound {
 }
 
 impl Bound {
-    fn best(self, other: Option<Self>) -> Self {
+    /// The larger of two bounds, this one where they are equal.
+    pub(super) fn best(self, other: Option<Self>) -> Self {
         match other {
             Some(other) if other.lower.get() > self.lower.get() => other,
             _ => self,
@@ -107,6 +114,23 @@ pub fn split(problem: &Problem, split: &Split, upper: Upper) -> Option<Bound> {
         Origin::Semidefinite => BoundKind::Sdp,
     };
     Some(Bound { lower: dual.value(polar), kind })
+}
+
+/// The bound of a dual point, projected on the centre's constraint where there is
+/// one, at the polar that [`exact::polar`] proves for it (theorem
+/// `cone-branching`). `None` where that proves none: γ = 0, or neither the
+/// dimension nor the datapoints are few. `upper` as for [`best`].
+#[must_use]
+pub fn exact(
+    problem: &Problem,
+    dual: &Matrix,
+    upper: Upper,
+    limits: &exact::Limits,
+    observer: &dyn Observer,
+) -> Option<Bound> {
+    let dual = DualPoint::new(problem, dual, upper)?;
+    let polar = exact::polar(problem, &dual.dual, limits, observer)?;
+    Some(Bound { lower: dual.value(polar.upper), kind: BoundKind::Exact })
 }
 
 /// `F_∞ = Σ wᵢ h_λ(‖xᵢ‖)`, rounded down (theorem `wide-limit`). O(nN).

@@ -6,6 +6,7 @@
 
 pub mod bounds;
 pub mod copositive;
+pub mod exact;
 pub mod kkt;
 pub mod local;
 pub mod nesting;
@@ -60,12 +61,16 @@ pub struct Options {
     /// Whether the point is tested as a local optimum of its own width (nesting
     /// and second order), and what that may cost.
     pub local: Option<local::Limits>,
+    /// Whether the polar itself is computed where that can be afforded (small
+    /// dimension or few datapoints, γ > 0), how accurately and at what cost.
+    pub exact: Option<exact::Limits>,
 }
 
 impl Default for Options {
-    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on, no local test.
+    /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on,
+    /// no local test, no exact polar.
     fn default() -> Self {
-        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true, local: None }
+        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true, local: None, exact: None }
     }
 }
 
@@ -131,7 +136,8 @@ impl<S> Certified<S> {
 /// Computes, from `problem`, `point` and `witness` alone: the objective with
 /// its rounding bounds; stationarity residuals; the best certified lower bound
 /// (wide limit; the spectral split bound where γ > 0, and the split of the
-/// witness; at γ = 0 the exact polar);
+/// witness; at γ = 0 the exact polar; the exact polar at γ > 0 where
+/// [`Options::exact`] asks for it);
 /// the estimated bound from the witness's directions; the verdict.
 ///
 /// # Guarantees
@@ -140,6 +146,7 @@ impl<S> Certified<S> {
 /// [`copositive-duality`](crate::proofs::copositive_duality),
 /// [`wide-limit`](crate::proofs::wide_limit),
 /// [`split-certificate`](crate::proofs::split_certificate),
+/// [`cone-branching`](crate::proofs::cone_branching),
 /// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding).
 /// The estimated bound is *not* a bound. No global optimality is claimed for a
 /// given number of atoms.
@@ -155,8 +162,8 @@ pub fn certify(
     certify_observed(problem, point, witness, options, &())
 }
 
-/// [`certify`] with an observer, who may stop the local test: what is proved by
-/// then counts.
+/// [`certify`] with an observer, who may stop the exact bound and the local test:
+/// what is proved by then counts.
 ///
 /// # Errors
 /// As [`certify`].
@@ -176,7 +183,12 @@ pub fn certify_observed(
     }
     let kkt = kkt::residuals(problem, &point, &residuals);
     let bound = if options.bounds {
-        bounds::best(problem, &residuals, witness, primal.upper)
+        let bound = bounds::best(problem, &residuals, witness, primal.upper);
+        let duals = [Some(&residuals), witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];
+        duals.into_iter().flatten().fold(bound, |bound, dual| {
+            let exact = options.exact.as_ref();
+            bound.best(exact.and_then(|l| bounds::exact(problem, dual, primal.upper, l, observer)))
+        })
     } else {
         Bound { lower: Lower::ZERO, kind: BoundKind::None }
     };

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::gauge::Gauge;
-use crate::linalg::{Matrix, combine, correlate, dot, norm};
+use crate::linalg::{Matrix, axpy, combine, correlate, dot, norm};
 use crate::observer::Observer;
 
 /// A direction with the polar's value there.
@@ -25,7 +25,8 @@ pub struct Candidate {
 /// Multi-start ascent with its limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ascent {
-    /// Starts from residuals; all of them are used when there are no more.
+    /// Starts from residuals; where there are fewer residuals, the other starts are
+    /// sums of two to four of them.
     pub starts: usize,
     /// Ascent steps a start: the value settles to the tolerance in 10 to 50.
     pub steps: usize,
@@ -65,8 +66,22 @@ impl Ascent {
         } else {
             index::sample(&mut rng, len, self.starts).into_vec()
         };
-        let starts: Vec<&[f64]> =
-            extra.iter().map(Vec::as_slice).chain(chosen.iter().map(|&i| residual.col(i))).collect();
+        // A maximum may lie between residuals, out of reach of each of them alone.
+        let sums: Vec<Vec<f64>> = (chosen.len()..if len < 3 { 0 } else { self.starts })
+            .map(|s| {
+                let mut sum = vec![0.0; residual.nrows()];
+                for i in index::sample(&mut rng, len, (2 + s % 3).min(len)) {
+                    axpy(1.0, residual.col(i), &mut sum);
+                }
+                sum
+            })
+            .collect();
+        let starts: Vec<&[f64]> = extra
+            .iter()
+            .map(Vec::as_slice)
+            .chain(chosen.iter().map(|&i| residual.col(i)))
+            .chain(sums.iter().map(Vec::as_slice))
+            .collect();
         let mut found: Vec<Candidate> =
             starts.par_iter().filter_map(|start| self.climb(gauge, residual, start, observer)).collect();
         found.sort_by(|l, r| r.value.total_cmp(&l.value));

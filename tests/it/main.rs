@@ -7,6 +7,7 @@ mod atoms;
 mod certificate;
 #[cfg(feature = "cli")]
 mod cli;
+mod exact;
 mod gauge;
 #[cfg(feature = "io")]
 mod io;
