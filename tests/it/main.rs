@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a module a subject.
 
+mod certify;
 #[cfg(feature = "cli")]
 mod cli;
 mod gauge;
