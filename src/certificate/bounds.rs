@@ -51,6 +51,18 @@ impl BoundKind {
             Self::Exact => "exact",
         }
     }
+
+    /// Slugs of the theorems the bound rests on.
+    #[must_use]
+    pub fn theorems(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::ClosedForm | Self::WideLimit => &["wide-limit", "rounding"],
+            Self::Fast | Self::Relaxation => &["copositive-duality", "split-certificate", "rounding"],
+            Self::Sdp => &["copositive-duality", "dnn-bound", "split-certificate", "rounding"],
+            Self::Exact => &["copositive-duality", "cone-branching", "rounding"],
+        }
+    }
 }
 
 /// A certified lower bound of the optimum, for every number of atoms.

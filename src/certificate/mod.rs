@@ -10,12 +10,14 @@ pub mod exact;
 pub mod kkt;
 pub mod local;
 pub mod nesting;
+pub mod record;
 mod report;
 mod verdict;
 
 pub use bounds::{Bound, BoundKind, Estimate};
 pub use copositive::{Origin, Split};
 pub use kkt::{Kkt, Residual};
+pub use record::Record;
 pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 

@@ -5,6 +5,7 @@
 
 mod atoms;
 mod certificate;
+mod certify;
 #[cfg(feature = "cli")]
 mod cli;
 mod exact;
