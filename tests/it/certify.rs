@@ -1,7 +1,7 @@
 //! Audits of points made elsewhere: what must be refused, refuted or undecided,
 //! the second-order form against differences, records against alterations.
 
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use widedict::certificate::record::Mismatch;
 use widedict::certificate::{BoundKind, Options, Record, local};

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use widedict::certificate::exact::{Limits, Polar, polar};
