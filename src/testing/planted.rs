@@ -18,6 +18,9 @@ pub struct Planted {
     pub point: Factorization,
     /// Its value, from the construction.
     pub value: f64,
+    /// The entrywise nonnegative part of `A − RᵀR` at the optimum, as a split
+    /// witness takes it: `diag(w)^{-1/2} T diag(w)^{-1/2}`.
+    pub slack: Matrix,
 }
 
 /// The parts a pair of theorem `copositive-duality` is built from.
@@ -107,6 +110,7 @@ pub fn pair(recipe: &Recipe) -> Option<Planted> {
             .ok()?,
         point: super::factorization(Matrix::from_columns(dim, &directions), &codes, None).ok()?,
         value: 0.5 * square + price,
+        slack: Matrix::from_fn(points, points, |i, j| step * free.get(i, j) / (a[i] * a[j])),
     })
 }
 
@@ -129,7 +133,13 @@ pub fn atom_each(problem: &Problem) -> Option<Planted> {
         value += kappa * size - 0.5 * kappa * kappa;
     }
     let point = super::factorization(data.points().clone(), &codes, None).ok()?;
-    Some(Planted { problem: problem.clone(), point, value })
+    // A − RᵀR has a zero diagonal, so all of it is T.
+    let residuals = super::naive::residuals(problem, &point);
+    let slack = Matrix::from_fn(problem.len(), problem.len(), |i, j| {
+        let slack = problem.lambda().powi(2) - inner(residuals.col(i), residuals.col(j));
+        if i != j && slack > 0.0 { slack } else { 0.0 }
+    });
+    Some(Planted { problem: problem.clone(), point, value, slack })
 }
 
 /// The largest violation `cos∠(xᵢ, xⱼ) − λ²√(wᵢwⱼ)/(κᵢκⱼ)` over pairs of theorem

@@ -3,7 +3,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use widedict::certificate::{BoundKind, CertifyError, Options, bounds};
+use widedict::certificate::{BoundKind, CertifyError, Options, Origin, Split, bounds, local};
 use widedict::testing::{dense_codes, factorization, naive, planted};
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
@@ -95,7 +95,11 @@ proptest! {
     fn a_certified_bound_is_below_every_feasible_point(
         (problem, point) in feasible_points(SMALL, penalties()),
         dual in duals(),
+        slack in duals(),
     ) {
+        let n = problem.len();
+        let unit = checks_size(&problem) * checks_size(&problem) * slack.1;
+        let slack = Matrix::from_fn(n, n, |i, j| slack.0[(7 * i + 3 * j) % slack.0.len()] * unit);
         let points = descents(&problem, &point);
         let best = points.last().cloned().unwrap_or(point.clone());
         let witnesses = [
@@ -230,6 +234,15 @@ proptest! {
             prop_assert_eq!(certificate.verdict(), &Verdict::Global);
             prop_assert_eq!(certificate.bound_kind(), BoundKind::Fast);
         }
+        // With the nonnegative part it was built from, the split is exact as well.
+        let split = Split {
+            dual: naive::residuals(&optimum.problem, &optimum.point),
+            slack: optimum.slack.clone(),
+            origin: Origin::Semidefinite,
+        };
+        let done = certified(&optimum.problem, &optimum.point, &Witness { split: Some(split), ..Witness::none() });
+        prop_assert!(done.certificate().relative_gap() < 1e-6, "{}", done.certificate());
+        prop_assert_eq!(done.certificate().verdict(), &Verdict::Global);
         // No descent gets below.
         for other in descents(&optimum.problem, &optimum.point) {
             prop_assert!(naive::objective(&optimum.problem, &other) >= optimum.value * (1.0 - 1e-9));
@@ -323,7 +336,16 @@ fn one_atom_each_matches_its_closed_form() {
         assert_eq!(done.certificate().kkt().relative() < 1e-12, optimal);
         let reference = widedict::testing::plane::optimum(&problem, 1e-8, 60);
         assert!(reference.lower <= optimum.value * (1.0 + 1e-12));
+        // The split whose semidefinite part is 0 proves it, and only where it holds.
+        let split = Split {
+            dual: naive::residuals(&problem, &optimum.point),
+            slack: optimum.slack,
+            origin: Origin::FirstOrder,
+        };
+        let done = certified(&problem, &optimum.point, &Witness { split: Some(split), ..Witness::none() });
+        assert_eq!(done.certificate().relative_gap() < 1e-9, optimal, "{}", done.certificate());
         if optimal {
+            assert_eq!(done.certificate().bound_kind(), BoundKind::Relaxation);
             close("optimum", reference.upper, optimum.value, 0.0, 1e-8);
         } else {
             assert!(reference.upper < optimum.value * (1.0 - 1e-4));
@@ -378,6 +400,18 @@ fn the_empty_point_is_certified_like_any_other() {
 #[test]
 fn points_and_witnesses_of_another_problem_are_refused() {
     let problem = problem();
+    let split = |dual: Matrix, slack: Matrix| {
+        let split = Some(Split { dual, slack, origin: Origin::Semidefinite });
+        certify(&problem, empty(2, 3), &Witness { split, ..Witness::none() }, &Options::default())
+    };
+    assert_eq!(
+        split(Matrix::zeros(2, 4), Matrix::zeros(3, 3)),
+        Err(CertifyError::Witness { part: "split dual", expected: (2, 3), found: (2, 4) })
+    );
+    assert_eq!(
+        split(Matrix::zeros(2, 3), Matrix::zeros(3, 2)),
+        Err(CertifyError::Witness { part: "split slack", expected: (3, 3), found: (3, 2) })
+    );
     let shape = |point: Factorization| certify(&problem, point, &Witness::none(), &Options::default());
     let text = |e: CertifyError| e.to_string();
     assert_eq!(text(shape(empty(3, 3)).unwrap_err()), "dimension of the atoms: expected 2, found 3");
@@ -456,4 +490,124 @@ fn verdicts_need_their_evidence() {
     assert!(!tight.certificate().verdict().is_negative());
     let text = tight.certificate().to_string();
     assert!(text.starts_with("verdict              undecided: ") && text.contains("not claimed"), "{text}");
+}
+
+/// Points where block descent from a few directions comes to rest.
+fn rests() -> BoxedStrategy<(Problem, Factorization)> {
+    (2..4_usize, 2..7_usize, prop_oneof![Just(0.0), 0.05..0.4_f64], any::<bool>(), 1..4_usize)
+        .prop_flat_map(|(dim, points, gamma, centered, atoms)| {
+            (
+                vec(vec(-1.0..1.0_f64, dim), points),
+                vec(vec(-1.0..1.0_f64, dim), atoms),
+                Just((gamma, centered)),
+            )
+        })
+        .prop_filter("directions", |(_, d, _)| d.iter().all(|d| naive::length(d) > 0.1))
+        .prop_map(|(x, directions, (gamma, centered))| {
+            let problem = Problem::builder(Matrix::from_columns(x[0].len(), &x))
+                .lambda(0.15)
+                .gamma(gamma)
+                .centered(centered)
+                .build()
+                .expect("a valid problem");
+            let mut descent = naive::Descent::new(&problem, &directions);
+            descent.run(20_000, 0.0);
+            descent.prune();
+            (problem.clone(), descent.point())
+        })
+        .boxed()
+}
+
+/// How far the idle codes are from being used: the least `slope − d_kᵀrᵢ`.
+fn margin(problem: &Problem, point: &Factorization) -> f64 {
+    let residuals = naive::residuals(problem, point);
+    let codes = dense_codes(point);
+    let mut least = f64::INFINITY;
+    for k in 0..point.width() {
+        let z = naive::row(&codes, k);
+        let mass = naive::inner(problem.data().weights(), &z);
+        let slope = problem.lambda() * (problem.lambda() * mass / naive::row_gauge(problem, &z));
+        for i in (0..problem.len()).filter(|&i| z[i] == 0.0) {
+            let pull = naive::inner(point.dictionary().atom(k), residuals.col(i));
+            least = widedict::num::min(least, slope - pull);
+        }
+    }
+    least
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_local_verdict_stands_up_to_perturbation(
+        (problem, point) in rests(),
+        moves in vec(vec(-1.0..1.0_f64, 40), 12),
+    ) {
+        let options = Options { bounds: false, local: Some(local::Limits::default()), ..Options::default() };
+        let done = certify(&problem, point.clone(), &Witness::none(), &options).unwrap();
+        let exact = exact::objective(&problem, &point);
+        match done.certificate().verdict() {
+            Verdict::Local => {
+                // Codes are re-optimised for atoms (and a centre) nearby: none is lower,
+                // as long as no idle code comes in reach.
+                prop_assume!(margin(&problem, &point) > 2e-3);
+                for (size, step) in moves.iter().zip([1e-4, 1e-5].iter().cycle()) {
+                    let at = |k: usize| size[k % size.len()] * step;
+                    let atoms: Vec<Vec<f64>> = point
+                        .dictionary()
+                        .atoms()
+                        .enumerate()
+                        .map(|(k, d)| d.iter().enumerate().map(|(j, v)| v + at(5 * k + j)).collect())
+                        .collect();
+                    let moved = factorization(
+                        Matrix::from_columns(problem.dim(), &atoms),
+                        &dense_codes(&point),
+                        point.center().map(|b| b.iter().enumerate().map(|(j, b)| b + at(30 + j)).collect()),
+                    )
+                    .unwrap();
+                    let mut descent = naive::Descent::from_point(&problem, &moved);
+                    descent.learn_atoms = false;
+                    descent.run(2_000, 0.0);
+                    let value = naive::objective(&problem, &descent.point());
+                    prop_assert!(value >= naive::objective(&problem, &point) * (1.0 - 1e-13), "{} is lower", value);
+                }
+            }
+            Verdict::Refuted { .. } if done.improvement().is_some() => {
+                let better = done.improvement().unwrap();
+                checks::feasible(&problem, better);
+                prop_assert!(better.width() == point.width() && exact::objective(&problem, better) < exact);
+            }
+            Verdict::Rejected { .. } | Verdict::Global => prop_assert!(false, "{}", done.certificate()),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_point_that_can_be_lowered_is_never_local((problem, point) in feasible_points(SMALL, moderate_penalties())) {
+        let options = Options { bounds: false, local: Some(local::Limits::default()), ..Options::default() };
+        let done = certify(&problem, point.clone(), &Witness::none(), &options).unwrap();
+        if let Some(better) = done.improvement() {
+            checks::feasible(&problem, better);
+            prop_assert!(exact::objective(&problem, better) < exact::objective(&problem, &point));
+        }
+        if done.certificate().verdict() == &Verdict::Local {
+            let mut descent = naive::Descent::from_point(&problem, &point);
+            descent.run(50, 0.0);
+            prop_assert!(descent.objective() >= naive::objective(&problem, &point) * (1.0 - 1e-9));
+        }
+    }
+}
+
+#[test]
+fn some_rests_are_local_minima() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = rests();
+    let mut local = 0;
+    for _ in 0..60 {
+        let (problem, point) = strategy.new_tree(&mut runner).unwrap().current();
+        let options = Options { bounds: false, local: Some(local::Limits::default()), ..Options::default() };
+        let done = certify(&problem, point, &Witness::none(), &options).unwrap();
+        local += usize::from(done.certificate().verdict() == &Verdict::Local);
+    }
+    assert!(local > 5, "{local} of 60");
 }

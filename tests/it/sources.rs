@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 6] = [
     &["certificate"],
     &["coder", "master", "oracle", "relaxation", "solution", "wide"],
     &["column_generation", "finite", "path"],
-    &["bin", "diagnose", "io", "plot"],
+    &["bin", "datasets", "diagnose", "io", "plot"],
 ];
 
 /// Used by tests and benches alone; it may use everything.

@@ -124,11 +124,12 @@ fn read(args: &CertifyArgs, problem: &Problem) -> Result<Foreign, Failure> {
     let codes = match read_codes(&args.codes, problem.len(), count) {
         Ok(codes) => codes,
         Err(error) => {
-            let no_point = match &error.problem {
-                FileProblem::Shape { .. } => true,
-                FileProblem::Codes(AtomsError::Code { value, .. }) => value.is_finite(),
-                _ => false,
-            };
+            let misshapen = matches!(&error.problem, FileProblem::Shape { .. });
+            let negative = matches!(
+                &error.problem,
+                FileProblem::Codes(AtomsError::Code { value, .. }) if value.is_finite()
+            );
+            let no_point = misshapen || negative;
             return if no_point { rejected(error.to_string()) } else { Err(error.into()) };
         }
     };

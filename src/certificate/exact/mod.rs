@@ -148,7 +148,6 @@ struct Scaled<'a> {
 
 impl<'a> Scaled<'a> {
     /// With the unit that a polar is multiplied by; `Some(None)` for R = 0.
-    #[expect(clippy::type_complexity, reason = "an outcome of three kinds, matched at once")]
     fn new(problem: &'a Problem, dual: &Matrix) -> Option<Option<(Self, f64)>> {
         let fits = dual.nrows() == problem.dim() && dual.ncols() == problem.len();
         if !fits || !(problem.gamma() > 0.0) || !dual.as_slice().iter().all(|v| v.is_finite()) {
