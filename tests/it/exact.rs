@@ -302,7 +302,7 @@ fn what_cannot_be_proved_is_none_and_limits_loosen() {
     let some = problem(0.2);
     assert!(polar(&some, &Matrix::zeros(3, 2), &limits(), &()).is_none());
     assert!(polar(&some, &Matrix::from_fn(3, 30, |_, _| f64::NAN), &limits(), &()).is_none());
-    assert_eq!(of(&some, &Matrix::zeros(3, 30)).upper.get(), 0.0);
+    assert!(of(&some, &Matrix::zeros(3, 30)).upper.get().abs() < f64::MIN_POSITIVE);
     let full = of(&some, &x);
     for steps in [0, 1, 5, 20] {
         let few = polar(&some, &x, &Limits { steps, ..limits() }, &()).unwrap();

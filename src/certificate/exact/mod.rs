@@ -6,9 +6,9 @@
 //! `Ω°(R) = max_{‖d‖=1} g°(R̃ᵀd)`, in one of two ways:
 //!
 //! - **cones** (n ≤ [`CONE_DIMENSION`], any N): branch and bound over cones of
-//!   directions that cover the space, [`cones`];
+//!   directions that cover the space, `cones.rs`;
 //! - **faces** (N ≤ [`FACE_POINTS`], any n): copositivity of `κ²A − R̃ᵀR̃` face by
-//!   face of the orthant, [`faces`].
+//!   face of the orthant, `faces.rs`.
 //!
 //! # How a proof comes about
 //! An ascent finds a value L of `g°(R̃ᵀd)`, as large as it can; `κ = L(1 + ε)` is
@@ -151,7 +151,6 @@ struct Scaled<'a> {
 
 impl<'a> Scaled<'a> {
     /// With the unit that a polar is multiplied by; `Some(None)` for R = 0.
-    #[expect(clippy::type_complexity, reason = "an outcome of three kinds, matched at once")]
     fn new(problem: &'a Problem, dual: &Matrix) -> Option<Option<(Self, f64)>> {
         let fits = dual.nrows() == problem.dim() && dual.ncols() == problem.len();
         if !fits || !(problem.gamma() > 0.0) || !dual.as_slice().iter().all(|v| v.is_finite()) {
