@@ -14,5 +14,11 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets --features full -- -D warnings
 
+# Maths is rendered by KaTeX, which the reader's browser fetches.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features full
+    RUSTDOCFLAGS="-D warnings --html-in-header docs/katex-header.html" cargo doc --no-deps --features full
+
+# The machine-checked proofs: installs Coq where it is missing (Debian, as root).
+proofs:
+    command -v coqc >/dev/null || proofs/rocq/install.sh
+    make -C proofs/rocq check

@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod coder;
 pub mod column_generation;
 pub mod datasets;
+pub mod finite;
 pub mod gauge;
 #[cfg(feature = "io")]
 pub mod io;
@@ -16,6 +17,7 @@ pub mod oracle;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod problem;
+pub mod proofs;
 pub mod relaxation;
 mod solution;
 #[cfg(feature = "testing")]
@@ -25,6 +27,7 @@ pub mod wide;
 pub use atoms::{Codes, Dictionary, Factorization};
 pub use certificate::{Certificate, Certified, Verdict, Witness, certify};
 pub use column_generation::ColumnGeneration;
+pub use finite::Finite;
 pub use linalg::Matrix;
 pub use observer::{Interrupt, Observer, Progress, Stop};
 pub use problem::{Problem, ProblemError};

@@ -51,6 +51,18 @@ impl BoundKind {
             Self::Exact => "exact",
         }
     }
+
+    /// Slugs of the theorems the bound rests on.
+    #[must_use]
+    pub fn theorems(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::ClosedForm | Self::WideLimit => &["wide-limit", "rounding"],
+            Self::Fast | Self::Relaxation => &["copositive-duality", "split-certificate", "rounding"],
+            Self::Sdp => &["copositive-duality", "dnn-bound", "split-certificate", "rounding"],
+            Self::Exact => &["copositive-duality", "cone-branching", "rounding"],
+        }
+    }
 }
 
 /// A certified lower bound of the optimum, for every number of atoms.
@@ -255,7 +267,9 @@ fn centre_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
     let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + 8);
     let (lambda, gamma) = (Interval::point(problem.lambda()), Interval::point(problem.gamma()));
     let price = lambda.square().add(gamma.square()).sqrt();
-    let radius = Interval::point(mean_norm * slack).add(Interval::point(upper.get()).div(price));
+    // U/√(λ² + γ²) is for Σw = 1, which holds to as many roundings.
+    let price = Interval::point(slack).mul(Interval::point(upper.get())).div(price);
+    let radius = Interval::point((mean_norm * slack).next_up()).add(price);
     radius.mul(square.sqrt()).hi
 }
 

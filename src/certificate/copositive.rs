@@ -27,12 +27,15 @@
 //! So the certified polar is within about `N u (N + λ²/γ²)` (relative) of the best
 //! for this T: 1e-13 at N = 40, and useless only where γ is some 1e-7 of λ.
 
+use serde::{Deserialize, Serialize};
+
 use crate::linalg::{Matrix, norm_sq, psd, symmetric_eigenvalues};
 use crate::num::{Interval, Upper, max, rounding};
 use crate::problem::Problem;
 
 /// Who proposed a split. It names the bound; it proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// A first-order search.
     FirstOrder,

@@ -96,13 +96,22 @@ pub fn residuals(problem: &Problem, point: &Factorization, residuals: &Matrix) -
                 axpy(weights[i] * z, residuals.col(i), &mut gradient);
             }
             axpy(-usage[k].gauge, point.dictionary().atom(k), &mut gradient);
-            norm(&gradient)
+            length(&gradient)
         })
         .reduce(|| 0.0, max);
     let dictionary = Residual { value: dictionary, scale: usage.iter().map(|u| u.gauge).fold(0.0, max) };
     let center =
         if problem.centered() { center(problem, residuals) } else { Residual { value: 0.0, scale: 0.0 } };
     Kkt { codes, dictionary, center }
+}
+
+/// `‖v‖` without overflow or underflow: gradients have the size of squared data.
+fn length(v: &[f64]) -> f64 {
+    let largest = v.iter().fold(0.0, |m, x| max(m, x.abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    largest * norm(&v.iter().map(|x| x / largest).collect::<Vec<f64>>())
 }
 
 fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[Usage]) -> f64 {
@@ -115,7 +124,8 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
         if gamma == 0.0 {
             lambda
         } else if usage[k].gauge > 0.0 {
-            (lambda * lambda * usage[k].mass + gamma * gamma * z) / usage[k].gauge
+            // Quotients first: λ²s overflows where the slope does not.
+            lambda * (lambda * usage[k].mass / usage[k].gauge) + gamma * (gamma * z / usage[k].gauge)
         } else {
             f64::INFINITY // judged by the polar instead
         }

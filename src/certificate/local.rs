@@ -81,8 +81,9 @@ pub enum Outcome {
 ///
 /// # Guarantees
 /// `Certified` proves that the form is positive definite at the stored point,
-/// every rounding included (`local-second-order`, `second-order-gauge`,
-/// `rounding`); the point is stationary to `limits.stationarity`, not exactly.
+/// every rounding included ([`local-second-order`](crate::proofs::local_second_order),
+/// [`second-order-gauge`](crate::proofs::second_order_gauge),
+/// [`rounding`](crate::proofs::rounding)); the point is stationary to `limits.stationarity`, not exactly.
 /// `Refuted` hands back a point whose objective is proved lower. At γ > 0 the
 /// proof drops the part of the gauge's curvature along the weights, so it may be
 /// undecided where the exact form is definite.
@@ -186,6 +187,29 @@ pub fn test(
         format!("the form could not be proved definite (Ritz value {ritz:.1e})")
     };
     undecided(degenerate, Some(ritz), reason)
+}
+
+/// `min_Y 𝒬(V, β, Y)` for a direction: n numbers an atom of the point, and n for
+/// the centre where it is learnt; with the largest sets or only the active ones.
+/// `None` where a block is rank-deficient. What [`test`] decides by, for checks.
+#[cfg(feature = "testing")]
+pub(crate) fn form_along(
+    problem: &Problem,
+    point: &Factorization,
+    direction: &[f64],
+    largest: bool,
+) -> Option<f64> {
+    let residuals = objective::residuals(problem.data(), point);
+    let kkt = super::kkt::residuals(problem, point, &residuals);
+    let form = Form::new(problem, point, &residuals, &kkt, &Limits::default());
+    let n = problem.dim();
+    let mut u: Vec<f64> = form.live.iter().flat_map(|k| direction[k * n..(k + 1) * n].to_vec()).collect();
+    if problem.centered() {
+        u.extend_from_slice(&direction[point.width() * n..]);
+    }
+    let blocks = form.solver(if largest { Sets::Largest } else { Sets::Active })?;
+    form.project(&mut u);
+    Some(dot(&u, &form.apply(&blocks, &u)))
 }
 
 /// Which sets E_i a form uses.

@@ -10,12 +10,14 @@ pub mod exact;
 pub mod kkt;
 pub mod local;
 pub mod nesting;
+pub mod record;
 mod report;
 mod verdict;
 
 pub use bounds::{Bound, BoundKind, Estimate};
 pub use copositive::{Origin, Split};
 pub use kkt::{Kkt, Residual};
+pub use record::Record;
 pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
@@ -143,8 +145,11 @@ impl<S> Certified<S> {
 /// # Guarantees
 /// `lower_bound ≤ optimum of the convex problem ≤ objective`, for the stored
 /// `f64` data and normalised weights taken as exact, every rounding included:
-/// `copositive-duality`, `wide-limit`, `split-certificate`, `cone-branching`,
-/// `centre`, `rounding`.
+/// [`copositive-duality`](crate::proofs::copositive_duality),
+/// [`wide-limit`](crate::proofs::wide_limit),
+/// [`split-certificate`](crate::proofs::split_certificate),
+/// [`cone-branching`](crate::proofs::cone_branching),
+/// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding).
 /// The estimated bound is *not* a bound. No global optimality is claimed for a
 /// given number of atoms.
 ///

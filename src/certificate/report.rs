@@ -251,9 +251,10 @@ impl fmt::Display for Certificate {
             write!(f, ", explained variance {variance:.4}")?;
         }
         writeln!(f)?;
-        let claim = match self.verdict {
-            Verdict::Local => "global optimality for this number of atoms",
-            _ => "optimality for this number of atoms",
+        let claim = if matches!(self.verdict, Verdict::Local) {
+            "global optimality for this number of atoms"
+        } else {
+            "optimality for this number of atoms"
         };
         write!(f, "not claimed: {claim}; the estimated bound proves nothing")
     }

@@ -6,8 +6,7 @@
 //! objective falls at every step, so no set recurs.
 
 use super::PointCode;
-use crate::atoms::Dictionary;
-use crate::linalg::{Matrix, axpy, correlate, dot, norm_sq};
+use crate::linalg::{Matrix, axpy, correlate, dot, norm_sq, simd};
 use crate::num::max;
 
 /// Squared sine of the angle to the span of S below which an atom counts as
@@ -17,9 +16,22 @@ const DEPENDENT: f64 = 1e-12;
 /// Relative violation `d_kᵀr/λ − 1` below which no atom enters: rounding of `Dᵀr`.
 const VIOLATION: f64 = 1e-13;
 
+/// What is to be coded.
+#[derive(Clone, Copy)]
+pub(super) struct Point<'x> {
+    /// The datapoint, less the centre.
+    pub(super) x: &'x [f64],
+    /// `Dᵀx`, where the caller holds it.
+    pub(super) products: Option<&'x [f64]>,
+    /// λ.
+    pub(super) lambda: f64,
+}
+
 /// Buffers for one datapoint after another.
 pub(super) struct Workspace<'d> {
     atoms: &'d Matrix,
+    /// `DᵀD`, where the caller holds it: saves a factor n/|S| of the work.
+    gram: Option<&'d Matrix>,
     /// S, in the order the factor was built.
     set: Vec<usize>,
     /// Codes of S.
@@ -33,31 +45,49 @@ pub(super) struct Workspace<'d> {
 }
 
 impl<'d> Workspace<'d> {
-    pub(super) fn new(dictionary: &'d Dictionary) -> Self {
+    /// Buffers for the unit columns of `atoms`.
+    pub(super) fn new(atoms: &'d Matrix, gram: Option<&'d Matrix>) -> Self {
         Self {
-            atoms: dictionary.matrix(),
+            atoms,
+            gram,
             set: Vec::new(),
             code: Vec::new(),
             factor: Vec::new(),
-            member: vec![false; dictionary.len()],
-            residual: vec![0.0; dictionary.dim()],
-            correlations: vec![0.0; dictionary.len()],
+            member: vec![false; atoms.ncols()],
+            residual: vec![0.0; atoms.nrows()],
+            correlations: vec![0.0; atoms.ncols()],
         }
     }
 
-    /// Codes `x` in at most `limit` steps.
-    pub(super) fn solve(&mut self, x: &[f64], lambda: f64, tolerance: f64, limit: usize) -> PointCode {
+    /// Codes a point in at most `limit` steps, starting from the code `warm`
+    /// (nonnegative, on distinct atoms).
+    pub(super) fn solve(
+        &mut self,
+        point: &Point<'_>,
+        warm: &[(usize, f64)],
+        tolerance: f64,
+        limit: usize,
+    ) -> PointCode {
         self.set.drain(..).for_each(|k| self.member[k] = false);
         self.code.clear();
         self.factor.clear();
-        let mut best = self.evaluate(x, lambda);
+        for &(k, z) in warm {
+            // Of dependent atoms the first ones carry the code.
+            if self.append(k).is_ok() {
+                self.code.push(z);
+            }
+        }
+        if !self.set.is_empty() {
+            self.settle(point);
+        }
+        let mut best = self.evaluate(point);
         for _ in 0..limit {
             if best.gap <= tolerance * best.objective {
                 break;
             }
-            let Some(entering) = self.most_violating(lambda) else { break };
-            self.enter(x, lambda, entering);
-            let next = self.evaluate(x, lambda);
+            let Some(entering) = self.most_violating(point.lambda) else { break };
+            self.enter(point, entering);
+            let next = self.evaluate(point);
             if !(next.objective < best.objective) {
                 // Rounding level: keep whichever point has the smaller gap.
                 if next.gap < best.gap {
@@ -70,13 +100,42 @@ impl<'d> Workspace<'d> {
         best
     }
 
+    /// [`Workspace::solve`] with atom `out` forbidden; `warm` must not use it.
+    pub(super) fn solve_without(
+        &mut self,
+        out: usize,
+        point: &Point<'_>,
+        warm: &[(usize, f64)],
+        tolerance: f64,
+        limit: usize,
+    ) -> PointCode {
+        // An atom marked as a member never enters, and it is not in the set.
+        self.set.drain(..).for_each(|k| self.member[k] = false);
+        self.member[out] = true;
+        let code = self.solve(point, warm, tolerance, limit);
+        self.member[out] = false;
+        code
+    }
+
     /// Residual, correlations, objective and gap of the current code.
-    fn evaluate(&mut self, x: &[f64], lambda: f64) -> PointCode {
+    fn evaluate(&mut self, point: &Point<'_>) -> PointCode {
+        let Point { x, lambda, .. } = *point;
         self.residual.copy_from_slice(x);
         for (&k, &z) in self.set.iter().zip(&self.code) {
             axpy(-z, self.atoms.col(k), &mut self.residual);
         }
-        correlate(self.atoms, &self.residual, &mut self.correlations);
+        match (self.gram, point.products) {
+            (Some(gram), Some(products)) => simd(
+                #[inline(always)]
+                || {
+                    self.correlations.copy_from_slice(products);
+                    for (&k, &z) in self.set.iter().zip(&self.code) {
+                        axpy(-z, gram.col(k), &mut self.correlations);
+                    }
+                },
+            ),
+            _ => correlate(self.atoms, &self.residual, &mut self.correlations),
+        }
         let l1: f64 = self.code.iter().sum();
         let energy = norm_sq(&self.residual);
         let objective = 0.5 * energy + lambda * l1;
@@ -103,7 +162,7 @@ impl<'d> Workspace<'d> {
 
     /// Lets atom `k` in and moves to the minimiser on the set, dropping atoms
     /// that reach zero.
-    fn enter(&mut self, x: &[f64], lambda: f64, k: usize) {
+    fn enter(&mut self, point: &Point<'_>, k: usize) {
         let mut value = 0.0;
         while let Err(coefficients) = self.append(k) {
             // d_k = Σ α_j d_j up to rounding: raising k and lowering S by α keeps
@@ -129,8 +188,13 @@ impl<'d> Workspace<'d> {
             self.remove(out);
         }
         self.code.push(value);
+        self.settle(point);
+    }
+
+    /// Moves to the minimiser on the set, dropping atoms that reach zero.
+    fn settle(&mut self, point: &Point<'_>) {
         loop {
-            let target = self.minimiser(x, lambda);
+            let target = self.minimiser(point);
             // The largest step towards the target that keeps the code nonnegative.
             let mut step = 1.0;
             let mut blocking = None;
@@ -166,7 +230,10 @@ impl<'d> Workspace<'d> {
     /// Adds atom `k` to the factor, or gives `α` with `d_k ≈ Σ α_j d_j`.
     fn append(&mut self, k: usize) -> Result<(), Vec<f64>> {
         let atom = self.atoms.col(k);
-        let mut row: Vec<f64> = self.set.iter().map(|&j| dot(self.atoms.col(j), atom)).collect();
+        let mut row: Vec<f64> = match self.gram {
+            Some(gram) => self.set.iter().map(|&j| gram.col(k)[j]).collect(),
+            None => self.set.iter().map(|&j| dot(self.atoms.col(j), atom)).collect(),
+        };
         self.forward(&mut row);
         let left = norm_sq(atom) - norm_sq(&row);
         if left <= DEPENDENT {
@@ -202,8 +269,11 @@ impl<'d> Workspace<'d> {
     }
 
     /// `argmin ½‖x − D_S z‖² + λ1ᵀz` without the sign constraint.
-    fn minimiser(&self, x: &[f64], lambda: f64) -> Vec<f64> {
-        let mut z: Vec<f64> = self.set.iter().map(|&k| dot(self.atoms.col(k), x) - lambda).collect();
+    fn minimiser(&self, point: &Point<'_>) -> Vec<f64> {
+        let mut z: Vec<f64> = match point.products {
+            Some(products) => self.set.iter().map(|&k| products[k] - point.lambda).collect(),
+            None => self.set.iter().map(|&k| dot(self.atoms.col(k), point.x) - point.lambda).collect(),
+        };
         self.forward(&mut z);
         self.backward(&mut z);
         z

@@ -50,6 +50,12 @@ pub enum CoderError {
 /// say) are exchanged along their null direction. O(nM) a step and point, a step
 /// being an atom that enters or leaves; never M × M in memory.
 ///
+/// # Guarantees
+/// The codes are nonnegative, and the objective of a point is at most its gap above
+/// the optimum, in floating point: [`coding-gap`](crate::proofs::coding_gap). At a
+/// gap of 0 the residual is a projection on a polytope:
+/// [`polar-polytope`](crate::proofs::polar_polytope).
+///
 /// # Examples
 /// ```
 /// use widedict::{Dictionary, Matrix, coder::Coder};
@@ -131,7 +137,7 @@ impl Coder {
         let blocks: Vec<(Vec<PointCode>, Option<Interrupt>)> = (0..points.ncols().div_ceil(BLOCK))
             .into_par_iter()
             .map_init(
-                || Workspace::new(dictionary),
+                || Workspace::new(dictionary.matrix(), None),
                 |work, block| {
                     let interrupt = match observer.poll() {
                         ControlFlow::Break(interrupt) => Some(interrupt),
@@ -140,7 +146,12 @@ impl Coder {
                     let steps = if interrupt.is_some() { 0 } else { limit };
                     let range = block * BLOCK..((block + 1) * BLOCK).min(points.ncols());
                     (
-                        range.map(|i| work.solve(points.col(i), lambda, self.tolerance, steps)).collect(),
+                        range
+                            .map(|i| {
+                                let point = active_set::Point { x: points.col(i), products: None, lambda };
+                                work.solve(&point, &[], self.tolerance, steps)
+                            })
+                            .collect(),
                         interrupt,
                     )
                 },
@@ -169,4 +180,90 @@ struct PointCode {
     code: Vec<(usize, f64)>,
     objective: f64,
     gap: f64,
+}
+
+/// Relative gap at which a warm-started point is done: the next move of the
+/// dictionary changes the objective by far more.
+const WARM_TOLERANCE: f64 = 1e-11;
+
+/// Codes every column of `points` (less their centre) over the unit columns of
+/// `atoms`, each from the code it has; gives `½‖x − Dz‖² + λ1ᵀz` a point.
+///
+/// With `gram = DᵀD` a step costs O(M|S|) beside one product `DᵀX`; without,
+/// O(nM).
+pub(crate) fn recode(
+    points: &Matrix,
+    atoms: &Matrix,
+    gram: Option<&Matrix>,
+    lambda: f64,
+    codes: &mut [Vec<(usize, f64)>],
+) -> Vec<f64> {
+    let limit = Coder::default().max_sweeps.saturating_mul(points.nrows() + 10);
+    let values: Vec<Vec<f64>> = codes
+        .par_chunks_mut(BLOCK)
+        .enumerate()
+        .map_init(
+            || Workspace::new(atoms, gram),
+            |work, (block, codes)| {
+                let range: Vec<usize> = (block * BLOCK..block * BLOCK + codes.len()).collect();
+                let products = gram.map(|_| atoms.transpose_times(&points.select_columns(&range)));
+                range
+                    .iter()
+                    .zip(codes)
+                    .enumerate()
+                    .map(|(offset, (&i, code))| {
+                        let products = products.as_ref().map(|p| p.col(offset));
+                        let point = active_set::Point { x: points.col(i), products, lambda };
+                        let coded = work.solve(&point, code, WARM_TOLERANCE, limit);
+                        *code = coded.code;
+                        coded.objective
+                    })
+                    .collect()
+            },
+        )
+        .collect();
+    values.into_iter().flatten().collect()
+}
+
+/// What every atom is worth: the rise of `Σ wᵢ(½‖xᵢ − Dzᵢ‖² + λ1ᵀzᵢ)` when the
+/// datapoints that use it are coded without it. `values` are the points' own
+/// objectives at `codes`.
+pub(crate) fn removal_costs(
+    points: &Matrix,
+    atoms: &Matrix,
+    gram: Option<&Matrix>,
+    lambda: f64,
+    weights: &[f64],
+    codes: &[Vec<(usize, f64)>],
+    values: &[f64],
+) -> Vec<f64> {
+    let limit = Coder::default().max_sweeps.saturating_mul(points.nrows() + 10);
+    let rises: Vec<Vec<(usize, f64)>> = codes
+        .par_chunks(BLOCK)
+        .enumerate()
+        .map_init(
+            || Workspace::new(atoms, gram),
+            |work, (block, codes)| {
+                let range: Vec<usize> = (block * BLOCK..block * BLOCK + codes.len()).collect();
+                let products = gram.map(|_| atoms.transpose_times(&points.select_columns(&range)));
+                let mut rises = Vec::new();
+                for (offset, (&i, code)) in range.iter().zip(codes).enumerate() {
+                    let products = products.as_ref().map(|p| p.col(offset));
+                    let point = active_set::Point { x: points.col(i), products, lambda };
+                    for &(out, _) in code {
+                        let rest: Vec<(usize, f64)> =
+                            code.iter().copied().filter(|(k, _)| *k != out).collect();
+                        let value = work.solve_without(out, &point, &rest, WARM_TOLERANCE, limit).objective;
+                        rises.push((out, weights[i] * (value - values[i])));
+                    }
+                }
+                rises
+            },
+        )
+        .collect();
+    let mut costs = vec![0.0; atoms.ncols()];
+    for (k, rise) in rises.into_iter().flatten() {
+        costs[k] += rise;
+    }
+    costs
 }

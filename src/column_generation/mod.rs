@@ -16,7 +16,10 @@ use crate::solution::{Solution, SolveError};
 ///
 /// # Guarantees
 /// The returned point is feasible; its certificate's `lower_bound` is proved
-/// (see [`certify`](crate::certify)). The objective never rises from round to
+/// (see [`certify`](crate::certify)); at a gap of 0 it is the optimum of the convex
+/// problem, which is that of every sufficient width
+/// ([`global-criterion`](crate::proofs::global_criterion),
+/// [`lift-exact`](crate::proofs::lift_exact)). The objective never rises from round to
 /// round. The run stops when the smaller of the certified and the *estimated*
 /// relative gap is at most `tolerance`; the estimate is a heuristic, so
 /// `Stop::ToleranceMet` alone proves nothing. Same seed, same answer, for any

@@ -126,7 +126,7 @@ impl<'p> Rounds<'p> {
         if atoms {
             warm.extend(self.point.atoms.iter().map(|atom| atom.direction.clone()));
         }
-        let found = oracle.search(&gauge, self.point.residual(), &warm);
+        let found = oracle.search(&gauge, self.point.residual(), &warm, self.observer);
         self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
         found
     }

@@ -26,7 +26,8 @@ impl Gauge<'_> {
     /// ```
     ///
     /// γ = 0: `maxᵢ vᵢ⁺/(λaᵢ)` with `z` on the first maximal datapoint.
-    /// λ = 0: `‖v₊‖/γ`. Guarantees: `gauge-calculus`; accurate to a few units in
+    /// λ = 0: `‖v₊‖/γ`. Guarantees:
+    /// [`gauge-calculus`](crate::proofs::gauge_calculus); accurate to a few units in
     /// the last place for any ratio γ/λ, because the root is sought as a distance
     /// from the largest ratio `vᵢ/aᵢ`. O(N) a pass, O(N log N) at worst.
     ///

@@ -39,7 +39,8 @@ impl Gauge<'_> {
     /// exactly when `g°(v) ≤ t`. γ = 0: `(v − tλa)₊`. λ = 0: `v₊·(1 − tγ/‖v₊‖)₊`.
     ///
     /// `z` needs the length of `v`, N; `hint` is a guess of τ (any number) and
-    /// changes the result by rounding at most. Guarantees: `gauge-calculus`.
+    /// changes the result by rounding at most. Guarantees:
+    /// [`gauge-calculus`](crate::proofs::gauge_calculus).
     /// O(N) a pass, a bounded number of passes.
     pub fn prox(&self, v: &[f64], t: f64, hint: f64, z: &mut [f64]) -> Prox {
         let t = t * self.scale;
@@ -132,11 +133,14 @@ impl Gauge<'_> {
                         (lo, rest) = (bound, 0.0);
                     }
                 }
-                let newton = match tau + step {
+                let moved = tau + step;
+                let newton = if (moved - tau).abs() > 0.0 {
+                    moved
+                } else if psi > 0.0 {
                     // A step below one unit in the last place: look at the neighbour.
-                    same if same == tau && psi > 0.0 => tau.next_up(),
-                    same if same == tau => tau.next_down(),
-                    other => other,
+                    tau.next_up()
+                } else {
+                    tau.next_down()
                 };
                 if lo < newton && newton < hi {
                     tau = newton;

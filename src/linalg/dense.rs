@@ -141,6 +141,36 @@ impl Matrix {
         product(self.as_faer().transpose(), other.as_faer())
     }
 
+    /// `selfᵀ · self`, blocks of columns in parallel.
+    #[must_use]
+    pub(crate) fn gram(&self) -> Self {
+        use rayon::prelude::*;
+        // Columns a task forms: a product of this width runs near full speed.
+        const BLOCK: usize = 64;
+        let mut out = Self::zeros(self.cols, self.cols);
+        let cols = self.cols;
+        if cols == 0 {
+            return out;
+        }
+        out.data.par_chunks_mut(BLOCK * cols).enumerate().for_each(|(c, block)| {
+            let width = block.len() / cols;
+            let right = MatRef::from_column_major_slice(
+                &self.data[c * BLOCK * self.rows..(c * BLOCK + width) * self.rows],
+                self.rows,
+                width,
+            );
+            faer::linalg::matmul::matmul(
+                MatMut::from_column_major_slice_mut(block, cols, width),
+                faer::Accum::Replace,
+                self.as_faer().transpose(),
+                right,
+                1.0,
+                Par::Seq,
+            );
+        });
+        out
+    }
+
     /// `self · other`, sequential.
     #[must_use]
     pub(crate) fn times(&self, other: &Self) -> Self {

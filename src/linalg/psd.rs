@@ -64,7 +64,10 @@ pub fn largest_eigenvalue_upper(matrix: &Matrix, estimate: f64) -> Option<f64> {
     if n == 0 {
         return Some(0.0);
     }
-    let frobenius = matrix.as_slice().iter().map(|v| v * v).sum::<f64>().sqrt();
+    // In units of the largest entry, so that no square overflows or vanishes.
+    let largest = matrix.as_slice().iter().fold(0.0, |m, v| crate::num::max(m, v.abs()));
+    let unit = if largest > 0.0 { largest } else { 1.0 };
+    let frobenius = matrix.as_slice().iter().map(|v| (v / unit) * (v / unit)).sum::<f64>().sqrt() * unit;
     if !frobenius.is_finite() || !estimate.is_finite() {
         return None;
     }

@@ -47,8 +47,11 @@ pub fn decreasing_root(lo: f64, hi: f64, tolerance: f64, mut f: impl FnMut(f64) 
             lo = x;
         } else if value < 0.0 {
             hi = x;
-        } else {
+        } else if value == 0.0 {
             return Enclosure { lo: x, hi: x };
+        } else {
+            // Not a number: what is known is the bracket so far.
+            break;
         }
         let newton = x - value / slope;
         let middle = lo + 0.5 * (hi - lo);

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::gauge::Gauge;
 use crate::linalg::{Matrix, axpy, combine, correlate, dot, norm};
+use crate::observer::Observer;
 
 /// A direction with the polar's value there.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,9 +49,16 @@ impl Ascent {
     /// Ascends from residual directions and from `extra` ones; best first.
     ///
     /// `residual` is whitened (n × N). Ties are broken by start order, so the
-    /// answer depends on the seed alone, not on the number of threads.
+    /// answer depends on the seed alone, not on the number of threads. A stop by the
+    /// observer ends every ascent where it is.
     #[must_use]
-    pub fn search(&self, gauge: &Gauge<'_>, residual: &Matrix, extra: &[Vec<f64>]) -> Vec<Candidate> {
+    pub fn search(
+        &self,
+        gauge: &Gauge<'_>,
+        residual: &Matrix,
+        extra: &[Vec<f64>],
+        observer: &dyn Observer,
+    ) -> Vec<Candidate> {
         let len = residual.ncols();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let chosen: Vec<usize> = if len <= self.starts {
@@ -75,13 +83,19 @@ impl Ascent {
             .chain(sums.iter().map(Vec::as_slice))
             .collect();
         let mut found: Vec<Candidate> =
-            starts.par_iter().filter_map(|start| self.climb(gauge, residual, start)).collect();
+            starts.par_iter().filter_map(|start| self.climb(gauge, residual, start, observer)).collect();
         found.sort_by(|l, r| r.value.total_cmp(&l.value));
         found
     }
 
     /// One ascent; `None` from a start without direction or value.
-    fn climb(&self, gauge: &Gauge<'_>, residual: &Matrix, start: &[f64]) -> Option<Candidate> {
+    fn climb(
+        &self,
+        gauge: &Gauge<'_>,
+        residual: &Matrix,
+        start: &[f64],
+        observer: &dyn Observer,
+    ) -> Option<Candidate> {
         let length = norm(start);
         if !(length > 0.0) {
             return None;
@@ -92,6 +106,9 @@ impl Ascent {
         let mut image = vec![0.0; residual.nrows()];
         let mut value = 0.0;
         for _ in 0..self.steps {
+            if observer.poll().is_break() {
+                break;
+            }
             correlate(residual, &direction, &mut v);
             let polar = gauge.polar(&v, &mut z).value;
             if polar <= 0.0 {

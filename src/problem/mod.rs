@@ -33,7 +33,7 @@ pub enum ProblemError {
 /// ```
 ///
 /// With the number of atoms free this is convex in `W = DZ` (theorem
-/// `lift-exact`). At γ = 0 it is the objective of a vanilla sparse autoencoder
+/// [`lift-exact`](crate::proofs::lift_exact)). At γ = 0 it is the objective of a vanilla sparse autoencoder
 /// with exact codes; the atom price γ goes beyond the source paper.
 ///
 /// # Examples

@@ -136,6 +136,9 @@ fn penalty(problem: &Problem, point: &Factorization) -> (f64, Interval) {
     let mut value = 0.0;
     let mut total = Interval::point(0.0);
     for (k, row) in point.codes().rows().iter().enumerate() {
+        if row.is_empty() {
+            continue; // exactly 0
+        }
         let (mut mass, mut energy) = (0.0, 0.0);
         for (i, z) in row.iter() {
             mass += weights[i] * z;
@@ -151,13 +154,25 @@ fn penalty(problem: &Problem, point: &Factorization) -> (f64, Interval) {
         let gauge = if problem.gamma() == 0.0 {
             lambda.mul(s)
         } else {
-            lambda.square().mul(s.square()).add(gamma.square().mul(q)).sqrt()
+            hypotenuse(lambda.mul(s), gamma.mul(q.sqrt()))
         };
         let term = length.mul(gauge);
         value += (problem.lambda() * mass).hypot(problem.gamma() * energy.sqrt());
         total = total.add(term);
     }
     (value, total)
+}
+
+/// `√(x² + y²)` for intervals of numbers at least 0, without squares that
+/// overflow or underflow.
+fn hypotenuse(x: Interval, y: Interval) -> Interval {
+    let largest = crate::num::max(x.hi, y.hi);
+    if !(largest > 0.0 && largest.is_finite()) {
+        return Interval { lo: 0.0, hi: if largest == 0.0 { 0.0 } else { f64::INFINITY } };
+    }
+    let unit = Interval::point(largest);
+    let (x, y) = (x.div(unit), y.div(unit));
+    x.square().add(y.square()).sqrt().mul(unit)
 }
 
 /// The inner products a dual value is made of: `⟨X̃, R̃⟩` and `‖R̃‖²` for a dual

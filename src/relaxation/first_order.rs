@@ -37,7 +37,16 @@ const EVALUATE_EVERY: usize = 5;
 /// to 50, and the certificate computes its own.
 const LANCZOS_STEPS: usize = 50;
 
+/// Share of the gap that counts as progress: see [`Relaxation::patience`].
+const NOTICEABLE: f64 = 0.02;
+
 /// The search with its limits.
+///
+/// # Guarantees
+/// Any proposal certifies a bound ([`split-certificate`](crate::proofs::split_certificate)),
+/// the limit that of the relaxation ([`dnn-bound`](crate::proofs::dnn_bound)),
+/// which in general is below the optimum. Nothing is proved here: the certificate
+/// computes its own bound from the witness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relaxation {
     /// Most iterations, one N × N eigendecomposition each.
@@ -46,6 +55,8 @@ pub struct Relaxation {
     pub tolerance: f64,
     /// Stop when an estimate of the relative gap is at most this.
     pub gap: f64,
+    /// Stop when this many iterations took less than a fiftieth off the gap.
+    pub patience: usize,
     /// Largest N accepted: memory is some ten N × N matrices.
     pub max_points: usize,
 }
@@ -54,7 +65,7 @@ impl Default for Relaxation {
     /// 300 iterations reach the relaxation's value to 1e-4 or so; 4000 points
     /// need 1.3 GB.
     fn default() -> Self {
-        Self { iterations: 300, tolerance: 1e-6, gap: 0.0, max_points: 4000 }
+        Self { iterations: 300, tolerance: 1e-6, gap: 0.0, patience: 40, max_points: 4000 }
     }
 }
 
@@ -92,6 +103,8 @@ impl Relaxation {
         let mut best: Option<Found> = None;
         let mut interrupt = None;
         let mut cone = PositivePart { basis: None };
+        // The gap left, with the iteration it was last noticeably smaller at.
+        let mut mark = (0, f64::INFINITY);
         for iteration in 0..self.iterations {
             if let ControlFlow::Break(stop) = observer.poll() {
                 interrupt = Some(stop);
@@ -133,7 +146,14 @@ impl Relaxation {
                 estimated_lower_bound: lower_bound,
                 atoms: start.width(),
             });
-            if polar <= 1.0 + self.tolerance || objective - lower_bound <= self.gap * objective {
+            let left = objective - lower_bound;
+            if left < mark.1 * (1.0 - NOTICEABLE) {
+                mark = (iteration, left);
+            }
+            if polar <= 1.0 + self.tolerance
+                || iteration - mark.0 >= self.patience
+                || objective - lower_bound <= self.gap * objective
+            {
                 break;
             }
         }

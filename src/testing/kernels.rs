@@ -32,3 +32,16 @@ pub fn replace_outer(matrix: &Matrix, old: &[f64], z_old: &[f64], new: &[f64], z
 pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
     linalg::symmetric_eigen(matrix)
 }
+
+/// The second-order form of the value function along `direction` (n numbers an
+/// atom, then n for a learnt centre), on the largest sets or only the active
+/// ones; `None` where atoms used together are dependent.
+#[must_use]
+pub fn second_order(
+    problem: &crate::Problem,
+    point: &crate::Factorization,
+    direction: &[f64],
+    largest: bool,
+) -> Option<f64> {
+    crate::certificate::local::form_along(problem, point, direction, largest)
+}

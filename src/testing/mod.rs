@@ -1,9 +1,11 @@
 //! What the tests and benches share: naive twins of the fast formulas
 //! ([`naive`]), instances whose optimum is known ([`planted`]), a brute-force
-//! reference for points of the plane ([`plane`]), and doors to the crate's
+//! reference for points of the plane ([`plane`]), checks that take any solver
+//! ([`harness`]), and doors to the crate's
 //! private kernels ([`kernels`]). Behind the feature `testing`; not covered by
 //! any promise of stability.
 
+pub mod harness;
 pub mod kernels;
 pub mod naive;
 pub mod plane;

@@ -35,8 +35,7 @@ impl Gauge {
     /// `√(λ²(aᵀz)² + γ²‖z‖²)`.
     #[must_use]
     pub fn value(&self, z: &[f64]) -> f64 {
-        let mass: f64 = inner(&self.a, z);
-        (self.lambda * self.lambda * mass * mass + self.gamma * self.gamma * inner(z, z)).sqrt()
+        (self.lambda * inner(&self.a, z)).hypot(self.gamma * length(z))
     }
 
     /// `(v − τa)₊`.
@@ -196,7 +195,7 @@ pub fn row_gauge(problem: &Problem, z: &[f64]) -> f64 {
     let w = problem.data().weights();
     let mass = inner(w, z);
     let energy: f64 = w.iter().zip(z).map(|(w, z)| w * z * z).sum();
-    (problem.lambda().powi(2) * mass * mass + problem.gamma().powi(2) * energy).sqrt()
+    (problem.lambda() * mass).hypot(problem.gamma() * energy.sqrt())
 }
 
 /// The largest violations of theorem `stationarity`, not divided by anything.
@@ -226,7 +225,7 @@ pub fn kkt(problem: &Problem, point: &Factorization) -> Kkt {
         let size = row_gauge(problem, &z);
         let mass = inner(w, &z);
         for i in 0..problem.len() {
-            let slope = if g == 0.0 { l } else { (l * l * mass + g * g * z[i]) / size };
+            let slope = if g == 0.0 { l } else { l * (l * mass / size) + g * (g * z[i] / size) };
             let violation = inner(d, r.col(i)) - slope;
             if z[i] > 0.0 {
                 out.codes = crate::num::max(out.codes, violation.abs());
@@ -401,10 +400,14 @@ pub fn inner(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// `‖a‖`.
+/// `‖a‖`, in units of the largest entry, so that no square is lost.
 #[must_use]
 pub fn length(a: &[f64]) -> f64 {
-    inner(a, a).sqrt()
+    let largest = a.iter().fold(0.0, |m, v| crate::num::max(m, v.abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    largest * a.iter().map(|v| (v / largest) * (v / largest)).sum::<f64>().sqrt()
 }
 
 /// `Σ wᵢ cᵢ` over the columns.
@@ -562,6 +565,8 @@ impl Descent {
 /// The direction of a vector of positive length.
 #[must_use]
 pub fn unit(direction: &[f64]) -> Vec<f64> {
-    let size = length(direction);
-    direction.iter().map(|v| v / size).collect()
+    let largest = direction.iter().fold(0.0, |m, v| crate::num::max(m, v.abs()));
+    let scaled: Vec<f64> = direction.iter().map(|v| v / largest).collect();
+    let size = length(&scaled);
+    scaled.iter().map(|v| v / size).collect()
 }

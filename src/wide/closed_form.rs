@@ -18,7 +18,8 @@ const SAME_DIRECTION: f64 = 1e-13;
 ///
 /// # Guarantees
 /// The exact optimum for every width of at least the number of distinct active
-/// directions, with a certified gap of rounding size: `wide-limit`.
+/// directions, with a certified gap of rounding size:
+/// [`wide-limit`](crate::proofs::wide_limit).
 ///
 /// # Errors
 /// [`SolveError::NotApplicable`] unless γ = 0 and no centre is learnt.
@@ -48,7 +49,8 @@ pub fn closed_form(problem: &Problem) -> Result<Certified<Factorization>, SolveE
 }
 
 /// The optimum at γ = 0 with a learnt centre: the centre is the Huber location
-/// `min_b Σ wᵢ h_λ(‖xᵢ − b‖)` (theorem `centre`), the rest radial about it.
+/// `min_b Σ wᵢ h_λ(‖xᵢ − b‖)` (theorem
+/// [`centre`](crate::proofs::centre)), the rest radial about it.
 ///
 /// The centre need not be unique; one of the optimal ones is returned. The
 /// certified gap is that of the location problem.
@@ -131,8 +133,7 @@ pub(crate) fn distinct_directions(unit: &Matrix) -> (Vec<usize>, Vec<usize>) {
     // Renumber by first appearance.
     let mut number = vec![usize::MAX; unit.ncols()];
     let (mut groups, mut representatives) = (Vec::with_capacity(unit.ncols()), Vec::new());
-    for i in 0..unit.ncols() {
-        let l = leader[i];
+    for (i, l) in leader.into_iter().enumerate() {
         if number[l] == usize::MAX {
             number[l] = representatives.len();
             representatives.push(i);

@@ -274,7 +274,6 @@ fn what_is_not_there_yet_says_so() {
         fails(&output, 2, &["not available in this build", named]);
     }
     for line in [
-        "certify --data x.npy --dictionary d.npy --codes z.npz --lambda 1",
         "wide --data x.npy --lambda 1",
         "path --data x.npy --lambda 1 --gammas 1,0.5",
         "diagnose --data x.npy --sae dir",
@@ -285,7 +284,7 @@ fn what_is_not_there_yet_says_so() {
 
 #[test]
 fn help_and_version_are_answers() {
-    for line in ["--help", "--version", "solve --help", "encode --help"] {
+    for line in ["--help", "--version", "solve --help", "encode --help", "certify --help"] {
         let output = run(line, &[]);
         assert_eq!(output.status.code(), Some(0), "{line}");
         assert!(!output.stdout.is_empty() && output.stderr.is_empty());

@@ -258,10 +258,9 @@ proptest! {
         let y = minus(&case.v, &z);
         let size = naive::length(&case.v);
         let exact = case.exact();
-        let unit = vec![1.0; 1];
         // A change e of y changes the polar by at most e/g of a unit vector.
         let smallest = case.a.iter().fold(1.0, |m, a| widedict::num::min(m, *a));
-        let steepest = 1.0 / (case.lambda * smallest).hypot(case.gamma) * unit[0];
+        let steepest = 1.0 / (case.lambda * smallest).hypot(case.gamma);
         let polar = exact.polar(&y).approx();
         prop_assert!(polar <= t * (1.0 + ULPS) + ULPS * size * steepest, "{} above {}", polar, t);
         let cross = exact::inner(&y, &z).approx();
@@ -403,4 +402,59 @@ fn many_datapoints_agree_with_the_twins() {
             close("prox", *z, y, 1e-11 * size, 0.0);
         }
     }
+}
+
+/// Cases that were wrong once.
+#[test]
+fn regressions() {
+    let check = |case: GaugeCase, steps: &[f64]| {
+        let exact = case.exact();
+        let polar = exact.polar(&case.v).approx();
+        close("polar", case.polar().0, polar, 0.0, ULPS);
+        for step in steps {
+            let t = step * polar;
+            let (_, z) = case.prox(&case.v, t, 0.0);
+            for (z, y) in z.iter().zip(exact.prox(&case.v, t, 200)) {
+                close("prox", *z, y.approx(), ULPS * naive::length(&case.v), 0.0);
+            }
+            assert_eq!(z.iter().all(|z| *z == 0.0), *step >= 1.0, "step {step}");
+        }
+    };
+    // Ratios one unit in the last place apart, the largest not the largest product.
+    check(
+        GaugeCase {
+            a: vec![0.17267283376277062, 0.3505946110646871, 0.5131588853642541, 0.3880135423254911],
+            v: vec![0.06661236563915965, 0.1352496273701345, 0.19796239256622036, 0.14968480791738667],
+            lambda: 0.06066083452669873,
+            gamma: 1.4396500506e-13,
+        },
+        &[0.5, 0.9, 1.0 + 1e-12],
+    );
+    // Weights twelve decades apart.
+    check(
+        GaugeCase {
+            a: vec![0.6706409841157033, 3.17333071098085e-6, 0.00267054899915523],
+            v: vec![0.03516729140739303, 1.8113241222758329e-6, 0.00014003912193699292],
+            lambda: 0.24929158550437527,
+            gamma: 0.0017462621577814137,
+        },
+        &[0.5, 1.0 - 1e-9, 1.0 + 1e-12],
+    );
+    // γ/λ = 1e-8: P ≤ tγ² is noise near the polar.
+    check(
+        GaugeCase { a: vec![1.0], v: vec![0.7946342869958035], lambda: 0.01, gamma: 1e-10 },
+        &[0.5, 1.0 + 3e-12],
+    );
+    // A root between two neighbouring numbers, magnified by the light datapoints.
+    check(
+        GaugeCase {
+            a: vec![0.5773499797372972, 0.5773499797372972, 1.2246224530806856e-5, 0.0010012643406435908],
+            v: vec![0.054041922594669854, 0.054041922594669695, 1.1830505673662006e-5, 0.0009672747247954465],
+            lambda: 0.8735073186652081,
+            gamma: 0.006436066534909393,
+        },
+        &[0.9, 0.999, 1.0 - 1e-9],
+    );
+    // Small data, whose cubes underflow.
+    check(GaugeCase { a: vec![1.0], v: vec![5.4e-128], lambda: 0.01, gamma: 0.01 }, &[0.01, 0.5, 0.99]);
 }

@@ -1,10 +1,21 @@
 //! The integration tests: one binary, a module a subject.
 
+#![expect(clippy::float_cmp, reason = "laws that hold exactly are tested exactly")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod atoms;
+mod certificate;
+mod certify;
 #[cfg(feature = "cli")]
 mod cli;
 mod exact;
 mod gauge;
 #[cfg(feature = "io")]
 mod io;
+mod linalg;
 mod mechanised;
+mod num;
+mod problem;
+mod sources;
 mod support;
+mod traceability;

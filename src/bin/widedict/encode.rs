@@ -42,7 +42,7 @@ pub(crate) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     let foreign = dictionary(args, points.nrows())?;
     if let Some(path) = &args.center_file {
         let center = input::center(path, points.nrows())?;
-        subtract(&mut points, &center);
+        input::subtract(&mut points, &center);
     }
 
     let watch = Watch::start(&args.run);
@@ -80,12 +80,6 @@ fn dictionary(args: &EncodeArgs, dim: usize) -> Result<Foreign, Failure> {
     let (dictionary, lengths) =
         Dictionary::normalise(atoms).map_err(|error| Failure::Atoms { path: path.clone(), error })?;
     Ok(Foreign { dictionary, lengths })
-}
-
-fn subtract(points: &mut Matrix, center: &[f64]) {
-    for i in 0..points.ncols() {
-        points.col_mut(i).iter_mut().zip(center).for_each(|(x, b)| *x -= b);
-    }
 }
 
 /// The codes over atoms of their own length: what is `z` of a unit atom is

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use widedict::io::{read_points, read_vector};
-use widedict::problem::DataError;
+use widedict::problem::{DataError, Penalty};
 use widedict::{Matrix, Problem, ProblemError, datasets};
 
-use crate::args::{DataArgs, Dataset, SolveArgs};
+use crate::args::{DataArgs, Dataset};
 use crate::failure::Failure;
 use crate::output;
 
@@ -38,11 +38,16 @@ pub(crate) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
 }
 
 /// Joins data, weights and penalties; every error names the file it is about.
-pub(crate) fn problem(input: Input, args: &SolveArgs) -> Result<Problem, Failure> {
+pub(crate) fn problem(
+    input: Input,
+    penalty: Penalty,
+    centered: bool,
+    weights: Option<&Path>,
+) -> Result<Problem, Failure> {
     let mut builder =
-        Problem::builder(input.points).lambda(args.lambda).gamma(args.gamma).centered(args.center);
+        Problem::builder(input.points).lambda(penalty.lambda()).gamma(penalty.gamma()).centered(centered);
     let mut weights_name = None;
-    if let Some(path) = &args.weights {
+    if let Some(path) = weights {
         builder = builder.weights(read_vector(path)?);
         weights_name = Some(path.display().to_string());
     }
@@ -65,5 +70,12 @@ pub(crate) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
     } else {
         let found = vec![center.len()];
         Err(Failure::Dimension { path: path.into(), what: "a centre", expected: dim, found, hint: "" })
+    }
+}
+
+/// Takes the centre off every datapoint.
+pub(crate) fn subtract(points: &mut Matrix, center: &[f64]) {
+    for i in 0..points.ncols() {
+        points.col_mut(i).iter_mut().zip(center).for_each(|(x, b)| *x -= b);
     }
 }

@@ -1,6 +1,8 @@
 //! The `widedict` command: sparse dictionaries with certificates from `.npy` files.
 
 mod args;
+mod bounding;
+mod certify;
 mod encode;
 mod failure;
 mod input;
@@ -51,7 +53,7 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
     match command {
         Command::Solve(args) => solve::run(args),
         Command::Encode(args) => encode::run(args),
-        Command::Certify(_) => Err(Failure::Unavailable("the command certify")),
+        Command::Certify(args) => certify::run(args),
         Command::Wide(_) => Err(Failure::Unavailable("the command wide")),
         Command::Path(_) => Err(Failure::Unavailable("the command path")),
         Command::Diagnose(_) => Err(Failure::Unavailable("the command diagnose")),

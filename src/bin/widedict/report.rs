@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use widedict::certificate::Kkt;
-use widedict::{Certificate, Problem, Stop};
+use widedict::atoms::Rescaled;
+use widedict::certificate::{Kkt, LocalSummary, Record};
+use widedict::{Certificate, Problem, Stop, Verdict};
+
+use crate::output::WitnessFiles;
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -13,7 +16,10 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 pub(crate) struct Run {
     pub(crate) method: &'static str,
     pub(crate) seed: u64,
-    pub(crate) stop: Stop,
+    /// Number of atoms where the point is one of that width.
+    pub(crate) width: Option<usize>,
+    /// `None` where nothing ran.
+    pub(crate) stop: Option<Stop>,
     pub(crate) solving: Duration,
     pub(crate) certifying: Duration,
 }
@@ -32,28 +38,40 @@ pub(crate) struct Row {
     method: &'static str,
     seed: u64,
     stop: &'static str,
-    objective: f64,
-    lower_bound: f64,
+    objective: Option<f64>,
+    lower_bound: Option<f64>,
     bound_kind: &'static str,
-    relative_gap: f64,
+    relative_gap: Option<f64>,
     estimated_lower_bound: Option<f64>,
     estimated_relative_gap: Option<f64>,
     verdict: &'static str,
     verdict_reason: Option<String>,
     atoms: usize,
-    mean_l0: f64,
+    mean_l0: Option<f64>,
     explained_variance: Option<f64>,
-    max_coherence: f64,
-    kkt: Kkt,
-    local: Option<Local>,
+    max_coherence: Option<f64>,
+    kkt: Option<Kkt>,
+    local: Option<LocalSummary>,
     participation: Option<Participation>,
+    /// Foreign atoms that were brought to unit length, with their codes.
+    rescaled: Option<Lengths>,
     seconds: f64,
     seconds_certify: f64,
 }
 
-/// What is proved locally of a point of a given width.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) enum Local {}
+/// The lengths of atoms that were not 1.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Lengths {
+    atoms: usize,
+    shortest: f64,
+    longest: f64,
+}
+
+impl From<Rescaled> for Lengths {
+    fn from(rescaled: Rescaled) -> Self {
+        Self { atoms: rescaled.atoms, shortest: rescaled.shortest, longest: rescaled.longest }
+    }
+}
 
 /// The bound for all dictionaries whose atoms are as common.
 #[derive(Clone, Debug, Serialize)]
@@ -63,35 +81,72 @@ impl Row {
     pub(crate) fn new(problem: &Problem, run: &Run, certificate: &Certificate) -> Self {
         let statistics = certificate.statistics();
         Self {
+            objective: Some(certificate.objective()),
+            lower_bound: Some(certificate.lower_bound().get()),
+            bound_kind: certificate.bound_kind().as_str(),
+            relative_gap: Some(certificate.relative_gap()),
+            estimated_lower_bound: certificate.estimate().map(|e| e.lower_bound),
+            estimated_relative_gap: certificate.estimated_relative_gap(),
+            mean_l0: Some(statistics.mean_l0),
+            explained_variance: statistics.explained_variance,
+            max_coherence: Some(statistics.max_coherence),
+            kkt: Some(*certificate.kkt()),
+            local: certificate.local().cloned(),
+            ..Self::bare(problem, run, statistics.atoms, certificate.verdict())
+        }
+    }
+
+    /// The row of a point that has no numbers: it does not belong to the problem.
+    pub(crate) fn bare(problem: &Problem, run: &Run, atoms: usize, verdict: &Verdict) -> Self {
+        Self {
             schema_version: SCHEMA_VERSION,
             points: problem.len(),
             dim: problem.dim(),
             lambda: problem.lambda(),
             gamma: problem.gamma(),
-            width: None,
+            width: run.width,
             centered: problem.centered(),
             method: run.method,
             seed: run.seed,
-            stop: run.stop.as_str(),
-            objective: certificate.objective(),
-            lower_bound: certificate.lower_bound().get(),
-            bound_kind: certificate.bound_kind().as_str(),
-            relative_gap: certificate.relative_gap(),
-            estimated_lower_bound: certificate.estimate().map(|e| e.lower_bound),
-            estimated_relative_gap: certificate.estimated_relative_gap(),
-            verdict: certificate.verdict().as_str(),
-            verdict_reason: certificate.verdict().reason().map(str::to_owned),
-            atoms: statistics.atoms,
-            mean_l0: statistics.mean_l0,
-            explained_variance: statistics.explained_variance,
-            max_coherence: statistics.max_coherence,
-            kkt: *certificate.kkt(),
+            stop: stop_name(run.stop),
+            objective: None,
+            lower_bound: None,
+            bound_kind: "none",
+            relative_gap: None,
+            estimated_lower_bound: None,
+            estimated_relative_gap: None,
+            verdict: verdict.as_str(),
+            verdict_reason: verdict.reason().map(str::to_owned),
+            atoms,
+            mean_l0: None,
+            explained_variance: None,
+            max_coherence: None,
+            kkt: None,
             local: None,
             participation: None,
+            rescaled: None,
             seconds: run.solving.as_secs_f64(),
             seconds_certify: run.certifying.as_secs_f64(),
         }
     }
+
+    /// The answer in words for a point that does not belong to the problem.
+    pub(crate) fn rejection(&self) -> String {
+        format!(
+            "verdict              {}: {}\n",
+            self.verdict,
+            self.verdict_reason.as_deref().unwrap_or("no reason")
+        )
+    }
+
+    pub(crate) fn with_rescaled(self, rescaled: Option<Rescaled>) -> Self {
+        Self { rescaled: rescaled.map(Lengths::from), ..self }
+    }
+}
+
+/// The name used in JSON, `none` where nothing ran.
+pub(crate) fn stop_name(stop: Option<Stop>) -> &'static str {
+    stop.map_or("none", Stop::as_str)
 }
 
 /// The row with what another program needs to verify it: certificate.json.
@@ -100,6 +155,10 @@ pub(crate) struct Saved<'a> {
     #[serde(flatten)]
     pub(crate) row: &'a Row,
     pub(crate) verify: Verify,
+    /// What the bound was proved from, files by name beside this one.
+    pub(crate) witness: WitnessFiles,
+    /// Digests and claims, each with its theorems; none for a rejected point.
+    pub(crate) record: Option<Record>,
 }
 
 /// What the numbers of a row were computed from, files by name beside it.

@@ -3,19 +3,18 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use widedict::certificate::Options;
+use widedict::certificate::{Options, Record, certify_observed};
 use widedict::problem::Penalty;
-use widedict::relaxation::Relaxation;
 use widedict::{
-    Certified, ColumnGeneration, Factorization, Problem, Solution, SolveError, Stop, Witness, certify, plot,
-    wide,
+    Certified, ColumnGeneration, Factorization, Problem, Solution, SolveError, Stop, Witness, plot, wide,
 };
 
-use crate::args::{BoundChoice, Method, SolveArgs};
+use crate::args::{Method, SolveArgs};
+use crate::bounding::Bounding;
 use crate::failure::Failure;
 use crate::output::{self, Folder};
 use crate::progress::Watch;
-use crate::report::{Row, Run, Saved, Verify, json};
+use crate::report::{Row, Run, Saved, Verify, json, stop_name};
 use crate::{Outcome, input};
 
 /// The methods of this build.
@@ -34,23 +33,11 @@ impl Solver {
     }
 }
 
-/// Whether a split is searched, which costs an N × N eigendecomposition a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Search {
-    Never,
-    /// Where it takes seconds.
-    Small,
-    Always,
-}
-
-/// Most datapoints at which `--bound auto` searches for a split: 300 steps take
-/// seconds. At twice as many they take eight times as long.
-const SMALL: usize = 256;
-
 /// Arguments that were checked against each other.
 struct Job {
+    penalty: Penalty,
     solver: Solver,
-    search: Search,
+    bounding: Bounding,
     options: Options,
 }
 
@@ -73,30 +60,24 @@ impl Job {
             (Method::Conic, _) => return Err(Failure::Unavailable("--method conic")),
             (Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp")),
         };
-        let (bounds, search) = match args.bound {
-            BoundChoice::Auto => (true, Search::Small),
-            BoundChoice::None => (false, Search::Never),
-            BoundChoice::Fast => (true, Search::Never),
-            BoundChoice::Relaxation => (true, Search::Always),
-            BoundChoice::Sdp => return Err(Failure::Unavailable("--bound sdp")),
-            BoundChoice::Exact => return Err(Failure::Unavailable("--bound exact")),
-        };
-        let options = Options { tolerance: args.tolerance, bounds, ..Options::default() };
-        Ok(Self { solver, search, options })
+        let bounding = Bounding::new(args.bound)?;
+        let options = Options { tolerance: args.tolerance, bounds: bounding.bounds, ..Options::default() };
+        Ok(Self { solver, penalty, bounding, options })
     }
 }
 
 /// Checks everything that can be checked, solves, writes, prints.
 pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
-    let job = Job::check(args)?;
+    let mut job = Job::check(args)?;
     let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
     args.plot.as_deref().map_or(Ok(()), output::check_file)?;
     let data = input::read(&args.source, args.run.quiet)?;
     let data_name = data.name.clone();
-    let problem = input::problem(data, args)?;
+    let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
 
+    job.options.exact = job.bounding.exact(&problem);
     let watch = Watch::start(&args.run);
-    let (solved, run) = match args.run.threads {
+    let (solved, witness, run) = match args.run.threads {
         None => solve(&problem, &job, args, &watch),
         Some(threads) => rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
@@ -118,7 +99,10 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
             stationarity: job.options.stationarity,
             upper_bound: certificate.upper().get(),
         };
-        folder.write(&problem, point, &Saved { row: &row, verify })?;
+        let record = Record::new(&problem, &solved, &witness, &job.options);
+        let witness = folder.write_witness(&witness)?;
+        let center = point.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+        folder.write(point, &center, &Saved { row: &row, verify, witness, record: Some(record) })?;
     }
     if let Some(path) = &args.plot {
         draw(path, &problem, point)?;
@@ -130,7 +114,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     })?;
 
     let gap_missed = args.require_gap.is_some_and(|required| !(certificate.relative_gap() <= required));
-    let met = run.stop == Stop::ToleranceMet && !certificate.verdict().is_negative() && !gap_missed;
+    let met = run.stop == Some(Stop::ToleranceMet) && !certificate.verdict().is_negative() && !gap_missed;
     Ok(if met { Outcome::Met } else { Outcome::Unmet })
 }
 
@@ -140,7 +124,7 @@ fn solve(
     job: &Job,
     args: &SolveArgs,
     watch: &Watch,
-) -> Result<(Certified<Factorization>, Run), Failure> {
+) -> Result<(Certified<Factorization>, Witness, Run), Failure> {
     let solved = match job.solver {
         Solver::ClosedForm => closed_form(problem, watch),
         Solver::Proximal => {
@@ -155,8 +139,13 @@ fn solve(
     });
     let certifying = watch.elapsed().saturating_sub(solving);
     watch.finish();
-    let (stop, certified) = certified?;
-    Ok((certified, Run { method: job.solver.name(), seed: args.seed, stop, solving, certifying }))
+    let (stop, (certified, witness)) = certified?;
+    let stop = Some(stop);
+    Ok((
+        certified,
+        witness,
+        Run { width: None, method: job.solver.name(), seed: args.seed, stop, solving, certifying },
+    ))
 }
 
 fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution<Factorization>, SolveError> {
@@ -179,30 +168,19 @@ fn certified(
     args: &SolveArgs,
     watch: &Watch,
     solution: Solution<Factorization>,
-) -> Result<Certified<Factorization>, Failure> {
+) -> Result<(Certified<Factorization>, Witness), Failure> {
     let Solution { certified, mut witness, .. } = solution;
     let gap = certified.certificate().relative_gap();
     if job.solver == Solver::ClosedForm && job.options.bounds && gap <= job.options.tolerance {
         // With an atom a datapoint certifying costs more than solving: once is enough.
-        return Ok(certified);
+        return Ok((certified, witness));
     }
-    let relaxation = Relaxation { gap: job.options.tolerance, ..Relaxation::default() };
-    let wanted = match job.search {
-        Search::Never => false,
-        Search::Small => problem.len() <= SMALL,
-        Search::Always => true,
-    };
-    if wanted && problem.gamma() > 0.0 && gap > job.options.tolerance {
-        if problem.len() > relaxation.max_points && !args.run.quiet {
-            output::say(&format!(
-                "note: the relaxation takes at most {} points, found {}: the fast bound is given",
-                relaxation.max_points,
-                problem.len()
-            ));
-        }
-        witness.split = relaxation.search(problem, certified.solution(), watch).map(|found| found.split);
+    if gap > job.options.tolerance {
+        witness.split =
+            job.bounding.split(problem, certified.solution(), job.options.tolerance, &args.run, watch);
     }
-    Ok(certify(problem, certified.into_parts().0, &witness, &job.options)?)
+    let certified = certify_observed(problem, certified.into_parts().0, &witness, &job.options, watch)?;
+    Ok((certified, witness))
 }
 
 fn draw(path: &Path, problem: &Problem, point: &Factorization) -> Result<(), Failure> {
@@ -228,7 +206,7 @@ fn summary(
         if problem.centered() { ", with a centre" } else { "" },
         run.method,
         run.seed,
-        run.stop.as_str(),
+        stop_name(run.stop),
         run.solving.as_secs_f64(),
         run.certifying.as_secs_f64(),
         solved.certificate(),

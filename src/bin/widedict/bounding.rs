@@ -1,0 +1,130 @@
+//! How `--bound` is read, and the search for a split that it asks for.
+
+use widedict::certificate::{Split, exact};
+use widedict::oracle::Ascent;
+use widedict::problem::objective;
+use widedict::relaxation::Relaxation;
+use widedict::{Factorization, Matrix, Problem, Witness, wide};
+
+use crate::args::{BoundChoice, RunArgs};
+use crate::failure::Failure;
+use crate::output;
+use crate::progress::Watch;
+
+/// What `--bound` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounding {
+    /// Whether there is any bound.
+    pub(crate) bounds: bool,
+    search: Search,
+}
+
+/// Whether a split is searched, which costs an N × N eigendecomposition a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    Never,
+    /// Where it takes seconds.
+    Small,
+    Always,
+    /// Not: the polar is computed exactly instead.
+    Exact,
+}
+
+/// Most datapoints at which `--bound auto` searches for a split: some 15 seconds
+/// on two cores. At twice as many a step takes four to eight times as long.
+const SMALL: usize = 2000;
+
+/// Steps `--bound auto` takes: all of them up to 600 points, then fewer, since a
+/// step costs O(N³); the first 30 close most of the gap.
+fn auto_steps(points: usize) -> usize {
+    let all = Relaxation::default().iterations;
+    match points {
+        0..=600 => all,
+        601..=1200 => all / 4,
+        _ => 30,
+    }
+}
+
+/// Largest dimension and number of points at which `--bound auto` computes the
+/// polar exactly: seconds at most.
+const EXACT_AUTO: (usize, usize) = (3, 200);
+
+impl Bounding {
+    /// Reads the choice.
+    pub(crate) fn new(choice: BoundChoice) -> Result<Self, Failure> {
+        let (bounds, search) = match choice {
+            BoundChoice::Auto => (true, Search::Small),
+            BoundChoice::None => (false, Search::Never),
+            BoundChoice::Fast => (true, Search::Never),
+            BoundChoice::Relaxation => (true, Search::Always),
+            BoundChoice::Sdp => return Err(Failure::Unavailable("--bound sdp")),
+            BoundChoice::Exact => (true, Search::Exact),
+        };
+        Ok(Self { bounds, search })
+    }
+
+    /// What a foreign point has no witness for and is quickly found: where a
+    /// centre is learnt, the dual of the Huber location, which bounds every
+    /// dictionary; directions of a large polar, for the estimate.
+    pub(crate) fn cheap_witness(self, problem: &Problem, point: &Factorization, watch: &Watch) -> Witness {
+        if !self.bounds {
+            return Witness::none();
+        }
+        let dual = (problem.centered() && problem.lambda() > 0.0)
+            .then(|| wide::location(problem.data(), problem.lambda(), watch).dual);
+        let mut residual = objective::residuals(problem.data(), point);
+        for (i, &a) in problem.data().sqrt_weights().iter().enumerate() {
+            residual.col_mut(i).iter_mut().for_each(|v| *v *= a);
+        }
+        let found = Ascent::default().search(&problem.gauge(), &residual, &[], watch);
+        let directions: Vec<Vec<f64>> = found.into_iter().take(8).map(|c| c.direction).collect();
+        Witness {
+            dual,
+            directions: Some(Matrix::from_columns(problem.dim(), &directions)),
+            ..Witness::none()
+        }
+    }
+
+    /// The limits of the exact polar, where it is asked for or cheap.
+    pub(crate) fn exact(self, problem: &Problem) -> Option<exact::Limits> {
+        let wanted = match self.search {
+            Search::Exact => true,
+            Search::Small => problem.dim() <= EXACT_AUTO.0 && problem.len() <= EXACT_AUTO.1,
+            Search::Never | Search::Always => false,
+        };
+        wanted.then(exact::Limits::default)
+    }
+
+    /// Searches for a split from a point, where it is asked for and applies, in
+    /// the time that is left; says so where the data are too many.
+    pub(crate) fn split(
+        self,
+        problem: &Problem,
+        point: &Factorization,
+        gap: f64,
+        run: &RunArgs,
+        watch: &Watch,
+    ) -> Option<Split> {
+        let wanted = match self.search {
+            Search::Never | Search::Exact => false,
+            Search::Small => problem.len() <= SMALL,
+            Search::Always => true,
+        };
+        if !wanted || problem.gamma() == 0.0 {
+            return None;
+        }
+        let iterations = match self.search {
+            Search::Always => Relaxation::default().iterations,
+            Search::Small | Search::Never | Search::Exact => auto_steps(problem.len()),
+        };
+        let relaxation = Relaxation { gap, iterations, ..Relaxation::default() };
+        if problem.len() > relaxation.max_points && !run.quiet {
+            output::say(&format!(
+                "note: the relaxation takes at most {} points, found {}: the fast bound is given",
+                relaxation.max_points,
+                problem.len()
+            ));
+        }
+        relaxation.search(problem, point, watch).map(|found| found.split)
+    }
+}

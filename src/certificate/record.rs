@@ -1,0 +1,451 @@
+//! A certificate to keep: what was claimed of which point of which problem, and
+//! the check of such a record against them.
+//!
+//! A record holds digests of the problem, the point and the witness, and the
+//! claims, each with the theorems it rests on. [`Record::verify`] believes none of
+//! it: the parts are digested again and every claim is computed again from
+//! (problem, point, witness). Digests are 64-bit FNV-1a: they name the part that
+//! was changed by accident; against a forger it is the recomputation that counts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Certificate, Certified, CertifyError, Options, Verdict, Witness, certify_observed, exact, local,
+};
+use crate::atoms::Factorization;
+use crate::linalg::Matrix;
+use crate::num::max;
+use crate::observer::Observer;
+use crate::problem::Problem;
+
+/// Version of the record: raised when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Relative difference at which a recomputed number contradicts a claim. Another
+/// machine may order the same sums differently, which moves the last digits; ten
+/// times less leaves no room for long sums.
+const SAME: f64 = 1e-9;
+
+/// The same for eigenvalues: a Ritz value after finitely many steps depends on
+/// the rounding of its start.
+const SAME_EIGENVALUE: f64 = 1e-3;
+
+/// Which problem a record is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProblemDigest {
+    /// Number of datapoints.
+    pub points: usize,
+    /// Dimension of the data.
+    pub dim: usize,
+    /// λ.
+    pub lambda: f64,
+    /// γ.
+    pub gamma: f64,
+    /// Whether the centre is a variable.
+    pub centered: bool,
+    /// Digest of the bits of the data.
+    pub data: String,
+    /// Digest of the bits of the normalised weights.
+    pub weights: String,
+}
+
+/// Which point a record is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PointDigest {
+    /// Number of atoms.
+    pub atoms: usize,
+    /// Number of nonzero codes.
+    pub nonzero_codes: usize,
+    /// Digest of the bits of the dictionary.
+    pub dictionary: String,
+    /// Digest of the places and bits of the codes.
+    pub codes: String,
+    /// Digest of the bits of the centre; that of nothing where there is none.
+    pub center: String,
+}
+
+/// What the bound was proved from beside the point itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WitnessDigest {
+    /// Digest of a dual point.
+    pub dual: Option<String>,
+    /// Digest of the directions of the estimate.
+    pub directions: Option<String>,
+    /// Digest of the dual point of a split.
+    pub split_dual: Option<String>,
+    /// Digest of the nonnegative part of a split.
+    pub split_slack: Option<String>,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Relative gap at or below which a point is called a global optimum.
+    pub tolerance: f64,
+    /// Relative stationarity above which a point is refuted.
+    pub stationarity: f64,
+    /// Whether lower bounds were computed.
+    pub bounds: bool,
+    /// Whether the point was tested as a local optimum of its width.
+    pub local: bool,
+    /// Whether the polar was computed exactly, with the default limits.
+    pub exact: bool,
+}
+
+/// One number that is claimed, and why it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What is claimed.
+    pub name: String,
+    /// The number.
+    pub value: f64,
+    /// Slugs of the theorems it rests on.
+    pub theorems: Vec<String>,
+}
+
+/// A certificate as it is saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this layout.
+    pub schema_version: u32,
+    /// The problem.
+    pub problem: ProblemDigest,
+    /// The point.
+    pub point: PointDigest,
+    /// The witness.
+    pub witness: WitnessDigest,
+    /// What was asked for.
+    pub asked: Asked,
+    /// The verdict, with its reason.
+    pub verdict: Verdict,
+    /// What is claimed.
+    pub claims: Vec<Claim>,
+}
+
+/// What in a record does not match the problem, the point or the witness.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// A record of another layout.
+    #[error("schema version: expected {SCHEMA_VERSION}, found {found}")]
+    Schema {
+        /// Version found.
+        found: u32,
+    },
+    /// A part that is not the one certified.
+    #[error("{part}: not what the certificate was made for")]
+    Part {
+        /// Name of the part.
+        part: &'static str,
+    },
+    /// A part of the witness that the record names and that was not handed in, so
+    /// that the claim cannot be proved again.
+    #[error("{part}: the certificate rests on it and it is missing")]
+    Missing {
+        /// Name of the part.
+        part: &'static str,
+    },
+    /// A number that is not what the point has.
+    #[error("{claim}: claimed {claimed:e}, recomputed {found:e}")]
+    Claim {
+        /// Name of the claim.
+        claim: String,
+        /// The number claimed.
+        claimed: f64,
+        /// The number computed again.
+        found: f64,
+    },
+    /// A claim that the recomputed certificate does not make, or one left out.
+    #[error("{claim}: {what}")]
+    Unsupported {
+        /// Name of the claim.
+        claim: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Another verdict.
+    #[error("verdict: claimed {claimed}, recomputed {found}")]
+    Verdict {
+        /// The verdict claimed.
+        claimed: &'static str,
+        /// The verdict of the recomputed certificate.
+        found: &'static str,
+    },
+    /// The point or the witness does not fit the problem.
+    #[error(transparent)]
+    Certify(#[from] CertifyError),
+}
+
+impl From<Mismatch> for Verdict {
+    /// A record that does not match is rejected.
+    fn from(mismatch: Mismatch) -> Self {
+        Self::Rejected { reason: mismatch.to_string() }
+    }
+}
+
+impl Record {
+    /// The record of a certified point, made with `witness` and `options`. O(nN + nM + N²).
+    #[must_use]
+    pub fn new(
+        problem: &Problem,
+        certified: &Certified<Factorization>,
+        witness: &Witness,
+        options: &Options,
+    ) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            problem: ProblemDigest::of(problem),
+            point: PointDigest::of(certified.solution()),
+            witness: WitnessDigest::of(witness),
+            asked: Asked {
+                tolerance: options.tolerance,
+                stationarity: options.stationarity,
+                bounds: options.bounds,
+                local: options.local.is_some(),
+                exact: options.exact.is_some(),
+            },
+            verdict: certified.certificate().verdict().clone(),
+            claims: claims(problem, certified.certificate()),
+        }
+    }
+
+    /// Checks every part and computes every claim again.
+    ///
+    /// The certificate that comes back is the recomputed one.
+    ///
+    /// # Errors
+    /// [`Mismatch`], naming the first part or claim that does not hold.
+    pub fn verify(
+        &self,
+        problem: &Problem,
+        point: Factorization,
+        witness: &Witness,
+        observer: &dyn Observer,
+    ) -> Result<Certified<Factorization>, Mismatch> {
+        if self.schema_version != SCHEMA_VERSION {
+            return Err(Mismatch::Schema { found: self.schema_version });
+        }
+        self.problem.check(&ProblemDigest::of(problem))?;
+        self.point.check(&PointDigest::of(&point))?;
+        self.witness.check(&WitnessDigest::of(witness))?;
+        let options = Options {
+            tolerance: self.asked.tolerance,
+            stationarity: self.asked.stationarity,
+            bounds: self.asked.bounds,
+            local: self.asked.local.then(local::Limits::default),
+            exact: self.asked.exact.then(exact::Limits::default),
+        };
+        let certified = certify_observed(problem, point, witness, &options, observer)?;
+        let recomputed = claims(problem, certified.certificate());
+        for claim in &self.claims {
+            let Some(found) = recomputed.iter().find(|found| found.name == claim.name) else {
+                let what = "the recomputed certificate does not make this claim";
+                return Err(Mismatch::Unsupported { claim: claim.name.clone(), what });
+            };
+            let allowed = if claim.name == EIGENVALUE { SAME_EIGENVALUE } else { SAME };
+            let size = max(claim.value.abs(), found.value.abs());
+            let small = claim.name == GAP || STATIONARITY.contains(&claim.name.as_str());
+            let room = allowed * if small { max(size, 1.0) } else { size };
+            if !((claim.value - found.value).abs() <= room) {
+                return Err(Mismatch::Claim {
+                    claim: claim.name.clone(),
+                    claimed: claim.value,
+                    found: found.value,
+                });
+            }
+            if claim.theorems != found.theorems {
+                let what = "rests on other theorems than the recomputed one";
+                return Err(Mismatch::Unsupported { claim: claim.name.clone(), what });
+            }
+        }
+        if let Some(left) = recomputed.iter().find(|r| self.claims.iter().all(|c| c.name != r.name)) {
+            let what = "is left out of the record";
+            return Err(Mismatch::Unsupported { claim: left.name.clone(), what });
+        }
+        let found = certified.certificate().verdict();
+        if found.as_str() != self.verdict.as_str() {
+            return Err(Mismatch::Verdict { claimed: self.verdict.as_str(), found: found.as_str() });
+        }
+        Ok(certified)
+    }
+}
+
+const GAP: &str = "relative_gap";
+const EIGENVALUE: &str = "eigenvalue_lower";
+const STATIONARITY: [&str; 3] =
+    ["stationarity of codes", "stationarity of dictionary", "stationarity of center"];
+
+/// Every number a certificate claims. The estimated bound is not among them.
+fn claims(problem: &Problem, certificate: &Certificate) -> Vec<Claim> {
+    let claim = |name: &str, value: f64, theorems: &[&str]| Claim {
+        name: name.to_owned(),
+        value,
+        theorems: theorems.iter().map(|t| (*t).to_owned()).collect(),
+    };
+    let kkt = certificate.kkt();
+    let mut bound = certificate.bound_kind().theorems().to_vec();
+    if problem.centered() && !bound.is_empty() {
+        bound.push("centre");
+    }
+    let mut claims = vec![
+        claim("objective", certificate.objective(), &["rounding"]),
+        claim("upper_bound", certificate.upper().get(), &["lift-exact", "rounding"]),
+        claim("lower_bound", certificate.lower_bound().get(), &bound),
+        claim(GAP, certificate.relative_gap(), &bound),
+        claim(STATIONARITY[0], kkt.codes.relative(), &["stationarity"]),
+        claim(STATIONARITY[1], kkt.dictionary.relative(), &["stationarity"]),
+        claim(STATIONARITY[2], kkt.center.relative(), &["stationarity"]),
+    ];
+    if let Some(local) = certificate.local() {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        claims.push(claim("nested_pairs", local.nested_pairs as f64, &["no-nesting"]));
+        if let Some(lower) = local.eigenvalue_lower {
+            let theorem = if problem.gamma() > 0.0 { "second-order-gauge" } else { "local-second-order" };
+            claims.push(claim(EIGENVALUE, lower, &[theorem, "rounding"]));
+        }
+    }
+    claims
+}
+
+impl ProblemDigest {
+    fn of(problem: &Problem) -> Self {
+        Self {
+            points: problem.len(),
+            dim: problem.dim(),
+            lambda: problem.lambda(),
+            gamma: problem.gamma(),
+            centered: problem.centered(),
+            data: digest(problem.data().points().as_slice()),
+            weights: digest(problem.data().weights()),
+        }
+    }
+
+    fn check(&self, found: &Self) -> Result<(), Mismatch> {
+        let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
+        first([
+            ("number of datapoints", self.points == found.points),
+            ("dimension", self.dim == found.dim),
+            ("lambda", same(self.lambda, found.lambda)),
+            ("gamma", same(self.gamma, found.gamma)),
+            ("whether the centre is a variable", self.centered == found.centered),
+            ("data", self.data == found.data),
+            ("weights", self.weights == found.weights),
+        ])
+    }
+}
+
+impl PointDigest {
+    fn of(point: &Factorization) -> Self {
+        let mut codes = Digest::new();
+        for i in 0..point.codes().points() {
+            let column = point.codes().column(i);
+            codes.word(column.nnz() as u64);
+            for (k, z) in column.iter() {
+                codes.word(k as u64);
+                codes.word(z.to_bits());
+            }
+        }
+        Self {
+            atoms: point.width(),
+            nonzero_codes: point.codes().nnz(),
+            dictionary: digest(point.dictionary().matrix().as_slice()),
+            codes: codes.text(),
+            center: digest(point.center().unwrap_or_default()),
+        }
+    }
+
+    fn check(&self, found: &Self) -> Result<(), Mismatch> {
+        first([
+            ("number of atoms", self.atoms == found.atoms),
+            ("dictionary", self.dictionary == found.dictionary),
+            ("codes", self.codes == found.codes && self.nonzero_codes == found.nonzero_codes),
+            ("center", self.center == found.center),
+        ])
+    }
+}
+
+impl WitnessDigest {
+    fn of(witness: &Witness) -> Self {
+        let text = |matrix: &Matrix| digest(matrix.as_slice());
+        Self {
+            dual: witness.dual.as_ref().map(text),
+            directions: witness.directions.as_ref().map(text),
+            split_dual: witness.split.as_ref().map(|split| text(&split.dual)),
+            split_slack: witness.split.as_ref().map(|split| text(&split.slack)),
+        }
+    }
+
+    /// The directions prove nothing, so they may be missing.
+    fn check(&self, found: &Self) -> Result<(), Mismatch> {
+        let parts = [
+            ("witness dual", &self.dual, &found.dual),
+            ("witness split dual", &self.split_dual, &found.split_dual),
+            ("witness split slack", &self.split_slack, &found.split_slack),
+        ];
+        for (part, claimed, found) in parts {
+            match (claimed, found) {
+                (Some(_), None) => return Err(Mismatch::Missing { part }),
+                (claimed, found) if claimed == found => {}
+                _ => return Err(Mismatch::Part { part }),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn first<const K: usize>(parts: [(&'static str, bool); K]) -> Result<(), Mismatch> {
+    parts.into_iter().find(|(_, same)| !same).map_or(Ok(()), |(part, _)| Err(Mismatch::Part { part }))
+}
+
+/// 64-bit FNV-1a over little-endian bytes (Fowler, Noll & Vo): the same on every
+/// machine and version.
+struct Digest(u64);
+
+impl Digest {
+    /// Offset basis and prime of the published function.
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+
+    fn new() -> Self {
+        Self(Self::BASIS)
+    }
+
+    fn word(&mut self, word: u64) {
+        for byte in word.to_le_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("fnv1a64:{:016x}", self.0)
+    }
+}
+
+fn digest(values: &[f64]) -> String {
+    let mut digest = Digest::new();
+    digest.word(values.len() as u64);
+    values.iter().for_each(|v| digest.word(v.to_bits()));
+    digest.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_the_published_one() {
+        // FNV-1a of "foobar" and two zero bytes, byte by byte.
+        let mut expected = Digest::BASIS;
+        for byte in *b"foobar\0\0" {
+            expected = (expected ^ u64::from(byte)).wrapping_mul(Digest::PRIME);
+        }
+        let mut digest = Digest::new();
+        digest.word(u64::from_le_bytes(*b"foobar\0\0"));
+        assert_eq!(digest.0, expected);
+        let published =
+            b"foobar".iter().fold(Digest::BASIS, |h, b| (h ^ u64::from(*b)).wrapping_mul(Digest::PRIME));
+        assert_eq!(published, 0x8594_4171_f739_67e8);
+        assert_ne!(super::digest(&[0.0]), super::digest(&[-0.0]));
+        assert_ne!(super::digest(&[]), super::digest(&[0.0]));
+    }
+}

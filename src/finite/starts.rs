@@ -1,0 +1,211 @@
+//! Starting dictionaries.
+
+use std::collections::BinaryHeap;
+
+use rand::seq::index;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::linalg::{Matrix, dot, norm};
+use crate::num::{max, min};
+
+/// Where a descent starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Directions of datapoints, drawn one after another with the chance of what
+    /// each still loses against an atom of its own (k-means++ with the price of
+    /// a datapoint for its distance).
+    Spread,
+    /// The convex solution cut down to the width: at γ = 0 the closed form's
+    /// atoms chosen greedily, at γ > 0 the atoms of largest gauge of a column
+    /// generation.
+    Rounded,
+    /// Random mixtures of two datapoints.
+    Random,
+}
+
+/// Up to `width` unit directions of a kind; [`Start::Rounded`] is that of γ = 0.
+pub(super) fn directions(
+    kind: Start,
+    points: &Matrix,
+    weights: &[f64],
+    lambda: f64,
+    width: usize,
+    seed: u64,
+) -> Matrix {
+    match kind {
+        Start::Spread => spread(points, weights, lambda, width, seed),
+        Start::Rounded => greedy(points, weights, lambda, width, seed),
+        Start::Random => random(points, width, seed),
+    }
+}
+
+/// Candidates of [`greedy`] at most: more cost O(nN) each and change the start little.
+const MAX_CANDIDATES: usize = 2048;
+
+/// Datapoints a parallel task of these loops looks at.
+const CHUNK: usize = 256;
+
+/// What every datapoint loses against an atom of its own: `½w(r − λ)₊²` without
+/// an atom, and `½w((r − λ)₊² − (dᵀx − λ)₊²)` with the atom d alone.
+struct Losses<'a> {
+    points: &'a Matrix,
+    weights: &'a [f64],
+    lambda: f64,
+    /// Lengths of the points.
+    norms: Vec<f64>,
+    /// Loss of each without any atom.
+    own: Vec<f64>,
+    /// Loss of each with the atoms chosen.
+    now: Vec<f64>,
+}
+
+impl<'a> Losses<'a> {
+    fn new(points: &'a Matrix, weights: &'a [f64], lambda: f64) -> Self {
+        let norms: Vec<f64> = points.columns().map(norm).collect();
+        let own: Vec<f64> = norms
+            .iter()
+            .zip(weights)
+            .map(|(r, w)| {
+                let s = max(r - lambda, 0.0);
+                0.5 * w * s * s
+            })
+            .collect();
+        Self { points, weights, lambda, norms, now: own.clone(), own }
+    }
+
+    fn direction(&self, i: usize) -> Vec<f64> {
+        self.points.col(i).iter().map(|v| v / self.norms[i]).collect()
+    }
+
+    /// Losses if the direction of datapoint `pick` were an atom too.
+    fn with(&self, pick: usize) -> Vec<f64> {
+        let direction = self.direction(pick);
+        let mut next = vec![0.0; self.now.len()];
+        next.par_chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| {
+            for (offset, next) in chunk.iter_mut().enumerate() {
+                let i = c * CHUNK + offset;
+                let s = max(dot(self.points.col(i), &direction) - self.lambda, 0.0);
+                *next = min(self.now[i], max(self.own[i] - 0.5 * self.weights[i] * s * s, 0.0));
+            }
+        });
+        next[pick] = 0.0;
+        next
+    }
+
+    /// A datapoint with the chance of its loss; `None` when nothing is lost.
+    fn draw(&self, rng: &mut ChaCha8Rng) -> Option<usize> {
+        let total: f64 = self.now.iter().sum();
+        let mut left = rng.random::<f64>() * total;
+        let mut last = None;
+        for (i, &loss) in self.now.iter().enumerate() {
+            if loss > 0.0 {
+                last = Some(i);
+                left -= loss;
+                if left <= 0.0 {
+                    break;
+                }
+            }
+        }
+        last
+    }
+}
+
+/// Up to `width` unit directions of datapoints by [`Start::Spread`]. O(nN) each.
+fn spread(points: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut losses = Losses::new(points, weights, lambda);
+    let mut atoms = Matrix::zeros(points.nrows(), 0);
+    while atoms.ncols() < width {
+        let Some(pick) = losses.draw(&mut rng) else { break };
+        losses.now = losses.with(pick);
+        atoms.push_column(&losses.direction(pick));
+    }
+    atoms
+}
+
+/// Up to `width` unit directions of datapoints, each the one that lowers the sum
+/// of losses the most (lazily: the gain of a candidate only falls as others are
+/// chosen, so an old gain is an upper bound of the present one).
+fn greedy(points: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
+    let mut losses = Losses::new(points, weights, lambda);
+    let active: Vec<usize> = (0..points.ncols()).filter(|&i| losses.own[i] > 0.0).collect();
+    let candidates: Vec<usize> = if active.len() <= MAX_CANDIDATES.max(width) {
+        active
+    } else {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let chosen = index::sample(&mut rng, active.len(), MAX_CANDIDATES.max(width));
+        chosen.into_iter().map(|at| active[at]).collect()
+    };
+    let mut heap: BinaryHeap<Gain> =
+        candidates.into_iter().map(|pick| Gain { value: f64::INFINITY, pick, age: 0 }).collect();
+    let mut atoms = Matrix::zeros(points.nrows(), 0);
+    let mut total: f64 = losses.now.iter().sum();
+    while atoms.ncols() < width {
+        let Some(best) = heap.pop() else { break };
+        if best.value.is_finite() && best.age == atoms.ncols() {
+            losses.now = losses.with(best.pick);
+            total = losses.now.iter().sum();
+            atoms.push_column(&losses.direction(best.pick));
+            continue;
+        }
+        let value = total - losses.with(best.pick).iter().sum::<f64>();
+        heap.push(Gain { value, pick: best.pick, age: atoms.ncols() });
+    }
+    atoms
+}
+
+/// What a candidate gained when there were `age` atoms.
+#[derive(PartialEq)]
+struct Gain {
+    value: f64,
+    pick: usize,
+    age: usize,
+}
+
+impl Eq for Gain {}
+
+impl PartialOrd for Gain {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Gain {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.value.total_cmp(&other.value).then(other.pick.cmp(&self.pick))
+    }
+}
+
+/// `width` unit directions by [`Start::Random`]; fewer where no datapoint has a length.
+fn random(points: &Matrix, width: usize, seed: u64) -> Matrix {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut atoms = Matrix::zeros(points.nrows(), 0);
+    // A mixture may cancel to nothing; twice the draws are plenty for others.
+    for _ in 0..2 * width + 16 {
+        if atoms.ncols() == width {
+            break;
+        }
+        let (i, j) = (rng.random_range(0..points.ncols()), rng.random_range(0..points.ncols()));
+        let share: f64 = rng.random();
+        let (ri, rj) = (norm(points.col(i)), norm(points.col(j)));
+        if !(ri > 0.0 && rj > 0.0) {
+            continue;
+        }
+        let mixture: Vec<f64> = points
+            .col(i)
+            .iter()
+            .zip(points.col(j))
+            .map(|(x, y)| share * x / ri + (1.0 - share) * y / rj)
+            .collect();
+        let length = norm(&mixture);
+        if length > 1e-6 {
+            let unit: Vec<f64> = mixture.iter().map(|v| v / length).collect();
+            atoms.push_column(&unit);
+        }
+    }
+    atoms
+}

@@ -1,0 +1,172 @@
+//! Checks that any solver must pass, whoever wrote it: hand over a closure and
+//! problems; the first thing that does not hold comes back, named.
+
+use std::fmt::Display;
+
+use super::{dense_codes, factorization, naive};
+use crate::certificate::{Options, Record};
+use crate::{Certified, Factorization, Problem, Solution, Witness, certify};
+
+/// What a solver hands over: a certified point and what its bound rests on.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    certified: Certified<Factorization>,
+    witness: Witness,
+}
+
+impl From<Certified<Factorization>> for Answer {
+    fn from(certified: Certified<Factorization>) -> Self {
+        Self { certified, witness: Witness::none() }
+    }
+}
+
+impl From<Solution<Factorization>> for Answer {
+    fn from(solution: Solution<Factorization>) -> Self {
+        Self { certified: solution.certified, witness: solution.witness }
+    }
+}
+
+/// What is asked of every answer beside what holds for any certificate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expectations {
+    /// Largest relative stationarity residual.
+    pub stationarity: f64,
+    /// Largest certified relative gap; infinite where none is promised.
+    pub gap: f64,
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Problems solved and checked.
+    pub problems: usize,
+    /// Alterations made, each of them rejected.
+    pub alterations: usize,
+    /// Largest relative stationarity residual.
+    pub stationarity: f64,
+    /// Largest certified relative gap.
+    pub gap: f64,
+}
+
+/// A problem on which something did not hold.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("problem {problem}: {what}")]
+pub struct Violation {
+    /// Its place in the order given.
+    pub problem: usize,
+    /// What did not hold.
+    pub what: String,
+}
+
+/// Relative room between a naive sum and the fast one: a few hundred roundings.
+const ROUNDING: f64 = 1e-11;
+
+/// Runs `solver` on every problem and checks what comes back: the objective and
+/// the stationarity by their formulas, the bound on its side of the objective,
+/// every number of the certificate by a second certification, and that a changed
+/// code, atom, weight, objective or bound is rejected by name.
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn verify_solver<A: Into<Answer>, E: Display>(
+    solver: impl Fn(&Problem) -> Result<A, E>,
+    problems: impl IntoIterator<Item = Problem>,
+    expected: &Expectations,
+) -> Result<Seen, Violation> {
+    let mut seen = Seen::default();
+    for (index, problem) in problems.into_iter().enumerate() {
+        let violated = |what: String| Violation { problem: index, what };
+        let answer: Answer = solver(&problem).map_err(|e| violated(e.to_string()))?.into();
+        check(&problem, &answer, expected, &mut seen).map_err(violated)?;
+        seen.problems += 1;
+    }
+    Ok(seen)
+}
+
+fn check(problem: &Problem, answer: &Answer, expected: &Expectations, seen: &mut Seen) -> Result<(), String> {
+    let ask = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+    let (point, certificate) = (answer.certified.solution(), answer.certified.certificate());
+    let objective = naive::objective(problem, point);
+    let room = ROUNDING * (objective + energy(problem));
+    ask((certificate.objective() - objective).abs() <= room, "the objective is not that of the point")?;
+    ask(certificate.upper().get() >= objective - room, "the upper bound is below the objective")?;
+    ask(certificate.lower_bound().get() <= objective + room, "the lower bound is above the objective")?;
+    let stationarity = certificate.kkt().relative();
+    ask(stationarity <= expected.stationarity, &format!("not stationary: {stationarity:e}"))?;
+    ask(certificate.relative_gap() <= expected.gap, &format!("gap {:e}", certificate.relative_gap()))?;
+    seen.stationarity = crate::num::max(seen.stationarity, stationarity);
+    seen.gap = crate::num::max(seen.gap, certificate.relative_gap());
+
+    // Made again from (problem, point, witness), the certificate is the same.
+    let options = Options::default();
+    let again = certify(problem, point.clone(), &answer.witness, &options).map_err(|e| e.to_string())?;
+    ask(again.certificate().objective().to_bits() == certificate.objective().to_bits(), "another objective")?;
+    let (lower, claimed) = (again.certificate().lower_bound().get(), certificate.lower_bound().get());
+    ask(lower >= claimed * (1.0 - ROUNDING), "the bound is not proved again")?;
+    tamper(problem, &again, &answer.witness, &options, seen)
+}
+
+fn energy(problem: &Problem) -> f64 {
+    problem.data().points().columns().zip(problem.data().weights()).map(|(x, w)| w * naive::inner(x, x)).sum()
+}
+
+/// Changes one thing at a time; each must be rejected, by name.
+fn tamper(
+    problem: &Problem,
+    certified: &Certified<Factorization>,
+    witness: &Witness,
+    options: &Options,
+    seen: &mut Seen,
+) -> Result<(), String> {
+    let record = Record::new(problem, certified, witness, options);
+    let point = certified.solution();
+    let verify = |record: &Record, problem: &Problem, point: Factorization| {
+        record.verify(problem, point, witness, &()).map(|_| ()).map_err(|mismatch| mismatch.to_string())
+    };
+    verify(&record, problem, point.clone()).map_err(|why| format!("a valid record is rejected: {why}"))?;
+    let mut rejected = |name: &str, result: Result<(), String>| match result {
+        Ok(()) => Err(format!("{name} changed and not noticed")),
+        Err(why) if why.contains(name) => {
+            seen.alterations += 1;
+            Ok(())
+        }
+        Err(why) => Err(format!("{name} changed and called: {why}")),
+    };
+    for name in ["objective", "lower_bound"] {
+        let mut changed = record.clone();
+        for claim in changed.claims.iter_mut().filter(|c| c.name == name) {
+            claim.value = claim.value * (1.0 + 1e-6) + f64::MIN_POSITIVE;
+        }
+        if changed.claims.iter().any(|c| c.name == name && c.value > 1e-300) {
+            rejected(name, verify(&changed, problem, point.clone()))?;
+        }
+    }
+    let mut codes = dense_codes(point);
+    if point.width() > 0 {
+        let at = codes.as_slice().iter().position(|z| *z > 0.0).unwrap_or(0);
+        let code = &mut codes.as_mut_slice()[at];
+        *code = *code * (1.0 + 4.0 * f64::EPSILON) + f64::MIN_POSITIVE;
+        let center = point.center().map(<[f64]>::to_vec);
+        let changed = factorization(point.dictionary().matrix().clone(), &codes, center.clone());
+        rejected("codes", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
+        let mut atoms = point.dictionary().matrix().clone();
+        atoms.col_mut(0)[problem.dim() - 1] += 1e-3;
+        if problem.dim() > 1 {
+            let changed = factorization(atoms, &dense_codes(point), center);
+            rejected("dictionary", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
+        }
+    }
+    if problem.len() > 1 {
+        let mut weights = problem.data().weights().to_vec();
+        weights[0] *= 1.001;
+        let changed = Problem::builder(problem.data().points().clone())
+            .lambda(problem.lambda())
+            .gamma(problem.gamma())
+            .centered(problem.centered())
+            .weights(weights)
+            .build()
+            .map_err(|e| e.to_string())?;
+        rejected("weights", verify(&record, &changed, point.clone()))?;
+    }
+    Ok(())
+}
