@@ -117,7 +117,7 @@ fn random_problem(rng: &mut ChaCha8Rng, n: usize, len: usize, centered: bool) ->
         .gamma(gamma)
         .centered(centered)
         .build()
-        .unwrap();
+        .expect("valid data");
     (problem, dual)
 }
 
@@ -329,11 +329,11 @@ fn what_cannot_be_proved_is_none_and_limits_loosen() {
 /// how the first was proved.
 fn solved(problem: &Problem) -> (f64, f64, BoundKind) {
     let settings = ColumnGeneration { tolerance: 1e-8, ..ColumnGeneration::default() };
-    let solution = settings.solve(problem).unwrap();
+    let solution = settings.solve(problem).expect("valid settings");
     let relaxed = solution.certified.certificate().relative_gap();
     let options = Options { exact: Some(limits()), ..Options::default() };
     let point = solution.certified.into_parts().0;
-    let certified = certify(problem, point, &solution.witness, &options).unwrap();
+    let certified = certify(problem, point, &solution.witness, &options).expect("a point of this problem");
     let certificate = certified.certificate();
     (certificate.relative_gap(), relaxed, certificate.bound_kind())
 }
