@@ -241,7 +241,7 @@ fn midpoint(c: &[f64], d: &[f64]) -> Option<Vec<f64>> {
             let rest = sum - a;
             let error = (a - (sum - rest)) + (b - rest);
             let halved = 0.5 * sum;
-            (error == 0.0 && (2.0 * halved).to_bits() == sum.to_bits()).then_some(halved)
+            (error == 0.0 && 2.0 * halved - sum == 0.0).then_some(halved)
         })
         .collect()
 }
