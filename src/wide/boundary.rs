@@ -71,7 +71,8 @@ pub struct Boundary {
 /// let problem = Problem::builder(x).lambda(0.3).build()?;
 /// let boundary = wide::boundary(&problem, &())?;
 /// assert!(boundary.lower <= boundary.gamma && boundary.gamma <= boundary.upper);
-/// assert!((boundary.gamma - 0.06513).abs() < 1e-5);
+/// // λ√w·√(1/c − 1) with c = 0.9/√0.97.
+/// assert!((boundary.gamma - 0.065148).abs() < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn boundary(problem: &Problem, observer: &dyn Observer) -> Result<Boundary, SolveError> {

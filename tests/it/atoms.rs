@@ -30,13 +30,13 @@ proptest! {
     #[test]
     fn normalising_gives_unit_atoms_and_their_lengths(atoms in directions()) {
         let (dictionary, lengths) = Dictionary::normalise(atoms.clone()).unwrap();
-        for k in 0..atoms.ncols() {
+        for (k, length) in lengths.iter().enumerate() {
             let atom = dictionary.atom(k);
             close("length", naive::length(atom), 1.0, 32.0 * f64::EPSILON, 0.0);
             for (unit, given) in atom.iter().zip(atoms.col(k)) {
                 // A subnormal entry of the unit atom is rounded to a multiple of 5e-324.
-                let grid = 5e-324 * widedict::num::max(lengths[k], 10.0);
-                close("direction", unit * lengths[k], *given, grid, 64.0 * f64::EPSILON);
+                let grid = 5e-324 * widedict::num::max(*length, 10.0);
+                close("direction", unit * length, *given, grid, 64.0 * f64::EPSILON);
             }
         }
         // A second time changes nothing.
