@@ -16,6 +16,7 @@ mod linalg;
 mod mechanised;
 mod num;
 mod problem;
+mod solver;
 mod sources;
 mod support;
 mod traceability;
