@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use json::{read_json, write_json};
-pub use npy::{read_atoms, read_points, read_vector, write_atoms, write_vector};
+pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};
 pub use replace::replace;
 pub use sparse::{read_codes, write_codes};
 
@@ -23,12 +23,12 @@ use crate::atoms::AtomsError;
 
 /// A file that could not be read or written, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{}: {problem}", path.display(), array.map_or_else(String::new, |a| format!(", array '{a}'")))]
+#[error("{}{}: {problem}", path.display(), array.as_deref().map_or_else(String::new, |a| format!(", array '{a}'")))]
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// The array inside an archive.
-    pub array: Option<&'static str>,
+    /// The array inside an archive, or the tensor.
+    pub array: Option<String>,
     /// What is wrong with it.
     #[source]
     pub problem: FileProblem,
@@ -39,8 +39,8 @@ impl FileError {
         Self { path: path.to_path_buf(), array: None, problem }
     }
 
-    pub(crate) fn in_array(path: &Path, array: &'static str, problem: FileProblem) -> Self {
-        Self { path: path.to_path_buf(), array: Some(array), problem }
+    pub(crate) fn in_array(path: &Path, array: &str, problem: FileProblem) -> Self {
+        Self { path: path.to_path_buf(), array: Some(array.to_owned()), problem }
     }
 }
 
