@@ -120,7 +120,7 @@ pub(crate) struct SolveArgs {
     /// Least participation of the atoms a bound is for: auto or a number
     #[arg(long, value_name = "auto|P")]
     pub(crate) participation: Option<String>,
-    /// Folder for dictionary.npy, codes.npz, center.npy and certificate.json
+    /// Folder for dictionary.npy, codes.npz, center.npy, certificate.json, and sae/ as SAELens reads it
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Picture of the atoms

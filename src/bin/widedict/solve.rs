@@ -102,6 +102,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
         let record = Record::new(&problem, &solved, &witness, &job.options);
         let witness = folder.write_witness(&witness)?;
         let center = point.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+        folder.write_sae(point, &center, problem.lambda())?;
         folder.write(point, &center, &Saved { row: &row, verify, witness, record: Some(record) })?;
     }
     if let Some(path) = &args.plot {
@@ -212,7 +213,7 @@ fn summary(
         solved.certificate(),
     );
     if let Some(folder) = folder {
-        let files = "dictionary.npy, codes.npz, center.npy, certificate.json";
+        let files = "dictionary.npy, codes.npz, center.npy, certificate.json and sae/";
         let _ = writeln!(text, "\nwrote {files} in {}", folder.path().display());
     }
     if let Some(picture) = picture {
