@@ -139,7 +139,8 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
                 let (mut from, code) = (left.start, point.codes().column(i));
                 let used = code.iter().filter(|(k, _)| left.contains(k)).map(|(k, &z)| (k, Some(z)));
                 for (k, z) in used.chain(std::iter::once((left.end, None))) {
-                    let between = correlations[from - left.start..k - left.start].iter().zip(&unused[from..k]);
+                    let between =
+                        correlations[from - left.start..k - left.start].iter().zip(&unused[from..k]);
                     *worst = between.fold(*worst, |worst, (c, slope)| max(worst, c - slope));
                     if let Some(z) = z {
                         *worst = max(*worst, (correlations[k - left.start] - slope(k, z)).abs());

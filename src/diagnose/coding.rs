@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::atoms::{Codes, Dictionary};
 use crate::coder::{Coder, CoderError};
 use crate::linalg::{Matrix, axpy, dot, fold_tiles, norm_sq};
-use crate::num::{max, min};
+use crate::num::max;
 use crate::observer::{Observer, Progress, Stop};
 
 /// Datapoints coded at a time: enough for products at full speed, and their
@@ -134,7 +134,7 @@ fn code_chunk(
     let met = |p: &Point| p.gap <= max(tolerance, 64.0 * f64::EPSILON) * p.objective;
     for _ in 0..ROUNDS {
         let violators = price(dictionary, &residuals.select_columns(&open), lambda);
-        for ((&i, (largest, _)), _) in open.iter().zip(&violators).zip(0..) {
+        for (&i, (largest, _)) in open.iter().zip(&violators) {
             let p = &mut state[i];
             p.gap = gap(p.objective, points.col(i), residuals.col(i), *largest, lambda);
         }
@@ -166,7 +166,7 @@ fn code_chunk(
                 let objective = value(points.col(i), dictionary, lambda, &code, &mut residual);
                 // A code that does not improve ends the point: what is left is rounding.
                 let better = objective < state[i].objective;
-                Ok(better.then(|| (i, Point { code, set, objective, gap: f64::INFINITY }, residual)))
+                Ok(better.then_some((i, Point { code, set, objective, gap: f64::INFINITY }, residual)))
             })
             .collect();
         open.clear();
@@ -185,7 +185,13 @@ fn code_chunk(
 }
 
 /// Writes the residual of a code and gives its objective.
-fn value(x: &[f64], dictionary: &Dictionary, lambda: f64, code: &[(usize, f64)], residual: &mut [f64]) -> f64 {
+fn value(
+    x: &[f64],
+    dictionary: &Dictionary,
+    lambda: f64,
+    code: &[(usize, f64)],
+    residual: &mut [f64],
+) -> f64 {
     residual.copy_from_slice(x);
     let mut sum = 0.0;
     for &(k, z) in code {
@@ -257,6 +263,9 @@ pub(super) struct Extremes {
     pub(super) of_atoms: Vec<(f64, usize)>,
 }
 
+/// Points with their largest product, and atoms with theirs and its point.
+type Found = (Vec<(usize, f64)>, Vec<(f64, usize)>);
+
 /// One pass over `DᵀR`. O(nMN) time.
 pub(super) fn extremes(dictionary: &Dictionary, residuals: &Matrix) -> Extremes {
     let atoms = dictionary.len();
@@ -265,7 +274,7 @@ pub(super) fn extremes(dictionary: &Dictionary, residuals: &Matrix) -> Extremes 
         residuals,
         |_| atoms,
         || (Vec::new(), vec![(f64::NEG_INFINITY, usize::MAX); atoms]),
-        |(points, of_atoms): &mut (Vec<(usize, f64)>, Vec<(f64, usize)>), tile| {
+        |(points, of_atoms): &mut Found, tile| {
             for (i, products) in tile.columns() {
                 let mut largest = f64::NEG_INFINITY;
                 for (best, &c) in of_atoms[tile.left()].iter_mut().zip(products) {
@@ -294,7 +303,7 @@ pub(super) fn extremes(dictionary: &Dictionary, residuals: &Matrix) -> Extremes 
     Extremes { of_points, of_atoms }
 }
 
-/// What [`min`] is for: a share of a total that may be 0.
+/// A share of a total that may be 0.
 pub(super) fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { min(part / whole, f64::INFINITY) } else { 0.0 }
+    if whole > 0.0 { part / whole } else { 0.0 }
 }

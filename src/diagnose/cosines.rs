@@ -99,7 +99,9 @@ pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64) -> Cosines {
     let State { nearest, opposite, mut close, mut antipodal } = state;
     let order = |sign: f64| {
         move |l: &Pair, r: &Pair| {
-            (sign * r.cosine).total_cmp(&(sign * l.cosine)).then((l.first, l.second).cmp(&(r.first, r.second)))
+            (sign * r.cosine)
+                .total_cmp(&(sign * l.cosine))
+                .then((l.first, l.second).cmp(&(r.first, r.second)))
         }
     };
     close.sort_by(order(1.0));

@@ -83,9 +83,13 @@ pub(super) fn hierarchy(
 ) -> Hierarchy {
     let codes = scene.point.codes();
     let pairs = pairs(codes, scene.rows, thresholds.min_uses, thresholds.nested);
-    let mut nested: Vec<Nested> = pairs.par_iter().map(|&(l, j, together)| judge(scene, l, j, together)).collect();
+    let mut nested: Vec<Nested> =
+        pairs.par_iter().map(|&(l, j, together)| judge(scene, l, j, together)).collect();
     nested.sort_by(|l, r| {
-        r.share.total_cmp(&l.share).then(r.child_uses.cmp(&l.child_uses)).then((l.child, l.parent).cmp(&(r.child, r.parent)))
+        r.share
+            .total_cmp(&l.share)
+            .then(r.child_uses.cmp(&l.child_uses))
+            .then((l.child, l.parent).cmp(&(r.child, r.parent)))
     });
     let mut absorbed: Vec<Absorbed> = close
         .par_iter()
@@ -93,9 +97,13 @@ pub(super) fn hierarchy(
         .filter_map(|pair| absorption(scene, pair, thresholds))
         .collect();
     absorbed.sort_by(|l, r| {
-        r.would_fire.total_cmp(&l.would_fire).then(r.child_uses.cmp(&l.child_uses)).then((l.child, l.parent).cmp(&(r.child, r.parent)))
+        r.would_fire
+            .total_cmp(&l.would_fire)
+            .then(r.child_uses.cmp(&l.child_uses))
+            .then((l.child, l.parent).cmp(&(r.child, r.parent)))
     });
-    let exact = |codes: &Codes, rows: &[Row]| super::hierarchy::pairs(codes, rows, thresholds.min_uses, 1.0).len();
+    let exact =
+        |codes: &Codes, rows: &[Row]| super::hierarchy::pairs(codes, rows, thresholds.min_uses, 1.0).len();
     Hierarchy {
         exactly_nested: exact(codes, scene.rows),
         exactly_nested_given: given.map(|codes| exact(codes, &codes.rows())),
@@ -149,7 +157,8 @@ fn judge(scene: &Scene<'_>, child: usize, parent: usize, together: usize) -> Nes
     let (dl, dj) = (scene.atom(child), scene.atom(parent));
     let (rows, lambda, weights) = (scene.rows, scene.lambda, scene.weights());
     let other = lookup(&rows[child], &rows[parent]);
-    let slack = other.iter().zip(&rows[child].values).filter_map(|(o, z)| o.map(|o| o / z)).fold(f64::INFINITY, min);
+    let slack =
+        other.iter().zip(&rows[child].values).filter_map(|(o, z)| o.map(|o| o / z)).fold(f64::INFINITY, min);
     let slack = if slack.is_finite() { slack } else { 0.0 };
     let mut moved = dl.to_vec();
     axpy(slack, dj, &mut moved);

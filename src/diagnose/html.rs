@@ -86,8 +86,11 @@ fn label(value: f64) -> String {
     }
 }
 
+/// A name, a colour and dots.
+type Series = (&'static str, &'static str, Vec<(f64, f64)>);
+
 /// Dots of several colours.
-fn scatter(title: &str, x: &Axis, y: &Axis, series: &[(&str, &str, Vec<(f64, f64)>)]) -> String {
+fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{title}\" \
          font-family=\"sans-serif\" font-size=\"11\">"
@@ -136,7 +139,10 @@ fn scatter(title: &str, x: &Axis, y: &Axis, series: &[(&str, &str, Vec<(f64, f64
     let mut corner = LEFT + w;
     for (name, colour, dots) in series.iter().rev() {
         if !name.is_empty() {
-            let _ = write!(svg, "<text x=\"{corner:.1}\" y=\"16\" fill=\"{colour}\" text-anchor=\"end\">{name}</text>");
+            let _ = write!(
+                svg,
+                "<text x=\"{corner:.1}\" y=\"16\" fill=\"{colour}\" text-anchor=\"end\">{name}</text>"
+            );
             #[expect(clippy::cast_precision_loss, reason = "a short word")]
             let width = name.len() as f64 * 6.5 + 8.0;
             corner -= width;
@@ -202,9 +208,14 @@ impl Diagnosis {
             let Some(s) = s else { return Vec::new() };
             // Below this share of the largest an eigenvalue is rounding.
             let floor = s.eigenvalues.first().map_or(0.0, |e| 1e-12 * e);
-            s.eigenvalues.iter().enumerate().filter(|(_, e)| **e > floor).map(|(k, &e)| ((k + 1) as f64, e)).collect()
+            s.eigenvalues
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| **e > floor)
+                .map(|(k, &e)| ((k + 1) as f64, e))
+                .collect()
         };
-        let series: Vec<(&str, &str, Vec<(f64, f64)>)> =
+        let series: Vec<Series> =
             lines.into_iter().filter(|(_, _, s)| s.is_some()).map(|(n, c, s)| (n, c, dots(s))).collect();
         let all = || series.iter().flat_map(|(_, _, d)| d.iter());
         let x = Axis::around("rank", true, all().map(|d| d.0));
@@ -232,7 +243,8 @@ impl Diagnosis {
             "An atom of an optimal dictionary is the direction of its code-weighted mean residual, of length lambda (stationarity).",
             &["atom", "violation", "turn (degrees)", "gain", "towards", "cosine"],
             self.dictionary.atoms.iter().take(listed).map(|a| {
-                let (to, c) = a.towards.map_or((String::new(), String::new()), |(l, c)| (l.to_string(), n(c)));
+                let (to, c) =
+                    a.towards.map_or((String::new(), String::new()), |(l, c)| (l.to_string(), n(c)));
                 vec![a.atom.to_string(), n(a.violation), n(a.turn), e(a.gain), to, c]
             }),
         );
@@ -338,7 +350,7 @@ fn section(
     let cells = |tag: &str, row: &[&str]| {
         row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
     };
-    let _ = write!(page, "<table><tr>{}</tr>\n", cells("th", header));
+    let _ = writeln!(page, "<table><tr>{}</tr>", cells("th", header));
     for row in &rows {
         let row: Vec<&str> = row.iter().map(String::as_str).collect();
         let _ = writeln!(page, "<tr>{}</tr>", cells("td", &row));

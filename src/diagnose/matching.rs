@@ -57,7 +57,9 @@ pub enum CompareError {
         right: usize,
     },
     /// The assignment holds all cosines, and there are more than allowed.
-    #[error("{left} × {right} cosines are more than the {limit} allowed: raise the limit if the memory is there")]
+    #[error(
+        "{left} × {right} cosines are more than the {limit} allowed: raise the limit if the memory is there"
+    )]
     TooMany {
         /// Atoms on the left.
         left: usize,
@@ -96,7 +98,11 @@ pub fn compare(
         .enumerate()
         .map(|(few, many)| {
             let cosine = cosines.get(many, few);
-            if swapped { Matched { left: many, right: few, cosine } } else { Matched { left: few, right: many, cosine } }
+            if swapped {
+                Matched { left: many, right: few, cosine }
+            } else {
+                Matched { left: few, right: many, cosine }
+            }
         })
         .collect();
     pairs.sort_by_key(|p| p.left);
@@ -221,7 +227,9 @@ mod tests {
             for levels in [2, 5, 1000] {
                 for _ in 0..20 {
                     let gains = Matrix::from_fn(rows, columns, |_, _| {
-                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        state = state
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1_442_695_040_888_963_407);
                         let level = u32::try_from((state >> 33) % levels).expect("small");
                         f64::from(level) - 1.0
                     });

@@ -389,7 +389,11 @@ pub fn diagnose(
     let given = given
         .map(|codes| Factorization::new(dictionary.clone(), codes.clone(), centre.clone()))
         .transpose()?;
-    let zero = Factorization::new(dictionary.clone(), Codes::zeros(dictionary.len(), problem.len()), centre.clone())?;
+    let zero = Factorization::new(
+        dictionary.clone(),
+        Codes::zeros(dictionary.len(), problem.len()),
+        centre.clone(),
+    )?;
     objective::check_shapes(problem, given.as_ref().unwrap_or(&zero))?;
     // What is coded: the data less the centre.
     let inputs = objective::residuals(problem.data(), &zero);
@@ -414,7 +418,11 @@ pub fn diagnose(
         None => (None, None),
     };
 
-    let cosines = cosines(dictionary, crate::num::min(thresholds.absorption, thresholds.duplicate), thresholds.antipodal);
+    let cosines = cosines(
+        dictionary,
+        crate::num::min(thresholds.absorption, thresholds.duplicate),
+        thresholds.antipodal,
+    );
     let splitting = splitting::splitting(&scene, &cosines.close, thresholds);
     let codes = codes_report(&scene, &coded, &extremes, given_part.as_ref());
     let dictionary_part = dictionary_report(&scene, &codes.exact, &inputs, &cosines, thresholds)?;

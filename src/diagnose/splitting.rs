@@ -81,9 +81,7 @@ fn split(scene: &Scene<'_>, k: usize) -> Split {
     // What the atom, and a pair in its place, lower the objective by at its points.
     let now: f64 = row
         .iter()
-        .map(|(i, z)| {
-            scene.weights()[i] * z * (dot(atom, scene.residuals.col(i)) + 0.5 * z - scene.lambda)
-        })
+        .map(|(i, z)| scene.weights()[i] * z * (dot(atom, scene.residuals.col(i)) + 0.5 * z - scene.lambda))
         .sum();
     let value = |pair: &[Vec<f64>; 2]| -> f64 {
         let along = [dot(&pair[0], atom), dot(&pair[1], atom)];

@@ -76,13 +76,13 @@ pub(super) fn name_moves(scene: &Scene<'_>, states: &mut [AtomState], order: &[u
             let along = dot(atom, &step);
             axpy(-along, atom, &mut step);
             let length = norm(&step);
-            let best = (0..scene.rows.len()).filter(|&l| l != k).map(|l| (l, dot(scene.atom(l), &step) / length)).fold(
-                None,
-                |best: Option<(usize, f64)>, (l, c)| match best {
+            let best = (0..scene.rows.len())
+                .filter(|&l| l != k)
+                .map(|l| (l, dot(scene.atom(l), &step) / length))
+                .fold(None, |best: Option<(usize, f64)>, (l, c)| match best {
                     Some((_, b)) if c <= b => best,
                     _ => Some((l, c)),
-                },
-            );
+                });
             (at, best.filter(|(_, c)| c.is_finite()))
         })
         .collect();

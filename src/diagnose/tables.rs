@@ -95,7 +95,11 @@ impl Diagnosis {
         ];
         let eigenvalues = spectra.into_iter().filter_map(|(name, s)| Some((name, s.as_ref()?))).flat_map(
             |(spectrum, s)| {
-                s.eigenvalues.iter().enumerate().map(move |(rank, &eigenvalue)| Eigenvalue { spectrum, rank, eigenvalue })
+                s.eigenvalues.iter().enumerate().map(move |(rank, &eigenvalue)| Eigenvalue {
+                    spectrum,
+                    rank,
+                    eigenvalue,
+                })
             },
         );
         let members = self

@@ -16,9 +16,12 @@ impl fmt::Display for Diagnosis {
             self.lambda,
             if self.centered { ", the centre a variable" } else { "" }
         )?;
-        let variance = |c: &CodeSummary| c.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
+        let variance =
+            |c: &CodeSummary| c.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
         writeln!(f, "\ncodes                objective   L0        explained   gap (certified)   atoms used")?;
-        for (name, c) in self.codes.given.iter().map(|c| ("  given", c)).chain([("  exact", &self.codes.exact)]) {
+        for (name, c) in
+            self.codes.given.iter().map(|c| ("  given", c)).chain([("  exact", &self.codes.exact)])
+        {
             writeln!(
                 f,
                 "{name:<20} {:<11.4} {:<9.2} {:<11} {:<17.3e} {}",
@@ -29,7 +32,9 @@ impl fmt::Display for Diagnosis {
                 c.atoms_used
             )?;
         }
-        if let (Some(gap), Some(relative)) = (self.codes.amortisation_gap, self.codes.relative_amortisation_gap) {
+        if let (Some(gap), Some(relative)) =
+            (self.codes.amortisation_gap, self.codes.relative_amortisation_gap)
+        {
             writeln!(f, "  amortisation gap   {gap:.4} ({:.2} % of the objective)", 100.0 * relative)?;
         }
         match self.codes.dead.first() {
@@ -50,7 +55,8 @@ impl fmt::Display for Diagnosis {
             d.median_violation, d.largest_violation, d.median_turn
         )?;
         for a in d.atoms.iter().take(2) {
-            let towards = a.towards.map_or_else(String::new, |(l, c)| format!(", towards atom {l} (cosine {c:.2})"));
+            let towards =
+                a.towards.map_or_else(String::new, |(l, c)| format!(", towards atom {l} (cosine {c:.2})"));
             writeln!(
                 f,
                 "  atom {:<13} turning by {:.2} degrees would gain {:.2e}{towards}",

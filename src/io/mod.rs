@@ -194,7 +194,9 @@ pub enum FileProblem {
     )]
     Pickle,
     /// A folder without weights, or with several safetensors files of unknown names.
-    #[error("expected sae_weights.safetensors, sae.safetensors, ae.safetensors or a single .safetensors file")]
+    #[error(
+        "expected sae_weights.safetensors, sae.safetensors, ae.safetensors or a single .safetensors file"
+    )]
     NoWeights,
     /// A square decoder that nothing orients.
     #[error(

@@ -98,7 +98,9 @@ impl Tensors {
         self.file.read_exact(&mut bytes)?;
         let values: Vec<f64> = bytes.chunks_exact(item).map(decode).collect();
         match values.iter().position(|v| !v.is_finite()) {
-            Some(at) if one_dimension => Err(FileProblem::NotFinite { row: at, column: 0, value: values[at] }),
+            Some(at) if one_dimension => {
+                Err(FileProblem::NotFinite { row: at, column: 0, value: values[at] })
+            }
             Some(at) => {
                 Err(FileProblem::NotFinite { row: at / columns, column: at % columns, value: values[at] })
             }

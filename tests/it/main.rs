@@ -8,6 +8,7 @@ mod certificate;
 mod certify;
 #[cfg(feature = "cli")]
 mod cli;
+mod diagnose;
 mod exact;
 mod gauge;
 #[cfg(feature = "io")]
@@ -16,6 +17,8 @@ mod linalg;
 mod mechanised;
 mod num;
 mod problem;
+#[cfg(feature = "io")]
+mod sae;
 mod solver;
 mod sources;
 mod support;

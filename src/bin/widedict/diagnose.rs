@@ -9,7 +9,7 @@ use widedict::diagnose::{Diagnosis, Thresholds, compare, diagnose};
 use widedict::io::sae::{Atoms, Folded, Folding, Layout, NoEncoder, ReadOptions};
 use widedict::io::{FileError, PointReader, Sae, read_atoms, read_codes, write_json};
 use widedict::problem::{Lambda, Penalty};
-use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop};
+use widedict::{Codes, Dictionary, Factorization, Matrix, Stop};
 
 use crate::args::{AtomsAre, DiagnoseArgs};
 use crate::failure::Failure;
@@ -94,8 +94,7 @@ pub(crate) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let diagnosis = threaded(&args.run, || {
         watch.phase("diagnosing");
         let Subject { dictionary, center, codes, .. } = &subject;
-        let found =
-            diagnose(&problem, dictionary, center.as_deref(), codes.as_ref(), &thresholds, &watch);
+        let found = diagnose(&problem, dictionary, center.as_deref(), codes.as_ref(), &thresholds, &watch);
         let mut found = found.map_err(Failure::from)?;
         if let Some(other) = &other {
             found.comparison = Some(compare(dictionary, other, args.duplicate, args.max_pairs)?);
@@ -134,7 +133,10 @@ fn data(args: &DiagnoseArgs) -> Result<input::Input, Failure> {
     }
     let count = columns.len() / reader.dim();
     let points = Matrix::from_column_major(reader.dim(), count, columns).expect("whole columns");
-    Ok(input::Input { points, name: format!("{}, every {stride}th of {} points", path.display(), reader.len()) })
+    Ok(input::Input {
+        points,
+        name: format!("{}, every {stride}th of {} points", path.display(), reader.len()),
+    })
 }
 
 fn read_options(dim: usize, args: &DiagnoseArgs) -> ReadOptions {
@@ -193,11 +195,8 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, points: &Matrix) -> Result<Subje
     check_dimension(path, atoms.nrows(), atoms.ncols(), points.nrows())?;
     let center = args.center_file.as_deref().map(|file| input::center(file, points.nrows())).transpose()?;
     let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
-    let codes = args
-        .codes
-        .as_deref()
-        .map(|file| read_codes(file, points.ncols(), atoms.ncols()))
-        .transpose()?;
+    let codes =
+        args.codes.as_deref().map(|file| read_codes(file, points.ncols(), atoms.ncols())).transpose()?;
     let none = Codes::zeros(atoms.ncols(), points.ncols());
     let (point, rescaled) =
         Factorization::from_foreign(atoms, codes.clone().unwrap_or(none), None).map_err(named)?;
@@ -230,8 +229,8 @@ fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Dictionary, Fai
     if path.extension().is_some_and(|e| e == "npy") {
         let atoms = read_atoms(path)?;
         check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-        let (dictionary, _) =
-            Dictionary::normalise(atoms).map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })?;
+        let (dictionary, _) = Dictionary::normalise(atoms)
+            .map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })?;
         return Ok(dictionary);
     }
     let sae = Sae::read(path, &read_options(dim, args))?;
@@ -253,7 +252,10 @@ fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, File
     let mut names = report.diagnosis.write_tables(folder.path())?;
     write_json(&folder.path().join("diagnosis.json"), report)?;
     let page = report.diagnosis.html();
-    widedict::io::replace(&folder.path().join("diagnosis.html"), |file| Ok(file.write_all(page.as_bytes())?))?;
+    widedict::io::replace(
+        &folder.path().join("diagnosis.html"),
+        |file| Ok(file.write_all(page.as_bytes())?),
+    )?;
     names.extend(["diagnosis.json", "diagnosis.html"]);
     Ok(names)
 }

@@ -57,7 +57,12 @@ impl Folder {
     }
 
     /// Writes the dictionary in SAELens' layout in `sae/`, where it has atoms.
-    pub(crate) fn write_sae(&self, point: &Factorization, center: &[f64], lambda: f64) -> Result<(), FileError> {
+    pub(crate) fn write_sae(
+        &self,
+        point: &Factorization,
+        center: &[f64],
+        lambda: f64,
+    ) -> Result<(), FileError> {
         if point.dictionary().is_empty() {
             return Ok(());
         }

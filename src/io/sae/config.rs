@@ -74,8 +74,7 @@ impl Config {
 
     fn dictionary_learning(trainer: &Value) -> Result<Self, FileProblem> {
         let architecture = text(trainer, "dict_class")?.unwrap_or("unknown").to_owned();
-        let refusal =
-            (architecture != "AutoEncoder").then(|| NoEncoder::Architecture(architecture.clone()));
+        let refusal = (architecture != "AutoEncoder").then(|| NoEncoder::Architecture(architecture.clone()));
         Ok(Self {
             layout: Layout::DictionaryLearning,
             d_in: count(trainer, "activation_dim")?,

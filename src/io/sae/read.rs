@@ -35,7 +35,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Sae, FileError>
         names.iter().copied().find(|name| tensors.shape(name).is_some())
     };
     let Some(decoder) = pick(&tensors, &DECODERS) else {
-        let problem = FileProblem::MissingTensor { expected: "W_dec or decoder.weight", found: tensors.names() };
+        let problem =
+            FileProblem::MissingTensor { expected: "W_dec or decoder.weight", found: tensors.names() };
         return Err(FileError::new(&weights, problem));
     };
     let encoder = pick(&tensors, &ENCODERS);
@@ -69,7 +70,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Sae, FileError>
         (Some(why), _, _) => Err(why),
         (None, None, _) => Err(NoEncoder::Missing("W_enc")),
         (None, _, None) => Err(NoEncoder::Missing("b_enc")),
-        (None, Some(weight), Some(bias)) => match sizes.orient(tensors.shape(weight), layout.encoder(), None) {
+        (None, Some(weight), Some(bias)) => match sizes.orient(tensors.shape(weight), layout.encoder(), None)
+        {
             Err(FileProblem::Square { .. }) => Err(NoEncoder::Square),
             Err(problem) => return Err(in_tensor(weight, problem)),
             Ok(orientation) => Ok(Encoder {
@@ -95,7 +97,11 @@ fn bare(tensors: &Tensors) -> Option<NoEncoder> {
 fn weights(path: &Path) -> Result<PathBuf, FileError> {
     let metadata = fs::metadata(path).map_err(|e| FileError::new(path, e.into()))?;
     if !metadata.is_dir() {
-        return if pickled(path) { Err(FileError::new(path, FileProblem::Pickle)) } else { Ok(path.to_path_buf()) };
+        return if pickled(path) {
+            Err(FileError::new(path, FileProblem::Pickle))
+        } else {
+            Ok(path.to_path_buf())
+        };
     }
     if let Some(found) = WEIGHTS.iter().map(|name| path.join(name)).find(|p| p.is_file()) {
         return Ok(found);
