@@ -9,14 +9,17 @@ mod certify;
 #[cfg(feature = "cli")]
 mod cli;
 mod exact;
+mod finite;
 mod gauge;
 #[cfg(feature = "io")]
 mod io;
 mod linalg;
 mod mechanised;
 mod num;
+mod path;
 mod problem;
 mod solver;
 mod sources;
 mod support;
 mod traceability;
+mod wide;
