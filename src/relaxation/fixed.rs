@@ -23,13 +23,13 @@ const FIRST_TRIAL: f64 = 0.1;
 
 /// What a success multiplies `c − 1` by. Closer to 1 wastes iterations on trials
 /// that gain little, closer to 0 on trials that fail.
-const NEXT_TRIAL: f64 = 0.4;
+const NEXT_TRIAL: f64 = 0.6;
 
 /// A trial counts as met when κ² − 1 is within this share of c − 1.
 const MET: f64 = 0.02;
 
 /// Iterations a trial may take without lowering κ − 1 by [`NOTICEABLE`] of itself.
-const PATIENCE: usize = 6;
+const PATIENCE: usize = 10;
 const NOTICEABLE: f64 = 0.02;
 
 /// Over-relaxation of the iteration; it converges below 2.
