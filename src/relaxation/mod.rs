@@ -4,5 +4,6 @@
 //! What is found here is a witness; [`certificate`](crate::certificate) proves it.
 
 mod first_order;
+mod fixed;
 
 pub use first_order::{Found, Relaxation};

@@ -10,12 +10,14 @@ mod certify;
 mod cli;
 mod diagnose;
 mod exact;
+mod finite;
 mod gauge;
 #[cfg(feature = "io")]
 mod io;
 mod linalg;
 mod mechanised;
 mod num;
+mod path;
 mod problem;
 #[cfg(feature = "io")]
 mod sae;
@@ -23,3 +25,4 @@ mod solver;
 mod sources;
 mod support;
 mod traceability;
+mod wide;
