@@ -156,23 +156,38 @@ fn unit(mut v: Vec<f64>) -> Option<Vec<f64>> {
     })
 }
 
+/// Length across an atom, as a share of the whole, below which there is only rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// The unit vector along the part of `v` across the atom; `None` where that is rounding.
+/// Projected twice: what is left of a long vector by the first may still lie along.
+pub(super) fn across(mut v: Vec<f64>, atom: &[f64]) -> Option<Vec<f64>> {
+    let whole = norm(&v);
+    for _ in 0..2 {
+        let along = dot(atom, &v);
+        axpy(-along, atom, &mut v);
+    }
+    if norm(&v) > ROUNDING * whole { unit(v) } else { None }
+}
+
 /// A direction of large pressure: from the residual of largest share across the atom,
 /// `v ← Σ w z sign(vᵀr) r`, projected; each step raises the pressure.
 fn direction(scene: &Scene<'_>, row: &Row, atom: &[f64]) -> Vec<f64> {
-    let across = |i: usize| {
-        let mut r = scene.residuals.col(i).to_vec();
-        let along = dot(atom, &r);
-        axpy(-along, atom, &mut r);
-        r
-    };
-    let largest = row.iter().map(|(i, z)| (scene.weights()[i] * z * norm(&across(i)), i)).fold(
-        (0.0, None),
-        |best: (f64, Option<usize>), (size, i)| if size > best.0 { (size, Some(i)) } else { best },
-    );
-    let Some(mut v) = largest.1.and_then(|i| unit(across(i))) else { return vec![0.0; atom.len()] };
+    let none = || vec![0.0; atom.len()];
+    let mut largest = (0.0, None);
+    for (i, z) in row.iter() {
+        let r = scene.residuals.col(i);
+        let along = dot(atom, r);
+        let size = scene.weights()[i] * z * max(norm(r) * norm(r) - along * along, 0.0).sqrt();
+        if size > largest.0 {
+            largest = (size, Some(i));
+        }
+    }
+    let Some(start) = largest.1 else { return none() };
+    let Some(mut v) = across(scene.residuals.col(start).to_vec(), atom) else { return none() };
     let mut last = 0.0;
     for _ in 0..STEPS {
-        let mut sum = vec![0.0; atom.len()];
+        let mut sum = none();
         let mut pressure = 0.0;
         for (i, z) in row.iter() {
             let r = scene.residuals.col(i);
@@ -181,9 +196,7 @@ fn direction(scene: &Scene<'_>, row: &Row, atom: &[f64]) -> Vec<f64> {
             pressure += weight * c.abs();
             axpy(if c < 0.0 { -weight } else { weight }, r, &mut sum);
         }
-        let along = dot(atom, &sum);
-        axpy(-along, atom, &mut sum);
-        match unit(sum) {
+        match across(sum, atom) {
             Some(next) if pressure > last => {
                 last = pressure;
                 v = next;

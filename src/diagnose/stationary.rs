@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Scene;
+use super::{Scene, splitting::across};
 use crate::linalg::{axpy, dot, norm};
 use crate::num::max;
 
@@ -49,13 +49,20 @@ pub(super) fn states(scene: &Scene<'_>) -> Vec<AtomState> {
             let mut target = sum.clone();
             axpy(energy, atom, &mut target);
             let (length, along) = (norm(&target), dot(atom, &target));
-            let across = max(length * length - along * along, 0.0).sqrt();
+            let mut off_axis = target;
+            axpy(-along, atom, &mut off_axis);
+            let sideways = norm(&off_axis);
             AtomState {
                 atom: k,
                 violation: norm(&off) / scale,
                 mean_length: norm(&sum) / scale,
-                turn: across.atan2(along).to_degrees(),
-                gain: max(length - along, 0.0),
+                turn: sideways.atan2(along).to_degrees(),
+                // length − along, without cancellation where they are close.
+                gain: if along > 0.0 {
+                    sideways * sideways / (length + along)
+                } else {
+                    max(length - along, 0.0)
+                },
                 towards: None,
             }
         })
@@ -73,12 +80,10 @@ pub(super) fn name_moves(scene: &Scene<'_>, states: &mut [AtomState], order: &[u
             for (i, z) in scene.rows[k].iter() {
                 axpy(scene.weights()[i] * z, scene.residuals.col(i), &mut step);
             }
-            let along = dot(atom, &step);
-            axpy(-along, atom, &mut step);
-            let length = norm(&step);
+            let Some(step) = across(step, atom) else { return (at, None) };
             let best = (0..scene.rows.len())
                 .filter(|&l| l != k)
-                .map(|l| (l, dot(scene.atom(l), &step) / length))
+                .map(|l| (l, dot(scene.atom(l), &step)))
                 .fold(None, |best: Option<(usize, f64)>, (l, c)| match best {
                     Some((_, b)) if c <= b => best,
                     _ => Some((l, c)),

@@ -48,7 +48,7 @@ fn working_sets_find_the_codes_of_the_coder() {
     }
     // Wider than a tile, with duplicates and opposites.
     let wide = Matrix::from_fn(6, 1500, |j, k| {
-        let k = f64::from(u32::try_from(k % 1200).expect("small"));
+        let k = f64::from(u32::try_from(k % 1200).expect("small")) + 1.0;
         (k * (1.0 + f64::from(u32::try_from(j).expect("small"))) * 0.37).sin()
     });
     let (dictionary, _) = Dictionary::normalise(wide).expect("atoms");
@@ -184,7 +184,8 @@ fn the_pressure_and_the_split_of_the_theorems_example() {
     assert!((split.opening - 0.6).abs() < 1e-9, "the cosine of the two points");
     // At the wide limit there is no pressure.
     let done = run(&problem, &unit(&[vec![1.0, 0.5], vec![1.0, -0.5]]), None);
-    assert!(done.splitting.mean_relative < 1e-14 && done.dictionary.excess.abs() < 1e-15);
+    assert!(done.splitting.mean_relative < 1e-14, "{}", done.splitting.mean_relative);
+    assert!(done.dictionary.excess.abs() < 1e-15, "{}", done.dictionary.excess);
     assert!(done.dictionary.relative_gap < 1e-9 && done.dictionary.largest_violation < 1e-14);
 }
 

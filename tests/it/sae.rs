@@ -491,3 +491,34 @@ fn blocks_are_the_rows_of_the_whole() {
     fs::write(&path, npy("<i8", "False", "(4, 3)", &doubles(&c))).expect("written");
     assert!(matches!(PointReader::open(&path).expect_err("integers").problem, FileProblem::Type { .. }));
 }
+
+/// What `data/README.md` says of the autoencoder that travels with the project.
+#[test]
+fn the_small_autoencoder_of_the_project_is_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let points = read_points(&data.join("tokens_512.npy")).expect("f16");
+    assert_eq!((points.nrows(), points.ncols()), (384, 512));
+    let sae = Sae::read(&data.join("sae_tokens_128"), &ReadOptions::default()).expect("a SAELens folder");
+    assert_eq!((sae.layout(), sae.dim(), sae.atoms()), (Layout::Saelens, 384, 128));
+    let folded = sae.fold().expect("atoms");
+    // f32 rounding of unit atoms.
+    assert!(folded.folding.shortest_atom > 1.0 - 1e-6 && folded.folding.longest_atom < 1.0 + 1e-6);
+    let codes = sae.encode(&points, &folded).expect("a ReLU encoder");
+    assert!((codes.mean_l0() - 7.0039).abs() < 1e-4);
+    let problem = widedict::Problem::builder(points).lambda(0.75).centered(true).build().expect("valid");
+    let thresholds = widedict::diagnose::Thresholds::default();
+    let found = widedict::diagnose::diagnose(
+        &problem,
+        &folded.dictionary,
+        folded.center.as_deref(),
+        Some(&codes),
+        &thresholds,
+        &(),
+    )
+    .expect("a diagnosis");
+    let given = found.codes.given.expect("codes were given");
+    assert!((given.objective - 29.825_663).abs() < 1e-4, "as its training printed: {}", given.objective);
+    let gap = found.codes.amortisation_gap.expect("codes were given");
+    assert!(gap > 0.0 && gap <= given.gap);
+    assert!(found.dictionary.lower_bound < found.codes.exact.objective);
+}

@@ -9,7 +9,7 @@ use crate::participation::Least;
 
 /// Sparse dictionaries with certificates.
 ///
-/// Files are `.npy` (f32 or f64) with a datapoint or an atom a row; codes are
+/// Files are `.npy` (f16, f32 or f64) with a datapoint or an atom a row; codes are
 /// scipy's sparse `.npz`. Exit codes: 0 the run met its tolerance; 1 it did not,
 /// or the certified gap exceeds --require-gap; 2 usage; 3 input or output;
 /// 4 numerical failure.
