@@ -283,7 +283,13 @@ where
         .y_label_area_size(64)
         .build_cartesian_2d(x, low - margin..high + margin)?;
     let name = lines.first().map_or("", |line| line.name);
-    chart.configure_mesh().x_desc(axis).y_desc(name).light_line_style(TRANSPARENT).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc(axis)
+        .y_desc(name)
+        .x_label_formatter(&|v: &f64| tick(*v))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
     for line in lines {
         let style = ShapeStyle::from(line.colour).stroke_width(2);
         let colour = line.colour;
@@ -299,6 +305,15 @@ where
         chart.configure_series_labels().background_style(WHITE.mix(0.8)).draw()?;
     }
     Ok(())
+}
+
+/// A tick's number without the noise of its last digits.
+fn tick(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 {
+        return format!("{value:.1e}");
+    }
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// `share` of `full` pixels, at least one.
