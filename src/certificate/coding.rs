@@ -91,15 +91,11 @@ fn polar(problem: &Problem, point: &Factorization, dual: &Matrix) -> Option<Uppe
             .collect();
         // γ = 0, and an upper bound for every γ because the gauge grows with it.
         let largest = products.iter().map(|c| c.hi).fold(0.0, max);
-        let radial =
-            if lambda.lo > 0.0 { Interval::point(largest).div(lambda).hi } else { f64::INFINITY };
+        let radial = if lambda.lo > 0.0 { Interval::point(largest).div(lambda).hi } else { f64::INFINITY };
         let priced = if gamma.lo > 0.0 {
             // The dual form of the polar bounds it at every τ ≥ 0.
-            let whitened: Vec<f64> = products
-                .iter()
-                .zip(data.sqrt_weights())
-                .map(|(c, a)| 0.5 * (c.lo + c.hi) * a)
-                .collect();
+            let whitened: Vec<f64> =
+                products.iter().zip(data.sqrt_weights()).map(|(c, a)| 0.5 * (c.lo + c.hi) * a).collect();
             let found = gauge.polar(&whitened, &mut vec![0.0; whitened.len()]).tau;
             let tau = if lambda.lo > 0.0 && found > 0.0 { found } else { 0.0 };
             let mut sum = zero;

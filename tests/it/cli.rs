@@ -260,9 +260,7 @@ fn usage_errors_are_2() {
 fn what_is_not_there_yet_says_so() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &points());
-    for option in
-        ["--method conic", "--method sdp", "--bound sdp", "--width 7", "--restarts 3", "--participation auto"]
-    {
+    for option in ["--method sdp", "--bound sdp", "--width 7", "--restarts 3", "--participation auto"] {
         let output = run(&format!("solve --data {{}} --lambda 1 --gamma 1 {option}"), &[&x]);
         let named = option.split(' ').next().unwrap();
         fails(&output, 2, &["not available in this build", named]);
@@ -640,4 +638,26 @@ fn an_interrupt_returns_the_best_point_so_far() {
     let row = object(&output);
     assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"cancelled".into()));
     assert!(out.join("certificate.json").is_file());
+}
+
+#[cfg(feature = "conic")]
+#[test]
+fn the_conic_method_agrees_with_the_proximal_one() {
+    let bench = Bench::new();
+    let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
+    let answer = |method: &str| {
+        let line = format!(
+            "solve --data {{}} --lambda 0.1 --gamma 0.1 --method {method} --tolerance 1e-6 --bound exact --json --quiet"
+        );
+        let output = run(&line, &[&data]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        object(&output)
+    };
+    let (conic, proximal) = (answer("conic"), answer("proximal"));
+    assert_eq!(conic["method"], "conic");
+    let number = |row: &Value, key: &str| row[key].as_f64().expect("a number");
+    let gaps: f64 =
+        [&conic, &proximal].iter().map(|row| number(row, "relative_gap") * number(row, "objective")).sum();
+    assert!((number(&conic, "objective") - number(&proximal, "objective")).abs() <= gaps + 1e-15);
+    assert!(number(&conic, "relative_gap") <= 1e-6);
 }

@@ -8,6 +8,8 @@ mod certificate;
 mod certify;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "conic")]
+mod conic;
 mod exact;
 mod gauge;
 #[cfg(feature = "io")]

@@ -203,7 +203,7 @@ pub(crate) enum Method {
     Auto,
     /// Column generation with a first-order master
     Proximal,
-    /// Column generation with a conic master (not available in this build)
+    /// Column generation with a conic master: interior points, up to some hundred datapoints
     Conic,
     /// Conic, then the semidefinite bound (not available in this build)
     Sdp,

@@ -22,6 +22,8 @@ use crate::{Outcome, input};
 enum Solver {
     ClosedForm,
     Proximal,
+    #[cfg(feature = "conic")]
+    Conic,
 }
 
 impl Solver {
@@ -29,6 +31,8 @@ impl Solver {
         match self {
             Self::ClosedForm => "closed-form",
             Self::Proximal => "proximal",
+            #[cfg(feature = "conic")]
+            Self::Conic => "conic",
         }
     }
 }
@@ -57,7 +61,10 @@ impl Job {
             (Method::Auto | Method::ClosedForm, true) => Solver::ClosedForm,
             (Method::ClosedForm, false) => return Err(Failure::ClosedForm { gamma: args.gamma }),
             (Method::Auto, false) | (Method::Proximal, _) => Solver::Proximal,
-            (Method::Conic, _) => return Err(Failure::Unavailable("--method conic")),
+            #[cfg(feature = "conic")]
+            (Method::Conic, _) => Solver::Conic,
+            #[cfg(not(feature = "conic"))]
+            (Method::Conic, _) => return Err(Failure::Unavailable("--method conic (feature conic)")),
             (Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp")),
         };
         let bounding = Bounding::new(args.bound)?;
@@ -125,11 +132,15 @@ fn solve(
     args: &SolveArgs,
     watch: &Watch,
 ) -> Result<(Certified<Factorization>, Witness, Run), Failure> {
+    let generation =
+        ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
     let solved = match job.solver {
         Solver::ClosedForm => closed_form(problem, watch),
-        Solver::Proximal => {
-            ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..Default::default() }
-                .solve_observed(problem, watch)
+        Solver::Proximal => generation.solve_observed(problem, watch),
+        #[cfg(feature = "conic")]
+        Solver::Conic => {
+            let master = widedict::master::Method::Conic(widedict::master::Conic::default());
+            ColumnGeneration { master, ..generation }.solve_observed(problem, watch)
         }
     };
     let solving = watch.elapsed();

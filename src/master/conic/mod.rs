@@ -1,0 +1,230 @@
+//! The conic master: codes over a fixed dictionary by clarabel, an interior-point
+//! method, as a quadratic programme with second-order cones.
+//!
+//! A second way to the same optimum that shares no iteration with the first-order
+//! master. In three steps: [`lower`] writes the programme, [`status`] says what a run
+//! of clarabel is worth, [`lift`] turns its answer into codes and a dual point, which
+//! the certificate checks as anybody else's.
+//!
+//! # Accuracy
+//! On data of ordinary size the certified gap of the codes for their dictionary
+//! ([`Coding`](crate::certificate::Coding)) is 1e-8 or less of the objective. What
+//! limits it is the conditioning of the programme: weights, or λ and γ, many decades
+//! apart, nearly equal atoms, and in general the square root of the rounding unit
+//! that a factorised quasi-definite system resolves. Whatever is left shows in the
+//! gap, which is computed from the point.
+
+mod lift;
+mod location;
+mod lower;
+pub(crate) mod program;
+mod status;
+
+use std::ops::ControlFlow;
+
+use super::{Atom, Coded, Effort, Master, Point};
+use crate::atoms::Dictionary;
+use crate::linalg::{Matrix, correlate};
+use crate::observer::{Interrupt, Observer, Stop};
+use crate::problem::Problem;
+use crate::solution::SolveError;
+
+use lower::Layout;
+use program::Accuracy;
+
+/// Relative improvement of an alternation below which a descent stops, when the
+/// caller asks for less: the accuracy of a conic solve.
+const RESOLUTION: f64 = 1e-13;
+
+/// Alternations of codes and directions in one descent at most. A conic solve costs
+/// a hundred sweeps of directions; the oracle's new atoms gain more than a tenth.
+const ALTERNATIONS: usize = 4;
+
+/// Sweeps over the directions between two conic solves: cheap, and after ten they
+/// have settled for the codes as they are.
+const TURNS: usize = 10;
+
+/// MiB as bytes.
+const MIB: u64 = 1 << 20;
+
+/// The conic master and its limits.
+///
+/// # Examples
+/// ```
+/// use widedict::certificate::Coding;
+/// use widedict::master::Conic;
+/// use widedict::{Dictionary, Matrix, Problem};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.0], [0.0, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
+/// let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let coded = Conic::default().codes(&problem, &dictionary, &())?;
+/// let proved = Coding::new(&problem, &coded.point, coded.dual.as_ref())?;
+/// assert!(proved.relative_gap() <= 1e-8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conic {
+    /// Accuracy asked of clarabel, relative to ½‖X̃‖². It stops where it gets no
+    /// further, so asking for too much costs a few iterations and nothing else.
+    pub tolerance: f64,
+    /// Most interior-point iterations of one solve.
+    pub iterations: u32,
+    /// Most memory, by estimate, that the factorisation of one programme may take.
+    /// It also keeps an iteration, which cannot be interrupted, to some seconds.
+    pub max_mib: u64,
+}
+
+impl Default for Conic {
+    /// 1e-11 is near what the factorisation resolves; most solves take 10 to 30
+    /// iterations. 512 MiB are some thousand datapoints with fifty atoms.
+    fn default() -> Self {
+        Self { tolerance: 1e-11, iterations: 100, max_mib: 512 }
+    }
+}
+
+/// What one solve says beside the codes it left in the point.
+struct Recoded {
+    dual: Option<Matrix>,
+    stop: Stop,
+    iterations: usize,
+}
+
+impl Conic {
+    /// Optimal codes (and centre) over a dictionary that stays as it is.
+    ///
+    /// # Errors
+    /// [`SolveError::Setting`], [`SolveError::TooLarge`] before anything is built,
+    /// [`SolveError::Conic`] where clarabel leaves nothing, [`SolveError::Breakdown`]
+    /// where the dictionary does not fit the problem.
+    pub fn codes(
+        &self,
+        problem: &Problem,
+        dictionary: &Dictionary,
+        observer: &dyn Observer,
+    ) -> Result<Coded, SolveError> {
+        let mut point = Point::with_dictionary(problem, dictionary)?;
+        let recoded = self.recode(&mut point, observer)?;
+        Ok(Coded {
+            point: point.factorization()?,
+            dual: recoded.dual,
+            stop: recoded.stop,
+            iterations: recoded.iterations,
+        })
+    }
+
+    /// Refuses settings out of range.
+    pub(crate) fn check(&self) -> Result<(), SolveError> {
+        if self.tolerance.is_finite() && self.tolerance > 0.0 {
+            return Ok(());
+        }
+        Err(SolveError::Setting {
+            name: "the conic tolerance",
+            needs: "a positive number",
+            value: self.tolerance,
+        })
+    }
+
+    /// Refuses a programme by its size, before it is built.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate; casts saturate"
+    )]
+    fn check_size(
+        &self,
+        bytes: f64,
+        programme: &'static str,
+        instead: &'static str,
+    ) -> Result<(), SolveError> {
+        if bytes <= self.max_mib.saturating_mul(MIB) as f64 {
+            return Ok(());
+        }
+        let needed_mib = (bytes / MIB as f64).ceil() as u64;
+        Err(SolveError::TooLarge { programme, needed_mib, limit_mib: self.max_mib, instead })
+    }
+
+    /// Optimal codes and centre for the point's atoms, kept if the objective is no
+    /// higher.
+    fn recode(&self, point: &mut Point<'_>, observer: &dyn Observer) -> Result<Recoded, SolveError> {
+        self.check()?;
+        let nothing = Recoded { dual: None, stop: Stop::ToleranceMet, iterations: 0 };
+        if point.atoms.is_empty() || zero_is_optimal(point) {
+            let rows = vec![Default::default(); point.atoms.len()];
+            point.set_rows(rows);
+            return Ok(nothing);
+        }
+        let layout = Layout::new(point.problem, point.atoms.len());
+        self.check_size(layout.bytes(), "conic programme", "proximal method (--method proximal)")?;
+        let scale = lower::scale(point.problem);
+        let directions: Vec<&[f64]> = point.atoms.iter().map(|a| a.direction.as_slice()).collect();
+        let directions = Matrix::from_columns(point.problem.dim(), &directions);
+        let program = lower::program(point.problem, &directions, &layout, scale);
+        let accuracy = Accuracy { tolerance: self.tolerance, iterations: self.iterations };
+        let raw = program.solve(accuracy, observer)?;
+        let before = point.snapshot();
+        let objective = point.objective();
+        let codes = lift::codes(&raw, &layout, scale);
+        if !(lift::set_cleaned(point, &codes) <= objective) {
+            point.restore(&before);
+        }
+        let dual = lift::dual(point.problem, &directions, &raw, &layout, scale);
+        Ok(Recoded { dual: Some(dual), stop: raw.stop, iterations: raw.iterations })
+    }
+
+    /// [`Master::descend`], which says what it does.
+    fn alternate(
+        &self,
+        point: &mut Point<'_>,
+        effort: Effort,
+        observer: &dyn Observer,
+    ) -> Result<(usize, ControlFlow<Interrupt>), SolveError> {
+        let mut last = f64::INFINITY;
+        for made in 1..=effort.sweeps.min(ALTERNATIONS) {
+            if let ControlFlow::Break(interrupt) = observer.poll() {
+                return Ok((made - 1, ControlFlow::Break(interrupt)));
+            }
+            match self.recode(point, observer)?.stop {
+                Stop::TimeLimit => return Ok((made, ControlFlow::Break(Interrupt::TimeLimit))),
+                Stop::Cancelled => return Ok((made, ControlFlow::Break(Interrupt::Cancelled))),
+                Stop::ToleranceMet | Stop::IterationLimit | Stop::Stalled => {}
+            }
+            let objective = point.objective();
+            let enough = crate::num::max(effort.decrease, RESOLUTION * objective);
+            if last - objective <= enough || made == effort.sweeps.min(ALTERNATIONS) {
+                return Ok((made, ControlFlow::Continue(())));
+            }
+            last = objective;
+            for _ in 0..TURNS {
+                for k in 0..point.atoms.len() {
+                    point.turn(k);
+                }
+            }
+            point.refresh();
+        }
+        Ok((effort.sweeps, ControlFlow::Continue(())))
+    }
+}
+
+impl Master for Conic {
+    /// The conic solver may break down, or refuse the size.
+    type Descended = Result<(usize, ControlFlow<Interrupt>), SolveError>;
+
+    /// Codes by clarabel for the directions, then the best directions for the codes,
+    /// in turn.
+    fn descend(&self, point: &mut Point<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
+        self.alternate(point, effort, observer)
+    }
+}
+
+/// Whether no code at all is optimal: `g°(R̃ᵀd_k) ≤ 1` at the residual of Z = 0.
+fn zero_is_optimal(point: &mut Point<'_>) -> bool {
+    let mut bare = Point::new(point.problem);
+    let residual = bare.residual();
+    let mut v = vec![0.0; point.problem.len()];
+    let mut z = v.clone();
+    point.atoms.iter().all(|Atom { direction, .. }| {
+        correlate(residual, direction, &mut v);
+        point.gauge.polar(&v, &mut z).value <= 1.0
+    })
+}
