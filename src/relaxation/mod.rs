@@ -3,6 +3,10 @@
 //!
 //! What is found here is a witness; [`certificate`](crate::certificate) proves it.
 
+#[cfg(feature = "sdp")]
+mod conic;
 mod first_order;
 
+#[cfg(feature = "sdp")]
+pub use conic::{Relaxed, Semidefinite};
 pub use first_order::{Found, Relaxation};

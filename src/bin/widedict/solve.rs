@@ -9,7 +9,7 @@ use widedict::{
     Certified, ColumnGeneration, Factorization, Problem, Solution, SolveError, Stop, Witness, plot, wide,
 };
 
-use crate::args::{Method, SolveArgs};
+use crate::args::{BoundChoice, Method, SolveArgs};
 use crate::bounding::Bounding;
 use crate::failure::Failure;
 use crate::output::{self, Folder};
@@ -24,6 +24,9 @@ enum Solver {
     Proximal,
     #[cfg(feature = "conic")]
     Conic,
+    /// Conic, then the semidefinite bound.
+    #[cfg(feature = "sdp")]
+    Sdp,
 }
 
 impl Solver {
@@ -33,6 +36,8 @@ impl Solver {
             Self::Proximal => "proximal",
             #[cfg(feature = "conic")]
             Self::Conic => "conic",
+            #[cfg(feature = "sdp")]
+            Self::Sdp => "sdp",
         }
     }
 }
@@ -65,9 +70,16 @@ impl Job {
             (Method::Conic, _) => Solver::Conic,
             #[cfg(not(feature = "conic"))]
             (Method::Conic, _) => return Err(Failure::Unavailable("--method conic (feature conic)")),
-            (Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp")),
+            #[cfg(feature = "sdp")]
+            (Method::Sdp, _) => Solver::Sdp,
+            #[cfg(not(feature = "sdp"))]
+            (Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp (feature sdp)")),
         };
-        let bounding = Bounding::new(args.bound)?;
+        let bound = match (args.method, args.bound) {
+            (Method::Sdp, BoundChoice::Auto) => BoundChoice::Sdp,
+            (_, bound) => bound,
+        };
+        let bounding = Bounding::new(bound)?;
         let options = Options { tolerance: args.tolerance, bounds: bounding.bounds, ..Options::default() };
         Ok(Self { solver, penalty, bounding, options })
     }
@@ -82,6 +94,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     let data_name = data.name.clone();
     let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
 
+    job.bounding.check(&problem)?;
     job.options.exact = job.bounding.exact(&problem);
     let watch = Watch::start(&args.run);
     let (solved, witness, run) = match args.run.threads {
@@ -138,10 +151,9 @@ fn solve(
         Solver::ClosedForm => closed_form(problem, watch),
         Solver::Proximal => generation.solve_observed(problem, watch),
         #[cfg(feature = "conic")]
-        Solver::Conic => {
-            let master = widedict::master::Method::Conic(widedict::master::Conic::default());
-            ColumnGeneration { master, ..generation }.solve_observed(problem, watch)
-        }
+        Solver::Conic => conic(generation, problem, watch),
+        #[cfg(feature = "sdp")]
+        Solver::Sdp => conic(generation, problem, watch),
     };
     let solving = watch.elapsed();
     let certified = solved.map_err(Failure::from).and_then(|solution| {
@@ -157,6 +169,16 @@ fn solve(
         witness,
         Run { width: None, method: job.solver.name(), seed: args.seed, stop, solving, certifying },
     ))
+}
+
+#[cfg(feature = "conic")]
+fn conic(
+    generation: ColumnGeneration,
+    problem: &Problem,
+    watch: &Watch,
+) -> Result<Solution<Factorization>, SolveError> {
+    let master = widedict::master::Method::Conic(widedict::master::Conic::default());
+    ColumnGeneration { master, ..generation }.solve_observed(problem, watch)
 }
 
 fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution<Factorization>, SolveError> {
@@ -188,7 +210,7 @@ fn certified(
     }
     if gap > job.options.tolerance {
         witness.split =
-            job.bounding.split(problem, certified.solution(), job.options.tolerance, &args.run, watch);
+            job.bounding.split(problem, certified.solution(), job.options.tolerance, &args.run, watch)?;
     }
     let certified = certify_observed(problem, certified.into_parts().0, &witness, &job.options, watch)?;
     Ok((certified, witness))

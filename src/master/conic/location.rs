@@ -9,7 +9,7 @@
 use clarabel::solver::SupportedConeT;
 
 use super::Conic;
-use super::program::{Accuracy, Columns};
+use super::program::{Accuracy, Columns, check_size};
 use crate::linalg::{Matrix, axpy, norm};
 use crate::num::max;
 use crate::observer::Observer;
@@ -37,7 +37,7 @@ impl Conic {
             return Err(SolveError::Setting { name: "lambda", needs: "a positive number", value: lambda });
         }
         let (dim, len) = (data.dim(), data.len());
-        self.check_size(bytes(dim, len), "conic programme of the centre", "first-order location")?;
+        check_size(self.max_mib, bytes(dim, len), "conic programme of the centre", "first-order location")?;
         // Distances from the mean, in units of the largest.
         let mean = data.mean();
         let mut points = data.points().clone();

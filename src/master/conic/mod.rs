@@ -25,27 +25,33 @@ use std::ops::ControlFlow;
 use super::{Atom, Coded, Effort, Master, Point};
 use crate::atoms::Dictionary;
 use crate::linalg::{Matrix, correlate};
+use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::SolveError;
 
 use lower::Layout;
-use program::Accuracy;
+use program::{Accuracy, check_size};
 
 /// Relative improvement of an alternation below which a descent stops, when the
 /// caller asks for less: the accuracy of a conic solve.
 const RESOLUTION: f64 = 1e-13;
 
 /// Alternations of codes and directions in one descent at most. A conic solve costs
-/// a hundred sweeps of directions; the oracle's new atoms gain more than a tenth.
-const ALTERNATIONS: usize = 4;
+/// hundreds of sweeps over directions; the oracle's new atoms gain more than a third
+/// alternation does.
+const ALTERNATIONS: usize = 2;
+
+/// Share of the decrease a descent asks for to which its conic solves are accurate.
+/// At 1 they would stop as early as the descent may; 0.01 costs a few iterations.
+const ACCURACY_SHARE: f64 = 0.03;
+
+/// The coarsest a conic solve may be.
+const COARSE: f64 = 1e-6;
 
 /// Sweeps over the directions between two conic solves: cheap, and after ten they
 /// have settled for the codes as they are.
 const TURNS: usize = 10;
-
-/// MiB as bytes.
-const MIB: u64 = 1 << 20;
 
 /// The conic master and its limits.
 ///
@@ -75,10 +81,10 @@ pub struct Conic {
 }
 
 impl Default for Conic {
-    /// 1e-11 is near what the factorisation resolves; most solves take 10 to 30
+    /// 1e-9 is near what the factorisation resolves; most solves take 10 to 30
     /// iterations. 512 MiB are some thousand datapoints with fifty atoms.
     fn default() -> Self {
-        Self { tolerance: 1e-11, iterations: 100, max_mib: 512 }
+        Self { tolerance: 1e-9, iterations: 100, max_mib: 512 }
     }
 }
 
@@ -103,7 +109,7 @@ impl Conic {
         observer: &dyn Observer,
     ) -> Result<Coded, SolveError> {
         let mut point = Point::with_dictionary(problem, dictionary)?;
-        let recoded = self.recode(&mut point, observer)?;
+        let recoded = self.recode(&mut point, self.tolerance, observer)?;
         Ok(Coded {
             point: point.factorization()?,
             dual: recoded.dual,
@@ -124,29 +130,14 @@ impl Conic {
         })
     }
 
-    /// Refuses a programme by its size, before it is built.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate; casts saturate"
-    )]
-    fn check_size(
-        &self,
-        bytes: f64,
-        programme: &'static str,
-        instead: &'static str,
-    ) -> Result<(), SolveError> {
-        if bytes <= self.max_mib.saturating_mul(MIB) as f64 {
-            return Ok(());
-        }
-        let needed_mib = (bytes / MIB as f64).ceil() as u64;
-        Err(SolveError::TooLarge { programme, needed_mib, limit_mib: self.max_mib, instead })
-    }
-
     /// Optimal codes and centre for the point's atoms, kept if the objective is no
     /// higher.
-    fn recode(&self, point: &mut Point<'_>, observer: &dyn Observer) -> Result<Recoded, SolveError> {
+    fn recode(
+        &self,
+        point: &mut Point<'_>,
+        tolerance: f64,
+        observer: &dyn Observer,
+    ) -> Result<Recoded, SolveError> {
         self.check()?;
         let nothing = Recoded { dual: None, stop: Stop::ToleranceMet, iterations: 0 };
         if point.atoms.is_empty() || zero_is_optimal(point) {
@@ -155,12 +146,12 @@ impl Conic {
             return Ok(nothing);
         }
         let layout = Layout::new(point.problem, point.atoms.len());
-        self.check_size(layout.bytes(), "conic programme", "proximal method (--method proximal)")?;
+        check_size(self.max_mib, layout.bytes(), "conic programme", "proximal method (--method proximal)")?;
         let scale = lower::scale(point.problem);
         let directions: Vec<&[f64]> = point.atoms.iter().map(|a| a.direction.as_slice()).collect();
         let directions = Matrix::from_columns(point.problem.dim(), &directions);
         let program = lower::program(point.problem, &directions, &layout, scale);
-        let accuracy = Accuracy { tolerance: self.tolerance, iterations: self.iterations };
+        let accuracy = Accuracy { tolerance, iterations: self.iterations };
         let raw = program.solve(accuracy, observer)?;
         let before = point.snapshot();
         let objective = point.objective();
@@ -180,17 +171,20 @@ impl Conic {
         observer: &dyn Observer,
     ) -> Result<(usize, ControlFlow<Interrupt>), SolveError> {
         let mut last = f64::INFINITY;
+        let scale = lower::scale(point.problem);
+        let tolerance = max(self.tolerance, ACCURACY_SHARE * effort.decrease / scale / scale);
+        let tolerance = if tolerance.is_finite() { min(tolerance, COARSE) } else { self.tolerance };
         for made in 1..=effort.sweeps.min(ALTERNATIONS) {
             if let ControlFlow::Break(interrupt) = observer.poll() {
                 return Ok((made - 1, ControlFlow::Break(interrupt)));
             }
-            match self.recode(point, observer)?.stop {
+            match self.recode(point, tolerance, observer)?.stop {
                 Stop::TimeLimit => return Ok((made, ControlFlow::Break(Interrupt::TimeLimit))),
                 Stop::Cancelled => return Ok((made, ControlFlow::Break(Interrupt::Cancelled))),
                 Stop::ToleranceMet | Stop::IterationLimit | Stop::Stalled => {}
             }
             let objective = point.objective();
-            let enough = crate::num::max(effort.decrease, RESOLUTION * objective);
+            let enough = max(effort.decrease, RESOLUTION * objective);
             if last - objective <= enough || made == effort.sweeps.min(ALTERNATIONS) {
                 return Ok((made, ControlFlow::Continue(())));
             }

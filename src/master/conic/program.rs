@@ -16,6 +16,28 @@ use crate::solution::SolveError;
 
 use super::status;
 
+/// MiB as bytes.
+const MIB: f64 = 1_048_576.0;
+
+/// Refuses a programme by its estimated size, before it is built.
+///
+/// # Errors
+/// [`SolveError::TooLarge`], which names what to use `instead`.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate; casts saturate")]
+pub(crate) fn check_size(
+    max_mib: u64,
+    bytes: f64,
+    programme: &'static str,
+    instead: &'static str,
+) -> Result<(), SolveError> {
+    let needed = (bytes / MIB).ceil();
+    if needed <= max_mib as f64 {
+        return Ok(());
+    }
+    Err(SolveError::TooLarge { programme, needed_mib: needed as u64, limit_mib: max_mib, instead })
+}
+
 /// A sparse matrix under construction, a column after another.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
@@ -117,6 +139,12 @@ impl Program {
         settings: DefaultSettings<f64>,
         observer: &dyn Observer,
     ) -> Result<Raw, SolveError> {
+        let broken = |status: &str| SolveError::Conic { status: status.to_owned() };
+        let parts = [&self.quadratic.nzval, &self.linear, &self.constraints.nzval, &self.offsets];
+        if !parts.into_iter().flatten().all(|v| v.is_finite()) {
+            // Clarabel accepts NaN, and answers something.
+            return Err(broken("numbers in the programme that are not finite"));
+        }
         // The callback must own what it uses, so it asks through a channel.
         let (ask, asked) = mpsc::channel::<()>();
         let (reply, replies) = mpsc::channel::<bool>();
@@ -133,7 +161,6 @@ impl Program {
             }
             worker.join()
         });
-        let broken = |status: &str| SolveError::Conic { status: status.to_owned() };
         let (status, x, dual, iterations) =
             ended.map_err(|_| broken("a panic"))?.map_err(|error| broken(&error))?;
         let stop = status::outcome(status, interrupt).map_err(|status| broken(&status))?;
