@@ -274,9 +274,18 @@ impl Iterator for Rounds<'_> {
         let starts = Ascent::default().starts;
         let mut found = self.search(starts, false);
         let mut state = self.state(found.first().map_or(0.0, |c| c.value));
+        if let ControlFlow::Break(interrupt) = self.observer.poll() {
+            // A search cut short says nothing of the polar.
+            self.stop = Some(interrupt.into());
+            return Some(state);
+        }
         if state.relative_gap() <= self.settings.tolerance {
             found = self.search(starts * CONFIRM_FACTOR, true);
             state = self.state(found.first().map_or(0.0, |c| c.value));
+            if let ControlFlow::Break(interrupt) = self.observer.poll() {
+                self.stop = Some(interrupt.into());
+                return Some(state);
+            }
             if state.relative_gap() <= self.settings.tolerance {
                 self.stop = Some(Stop::ToleranceMet);
                 return Some(state);

@@ -647,7 +647,7 @@ fn the_conic_method_agrees_with_the_proximal_one() {
     let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
     let answer = |method: &str| {
         let line = format!(
-            "solve --data {{}} --lambda 0.1 --gamma 0.1 --method {method} --tolerance 1e-6 --bound exact --json --quiet"
+            "solve --data {{}} --lambda 0.1 --gamma 0.1 --method {method} --tolerance 1e-4 --bound exact --json --quiet"
         );
         let output = run(&line, &[&data]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -659,5 +659,5 @@ fn the_conic_method_agrees_with_the_proximal_one() {
     let gaps: f64 =
         [&conic, &proximal].iter().map(|row| number(row, "relative_gap") * number(row, "objective")).sum();
     assert!((number(&conic, "objective") - number(&proximal, "objective")).abs() <= gaps + 1e-15);
-    assert!(number(&conic, "relative_gap") <= 1e-6);
+    assert!(number(&conic, "relative_gap") <= 1e-4);
 }

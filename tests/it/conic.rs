@@ -29,7 +29,7 @@ fn conic() -> Conic {
 }
 
 fn proximal(problem: &Problem, dictionary: &Dictionary) -> Coded {
-    Proximal.codes(problem, dictionary, Effort { sweeps: 20_000, decrease: 0.0 }, &()).unwrap()
+    Proximal.codes(problem, dictionary, Effort { sweeps: 5_000, decrease: 0.0 }, &()).unwrap()
 }
 
 fn coding(problem: &Problem, coded: &Coded) -> Coding {

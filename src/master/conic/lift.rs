@@ -15,7 +15,13 @@ const CLEANING: [f64; 6] = [0.0, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4];
 
 /// The dense whitened codes of a run, M × N, tiny negatives as 0.
 pub(super) fn codes(raw: &Raw, layout: &Layout, scale: f64) -> Matrix {
-    Matrix::from_fn(layout.atoms, layout.len, |k, i| max(raw.x[i * layout.atoms + k], 0.0) * scale)
+    let mut out = Matrix::zeros(layout.atoms, layout.len);
+    for (i, allowed) in layout.allowed.iter().enumerate() {
+        for (x, &k) in raw.x[layout.first(i)..].iter().zip(allowed) {
+            out.col_mut(i)[k] = max(*x, 0.0) * scale;
+        }
+    }
+    out
 }
 
 /// The dual point of a run as unwhitened columns, n × N: the multipliers of the
@@ -28,9 +34,9 @@ pub(super) fn dual(problem: &Problem, directions: &Matrix, raw: &Raw, layout: &L
         Matrix::from_fn(layout.dim, layout.len, |j, i| -multipliers[i * layout.dim + j] * scale)
     } else {
         let mut residual = problem.data().whitened();
-        for i in 0..layout.len {
-            for k in 0..layout.atoms {
-                axpy(-raw.x[i * layout.atoms + k] * scale, directions.col(k), residual.col_mut(i));
+        for (i, allowed) in layout.allowed.iter().enumerate() {
+            for (x, &k) in raw.x[layout.first(i)..].iter().zip(allowed) {
+                axpy(-x * scale, directions.col(k), residual.col_mut(i));
             }
         }
         residual

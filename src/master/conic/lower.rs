@@ -10,19 +10,21 @@
 //! (t_k,\ \lambda a^\top\tilde z_k,\ \gamma\tilde z_k)\in\mathrm{SOC}.
 //! ```
 //!
-//! γ = 0 has no t and no cone but the orthant: its price `λ aᵀz̃_k` is linear. λ = 0
+//! Codes that are not variables of the programme are 0 (`allowed`), which is how a large
+//! one is solved in parts. γ = 0 has no t and no cone but the orthant: its price `λ aᵀz̃_k` is linear. λ = 0
 //! leaves the middle entry out. The fit is quadratic in P: by `G = DᵀD`, N blocks of
-//! M × M, where M ≤ n and no centre is learnt; else over the residual,
+//! M × M, where M ≤ n (M the most atoms a datapoint may use) and no centre is learnt; else over the residual,
 //! `R̃ + ba^T + DZ̃ = X̃` as nN equations, which keeps blocks of n × n.
 
 use clarabel::solver::SupportedConeT;
 
 use super::program::{Columns, Program};
 use crate::linalg::{Matrix, norm_sq};
+use crate::num::max;
 use crate::problem::Problem;
 
-/// Where the parts of the programme's variables and rows are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which codes are variables, and where the parts of the programme are.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout {
     /// n, N, M.
     pub(super) dim: usize,
@@ -36,33 +38,58 @@ pub(super) struct Layout {
     pub(super) massed: bool,
     /// Whether b is a variable.
     pub(super) centered: bool,
+    /// The atoms each datapoint may use, ascending; other codes are 0.
+    pub(super) allowed: Vec<Vec<usize>>,
+    /// First variable of each datapoint, and their number.
+    first: Vec<usize>,
+    /// First row of each atom's cone within the cones, and their end.
+    cones: Vec<usize>,
 }
 
 impl Layout {
-    pub(super) fn new(problem: &Problem, atoms: usize) -> Self {
-        let centered = problem.centered();
-        Self {
-            dim: problem.dim(),
-            len: problem.len(),
-            atoms,
-            residual: centered || atoms > problem.dim(),
-            priced: problem.gamma() > 0.0,
-            massed: problem.lambda() > 0.0,
-            centered,
+    /// The programme over the codes that are `allowed`.
+    pub(super) fn new(problem: &Problem, atoms: usize, allowed: Vec<Vec<usize>>) -> Self {
+        let (dim, centered) = (problem.dim(), problem.centered());
+        let (priced, massed) = (problem.gamma() > 0.0, problem.lambda() > 0.0);
+        let mut first = vec![0];
+        let mut sizes = vec![0; atoms];
+        for list in &allowed {
+            first.push(first[first.len() - 1] + list.len());
+            list.iter().for_each(|&k| sizes[k] += 1);
         }
+        let head = 1 + usize::from(massed);
+        let mut cones = vec![0];
+        for size in sizes {
+            let rows = if priced && size > 0 { head + size } else { 0 };
+            cones.push(cones[cones.len() - 1] + rows);
+        }
+        let most = allowed.iter().map(Vec::len).max().unwrap_or(0);
+        let residual = centered || most > dim;
+        Self { dim, len: problem.len(), atoms, residual, priced, massed, centered, allowed, first, cones }
     }
 
-    /// First variable of the prices t, the residual, the centre; their end.
-    pub(super) fn prices(&self) -> usize {
-        self.len * self.atoms
+    /// Codes that are variables.
+    pub(super) fn codes(&self) -> usize {
+        self.first[self.len]
     }
 
+    /// The variable of the first code of datapoint `i`.
+    pub(super) fn first(&self, i: usize) -> usize {
+        self.first[i]
+    }
+
+    /// Atoms that some datapoint may use: those with a cone, where there are cones.
+    fn has_cone(&self, k: usize) -> bool {
+        self.cones[k + 1] > self.cones[k]
+    }
+
+    fn prices(&self) -> usize {
+        (0..self.atoms).filter(|&k| self.has_cone(k)).count()
+    }
+
+    /// First variable of the residual; those of the prices t come before.
     pub(super) fn residuals(&self) -> usize {
-        self.prices() + if self.priced { self.atoms } else { 0 }
-    }
-
-    pub(super) fn center(&self) -> usize {
-        self.residuals() + if self.residual { self.dim * self.len } else { 0 }
+        self.codes() + self.prices()
     }
 
     /// First row of `Z̃ ≥ 0`; the equations come before.
@@ -72,11 +99,7 @@ impl Layout {
 
     /// First row of the cone of atom `k`.
     fn cone(&self, k: usize) -> usize {
-        self.signs() + self.len * self.atoms + k * self.cone_size()
-    }
-
-    fn cone_size(&self) -> usize {
-        if self.priced { 1 + usize::from(self.massed) + self.len } else { 0 }
+        self.signs() + self.codes() + self.cones[k]
     }
 
     fn rows(&self) -> usize {
@@ -85,30 +108,20 @@ impl Layout {
 
     /// Estimated memory of clarabel's factorisation, in bytes.
     ///
-    /// A datapoint's variables eliminate to a dense block of `m = min(M, n)` (M with
-    /// G), and the cones and the centre couple the datapoints through a border of
-    /// some three columns an atom and one a coordinate, dense once a block is
-    /// eliminated.
+    /// A datapoint's variables eliminate to a dense block, of its number of codes or
+    /// of n over the residual, and the cones and the centre couple the datapoints
+    /// through a border of some three columns an atom and one a coordinate. Where
+    /// datapoints are fewer than the order of a block, the ordering couples all codes
+    /// instead.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub(super) fn bytes(&self) -> f64 {
-        let (n, len, m) = (self.dim as f64, self.len as f64, self.atoms as f64);
-        let border = if self.priced { 3.0 * m } else { 0.0 } + if self.centered { n } else { 0.0 };
-        let block = if self.residual { n.min_of(m) } else { m };
-        let fit = if self.residual { n * m + 2.0 * n } else { 0.5 * m * m };
-        let entries = len * (fit + 4.0 * m);
-        let factor = len * (fit + 0.5 * block * block + block * border + 4.0 * m) + 0.5 * border * border;
-        FACTOR_BYTES * factor + ENTRY_BYTES * entries
-    }
-}
-
-/// The smaller of two sizes, neither of which is NaN.
-trait MinOf {
-    fn min_of(self, other: Self) -> Self;
-}
-
-impl MinOf for f64 {
-    fn min_of(self, other: Self) -> Self {
-        if self < other { self } else { other }
+        let (n, len, codes) = (self.dim as f64, self.len as f64, self.codes() as f64);
+        let border = 3.0 * self.prices() as f64 + if self.centered { n } else { 0.0 };
+        let mean = codes / len;
+        let (fit, block) = if self.residual { (n * mean + 2.0 * n, n) } else { (0.5 * mean * mean, mean) };
+        let local = len * (fit + 0.5 * block * block + block * border + 4.0 * mean) + 0.5 * border * border;
+        let factor = if self.priced && block >= len { max(local, 0.5 * codes * codes) } else { local };
+        FACTOR_BYTES * factor + ENTRY_BYTES * len * (fit + 4.0 * mean)
     }
 }
 
@@ -128,15 +141,19 @@ pub(super) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
     whitened.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
 
     let mut quadratic = Columns::new();
-    let mut linear = Vec::with_capacity(layout.center() + dim);
+    let mut linear = Vec::with_capacity(layout.residuals() + dim);
     let mut constraints = Columns::new();
     let gram = (!layout.residual).then(|| directions.transpose_times(directions));
     let images = (!layout.residual).then(|| directions.transpose_times(&whitened));
-    for (i, &weight) in a.iter().enumerate() {
-        for k in 0..atoms {
+    // The row of an atom's cone that its next code takes.
+    let head = 1 + usize::from(layout.massed);
+    let mut next: Vec<usize> = (0..atoms).map(|k| layout.cone(k) + head).collect();
+    for (i, (&weight, allowed)) in a.iter().zip(&layout.allowed).enumerate() {
+        let first = layout.first(i);
+        for (at, &k) in allowed.iter().enumerate() {
             if let Some(gram) = &gram {
-                for j in 0..=k {
-                    quadratic.push(i * atoms + j, gram.get(j, k));
+                for (before, &j) in allowed[..=at].iter().enumerate() {
+                    quadratic.push(first + before, gram.get(j, k));
                 }
             }
             quadratic.end();
@@ -147,24 +164,22 @@ pub(super) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
                     constraints.push(i * dim + j, d);
                 }
             }
-            constraints.push(layout.signs() + i * atoms + k, -1.0);
+            constraints.push(layout.signs() + first + at, -1.0);
             if layout.priced {
-                let cone = layout.cone(k);
                 if layout.massed {
-                    constraints.push(cone + 1, -lambda * weight);
+                    constraints.push(layout.cone(k) + 1, -lambda * weight);
                 }
-                constraints.push(cone + 1 + usize::from(layout.massed) + i, -gamma);
+                constraints.push(next[k], -gamma);
+                next[k] += 1;
             }
             constraints.end();
         }
     }
-    if layout.priced {
-        for k in 0..atoms {
-            quadratic.end();
-            linear.push(1.0);
-            constraints.push(layout.cone(k), -1.0);
-            constraints.end();
-        }
+    for k in (0..atoms).filter(|&k| layout.has_cone(k)) {
+        quadratic.end();
+        linear.push(1.0);
+        constraints.push(layout.cone(k), -1.0);
+        constraints.end();
     }
     if layout.residual {
         for row in 0..dim * len {
@@ -191,9 +206,9 @@ pub(super) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
         offsets[..dim * len].copy_from_slice(whitened.as_slice());
         cones.push(SupportedConeT::ZeroConeT(dim * len));
     }
-    cones.push(SupportedConeT::NonnegativeConeT(len * atoms));
-    if layout.priced {
-        cones.extend((0..atoms).map(|_| SupportedConeT::SecondOrderConeT(layout.cone_size())));
+    cones.push(SupportedConeT::NonnegativeConeT(layout.codes()));
+    for k in (0..atoms).filter(|&k| layout.has_cone(k)) {
+        cones.push(SupportedConeT::SecondOrderConeT(layout.cone(k + 1) - layout.cone(k)));
     }
     let columns = linear.len();
     Program {
@@ -208,7 +223,7 @@ pub(super) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
 /// ‖X̃‖, the unit of the programme; 0 for data that are all zero.
 pub(super) fn scale(problem: &Problem) -> f64 {
     let whitened = problem.data().whitened();
-    let largest = whitened.as_slice().iter().fold(0.0, |m, v| crate::num::max(m, v.abs()));
+    let largest = whitened.as_slice().iter().fold(0.0, |m, v| max(m, v.abs()));
     if largest == 0.0 {
         return 0.0;
     }
@@ -225,15 +240,19 @@ mod tests {
         Problem::builder(x).lambda(lambda).gamma(gamma).centered(centered).build().unwrap()
     }
 
+    fn all(atoms: usize) -> Vec<Vec<usize>> {
+        vec![(0..atoms).collect(); 4]
+    }
+
     fn layout(gamma: f64, lambda: f64, centered: bool, atoms: usize) -> Layout {
-        Layout::new(&problem(gamma, lambda, centered), atoms)
+        Layout::new(&problem(gamma, lambda, centered), atoms, all(atoms))
     }
 
     #[test]
     fn without_an_atom_price_there_is_no_cone() {
         let problem = problem(0.0, 0.3, false);
         let directions = Matrix::from_fn(3, 2, |i, k| f64::from(u8::from(i == k)));
-        let built = program(&problem, &directions, &Layout::new(&problem, 2), 1.0);
+        let built = program(&problem, &directions, &Layout::new(&problem, 2, all(2)), 1.0);
         assert_eq!(built.cones, [SupportedConeT::NonnegativeConeT(8)]);
         assert_eq!(built.linear.len(), 8);
         assert!(built.linear.iter().any(|q| *q > 0.0), "the price is linear");
@@ -243,9 +262,13 @@ mod tests {
     fn the_form_follows_the_sizes() {
         assert!(!layout(0.1, 0.1, false, 3).residual && layout(0.1, 0.1, false, 4).residual);
         assert!(layout(0.1, 0.1, true, 1).residual);
-        assert_eq!(layout(0.1, 0.1, false, 1).cone_size(), 6);
-        assert_eq!(layout(0.1, 0.0, false, 1).cone_size(), 5);
-        assert_eq!(layout(0.0, 0.1, false, 1).cone_size(), 0);
+        assert_eq!(layout(0.1, 0.1, false, 1).rows(), 4 + 6);
+        assert_eq!(layout(0.1, 0.0, false, 1).rows(), 4 + 5);
+        assert_eq!(layout(0.0, 0.1, false, 1).rows(), 4);
+        // Codes that are not allowed take no room, nor do atoms that nobody may use.
+        let some = vec![vec![0], vec![], vec![0, 2], vec![2]];
+        let some = Layout::new(&problem(0.1, 0.1, false), 3, some);
+        assert_eq!((some.codes(), some.residuals(), some.rows()), (4, 6, 4 + 4 + 4));
     }
 
     /// Both forms give the objective of the same feasible point.
@@ -258,7 +281,15 @@ mod tests {
             let a = problem.data().sqrt_weights().to_vec();
             let directions =
                 Matrix::from_fn(3, 2, |i, k| if k == 0 { [0.6, 0.8, 0.0][i] } else { [0.0, 0.6, -0.8][i] });
+            // The codes that are 0 are left out.
             let codes = |k: usize, i: usize| [0.5, 0.0, 1.5, 0.25][(i + k) % 4];
+            let allowed: Vec<Vec<usize>> =
+                (0..4).map(|i| (0..2).filter(|&k| codes(k, i) > 0.0).collect()).collect();
+            let used: Vec<f64> = allowed
+                .iter()
+                .enumerate()
+                .flat_map(|(i, list)| list.iter().map(move |&k| codes(k, i)))
+                .collect();
             let center = if centered { [0.3, -0.2, 0.1] } else { [0.0; 3] };
             let whitened = problem.data().whitened();
             let residual = Matrix::from_fn(3, 4, |j, i| {
@@ -271,9 +302,10 @@ mod tests {
                 (0..2).map(|k| gauge.value(&(0..4).map(|i| codes(k, i)).collect::<Vec<_>>())).collect();
             let expected = 0.5 * norm_sq(residual.as_slice()) + prices.iter().sum::<f64>();
             for residual_form in [false, true] {
-                let layout = Layout { residual: residual_form || centered, ..Layout::new(&problem, 2) };
+                let layout = Layout::new(&problem, 2, allowed.clone());
+                let layout = Layout { residual: residual_form || centered, ..layout };
                 let built = program(&problem, &directions, &layout, 1.0);
-                let mut x: Vec<f64> = (0..8).map(|at| codes(at % 2, at / 2)).collect();
+                let mut x = used.clone();
                 if layout.priced {
                     x.extend(&prices);
                 }
@@ -305,7 +337,7 @@ mod tests {
                 let rows = image(&built.constraints, false);
                 let slack: Vec<f64> = built.offsets.iter().zip(&rows).map(|(b, r)| b - r).collect();
                 assert!(slack[..layout.signs()].iter().all(|s| s.abs() < 1e-12));
-                assert!(slack[layout.signs()..layout.signs() + 8].iter().all(|s| *s >= 0.0));
+                assert!(slack[layout.signs()..layout.signs() + used.len()].iter().all(|s| *s >= 0.0));
                 for k in 0..if layout.priced { 2 } else { 0 } {
                     let cone = &slack[layout.cone(k)..layout.cone(k + 1)];
                     assert!((cone[0] - norm_sq(&cone[1..]).sqrt()).abs() < 1e-12);

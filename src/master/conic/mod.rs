@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 
 use super::{Atom, Coded, Effort, Master, Point};
 use crate::atoms::Dictionary;
-use crate::linalg::{Matrix, correlate};
+use crate::linalg::{Matrix, Row, correlate};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
@@ -40,7 +40,7 @@ const RESOLUTION: f64 = 1e-13;
 /// Alternations of codes and directions in one descent at most. A conic solve costs
 /// hundreds of sweeps over directions; the oracle's new atoms gain more than a third
 /// alternation does.
-const ALTERNATIONS: usize = 2;
+const ALTERNATIONS: usize = 3;
 
 /// Share of the decrease a descent asks for to which its conic solves are accurate.
 /// At 1 they would stop as early as the descent may; 0.01 costs a few iterations.
@@ -48,6 +48,21 @@ const ACCURACY_SHARE: f64 = 0.03;
 
 /// The coarsest a conic solve may be.
 const COARSE: f64 = 1e-6;
+
+/// Most codes of a programme that is solved whole, some tenths of a second. Beyond, it
+/// pays to leave out codes that end at 0.
+const WHOLE: usize = 400;
+
+/// Programmes solved in parts at most; four to eight settle on data.
+const SIFTS: usize = 20;
+
+/// Codes a datapoint gains from one part to the next at most. Twice as many make the
+/// programmes larger than need be, half as many make more of them.
+const ADMITTED: usize = 12;
+
+/// Relative room of a stationarity condition: ten times less admits codes for the
+/// rounding of the solver, ten times more leaves gaps above 1e-8.
+const STATIONARY: f64 = 1e-9;
 
 /// Sweeps over the directions between two conic solves: cheap, and after ten they
 /// have settled for the codes as they are.
@@ -81,10 +96,10 @@ pub struct Conic {
 }
 
 impl Default for Conic {
-    /// 1e-9 is near what the factorisation resolves; most solves take 10 to 30
+    /// 1e-10 is near what the factorisation resolves; most solves take 10 to 30
     /// iterations. 512 MiB are some thousand datapoints with fifty atoms.
     fn default() -> Self {
-        Self { tolerance: 1e-9, iterations: 100, max_mib: 512 }
+        Self { tolerance: 1e-10, iterations: 100, max_mib: 512 }
     }
 }
 
@@ -131,7 +146,8 @@ impl Conic {
     }
 
     /// Optimal codes and centre for the point's atoms, kept if the objective is no
-    /// higher.
+    /// higher. Where there are many codes, most of them 0, the programme is solved over
+    /// those in use and those whose stationarity condition fails, again until none does.
     fn recode(
         &self,
         point: &mut Point<'_>,
@@ -139,28 +155,49 @@ impl Conic {
         observer: &dyn Observer,
     ) -> Result<Recoded, SolveError> {
         self.check()?;
-        let nothing = Recoded { dual: None, stop: Stop::ToleranceMet, iterations: 0 };
+        let mut recoded = Recoded { dual: None, stop: Stop::ToleranceMet, iterations: 0 };
         if point.atoms.is_empty() || zero_is_optimal(point) {
-            let rows = vec![Default::default(); point.atoms.len()];
+            let rows = vec![Row::default(); point.atoms.len()];
             point.set_rows(rows);
-            return Ok(nothing);
+            return Ok(recoded);
         }
-        let layout = Layout::new(point.problem, point.atoms.len());
-        check_size(self.max_mib, layout.bytes(), "conic programme", "proximal method (--method proximal)")?;
+        let (len, atoms) = (point.problem.len(), point.atoms.len());
         let scale = lower::scale(point.problem);
         let directions: Vec<&[f64]> = point.atoms.iter().map(|a| a.direction.as_slice()).collect();
         let directions = Matrix::from_columns(point.problem.dim(), &directions);
-        let program = lower::program(point.problem, &directions, &layout, scale);
-        let accuracy = Accuracy { tolerance, iterations: self.iterations };
-        let raw = program.solve(accuracy, observer)?;
-        let before = point.snapshot();
-        let objective = point.objective();
-        let codes = lift::codes(&raw, &layout, scale);
-        if !(lift::set_cleaned(point, &codes) <= objective) {
-            point.restore(&before);
+        let whole = len * atoms <= WHOLE;
+        let mut allowed = if whole { vec![(0..atoms).collect(); len] } else { in_use(point) };
+        for sift in 0..SIFTS {
+            if !whole && !admit(point, &mut allowed) && sift > 0 {
+                break;
+            }
+            let layout = Layout::new(point.problem, atoms, allowed.clone());
+            check_size(
+                self.max_mib,
+                layout.bytes(),
+                "conic programme",
+                "proximal method (--method proximal)",
+            )?;
+            let program = lower::program(point.problem, &directions, &layout, scale);
+            let accuracy = Accuracy { tolerance, iterations: self.iterations };
+            let raw = program.solve(accuracy, observer)?;
+            let before = point.snapshot();
+            let objective = point.objective();
+            let codes = lift::codes(&raw, &layout, scale);
+            if !(lift::set_cleaned(point, &codes) <= objective) {
+                point.restore(&before);
+            }
+            recoded.dual = Some(lift::dual(point.problem, &directions, &raw, &layout, scale));
+            recoded.stop = raw.stop;
+            recoded.iterations += raw.iterations;
+            if whole || matches!(raw.stop, Stop::TimeLimit | Stop::Cancelled) {
+                break;
+            }
+            if sift + 1 == SIFTS && admit(point, &mut allowed) {
+                recoded.stop = Stop::IterationLimit;
+            }
         }
-        let dual = lift::dual(point.problem, &directions, &raw, &layout, scale);
-        Ok(Recoded { dual: Some(dual), stop: raw.stop, iterations: raw.iterations })
+        Ok(recoded)
     }
 
     /// [`Master::descend`], which says what it does.
@@ -209,6 +246,60 @@ impl Master for Conic {
     fn descend(&self, point: &mut Point<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
         self.alternate(point, effort, observer)
     }
+}
+
+/// The atoms each datapoint uses.
+fn in_use(point: &Point<'_>) -> Vec<Vec<usize>> {
+    let mut allowed = vec![Vec::new(); point.problem.len()];
+    for (k, atom) in point.atoms.iter().enumerate() {
+        atom.row.indices.iter().for_each(|&i| allowed[i].push(k));
+    }
+    allowed
+}
+
+/// Allows the codes that are 0 and whose stationarity condition (theorem
+/// `stationarity`) fails at the point's residual: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`, and
+/// for an atom that nobody uses those of the maximiser of its polar, if that is above
+/// 1. Of each datapoint's, the ones that fail by most. Whether there are any.
+fn admit(point: &mut Point<'_>, allowed: &mut [Vec<usize>]) -> bool {
+    let (a, len) = (point.problem.data().sqrt_weights(), point.problem.len());
+    let lambda_sq = point.problem.lambda() * point.problem.lambda();
+    let gauge = point.gauge;
+    let rows: Vec<(Vec<f64>, Row, f64)> =
+        point.atoms.iter().map(|t| (t.direction.clone(), t.row.clone(), t.gauge)).collect();
+    let residual = point.residual();
+    let (mut v, mut z) = (vec![0.0; len], vec![0.0; len]);
+    let mut failing: Vec<Vec<(f64, usize)>> = vec![Vec::new(); len];
+    for (k, (direction, row, value)) in rows.iter().enumerate() {
+        correlate(residual, direction, &mut v);
+        let (price, used) = if row.is_empty() {
+            let polar = gauge.polar(&v, &mut z);
+            (polar.tau, polar.value > 1.0 + STATIONARY)
+        } else {
+            let mass: f64 = row.iter().map(|(i, z)| a[i] * z).sum();
+            (lambda_sq * mass / value, true)
+        };
+        if !used {
+            continue;
+        }
+        for (i, (v, a)) in v.iter().zip(a).enumerate() {
+            // By how much a unit of code would gain.
+            let excess = v - price * a;
+            let counts = if row.is_empty() { excess >= 0.0 } else { excess > STATIONARY * v.abs() };
+            if counts && *v > 0.0 && allowed[i].binary_search(&k).is_err() {
+                failing[i].push((excess, k));
+            }
+        }
+    }
+    let mut any = false;
+    for (list, mut failing) in allowed.iter_mut().zip(failing) {
+        failing.sort_by(|l, r| r.0.total_cmp(&l.0));
+        failing.truncate(ADMITTED);
+        any |= !failing.is_empty();
+        list.extend(failing.into_iter().map(|(_, k)| k));
+        list.sort_unstable();
+    }
+    any
 }
 
 /// Whether no code at all is optimal: `g°(R̃ᵀd_k) ≤ 1` at the residual of Z = 0.
