@@ -20,7 +20,7 @@ use clarabel::solver::SupportedConeT;
 
 use crate::certificate::{Origin, Split};
 use crate::linalg::{Matrix, dot, norm, orthonormal_columns, symmetric_eigen};
-use crate::master::conic::program::{Accuracy, Columns, Program, check_size};
+use crate::master::conic::program::{Accuracy, Columns, Factors, Program, check_size};
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
@@ -103,7 +103,8 @@ impl Semidefinite {
             let split = Split { dual, slack, origin: Origin::Semidefinite };
             return Ok(Relaxed { split, promised: 0.0, stop: Stop::ToleranceMet, iterations: 0 });
         };
-        let accuracy = Accuracy { tolerance: self.tolerance, iterations: self.iterations };
+        let accuracy =
+            Accuracy { tolerance: self.tolerance, iterations: self.iterations, factors: Factors::Blocked };
         let raw = form.program().solve(accuracy, observer)?;
         let (split, promised) = form.lift(&raw.x);
         Ok(Relaxed { split, promised, stop: raw.stop, iterations: raw.iterations })
@@ -313,7 +314,9 @@ mod tests {
             offsets: vec![0.0; size],
             cones: vec![SupportedConeT::PSDTriangleConeT(order)],
         };
-        let raw = program.solve(Accuracy { tolerance: 1e-10, iterations: 100 }, &()).unwrap();
+        let raw = program
+            .solve(Accuracy { tolerance: 1e-10, iterations: 100, factors: Factors::Blocked }, &())
+            .unwrap();
         let (values, vectors) = symmetric_eigen(&matrix).unwrap();
         for j in 0..order {
             for i in 0..=j {

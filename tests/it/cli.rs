@@ -260,7 +260,11 @@ fn usage_errors_are_2() {
 fn what_is_not_there_yet_says_so() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &points());
-    for option in ["--method sdp", "--bound sdp", "--width 7", "--restarts 3", "--participation auto"] {
+    let mut options = vec!["--width 7", "--restarts 3", "--participation auto"];
+    if cfg!(not(feature = "sdp")) {
+        options.extend(["--method sdp", "--bound sdp"]);
+    }
+    for option in options {
         let output = run(&format!("solve --data {{}} --lambda 1 --gamma 1 {option}"), &[&x]);
         let named = option.split(' ').next().unwrap();
         fails(&output, 2, &["not available in this build", named]);
@@ -660,4 +664,23 @@ fn the_conic_method_agrees_with_the_proximal_one() {
         [&conic, &proximal].iter().map(|row| number(row, "relative_gap") * number(row, "objective")).sum();
     assert!((number(&conic, "objective") - number(&proximal, "objective")).abs() <= gaps + 1e-15);
     assert!(number(&conic, "relative_gap") <= 1e-4);
+}
+
+#[cfg(feature = "sdp")]
+#[test]
+fn sdp_is_a_method_and_a_bound() {
+    let bench = Bench::new();
+    let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
+    for options in ["--method sdp", "--method proximal --bound sdp"] {
+        let line =
+            format!("solve --data {{}} --lambda 0.1 --gamma 0.1 {options} --tolerance 1e-5 --json --quiet");
+        let output = run(&line, &[&data]);
+        let row = object(&output);
+        assert_eq!(row["bound_kind"], "sdp", "{options}");
+        // Four datapoints: the relaxation is exact.
+        let gap = row["relative_gap"].as_f64().expect("a number");
+        assert!((0.0..1e-4).contains(&gap), "{options}: {gap}");
+    }
+    let output = run("solve --dataset digits --lambda 0.3 --gamma 0.1 --bound sdp --quiet", &[]);
+    fails(&output, 4, &["semidefinite programme", "MiB", "proximal"]);
 }

@@ -18,6 +18,8 @@ mod linalg;
 mod mechanised;
 mod num;
 mod problem;
+#[cfg(feature = "sdp")]
+mod sdp;
 mod solver;
 mod sources;
 mod support;

@@ -9,7 +9,7 @@
 use clarabel::solver::SupportedConeT;
 
 use super::Conic;
-use super::program::{Accuracy, Columns, check_size};
+use super::program::{Accuracy, Columns, Factors, check_size};
 use crate::linalg::{Matrix, axpy, norm};
 use crate::num::max;
 use crate::observer::Observer;
@@ -47,7 +47,11 @@ impl Conic {
             points.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
             let program = program(&points, data.weights(), lambda / scale);
             // The value is off by the square of what the centre is: ask for more.
-            let accuracy = Accuracy { tolerance: 0.01 * self.tolerance, iterations: self.iterations };
+            let accuracy = Accuracy {
+                tolerance: 0.01 * self.tolerance,
+                iterations: self.iterations,
+                factors: Factors::Sparse,
+            };
             let raw = program.solve(accuracy, observer)?;
             let center: Vec<f64> = mean.iter().zip(&raw.x).map(|(m, b)| m + scale * b).collect();
             (center, raw.stop, raw.iterations)

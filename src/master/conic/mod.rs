@@ -31,7 +31,7 @@ use crate::problem::Problem;
 use crate::solution::SolveError;
 
 use lower::Layout;
-use program::{Accuracy, check_size};
+use program::{Accuracy, Factors, check_size};
 
 /// Relative improvement of an alternation below which a descent stops, when the
 /// caller asks for less: the accuracy of a conic solve.
@@ -179,7 +179,7 @@ impl Conic {
                 "proximal method (--method proximal)",
             )?;
             let program = lower::program(point.problem, &directions, &layout, scale);
-            let accuracy = Accuracy { tolerance, iterations: self.iterations };
+            let accuracy = Accuracy { tolerance, iterations: self.iterations, factors: Factors::Sparse };
             let raw = program.solve(accuracy, observer)?;
             let before = point.snapshot();
             let objective = point.objective();

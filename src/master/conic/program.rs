@@ -92,6 +92,29 @@ pub(crate) struct Accuracy {
     pub(crate) tolerance: f64,
     /// Interior-point iterations.
     pub(crate) iterations: u32,
+    /// How clarabel factors its systems.
+    pub(crate) factors: Factors,
+}
+
+/// How a system is factored. Named, never chosen by clarabel: what it chooses depends
+/// on what it was built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Factors {
+    /// Entry by entry: best for sparse factors.
+    Sparse,
+    /// By dense blocks.
+    #[cfg(feature = "sdp")]
+    Blocked,
+}
+
+impl Factors {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sparse => "qdldl",
+            #[cfg(feature = "sdp")]
+            Self::Blocked => "faer",
+        }
+    }
 }
 
 /// Where a run ended. Nothing here is believed: whoever uses it computes his own
@@ -123,10 +146,10 @@ impl Program {
             tol_gap_abs: accuracy.tolerance,
             tol_gap_rel: accuracy.tolerance,
             tol_feas: accuracy.tolerance,
-            // Nothing is removed from the programme, and the same factorisation is
-            // used whatever clarabel was built with.
+            // Nothing is removed from the programme.
             presolve_enable: false,
-            direct_solve_method: "qdldl".to_owned(),
+            direct_solve_method: accuracy.factors.name().to_owned(),
+            // The same numbers for any number of threads.
             max_threads: 1,
             ..DefaultSettings::default()
         };
