@@ -48,7 +48,7 @@ impl Conic {
             let program = program(&points, data.weights(), lambda / scale);
             // The value is off by the square of what the centre is: ask for more.
             let accuracy = Accuracy {
-                tolerance: 0.01 * self.tolerance,
+                tolerance: 0.1 * self.tolerance,
                 iterations: self.iterations,
                 factors: Factors::Sparse,
             };

@@ -47,7 +47,7 @@ const ALTERNATIONS: usize = 3;
 const ACCURACY_SHARE: f64 = 0.03;
 
 /// The coarsest a conic solve may be.
-const COARSE: f64 = 1e-6;
+const COARSE: f64 = 1e-5;
 
 /// Most codes of a programme that is solved whole, some tenths of a second. Beyond, it
 /// pays to leave out codes that end at 0.
@@ -124,7 +124,7 @@ impl Conic {
         observer: &dyn Observer,
     ) -> Result<Coded, SolveError> {
         let mut point = Point::with_dictionary(problem, dictionary)?;
-        let recoded = self.recode(&mut point, self.tolerance, observer)?;
+        let recoded = self.recode(&mut point, self.tolerance, SIFTS, observer)?;
         Ok(Coded {
             point: point.factorization()?,
             dual: recoded.dual,
@@ -147,11 +147,13 @@ impl Conic {
 
     /// Optimal codes and centre for the point's atoms, kept if the objective is no
     /// higher. Where there are many codes, most of them 0, the programme is solved over
-    /// those in use and those whose stationarity condition fails, again until none does.
+    /// those in use and those whose stationarity condition fails, again until none does or
+    /// as many `parts` are solved.
     fn recode(
         &self,
         point: &mut Point<'_>,
         tolerance: f64,
+        parts: usize,
         observer: &dyn Observer,
     ) -> Result<Recoded, SolveError> {
         self.check()?;
@@ -167,7 +169,7 @@ impl Conic {
         let directions = Matrix::from_columns(point.problem.dim(), &directions);
         let whole = len * atoms <= WHOLE;
         let mut allowed = if whole { vec![(0..atoms).collect(); len] } else { in_use(point) };
-        for sift in 0..SIFTS {
+        for sift in 0..parts {
             if !whole && !admit(point, &mut allowed) && sift > 0 {
                 break;
             }
@@ -193,7 +195,7 @@ impl Conic {
             if whole || matches!(raw.stop, Stop::TimeLimit | Stop::Cancelled) {
                 break;
             }
-            if sift + 1 == SIFTS && admit(point, &mut allowed) {
+            if sift + 1 == parts && admit(point, &mut allowed) {
                 recoded.stop = Stop::IterationLimit;
             }
         }
@@ -215,7 +217,7 @@ impl Conic {
             if let ControlFlow::Break(interrupt) = observer.poll() {
                 return Ok((made - 1, ControlFlow::Break(interrupt)));
             }
-            match self.recode(point, tolerance, observer)?.stop {
+            match self.recode(point, tolerance, 1, observer)?.stop {
                 Stop::TimeLimit => return Ok((made, ControlFlow::Break(Interrupt::TimeLimit))),
                 Stop::Cancelled => return Ok((made, ControlFlow::Break(Interrupt::Cancelled))),
                 Stop::ToleranceMet | Stop::IterationLimit | Stop::Stalled => {}
