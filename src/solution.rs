@@ -42,6 +42,26 @@ pub enum SolveError {
         /// What it is.
         value: f64,
     },
+    /// The conic programme would not fit in the memory it may use.
+    #[error(
+        "the {programme} would take about {needed_mib} MiB, above the limit of {limit_mib} MiB: use the {instead}, or raise the limit"
+    )]
+    TooLarge {
+        /// What was to be solved.
+        programme: &'static str,
+        /// Estimated memory of the factorisation, in MiB.
+        needed_mib: u64,
+        /// The limit, in MiB.
+        limit_mib: u64,
+        /// A method for problems of that size.
+        instead: &'static str,
+    },
+    /// The conic solver left no point to use.
+    #[error("the conic solver broke down: it ended with {status}")]
+    Conic {
+        /// Its status, or what went wrong.
+        status: String,
+    },
     /// The point could not be certified.
     #[error(transparent)]
     Certify(#[from] CertifyError),

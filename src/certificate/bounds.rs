@@ -173,9 +173,10 @@ pub fn wide_limit(problem: &Problem) -> Bound {
 
 /// A dual point made feasible for the centre's constraint, with the numbers
 /// every bound of it shares.
-struct DualPoint<'a> {
+pub(super) struct DualPoint<'a> {
     problem: &'a Problem,
-    dual: Matrix,
+    /// Unwhitened columns, as projected.
+    pub(super) dual: Matrix,
     products: (Interval, Interval),
     /// What the defect `Σ wᵢrᵢ ≠ 0` costs per unit of scale (theorem `centre`).
     defect: f64,
@@ -183,7 +184,7 @@ struct DualPoint<'a> {
 
 impl<'a> DualPoint<'a> {
     /// `None` if the point is not finite.
-    fn new(problem: &'a Problem, dual: &Matrix, upper: Upper) -> Option<Self> {
+    pub(super) fn new(problem: &'a Problem, dual: &Matrix, upper: Upper) -> Option<Self> {
         let data = problem.data();
         let mut dual = dual.clone();
         let mut defect = 0.0;
@@ -200,7 +201,8 @@ impl<'a> DualPoint<'a> {
         })
     }
 
-    fn value(&self, polar: Upper) -> Lower {
+    /// The dual value at the best scale that a proved polar allows.
+    pub(super) fn value(&self, polar: Upper) -> Lower {
         let value = objective::dual_value(self.products, polar);
         let t = objective::best_scale(self.products, polar.get());
         let corrected = value.get() - (t * self.defect).next_up();

@@ -5,6 +5,7 @@
 //! [`Certificate`] is computed here from (problem, point, witness).
 
 pub mod bounds;
+pub mod coding;
 pub mod copositive;
 pub mod exact;
 pub mod kkt;
@@ -15,6 +16,7 @@ mod report;
 mod verdict;
 
 pub use bounds::{Bound, BoundKind, Estimate};
+pub use coding::Coding;
 pub use copositive::{Origin, Split};
 pub use kkt::{Kkt, Residual};
 pub use record::Record;

@@ -8,12 +8,13 @@ pub use rounds::{Round, Rounds};
 
 use crate::atoms::Factorization;
 use crate::certificate::CertifyError;
+use crate::master::Method;
 use crate::observer::Observer;
 use crate::problem::{Problem, objective};
 use crate::solution::{Solution, SolveError};
 
-/// Solves the convex large-dictionary problem by column generation with the
-/// first-order master.
+/// Solves the convex large-dictionary problem by column generation, with the
+/// first-order master or, on small problems, with the conic one.
 ///
 /// # Guarantees
 /// The returned point is feasible; its certificate's `lower_bound` is proved
@@ -52,11 +53,20 @@ pub struct ColumnGeneration {
     pub new_atoms: usize,
     /// Seed of the oracle's choices.
     pub seed: u64,
+    /// What finds the codes and moves the atoms of a round.
+    pub master: Method,
 }
 
 impl Default for ColumnGeneration {
     fn default() -> Self {
-        Self { tolerance: 5e-3, max_rounds: 1000, sweeps: 100, new_atoms: 30, seed: 0 }
+        Self {
+            tolerance: 5e-3,
+            max_rounds: 1000,
+            sweeps: 100,
+            new_atoms: 30,
+            seed: 0,
+            master: Method::Proximal,
+        }
     }
 }
 
@@ -106,7 +116,7 @@ impl ColumnGeneration {
     /// every round; [`Rounds::finish`] certifies the last point.
     ///
     /// # Errors
-    /// [`SolveError::Setting`] unless the tolerance is positive.
+    /// [`SolveError::Setting`] unless the tolerances are positive.
     pub fn rounds<'p>(
         &self,
         problem: &'p Problem,
@@ -118,6 +128,10 @@ impl ColumnGeneration {
                 needs: "a positive number",
                 value: self.tolerance,
             });
+        }
+        #[cfg(feature = "conic")]
+        if let Method::Conic(conic) = &self.master {
+            conic.check()?;
         }
         Ok(Rounds::new(*self, problem, observer))
     }

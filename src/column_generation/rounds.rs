@@ -6,9 +6,9 @@ use super::ColumnGeneration;
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, bounds, certify};
 use crate::linalg::{Matrix, dot};
-use crate::master::{Atom, Effort, Master, Point, Proximal, sweep_once};
+use crate::master::{Atom, Effort, Master, Method, Point, Proximal, sweep_once};
 use crate::num::{max, min};
-use crate::observer::{Observer, Progress, Stop};
+use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::oracle::{Ascent, Candidate, distinct};
 use crate::problem::{Problem, objective};
 use crate::solution::{Solution, SolveError};
@@ -99,6 +99,8 @@ pub struct Rounds<'p> {
     directions: Vec<Vec<f64>>,
     round: usize,
     stop: Option<Stop>,
+    /// Why a master failed: the end of the run.
+    failure: Option<SolveError>,
 }
 
 impl<'p> Rounds<'p> {
@@ -113,6 +115,7 @@ impl<'p> Rounds<'p> {
             directions: Vec::new(),
             round: 0,
             stop: None,
+            failure: None,
         }
     }
 
@@ -165,10 +168,24 @@ impl<'p> Rounds<'p> {
     }
 
     fn descend(&mut self, effort: Effort) -> ControlFlow<()> {
-        match Proximal.descend(&mut self.point, effort, self.observer).1 {
-            ControlFlow::Continue(()) => ControlFlow::Continue(()),
-            ControlFlow::Break(interrupt) => {
+        let descended: Result<(usize, ControlFlow<Interrupt>), SolveError> = match &self.settings.master {
+            Method::Proximal => Ok(Proximal.descend(&mut self.point, effort, self.observer)),
+            #[cfg(feature = "conic")]
+            Method::Conic(conic) => conic.descend(&mut self.point, effort, self.observer),
+        };
+        match descended {
+            Ok((_, ControlFlow::Continue(()))) => ControlFlow::Continue(()),
+            Ok((_, ControlFlow::Break(interrupt))) => {
                 self.stop = Some(interrupt.into());
+                ControlFlow::Break(())
+            }
+            Err(error) => {
+                // A breakdown after rounds that went well leaves their point; a refusal
+                // is told in any case, for the caller can do something about it.
+                self.stop = Some(Stop::Stalled);
+                if self.round <= 1 || matches!(error, SolveError::TooLarge { .. }) {
+                    self.failure = Some(error);
+                }
                 ControlFlow::Break(())
             }
         }
@@ -195,7 +212,7 @@ impl<'p> Rounds<'p> {
         self.point.prune();
     }
 
-    /// Plain sweeps (no momentum) until the point is stationary to
+    /// Plain sweeps (no momentum), or the conic master's alternations, until the point is stationary to
     /// [`STATIONARITY`]: the gap closes before the single codes settle.
     fn polish(&mut self) -> Result<(), SolveError> {
         for _ in 0..POLISH_ROUNDS {
@@ -204,9 +221,22 @@ impl<'p> Rounds<'p> {
             if certificate::kkt::residuals(self.problem, &point, &residuals).relative() <= STATIONARITY {
                 break;
             }
-            for _ in 0..POLISH_SWEEPS {
-                if sweep_once(&mut self.point, true, self.observer).is_break() {
-                    return Ok(());
+            match self.settings.master {
+                Method::Proximal => {
+                    for _ in 0..POLISH_SWEEPS {
+                        if sweep_once(&mut self.point, true, self.observer).is_break() {
+                            return Ok(());
+                        }
+                    }
+                }
+                #[cfg(feature = "conic")]
+                Method::Conic(_) => {
+                    let stop = self.stop;
+                    let flow = self.descend(Effort { sweeps: POLISH_SWEEPS, decrease: 0.0 });
+                    self.stop = stop;
+                    if flow.is_break() {
+                        return self.failure.take().map_or(Ok(()), Err);
+                    }
                 }
             }
         }
@@ -216,8 +246,11 @@ impl<'p> Rounds<'p> {
     /// Certifies the current point: the end of every run.
     ///
     /// # Errors
-    /// [`SolveError`] when the point is not finite.
+    /// [`SolveError`] when the point is not finite, or the master refused or failed.
     pub fn finish(mut self) -> Result<Solution<Factorization>, SolveError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         if matches!(self.stop, Some(Stop::ToleranceMet | Stop::Stalled)) {
             self.polish()?;
         }
@@ -248,9 +281,18 @@ impl Iterator for Rounds<'_> {
         let starts = Ascent::default().starts;
         let mut found = self.search(starts, false);
         let mut state = self.state(found.first().map_or(0.0, |c| c.value));
+        if let ControlFlow::Break(interrupt) = self.observer.poll() {
+            // A search cut short says nothing of the polar.
+            self.stop = Some(interrupt.into());
+            return Some(state);
+        }
         if state.relative_gap() <= self.settings.tolerance {
             found = self.search(starts * CONFIRM_FACTOR, true);
             state = self.state(found.first().map_or(0.0, |c| c.value));
+            if let ControlFlow::Break(interrupt) = self.observer.poll() {
+                self.stop = Some(interrupt.into());
+                return Some(state);
+            }
             if state.relative_gap() <= self.settings.tolerance {
                 self.stop = Some(Stop::ToleranceMet);
                 return Some(state);

@@ -3,16 +3,34 @@
 //! A master is a strategy of [column generation](crate::column_generation): the
 //! outer loop is the same whichever master descends.
 
+#[cfg(feature = "conic")]
+pub(crate) mod conic;
 mod point;
 mod proximal;
 
+#[cfg(feature = "conic")]
+pub use conic::Conic;
 pub(crate) use point::{Atom, Point};
 pub use proximal::Proximal;
 pub(crate) use proximal::sweep_once;
 
-use std::ops::ControlFlow;
+use crate::atoms::Factorization;
+use crate::linalg::Matrix;
+use crate::observer::{Observer, Stop};
 
-use crate::observer::{Interrupt, Observer};
+/// Codes over a fixed dictionary, with what a solver knows about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coded {
+    /// The dictionary with its codes, and the centre where one is learnt.
+    pub point: Factorization,
+    /// A dual point, unwhitened columns, for [`Coding`](crate::certificate::Coding);
+    /// `None` where the residual of the codes is all there is.
+    pub dual: Option<Matrix>,
+    /// Why the run ended.
+    pub stop: Stop,
+    /// Iterations made.
+    pub iterations: usize,
+}
 
 /// How long a master descends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,14 +41,25 @@ pub struct Effort {
     pub decrease: f64,
 }
 
+/// The master of a run of column generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Method {
+    /// First-order: exact block steps with momentum. Any size.
+    #[default]
+    Proximal,
+    /// Interior points through clarabel, up to a limit on memory.
+    #[cfg(feature = "conic")]
+    Conic(Conic),
+}
+
 /// Lowers the objective of a working point, never raises it.
 pub(crate) trait Master {
-    /// Descends on codes and atoms. `Break` when the observer asked to stop;
-    /// the point is feasible either way. Returns the sweeps made.
-    fn descend(
-        &self,
-        point: &mut Point<'_>,
-        effort: Effort,
-        observer: &dyn Observer,
-    ) -> (usize, ControlFlow<Interrupt>);
+    /// The sweeps made, and `Break` when the observer asked to stop; the point is
+    /// feasible either way. A `Result` where the master can fail, the point then
+    /// being as before.
+    type Descended;
+
+    /// Descends on codes and atoms.
+    fn descend(&self, point: &mut Point<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended;
 }

@@ -77,6 +77,20 @@ impl<'p> Point<'p> {
         point
     }
 
+    /// The point with a dictionary that nobody uses yet.
+    pub(crate) fn with_dictionary(problem: &'p Problem, dictionary: &Dictionary) -> Result<Self, AtomsError> {
+        if dictionary.dim() != problem.dim() {
+            return Err(AtomsError::Shape {
+                what: "dimension of the atoms",
+                expected: problem.dim(),
+                found: dictionary.dim(),
+            });
+        }
+        let mut point = Self::new(problem);
+        point.atoms = dictionary.atoms().map(|atom| Atom::unused(atom.to_vec())).collect();
+        Ok(point)
+    }
+
     /// The point of a factorization.
     pub(crate) fn from_factorization(problem: &'p Problem, start: &Factorization) -> Self {
         let mut point = Self::new(problem);
@@ -260,6 +274,42 @@ impl<'p> Point<'p> {
         atom.row.indices.iter().for_each(|&i| self.new[i] = 0.0);
         (atom.direction, atom.gauge, atom.tau) = (direction, gauge, tau);
         self.recenter();
+    }
+
+    /// Gives every atom the whitened code row of the same place, and the centre its
+    /// optimum for them.
+    pub(crate) fn set_rows(&mut self, rows: Vec<Row>) {
+        for (atom, row) in self.atoms.iter_mut().zip(rows) {
+            atom.gauge = self.gauge.value_of_row(&row);
+            (atom.row, atom.tau) = (row, 0.0);
+        }
+        self.refresh();
+        self.recenter();
+    }
+
+    /// The best direction of atom `k` for its codes as they are: `d ← Ez/‖Ez‖` with
+    /// `E = R̃ + d zᵀ`, then the centre. Never raises the objective. O(nN).
+    pub(crate) fn turn(&mut self, k: usize) {
+        if self.atoms[k].row.is_empty() {
+            return;
+        }
+        let mut image = vec![0.0; self.problem.dim()];
+        self.row_times_residual(k, &mut image);
+        self.new.copy_from_slice(&self.old);
+        let energy: f64 = self.atoms[k].row.values.iter().map(|z| z * z).sum();
+        axpy(energy, &self.atoms[k].direction, &mut image);
+        let length = norm(&image);
+        if length > 0.0 && length.is_finite() {
+            image.iter_mut().for_each(|v| *v /= length);
+            // Once more: a length of 1 to the last place.
+            let length = norm(&image);
+            image.iter_mut().for_each(|v| *v /= length);
+            let (gauge, tau) = (self.atoms[k].gauge, self.atoms[k].tau);
+            self.replace(k, image, gauge, tau);
+        } else {
+            let indices = &self.atoms[k].row.indices;
+            indices.iter().for_each(|&i| (self.old[i], self.new[i]) = (0.0, 0.0));
+        }
     }
 
     /// Drops atoms that no datapoint uses; gives their number.

@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::{Effort, Master, Point};
-use crate::observer::{Interrupt, Observer};
+use super::{Coded, Effort, Master, Point};
+use crate::atoms::Dictionary;
+use crate::observer::{Interrupt, Observer, Stop};
+use crate::problem::Problem;
+use crate::solution::SolveError;
 
 /// Sweeps in a row that gain too little before the descent stops. The first
 /// sweeps after a restart of the momentum always gain little, so 1 stops too
@@ -19,13 +22,45 @@ const PATIENCE: usize = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proximal;
 
-impl Master for Proximal {
-    fn descend(
+impl Proximal {
+    /// Codes (and centre) over a dictionary that stays as it is, by exact block steps
+    /// an atom: stops when a sweep lowers the objective by less than
+    /// `effort.decrease`, or after `effort.sweeps`. O(nNM) a sweep.
+    ///
+    /// # Errors
+    /// [`SolveError::Breakdown`] where the dictionary does not fit the problem.
+    pub fn codes(
         &self,
-        point: &mut Point<'_>,
+        problem: &Problem,
+        dictionary: &Dictionary,
         effort: Effort,
         observer: &dyn Observer,
-    ) -> (usize, ControlFlow<Interrupt>) {
+    ) -> Result<Coded, SolveError> {
+        let mut point = Point::with_dictionary(problem, dictionary)?;
+        let mut objective = point.objective();
+        let (mut stop, mut iterations) = (Stop::IterationLimit, 0);
+        while iterations < effort.sweeps {
+            if let ControlFlow::Break(interrupt) = sweep_once(&mut point, false, observer) {
+                stop = interrupt.into();
+                break;
+            }
+            iterations += 1;
+            let next = point.objective();
+            if objective - next <= effort.decrease {
+                stop = Stop::ToleranceMet;
+                break;
+            }
+            objective = next;
+        }
+        Ok(Coded { point: point.factorization()?, dual: None, stop, iterations })
+    }
+}
+
+impl Master for Proximal {
+    /// Never fails.
+    type Descended = (usize, ControlFlow<Interrupt>);
+
+    fn descend(&self, point: &mut Point<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
         let mut best = point.objective();
         let mut here = point.snapshot();
         let (mut age, mut small) = (0.0, 0);

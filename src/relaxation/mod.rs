@@ -3,7 +3,11 @@
 //!
 //! What is found here is a witness; [`certificate`](crate::certificate) proves it.
 
+#[cfg(feature = "sdp")]
+mod conic;
 mod first_order;
 mod fixed;
 
+#[cfg(feature = "sdp")]
+pub use conic::{Relaxed, Semidefinite};
 pub use first_order::{Found, Relaxation};

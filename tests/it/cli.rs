@@ -260,7 +260,8 @@ fn usage_errors_are_2() {
 fn what_is_not_there_yet_says_so() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &points());
-    for option in ["--method conic", "--method sdp", "--bound sdp"] {
+    let options: &[&str] = if cfg!(feature = "sdp") { &[] } else { &["--method sdp", "--bound sdp"] };
+    for option in options {
         let output = run(&format!("solve --data {{}} --lambda 1 --gamma 1 {option}"), &[&x]);
         let named = option.split(' ').next().unwrap();
         fails(&output, 2, &["not available in this build", named]);
@@ -802,4 +803,45 @@ fn a_path_has_a_row_for_every_point_of_its_grid() {
     }
     // Without an L1 penalty a price is needed.
     fails(&run("path --data {} --lambda 0 --gammas 1,0", &[&x]), 2, &["lambda"]);
+}
+
+#[cfg(feature = "conic")]
+#[test]
+fn the_conic_method_agrees_with_the_proximal_one() {
+    let bench = Bench::new();
+    let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
+    let answer = |method: &str| {
+        let line = format!(
+            "solve --data {{}} --lambda 0.1 --gamma 0.1 --method {method} --tolerance 1e-4 --bound exact --json --quiet"
+        );
+        let output = run(&line, &[&data]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        object(&output)
+    };
+    let (conic, proximal) = (answer("conic"), answer("proximal"));
+    assert_eq!(conic["method"], "conic");
+    let number = |row: &Value, key: &str| row[key].as_f64().expect("a number");
+    let gaps: f64 =
+        [&conic, &proximal].iter().map(|row| number(row, "relative_gap") * number(row, "objective")).sum();
+    assert!((number(&conic, "objective") - number(&proximal, "objective")).abs() <= gaps + 1e-15);
+    assert!(number(&conic, "relative_gap") <= 1e-4);
+}
+
+#[cfg(feature = "sdp")]
+#[test]
+fn sdp_is_a_method_and_a_bound() {
+    let bench = Bench::new();
+    let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
+    for options in ["--method sdp", "--method proximal --bound sdp"] {
+        let line =
+            format!("solve --data {{}} --lambda 0.1 --gamma 0.1 {options} --tolerance 1e-5 --json --quiet");
+        let output = run(&line, &[&data]);
+        let row = object(&output);
+        assert_eq!(row["bound_kind"], "sdp", "{options}");
+        // Four datapoints: the relaxation is exact.
+        let gap = row["relative_gap"].as_f64().expect("a number");
+        assert!((0.0..1e-4).contains(&gap), "{options}: {gap}");
+    }
+    let output = run("solve --dataset digits --lambda 0.3 --gamma 0.1 --bound sdp --quiet", &[]);
+    fails(&output, 4, &["semidefinite programme", "MiB", "proximal"]);
 }

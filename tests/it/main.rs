@@ -8,6 +8,8 @@ mod certificate;
 mod certify;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "conic")]
+mod conic;
 mod diagnose;
 mod exact;
 mod finite;
@@ -21,6 +23,8 @@ mod path;
 mod problem;
 #[cfg(feature = "io")]
 mod sae;
+#[cfg(feature = "sdp")]
+mod sdp;
 mod solver;
 mod sources;
 mod support;

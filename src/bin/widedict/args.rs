@@ -333,9 +333,9 @@ pub(crate) enum Method {
     Auto,
     /// Column generation with a first-order master
     Proximal,
-    /// Column generation with a conic master (not available in this build)
+    /// Column generation with a conic master: interior points, up to some hundred datapoints
     Conic,
-    /// Conic, then the semidefinite bound (not available in this build)
+    /// Conic, then the semidefinite bound (feature sdp)
     Sdp,
     /// An atom a datapoint: gamma 0 only
     ClosedForm,
@@ -351,9 +351,9 @@ pub(crate) enum BoundChoice {
     Fast,
     /// A split found by a first-order search: N × N matrices, up to 4000 datapoints
     Relaxation,
-    /// (not available in this build)
+    /// A split found by a semidefinite programme: up to some 65 datapoints (feature sdp)
     Sdp,
-    /// (not available in this build)
+    /// The polar itself: dimension up to 4 or few datapoints
     Exact,
 }
 

@@ -4,6 +4,8 @@ use widedict::certificate::{Split, exact};
 use widedict::oracle::Ascent;
 use widedict::problem::objective;
 use widedict::relaxation::Relaxation;
+#[cfg(feature = "sdp")]
+use widedict::relaxation::Semidefinite;
 use widedict::{Factorization, Matrix, Problem, Witness, wide};
 
 use crate::args::{BoundChoice, RunArgs};
@@ -28,6 +30,9 @@ enum Search {
     Always,
     /// Not: the polar is computed exactly instead.
     Exact,
+    /// The whole relaxation as one semidefinite programme.
+    #[cfg(feature = "sdp")]
+    Semidefinite,
 }
 
 /// Most datapoints at which `--bound auto` searches for a split: some 15 seconds
@@ -57,7 +62,10 @@ impl Bounding {
             BoundChoice::None => (false, Search::Never),
             BoundChoice::Fast => (true, Search::Never),
             BoundChoice::Relaxation => (true, Search::Always),
-            BoundChoice::Sdp => return Err(Failure::Unavailable("--bound sdp")),
+            #[cfg(feature = "sdp")]
+            BoundChoice::Sdp => (true, Search::Semidefinite),
+            #[cfg(not(feature = "sdp"))]
+            BoundChoice::Sdp => return Err(Failure::Unavailable("--bound sdp (feature sdp)")),
             BoundChoice::Exact => (true, Search::Exact),
         };
         Ok(Self { bounds, search })
@@ -91,8 +99,20 @@ impl Bounding {
             Search::Exact => true,
             Search::Small => problem.dim() <= EXACT_AUTO.0 && problem.len() <= EXACT_AUTO.1,
             Search::Never | Search::Always => false,
+            #[cfg(feature = "sdp")]
+            Search::Semidefinite => false,
         };
         wanted.then(exact::Limits::default)
+    }
+
+    /// Refuses what cannot be computed, before anything is solved.
+    pub(crate) fn check(self, problem: &Problem) -> Result<(), Failure> {
+        #[cfg(feature = "sdp")]
+        if self.search == Search::Semidefinite && problem.gamma() > 0.0 {
+            Semidefinite::default().check_size(problem)?;
+        }
+        let _ = problem;
+        Ok(())
     }
 
     /// Searches for a split from a point, where it is asked for and applies, in
@@ -104,8 +124,26 @@ impl Bounding {
         gap: f64,
         run: &RunArgs,
         watch: &Watch,
+    ) -> Result<Option<Split>, Failure> {
+        #[cfg(feature = "sdp")]
+        if self.search == Search::Semidefinite {
+            return semidefinite(problem, run, watch);
+        }
+        Ok(self.first_order(problem, point, gap, run, watch))
+    }
+
+    /// The search by first-order steps.
+    fn first_order(
+        self,
+        problem: &Problem,
+        point: &Factorization,
+        gap: f64,
+        run: &RunArgs,
+        watch: &Watch,
     ) -> Option<Split> {
         let wanted = match self.search {
+            #[cfg(feature = "sdp")]
+            Search::Semidefinite => false,
             Search::Never | Search::Exact => false,
             Search::Small => problem.len() <= SMALL,
             Search::Always => true,
@@ -116,6 +154,8 @@ impl Bounding {
         let iterations = match self.search {
             Search::Always => Relaxation::default().iterations,
             Search::Small | Search::Never | Search::Exact => auto_steps(problem.len()),
+            #[cfg(feature = "sdp")]
+            Search::Semidefinite => 0,
         };
         let relaxation = Relaxation { gap, iterations, ..Relaxation::default() };
         if problem.len() > relaxation.max_points && !run.quiet {
@@ -127,4 +167,24 @@ impl Bounding {
         }
         relaxation.search(problem, point, watch).map(|found| found.split)
     }
+}
+
+/// The split of the semidefinite programme; `None` at γ = 0, where the bound is exact
+/// without it, and where it was stopped before its first step.
+#[cfg(feature = "sdp")]
+fn semidefinite(problem: &Problem, run: &RunArgs, watch: &Watch) -> Result<Option<Split>, Failure> {
+    use widedict::Stop;
+    if problem.gamma() == 0.0 {
+        return Ok(None);
+    }
+    watch.phase("semidefinite relaxation");
+    let relaxed = Semidefinite::default().solve(problem, watch)?;
+    let short = !matches!(relaxed.stop, Stop::ToleranceMet | Stop::Stalled);
+    if short && !run.quiet {
+        let ended = relaxed.stop.as_str();
+        output::say(&format!(
+            "note: the semidefinite programme ended with {ended}: its bound is not its best"
+        ));
+    }
+    Ok(Some(relaxed.split))
 }

@@ -69,6 +69,7 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
             return Ok(Outcome::Unmet);
         }
     };
+    bounding.check(&problem)?;
     let watch = Watch::start(&args.run);
     let work = || audit(&problem, point, &options, bounding, args, &watch);
     let audit = threaded(&args.run, work);
@@ -165,7 +166,7 @@ fn audit(
     let started = watch.elapsed();
     watch.phase("certifying");
     let witness = Witness {
-        split: bounding.split(problem, &point, args.tolerance, &args.run, watch),
+        split: bounding.split(problem, &point, args.tolerance, &args.run, watch)?,
         ..bounding.cheap_witness(problem, &point, watch)
     };
     let certified = certify_observed(problem, point, &witness, options, watch)?;

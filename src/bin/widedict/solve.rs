@@ -11,7 +11,7 @@ use widedict::{
     wide,
 };
 
-use crate::args::{Method, RunArgs, SolveArgs};
+use crate::args::{BoundChoice, Method, RunArgs, SolveArgs};
 use crate::bounding::Bounding;
 use crate::failure::Failure;
 use crate::output::{self, Folder};
@@ -27,6 +27,11 @@ pub(crate) enum Solver {
     Proximal,
     /// The joint problem of a given width; the local test is left to [`Conclusion::conclude`].
     Finite(Finite),
+    #[cfg(feature = "conic")]
+    Conic,
+    /// Conic, then the semidefinite bound.
+    #[cfg(feature = "sdp")]
+    Sdp,
 }
 
 impl Solver {
@@ -34,6 +39,10 @@ impl Solver {
         match self {
             Self::ClosedForm => "closed-form",
             Self::Proximal => "proximal",
+            #[cfg(feature = "conic")]
+            Self::Conic => "conic",
+            #[cfg(feature = "sdp")]
+            Self::Sdp => "sdp",
             Self::Finite(_) => "finite",
         }
     }
@@ -41,6 +50,10 @@ impl Solver {
     pub(crate) fn width(self) -> Option<usize> {
         match self {
             Self::ClosedForm | Self::Proximal => None,
+            #[cfg(feature = "conic")]
+            Self::Conic => None,
+            #[cfg(feature = "sdp")]
+            Self::Sdp => None,
             Self::Finite(finite) => Some(finite.width),
         }
     }
@@ -74,10 +87,20 @@ impl Job {
             (None, Method::Auto | Method::ClosedForm, true) => Solver::ClosedForm,
             (None, Method::ClosedForm, false) => return Err(Failure::ClosedForm { gamma: args.gamma }),
             (None, Method::Auto, false) | (None, Method::Proximal, _) => Solver::Proximal,
-            (None, Method::Conic, _) => return Err(Failure::Unavailable("--method conic")),
-            (None, Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp")),
+            #[cfg(feature = "conic")]
+            (None, Method::Conic, _) => Solver::Conic,
+            #[cfg(not(feature = "conic"))]
+            (None, Method::Conic, _) => return Err(Failure::Unavailable("--method conic (feature conic)")),
+            #[cfg(feature = "sdp")]
+            (None, Method::Sdp, _) => Solver::Sdp,
+            #[cfg(not(feature = "sdp"))]
+            (None, Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp (feature sdp)")),
         };
-        let conclusion = Conclusion::new(solver, Bounding::new(args.bound)?, args.tolerance);
+        let bound = match (args.method, args.bound) {
+            (Method::Sdp, BoundChoice::Auto) => BoundChoice::Sdp,
+            (_, bound) => bound,
+        };
+        let conclusion = Conclusion::new(solver, Bounding::new(bound)?, args.tolerance);
         Ok(Self { penalty, participation: args.participation, conclusion })
     }
 }
@@ -115,7 +138,7 @@ impl Conclusion {
         }
         if gap > options.tolerance {
             solution.witness.split =
-                self.bounding.split(problem, solution.certified.solution(), options.tolerance, args, watch);
+                self.bounding.split(problem, solution.certified.solution(), options.tolerance, args, watch)?;
         }
         if let Solver::Finite(finite) = self.solver {
             return Ok(finite.settle(problem, solution, &options, watch)?);
@@ -135,6 +158,7 @@ pub(crate) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     let data_name = data.name.clone();
     let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
 
+    job.conclusion.bounding.check(&problem)?;
     let watch = Watch::start(&args.run);
     let solved = threaded(&args.run, || solve(&problem, &job, args, &watch));
     watch.finish();
@@ -219,12 +243,15 @@ struct Solved {
 /// Runs the solver, then bounds and certifies its point.
 fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Result<Solved, Failure> {
     let solver = job.conclusion.solver;
+    let generation =
+        ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
     let solved = match solver {
         Solver::ClosedForm => closed_form(problem, watch),
-        Solver::Proximal => {
-            ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..Default::default() }
-                .solve_observed(problem, watch)
-        }
+        Solver::Proximal => generation.solve_observed(problem, watch),
+        #[cfg(feature = "conic")]
+        Solver::Conic => conic(generation, problem, watch),
+        #[cfg(feature = "sdp")]
+        Solver::Sdp => conic(generation, problem, watch),
         Solver::Finite(finite) => finite.solve_observed(problem, watch),
     }?;
     let solving = watch.elapsed();
@@ -243,6 +270,16 @@ fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Resul
         certifying: watch.elapsed().saturating_sub(solving),
     };
     Ok(Solved { solution, run, participation })
+}
+
+#[cfg(feature = "conic")]
+fn conic(
+    generation: ColumnGeneration,
+    problem: &Problem,
+    watch: &Watch,
+) -> Result<Solution<Factorization>, SolveError> {
+    let master = widedict::master::Method::Conic(widedict::master::Conic::default());
+    ColumnGeneration { master, ..generation }.solve_observed(problem, watch)
 }
 
 fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution<Factorization>, SolveError> {
