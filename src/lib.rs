@@ -14,6 +14,8 @@ pub mod master;
 pub mod num;
 pub mod observer;
 pub mod oracle;
+pub mod participation;
+pub mod path;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod problem;
@@ -30,5 +32,6 @@ pub use column_generation::ColumnGeneration;
 pub use finite::Finite;
 pub use linalg::Matrix;
 pub use observer::{Interrupt, Observer, Progress, Stop};
+pub use participation::Participation;
 pub use problem::{Problem, ProblemError};
 pub use solution::{Solution, SolveError};

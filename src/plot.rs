@@ -1,12 +1,13 @@
-//! SVG pictures of a dictionary.
+//! SVG pictures of a dictionary, and of what a grid of problems costs.
 
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::atoms::Factorization;
 use crate::linalg::dot;
-use crate::num::max;
+use crate::num::{max, min};
 use crate::problem::Problem;
 
 /// Images drawn at most, those of largest mass. More would not be told apart on
@@ -194,6 +195,125 @@ fn chart(point: &Factorization, order: &[(usize, f64)]) -> Result<String, PlotEr
         canvas.present()?;
     }
     Ok(document)
+}
+
+/// A point of a grid, for [`curve`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// Where on the axis: a price, or atoms per datapoint.
+    pub x: f64,
+    /// Objective of the point.
+    pub objective: f64,
+    /// Its certified lower bound.
+    pub lower_bound: f64,
+    /// Atoms in use.
+    pub atoms: usize,
+    /// Mean number of codes a datapoint.
+    pub mean_l0: f64,
+}
+
+/// Width and height of one panel of a curve.
+const PANEL: (u32, u32) = (720, 280);
+
+const BOUND: RGBColor = RGBColor(178, 24, 43);
+const LIMIT: RGBColor = RGBColor(120, 120, 120);
+
+/// Draws a grid of problems as one SVG document of three panels: the objective
+/// with its certified bound (and the wide limit `F_∞`, grey, where given), the
+/// atoms, the mean L0. The axis is logarithmic where every x is positive and two
+/// differ.
+///
+/// # Errors
+/// [`PlotError`] when drawing fails.
+pub fn curve(points: &[CurvePoint], axis: &str, wide_limit: Option<f64>) -> Result<String, PlotError> {
+    let mut points = points.to_vec();
+    points.sort_by(|l, r| l.x.total_cmp(&r.x));
+    let (first, last) = (points.first().map_or(0.0, |p| p.x), points.last().map_or(1.0, |p| p.x));
+    let mut document = String::new();
+    {
+        let canvas = SVGBackend::with_string(&mut document, (PANEL.0, 3 * PANEL.1)).into_drawing_area();
+        canvas.fill(&WHITE)?;
+        let areas = canvas.split_evenly((3, 1));
+        let line = |value: fn(&CurvePoint) -> f64, colour, name| Line {
+            values: points.iter().map(|p| (p.x, value(p))).collect(),
+            colour,
+            name,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "numbers of atoms are far below 2^53")]
+        let atoms: fn(&CurvePoint) -> f64 = |p| p.atoms as f64;
+        let mut values =
+            vec![line(|p| p.objective, DOT, "objective"), line(|p| p.lower_bound, BOUND, "certified bound")];
+        if let Some(limit) = wide_limit {
+            let ends = vec![(first, limit), (last, limit)];
+            values.push(Line { values: ends, colour: LIMIT, name: "wide limit" });
+        }
+        let panels = [values, vec![line(atoms, DOT, "atoms")], vec![line(|p| p.mean_l0, DOT, "mean L0")]];
+        for (area, lines) in areas.iter().zip(&panels) {
+            if first > 0.0 && first < last {
+                panel(area, lines, (first / 1.1..last * 1.1).log_scale(), axis)?;
+            } else {
+                let margin = max(0.05 * (last - first), 1e-3);
+                panel(area, lines, first - margin..last + margin, axis)?;
+            }
+        }
+        canvas.present()?;
+    }
+    Ok(document)
+}
+
+/// A named line of a panel.
+struct Line {
+    values: Vec<(f64, f64)>,
+    colour: RGBColor,
+    name: &'static str,
+}
+
+fn panel<X>(area: &Canvas<'_>, lines: &[Line], x: X, axis: &str) -> Result<(), PlotError>
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
+{
+    let heights = || lines.iter().flat_map(|line| line.values.iter().map(|v| v.1));
+    let (low, high) = (heights().fold(f64::INFINITY, min), heights().fold(f64::NEG_INFINITY, max));
+    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+    let margin = max(0.08 * (high - low), 1e-9 + 1e-3 * high.abs());
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(64)
+        .build_cartesian_2d(x, low - margin..high + margin)?;
+    let name = lines.first().map_or("", |line| line.name);
+    chart
+        .configure_mesh()
+        .x_desc(axis)
+        .y_desc(name)
+        .x_label_formatter(&|v: &f64| tick(*v))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    for line in lines {
+        let style = ShapeStyle::from(line.colour).stroke_width(2);
+        let colour = line.colour;
+        chart
+            .draw_series(LineSeries::new(line.values.iter().copied(), style))?
+            .label(line.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour));
+        if line.colour != LIMIT {
+            chart.draw_series(line.values.iter().map(|&v| Circle::new(v, 3, colour.filled())))?;
+        }
+    }
+    if lines.len() > 1 {
+        chart.configure_series_labels().background_style(WHITE.mix(0.8)).draw()?;
+    }
+    Ok(())
+}
+
+/// A tick's number without the noise of its last digits.
+fn tick(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 {
+        return format!("{value:.1e}");
+    }
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// `share` of `full` pixels, at least one.

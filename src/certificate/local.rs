@@ -114,6 +114,11 @@ pub fn test(
     let Some(active) = form.solver(Sets::Active) else {
         return undecided(degenerate, None, form.dependent());
     };
+    if problem.gamma() > 0.0 && form.size() > limits.max_dense {
+        // A product with the form solves a system in all codes at once: too dear to
+        // look for an escape where nothing could be proved.
+        return undecided(degenerate, None, form.too_large(limits.max_dense));
+    }
     // Refute on the smallest sets, where any negative value does.
     let (ritz, direction) = form.smallest(&active, limits.lanczos, observer);
     if ritz < 0.0
@@ -145,9 +150,7 @@ pub fn test(
         return undecided(degenerate, Some(ritz), reason);
     }
     if form.size() > limits.max_dense {
-        let reason =
-            format!("{} variables are more than the proof's limit of {}", form.size(), limits.max_dense);
-        return undecided(degenerate, Some(ritz), reason);
+        return undecided(degenerate, Some(ritz), form.too_large(limits.max_dense));
     }
     if !(ritz > 0.0) {
         return undecided(
@@ -334,6 +337,10 @@ impl<'a> Form<'a> {
     /// Dense variables: V, and β where a centre is learnt.
     fn size(&self) -> usize {
         self.problem.dim() * (self.live.len() + usize::from(self.problem.centered()))
+    }
+
+    fn too_large(&self, limit: usize) -> String {
+        format!("{} variables are more than the proof's limit of {limit}", self.size())
     }
 
     fn dependent(&self) -> String {

@@ -7,9 +7,10 @@ mod rounds;
 pub use rounds::{Round, Rounds};
 
 use crate::atoms::Factorization;
+use crate::certificate::CertifyError;
 use crate::master::Method;
 use crate::observer::Observer;
-use crate::problem::Problem;
+use crate::problem::{Problem, objective};
 use crate::solution::{Solution, SolveError};
 
 /// Solves the convex large-dictionary problem by column generation, with the
@@ -89,6 +90,24 @@ impl ColumnGeneration {
         observer: &dyn Observer,
     ) -> Result<Solution<Factorization>, SolveError> {
         let mut rounds = self.rounds(problem, observer)?;
+        rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
+        rounds.finish()
+    }
+
+    /// Solves `problem` from a point of it: a solution for other penalties, say.
+    /// The objective is never above that of `start`.
+    ///
+    /// # Errors
+    /// As [`ColumnGeneration::solve`]; a start of another dimension or with another
+    /// number of datapoints.
+    pub fn solve_from(
+        &self,
+        problem: &Problem,
+        start: &Factorization,
+        observer: &dyn Observer,
+    ) -> Result<Solution<Factorization>, SolveError> {
+        objective::check_shapes(problem, start).map_err(CertifyError::from)?;
+        let mut rounds = self.rounds(problem, observer)?.starting_at(start);
         rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
         rounds.finish()
     }

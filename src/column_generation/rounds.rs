@@ -119,6 +119,13 @@ impl<'p> Rounds<'p> {
         }
     }
 
+    /// The run from a point whose shapes fit the problem.
+    pub(super) fn starting_at(mut self, start: &Factorization) -> Self {
+        self.point = Point::from_factorization(self.problem, start);
+        self.point.prune();
+        self
+    }
+
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
     /// use too: a maximum that splits from an atom's own is easily missed from afar.
     fn search(&mut self, starts: usize, atoms: bool) -> Vec<Candidate> {

@@ -183,7 +183,9 @@ impl Finite {
     /// test hands back a point of lower objective (an escape from a saddle, an
     /// exchange of nested atoms), descends from there and tests again. The
     /// objective never rises; `stop` stays what it was. A point whose certified
-    /// gap is within the tolerance is left as it is.
+    /// gap is within the tolerance is tested where it is. `options` are those of
+    /// the certificate; the local test's limits are the default ones where they
+    /// name none.
     ///
     /// # Errors
     /// As [`Finite::solve`].
@@ -191,19 +193,17 @@ impl Finite {
         &self,
         problem: &Problem,
         solution: Solution<Factorization>,
-        limits: local::Limits,
+        options: &certificate::Options,
         observer: &dyn Observer,
     ) -> Result<Solution<Factorization>, SolveError> {
         let Solution { certified, witness, stop, mut iterations } = solution;
-        if certified.certificate().relative_gap() <= self.tolerance {
-            return Ok(Solution { certified, witness, stop, iterations });
-        }
-        let options =
-            certificate::Options { tolerance: self.tolerance, local: Some(limits), ..Default::default() };
+        let limits = options.local.unwrap_or_default();
+        let options = certificate::Options { local: Some(limits), ..*options };
+        let optimal = certified.certificate().relative_gap() <= options.tolerance;
         let mut point = certified.into_parts().0;
         let mut escapes = 0;
         loop {
-            if problem.gamma() == 0.0 {
+            if problem.gamma() == 0.0 && !optimal {
                 let mut plain = Plain::from_factorization(problem, &point, self.width);
                 let fine = Effort {
                     tolerance: limits.stationarity,
@@ -376,7 +376,14 @@ impl Finite {
     ) -> Result<Solution<Factorization>, SolveError> {
         let solution = self.certified(problem, run)?;
         match self.local {
-            Some(limits) => self.settle(problem, solution, limits, observer),
+            Some(limits) => {
+                let options = certificate::Options {
+                    tolerance: self.tolerance,
+                    local: Some(limits),
+                    ..Default::default()
+                };
+                self.settle(problem, solution, &options, observer)
+            }
             None => Ok(solution),
         }
     }

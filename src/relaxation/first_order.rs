@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+use super::fixed;
 use crate::atoms::Factorization;
 use crate::certificate::{Origin, Split};
 use crate::linalg::{
@@ -22,7 +23,7 @@ use crate::linalg::{
 };
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress};
-use crate::problem::Problem;
+use crate::problem::{Problem, objective};
 
 /// Step length in units of 1/λ_max(A), an upper estimate of the inverse
 /// curvature 1/λ_max(RᵀR) near the optimum. The method converges for less than
@@ -39,6 +40,9 @@ const LANCZOS_STEPS: usize = 50;
 
 /// Share of the gap that counts as progress: see [`Relaxation::patience`].
 const NOTICEABLE: f64 = 0.02;
+
+/// Datapoints up to which both ways are tried: a step is a tenth of a second.
+const BOTH: usize = 600;
 
 /// The search with its limits.
 ///
@@ -85,18 +89,53 @@ pub struct Found {
 impl Relaxation {
     /// Searches from a primal point of the problem, γ > 0.
     ///
+    /// The dual point moves (Davis–Yin) where the point has few atoms for its
+    /// datapoints, stays at the residuals (Douglas–Rachford on T alone) where it has
+    /// many, and for up to [`BOTH`] datapoints both are tried.
+    ///
     /// `None` where the method does not apply: γ = 0 (the polar is then known
     /// exactly), more than `max_points` datapoints, or a failed factorisation
     /// before the first proposal. O(N³) an iteration, O(N²) memory.
     #[must_use]
     pub fn search(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Found> {
-        if problem.gamma() == 0.0 || problem.len() > self.max_points {
+        let len = problem.len();
+        if problem.gamma() == 0.0 || len > self.max_points {
             return None;
         }
+        let crowded = start.width() * FULL_SHARE >= len;
+        let fixed = (crowded || len <= BOTH)
+            .then(|| fixed::search(problem, start, self.iterations, self.gap, observer))
+            .flatten();
+        if crowded && len > BOTH {
+            return fixed;
+        }
+        let enough = |found: &Found| found.interrupt.is_some() || self.closes(problem, start, found);
+        if fixed.as_ref().is_some_and(enough) {
+            return fixed;
+        }
+        let moving = self.moving(problem, start, observer);
+        match (fixed, moving) {
+            (Some(fixed), Some(moving)) if fixed.promised > moving.promised => {
+                Some(Found { interrupt: moving.interrupt, ..fixed })
+            }
+            (fixed, None) => fixed,
+            (_, moving) => moving,
+        }
+    }
+
+    /// Whether a proposal promises the gap asked for.
+    fn closes(&self, problem: &Problem, start: &Factorization, found: &Found) -> bool {
+        let residuals = objective::residuals(problem.data(), start);
+        let value = objective::primal(problem, start, &residuals).value();
+        value - found.promised <= self.gap * value
+    }
+
+    /// Davis–Yin on Q, started from the point's codes.
+    fn moving(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Found> {
         let metric = Metric::new(problem);
         let objective = {
-            let residuals = crate::problem::objective::residuals(problem.data(), start);
-            crate::problem::objective::primal(problem, start, &residuals).value()
+            let residuals = objective::residuals(problem.data(), start);
+            objective::primal(problem, start, &residuals).value()
         };
         let (mut state, len) = (metric.warm_start(start)?, problem.len());
         let step = STEP / metric.largest;
@@ -162,7 +201,7 @@ impl Relaxation {
 }
 
 /// The whitened data and `A = λ²aaᵀ + γ²I`.
-struct Metric<'p> {
+pub(super) struct Metric<'p> {
     problem: &'p Problem,
     whitened: Matrix,
     a: &'p [f64],
@@ -175,7 +214,7 @@ struct Metric<'p> {
 }
 
 impl<'p> Metric<'p> {
-    fn new(problem: &'p Problem) -> Self {
+    pub(super) fn new(problem: &'p Problem) -> Self {
         let a = problem.data().sqrt_weights();
         let (lambda_sq, gamma_sq) = (problem.lambda().powi(2), problem.gamma().powi(2));
         let total = dot(a, a);
@@ -244,7 +283,7 @@ impl<'p> Metric<'p> {
     }
 
     /// `A − RᵀR`.
-    fn slack(&self, dual: &Matrix) -> Matrix {
+    pub(super) fn slack(&self, dual: &Matrix) -> Matrix {
         let mut out = parallel_gram(dual);
         out.as_mut_slice().par_chunks_mut(self.a.len()).enumerate().for_each(|(j, column)| {
             let scale = self.lambda_sq * self.a[j];
@@ -254,6 +293,38 @@ impl<'p> Metric<'p> {
             column[j] += self.gamma_sq;
         });
         out
+    }
+
+    /// Whitens residual columns; with a centre projects them on `Ra = 0`. `None` if
+    /// they are not finite.
+    pub(super) fn feasible(&self, mut residuals: Matrix) -> Option<Matrix> {
+        for (i, &a) in self.a.iter().enumerate() {
+            residuals.col_mut(i).iter_mut().for_each(|v| *v *= a);
+        }
+        if self.problem.centered() {
+            let mut mean = vec![0.0; residuals.nrows()];
+            crate::linalg::combine(&residuals, self.a, &mut mean);
+            let total = dot(self.a, self.a);
+            for (i, &a) in self.a.iter().enumerate() {
+                axpy(-a / total, &mean, residuals.col_mut(i));
+            }
+        }
+        residuals.as_slice().iter().all(|v| v.is_finite()).then_some(residuals)
+    }
+
+    /// `matrix + share·A`.
+    pub(super) fn raised(&self, matrix: &Matrix, share: f64) -> Matrix {
+        let mut out = matrix.clone();
+        self.raise(&mut out, share);
+        out
+    }
+
+    /// `matrix ← matrix + share·A`.
+    pub(super) fn raise(&self, matrix: &mut Matrix, share: f64) {
+        matrix.as_mut_slice().par_chunks_mut(self.a.len()).enumerate().for_each(|(j, column)| {
+            axpy(share * self.lambda_sq * self.a[j], self.a, column);
+            column[j] += share * self.gamma_sq;
+        });
     }
 
     /// `v ← A^{-1/2}v`.
@@ -266,7 +337,7 @@ impl<'p> Metric<'p> {
 
     /// κ with κ² the largest eigenvalue of `(RᵀR + T, A)`, and the bound it
     /// promises for R.
-    fn promise(&self, dual: &Matrix, split: &Matrix) -> (f64, f64) {
+    pub(super) fn promise(&self, dual: &Matrix, split: &Matrix) -> (f64, f64) {
         let (polar_sq, _) = lanczos_largest(self.a.len(), LANCZOS_STEPS, |v| {
             let mut u = v.to_vec();
             self.half_inverse(&mut u);
@@ -290,7 +361,7 @@ impl<'p> Metric<'p> {
         (polar, t * inner - 0.5 * t * t * square)
     }
 
-    fn unwhitened(&self, mut dual: Matrix) -> Matrix {
+    pub(super) fn unwhitened(&self, mut dual: Matrix) -> Matrix {
         for (i, &a) in self.a.iter().enumerate() {
             dual.col_mut(i).iter_mut().for_each(|v| *v /= a);
         }
@@ -298,7 +369,7 @@ impl<'p> Metric<'p> {
     }
 
     /// `diag(1/a) T diag(1/a)`: the form in which the certificate checks T without roots.
-    fn root_free(&self, mut split: Matrix) -> Matrix {
+    pub(super) fn root_free(&self, mut split: Matrix) -> Matrix {
         let len = self.a.len();
         split.as_mut_slice().par_chunks_mut(len).enumerate().for_each(|(j, column)| {
             for (t, a) in column.iter_mut().zip(self.a) {
@@ -423,7 +494,7 @@ const TIMES_COLUMNS: usize = 32;
 const PRODUCT_COLUMNS: usize = 128;
 
 /// `UUᵀ`, in parallel blocks of columns.
-fn parallel_product(factor: &Matrix) -> Matrix {
+pub(super) fn parallel_product(factor: &Matrix) -> Matrix {
     let len = factor.nrows();
     let transposed = Matrix::from_fn(factor.ncols(), len, |k, i| factor.get(i, k));
     parallel_gram(&transposed)

@@ -6,6 +6,7 @@
 #[cfg(feature = "sdp")]
 mod conic;
 mod first_order;
+mod fixed;
 
 #[cfg(feature = "sdp")]
 pub use conic::{Relaxed, Semidefinite};

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::linalg::{Matrix, distance_sq, dot, norm, norm_sq};
+use crate::linalg::{Cholesky, Matrix, distance_sq, dot, norm, norm_sq};
 use crate::num::{Interval, max, min, rounding};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::problem::Problem;
@@ -107,7 +107,11 @@ pub fn boundary(problem: &Problem, observer: &dyn Observer) -> Result<Boundary, 
     let indices = best.pair.map(|(i, j)| (pairs.index[i], pairs.index[j]));
     Ok(Boundary {
         gamma: best.value.sqrt(),
-        lower: if best.lower.is_finite() { max(best.lower.sqrt().next_down(), 0.0) } else { best.lower },
+        lower: if best.lower.is_finite() {
+            max(max(best.lower, 0.0).sqrt().next_down(), 0.0)
+        } else {
+            best.lower
+        },
         upper: if best.upper.is_finite() { best.upper.sqrt().next_up() } else { best.upper },
         pair: indices,
         max_cosine: best.cosine.is_finite().then_some(best.cosine),
@@ -338,33 +342,34 @@ pub enum Regime {
 /// `cᵢⱼρᵢρⱼ ≤ λ²√(wᵢwⱼ)` for every active `i` and every `j ≠ i`, **and** the
 /// block of `A − X̃ᵀX̃` on the inactive points is copositive.
 ///
-/// The block is copositive if it has no negative entry, and is not if two of its
-/// points refute it alone; in between the answer is [`Regime::Undecided`].
-/// Comparisons are made in floating point: within rounding of equality the
-/// answer may be either. O(nN²) time, O(N) memory beyond the data.
+/// The block is copositive if it has no negative entry or is positive definite,
+/// and is not if two of its points refute it alone; in between the answer is
+/// [`Regime::Undecided`]. Comparisons are made in floating point: within rounding
+/// of equality the answer may be either. O(nN²) time and O(nN) memory; where the
+/// block has a negative entry, O(K³) and O(K²) more for up to 4096 inactive points.
 ///
 /// # Errors
 /// [`SolveError::NotApplicable`] for λ = 0 or a learnt centre.
 pub fn regime(problem: &Problem) -> Result<Regime, SolveError> {
     applies(problem)?;
-    let data = problem.data();
-    let (lambda, gamma) = (problem.lambda(), problem.gamma());
-    let (points, a) = (data.points(), data.sqrt_weights());
+    let pairs = Pairs::new(problem);
+    // In units of the largest price: nothing underflows.
+    let price = |w: f64| (problem.lambda() * w.sqrt()).hypot(problem.gamma());
+    let unit = pairs.weights.iter().map(|w| price(*w)).fold(problem.lambda(), max);
+    let lambda = problem.lambda() / unit;
+    let a: Vec<f64> = pairs.weights.iter().map(|w| w.sqrt()).collect();
     // Whitened lengths, κᵢ, and what of the point is left.
-    let lengths: Vec<f64> = points.columns().zip(a).map(|(x, a)| a * norm(x)).collect();
-    let kappa: Vec<f64> = a.iter().map(|a| (lambda * a).hypot(gamma)).collect();
+    let lengths: Vec<f64> = pairs.norms.iter().zip(&a).map(|(r, a)| a * (r.hi / unit)).collect();
+    let kappa: Vec<f64> = pairs.weights.iter().map(|w| price(*w) / unit).collect();
     let rho: Vec<f64> = lengths.iter().zip(&kappa).map(|(l, k)| min(*l, *k)).collect();
     let active = |i: usize| lengths[i] > kappa[i];
-    let found: Vec<(Option<usize>, bool)> = (0..data.len())
+    let len = lengths.len();
+    let found: Vec<(Option<usize>, bool)> = (0..len)
         .into_par_iter()
         .map(|i| {
             let mut negative = false;
-            for j in i + 1..data.len() {
-                if lengths[i] == 0.0 || lengths[j] == 0.0 {
-                    continue;
-                }
-                let product = a[i] * a[j] * dot(points.col(i), points.col(j));
-                let cosine = product / (lengths[i] * lengths[j]);
+            for j in i + 1..len {
+                let cosine = dot(pairs.units.col(i), pairs.units.col(j));
                 let entry = lambda * lambda * a[i] * a[j] - cosine * rho[i] * rho[j];
                 if entry >= 0.0 {
                     continue;
@@ -379,14 +384,32 @@ pub fn regime(problem: &Problem) -> Result<Regime, SolveError> {
         })
         .collect();
     if let Some((i, j)) = found.iter().enumerate().find_map(|(i, (j, _))| j.map(|j| (i, j))) {
-        return Ok(Regime::Shared { pair: (i, j) });
+        return Ok(Regime::Shared { pair: (pairs.index[i], pairs.index[j]) });
     }
-    Ok(if found.iter().any(|(_, negative)| *negative) {
-        Regime::Undecided { inactive: (0..data.len()).filter(|&i| !active(i)).count() }
-    } else {
+    if !found.iter().any(|(_, negative)| *negative) {
+        return Ok(Regime::Optimal);
+    }
+    let inactive: Vec<usize> = (0..len).filter(|&i| !active(i)).collect();
+    let entry = |i: usize, j: usize| {
+        let (i, j) = (inactive[i], inactive[j]);
+        let cosine = if i == j { 1.0 } else { dot(pairs.units.col(i), pairs.units.col(j)) };
+        let price = if i == j { kappa[i] * kappa[i] } else { lambda * lambda * a[i] * a[j] };
+        price - cosine * rho[i] * rho[j]
+    };
+    // Two points are decided by their determinant, which refuted none.
+    let copositive = inactive.len() <= 2
+        || (inactive.len() <= LARGEST_BLOCK
+            && Cholesky::new(Matrix::from_fn(inactive.len(), inactive.len(), entry)).is_some());
+    Ok(if copositive {
         Regime::Optimal
+    } else {
+        Regime::Undecided { inactive: problem.len() - len + inactive.len() }
     })
 }
+
+/// Largest block of inactive points whose definiteness is tried: a factorisation of
+/// some seconds.
+const LARGEST_BLOCK: usize = 4096;
 
 /// One atom per active datapoint at any γ: datapoint i is active iff
 /// `√wᵢ‖xᵢ‖ > κᵢ = √(λ²wᵢ + γ²)`; its atom is its direction, its code

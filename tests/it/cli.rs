@@ -260,7 +260,10 @@ fn usage_errors_are_2() {
 fn what_is_not_there_yet_says_so() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &points());
-    let mut options = vec!["--width 7", "--restarts 3", "--participation auto"];
+    let mut options = Vec::new();
+    if cfg!(not(feature = "conic")) {
+        options.push("--method conic");
+    }
     if cfg!(not(feature = "sdp")) {
         options.extend(["--method sdp", "--bound sdp"]);
     }
@@ -269,13 +272,7 @@ fn what_is_not_there_yet_says_so() {
         let named = option.split(' ').next().unwrap();
         fails(&output, 2, &["not available in this build", named]);
     }
-    for line in [
-        "wide --data x.npy --lambda 1",
-        "path --data x.npy --lambda 1 --gammas 1,0.5",
-        "diagnose --data x.npy --sae dir",
-    ] {
-        fails(&run(line, &[]), 2, &["not available in this build"]);
-    }
+    fails(&run("diagnose --data x.npy --sae dir", &[]), 2, &["not available in this build"]);
 }
 
 #[test]
@@ -642,6 +639,176 @@ fn an_interrupt_returns_the_best_point_so_far() {
     let row = object(&output);
     assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"cancelled".into()));
     assert!(out.join("certificate.json").is_file());
+}
+
+/// Points of two clusters, with one outlier.
+fn clusters() -> Vec<Vec<f64>> {
+    [[1.0, 0.1], [0.9, 0.3], [1.1, 0.2], [0.1, 1.0], [0.2, 0.9], [0.6, 0.7]].map(Vec::from).into()
+}
+
+#[test]
+fn a_width_has_a_local_verdict_and_a_bound_for_every_dictionary() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &clusters());
+    let out = bench.path("out");
+    let output = run(
+        "solve --data {} --lambda 0.1 --width 2 --restarts 3 --participation auto --json --quiet --out {}",
+        &[&x, &out],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let row = object(&output);
+    for key in KEYS {
+        assert!(row.get(key).is_some(), "{key}");
+    }
+    assert_eq!((row["width"].as_u64(), row["atoms"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(row["method"], "finite");
+    assert_eq!(row["verdict"], "local", "{row}");
+    for key in ["smallest_eigenvalue", "eigenvalue_lower", "degenerate", "nested_pairs", "reason"] {
+        assert!(row["local"].get(key).is_some(), "{key}");
+    }
+    let bound = &row["participation"];
+    let number = |key: &str| bound[key].as_f64().unwrap();
+    let objective = row["objective"].as_f64().unwrap();
+    assert!(number("lower_bound") >= row["lower_bound"].as_f64().unwrap());
+    assert!(number("lower_bound") <= objective);
+    assert!(number("p") <= number("min") && number("min") <= 1.0);
+    assert!(number("gamma").powi(2) <= number("p") * (0.01 - number("lambda").powi(2)) * (1.0 + 1e-12));
+    for file in ["dictionary.npy", "codes.npz", "center.npy", "certificate.json"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    // The same bound for the same point, audited.
+    let output = run(
+        "certify --data {} --dictionary {} --codes {} --lambda 0.1 --participation 0.05 --json --quiet",
+        &[&x, &out.join("dictionary.npy"), &out.join("codes.npz")],
+    );
+    let audit = object(&output);
+    assert_eq!(audit["participation"]["p"].as_f64(), Some(0.05));
+    assert!(audit["participation"]["lower_bound"].as_f64().unwrap() <= objective);
+    // A number above 1 or 0 is no participation.
+    for p in ["0", "1.5", "-1", "nan", "most"] {
+        fails(
+            &run(&format!("solve --data {{}} --lambda 0.1 --width 2 --participation {p}"), &[&x]),
+            2,
+            &["expected auto or a number"],
+        );
+    }
+}
+
+#[test]
+fn a_width_that_holds_every_direction_returns_the_closed_form() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &clusters());
+    let row = object(&run("solve --data {} --lambda 0.1 --width 6 --json --quiet", &[&x]));
+    let wide = object(&run("wide --data {} --lambda 0.1 --json --quiet", &[&x]));
+    assert_eq!(row["verdict"], "global");
+    assert!((row["objective"].as_f64().unwrap() - wide["value"].as_f64().unwrap()).abs() < 1e-12);
+    // Priced and centred widths have every key too.
+    for options in ["--gamma 0.1", "--center", "--gamma 0.1 --center"] {
+        let row = object(&run(
+            &format!("solve --data {{}} --lambda 0.1 --width 2 {options} --json --quiet"),
+            &[&x],
+        ));
+        let (low, value) = (row["lower_bound"].as_f64().unwrap(), row["objective"].as_f64().unwrap());
+        assert!(low <= value && low > 0.0, "{options}: {low} {value}");
+        assert!(row["local"].is_object());
+    }
+}
+
+#[test]
+fn options_of_a_width_need_one() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &clusters());
+    for options in
+        ["--restarts 3", "--participation auto", "--width 0", "--width 2 --method proximal", "--width -1"]
+    {
+        fails(&run(&format!("solve --data {{}} --lambda 0.1 {options}"), &[&x]), 2, &["error"]);
+    }
+    let priced = run("solve --data {} --lambda 0.1 --gamma 0.1 --width 2 --participation auto", &[&x]);
+    fails(&priced, 2, &["--participation needs --gamma 0", "0.1"]);
+}
+
+#[test]
+fn wide_tells_the_limit_and_its_boundary() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &clusters());
+    let out = bench.path("wide");
+    let output = run("wide --data {} --lambda 0.1 --json --quiet --out {}", &[&x, &out]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let answer = object(&output);
+    let number = |key: &str| answer[key].as_f64().unwrap_or_else(|| panic!("{key}: {answer}"));
+    assert_eq!(answer["active"].as_u64(), Some(6));
+    assert_eq!(answer["distinct_directions"].as_u64(), Some(6));
+    assert!(number("boundary_gamma_lower") <= number("boundary_gamma"));
+    assert!(number("boundary_gamma") <= number("boundary_gamma_upper"));
+    // λ√w·√(1/c − 1) with the largest cosine c.
+    let expected = 0.1 * (1.0_f64 / 6.0).sqrt() * (1.0 / number("max_cosine") - 1.0).sqrt();
+    assert!((number("boundary_gamma") - expected).abs() < 1e-12);
+    assert!(answer["center"].is_null());
+    assert!(out.join("dictionary.npy").is_file() && out.join("codes.npz").is_file());
+
+    let centred = object(&run("wide --data {} --lambda 0.1 --center --json --quiet", &[&x]));
+    assert_eq!(centred["center"].as_array().map(Vec::len), Some(2));
+    assert!(centred["boundary_gamma"].is_null());
+    assert!(centred["value"].as_f64().unwrap() <= number("value"));
+
+    // Orthogonal points never share an atom; identical ones always do.
+    let apart = bench.rows("apart.npy", &[vec![1.0, 0.0], vec![0.0, 1.0]]);
+    assert!(
+        object(&run("wide --data {} --lambda 0.1 --json --quiet", &[&apart]))["boundary_gamma"].is_null()
+    );
+    let twice = bench.rows("twice.npy", &[vec![1.0, 0.5], vec![1.0, 0.5]]);
+    let answer = object(&run("wide --data {} --lambda 0.1 --json --quiet", &[&twice]));
+    assert_eq!(
+        (answer["boundary_gamma"].as_f64(), answer["distinct_directions"].as_u64()),
+        (Some(0.0), Some(1))
+    );
+    for lambda in ["0", "-1", "nan"] {
+        fails(&run(&format!("wide --data {{}} --lambda {lambda}"), &[&x]), 2, &["positive"]);
+    }
+}
+
+#[test]
+fn a_path_has_a_row_for_every_point_of_its_grid() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &clusters());
+    let (out, plot) = (bench.path("path"), bench.path("path.svg"));
+    let output = run(
+        "path --data {} --lambda 0.1 --gammas 0.2,0.05,0 --json --quiet --out {} --plot {}",
+        &[&x, &out, &plot],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let answer = object(&output);
+    assert_eq!(answer["schema_version"].as_u64(), Some(1));
+    let rows = answer["rows"].as_array().unwrap();
+    let column =
+        |rows: &[Value], key: &str| rows.iter().map(|r| r[key].as_f64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(column(rows, "gamma"), [0.2, 0.05, 0.0]);
+    for row in rows {
+        for key in KEYS {
+            assert!(row.get(key).is_some(), "{key}");
+        }
+        assert!(row["lower_bound"].as_f64() <= row["objective"].as_f64());
+    }
+    for file in ["path.json", "path.csv", "row-000/dictionary.npy", "row-002/certificate.json"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    assert_eq!(fs::read_to_string(out.join("path.csv")).unwrap().lines().count(), 4);
+    assert!(fs::read_to_string(&plot).unwrap().starts_with("<svg"));
+
+    let output = run("path --data {} --lambda 0.1 --ratios 1,0.3,0.5 --restarts 2 --json --quiet", &[&x]);
+    let answer = object(&output);
+    let rows = answer["rows"].as_array().unwrap();
+    assert_eq!(column(rows, "width"), [6.0, 2.0, 3.0]);
+    let values = column(rows, "objective");
+    assert!(values[0] <= values[2] && values[2] <= values[1], "{values:?}");
+    assert!((values[0] - answer["wide_limit"].as_f64().unwrap()).abs() < 1e-12);
+
+    for options in ["", "--gammas 1 --ratios 1", "--gammas 1,x", "--gammas -1", "--ratios 0", "--gammas nan"]
+    {
+        fails(&run(&format!("path --data {{}} --lambda 0.1 {options}"), &[&x]), 2, &["error"]);
+    }
+    // Without an L1 penalty a price is needed.
+    fails(&run("path --data {} --lambda 0 --gammas 1,0", &[&x]), 2, &["lambda"]);
 }
 
 #[cfg(feature = "conic")]

@@ -11,12 +11,14 @@ mod cli;
 #[cfg(feature = "conic")]
 mod conic;
 mod exact;
+mod finite;
 mod gauge;
 #[cfg(feature = "io")]
 mod io;
 mod linalg;
 mod mechanised;
 mod num;
+mod path;
 mod problem;
 #[cfg(feature = "sdp")]
 mod sdp;
@@ -24,3 +26,4 @@ mod solver;
 mod sources;
 mod support;
 mod traceability;
+mod wide;

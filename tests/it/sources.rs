@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 6] = [
     &["atoms", "datasets", "error", "gauge", "observer", "problem"],
     &["certificate"],
     &["coder", "master", "oracle", "relaxation", "solution", "wide"],
-    &["column_generation", "finite", "path"],
+    &["column_generation", "finite", "participation", "path"],
     &["bin", "datasets", "diagnose", "io", "plot"],
 ];
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::participation::Least;
+
 /// Sparse dictionaries with certificates.
 ///
 /// Files are `.npy` (f32 or f64) with a datapoint or an atom a row; codes are
@@ -27,12 +29,10 @@ pub(crate) enum Command {
     Encode(EncodeArgs),
     /// Certify a dictionary and codes made elsewhere
     Certify(CertifyArgs),
-    /// The wide limit and its boundary (not available in this build)
-    #[command(disable_help_flag = true)]
-    Wide(Anything),
-    /// A grid of gammas or widths (not available in this build)
-    #[command(disable_help_flag = true)]
-    Path(Anything),
+    /// The wide limit, an atom a datapoint, and up to which gamma it is optimal
+    Wide(WideArgs),
+    /// A grid of gammas or of widths, each point warm-started from its neighbours
+    Path(PathArgs),
     /// Diagnose a sparse autoencoder (not available in this build)
     #[command(disable_help_flag = true)]
     Diagnose(Anything),
@@ -114,12 +114,13 @@ pub(crate) struct SolveArgs {
     /// Seed of every random choice
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Starts of the joint problem, of which the best is kept
-    #[arg(long, value_name = "R")]
+    /// Starts of the joint problem, of which the best is kept [default: 1]
+    #[arg(long, value_name = "R", requires = "width")]
     pub(crate) restarts: Option<NonZeroUsize>,
-    /// Least participation of the atoms a bound is for: auto or a number
-    #[arg(long, value_name = "auto|P")]
-    pub(crate) participation: Option<String>,
+    /// Bound every dictionary whose atoms have at least this participation: a number,
+    /// or auto for the least of the returned atoms
+    #[arg(long, value_name = "auto|P", requires = "width", allow_negative_numbers = true)]
+    pub(crate) participation: Option<Least>,
     /// Folder for dictionary.npy, codes.npz, center.npy and certificate.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -187,12 +188,81 @@ pub(crate) struct CertifyArgs {
     /// Exit with 1 if the certified relative gap is above this
     #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) require_gap: Option<f64>,
-    /// Least participation of the atoms a bound is for: auto or a number
-    #[arg(long, value_name = "auto|P")]
-    pub(crate) participation: Option<String>,
+    /// Bound every dictionary whose atoms have at least this participation: a number,
+    /// or auto for the least of the atoms given
+    #[arg(long, value_name = "auto|P", allow_negative_numbers = true)]
+    pub(crate) participation: Option<Least>,
     /// Folder for the point, certificate.json, and improved/ with a lower point where one is found
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WideArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Price of a unit of code
+    #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Learn a centre too
+    #[arg(long)]
+    pub(crate) center: bool,
+    /// Folder for dictionary.npy, codes.npz and center.npy of the closed form
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("grid").required(true).args(["gammas", "ratios"])))]
+pub(crate) struct PathArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Price of a unit of code
+    #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Atom prices of the convex problem, separated by commas
+    #[arg(long, value_name = "G,G,..", value_delimiter = ',', value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) gammas: Vec<f64>,
+    /// Widths of the joint problem as atoms per datapoint, separated by commas
+    #[arg(long, value_name = "A,A,..", value_delimiter = ',', value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) ratios: Vec<f64>,
+    /// Price of holding an atom, with --ratios
+    #[arg(long, value_name = "G", conflicts_with = "gammas", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) gamma: Option<f64>,
+    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Learn a centre too
+    #[arg(long)]
+    pub(crate) center: bool,
+    /// Relative gap (with --ratios, relative stationarity) at which a run stops
+    #[arg(long, value_name = "E", default_value = "5e-3", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) tolerance: f64,
+    /// How the returned points are bounded
+    #[arg(long, value_enum, default_value_t = BoundChoice::Auto)]
+    pub(crate) bound: BoundChoice,
+    /// Exit with 1 if some certified relative gap is above this
+    #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) require_gap: Option<f64>,
+    /// Seed of every random choice
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Starts of the joint problem at each width, beside the last width's [default: 1]
+    #[arg(long, value_name = "R", conflicts_with = "gammas")]
+    pub(crate) restarts: Option<NonZeroUsize>,
+    /// Folder for path.json, path.csv and a folder a row
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Picture of objective, bound, atoms and L0 along the grid
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

@@ -41,7 +41,7 @@ const SMALL: usize = 2000;
 
 /// Steps `--bound auto` takes: all of them up to 600 points, then fewer, since a
 /// step costs O(N³); the first 30 close most of the gap.
-fn auto_steps(points: usize) -> usize {
+pub(crate) fn auto_steps(points: usize) -> usize {
     let all = Relaxation::default().iterations;
     match points {
         0..=600 => all,

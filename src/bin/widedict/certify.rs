@@ -14,7 +14,8 @@ use crate::bounding::Bounding;
 use crate::failure::Failure;
 use crate::output::{self, Folder, WitnessFiles};
 use crate::progress::Watch;
-use crate::report::{Row, Run, Saved, Verify, json};
+use crate::report::{self, Row, Run, Saved, Verify, json};
+use crate::solve::threaded;
 use crate::{Outcome, input};
 
 /// What the files hold.
@@ -29,14 +30,15 @@ enum Foreign {
 struct Audit {
     certified: Certified<Factorization>,
     witness: Witness,
+    participation: Option<report::Participation>,
     certifying: Duration,
 }
 
 /// Reads everything, certifies, writes, prints.
 pub(crate) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     let penalty = Penalty::new(args.lambda, args.gamma)?;
-    if args.participation.is_some() {
-        return Err(Failure::Unavailable("--participation"));
+    if let Some(least) = args.participation {
+        least.check(penalty.lambda(), penalty.gamma())?;
     }
     let bounding = Bounding::new(args.bound)?;
     let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
@@ -70,16 +72,14 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     bounding.check(&problem)?;
     let watch = Watch::start(&args.run);
     let work = || audit(&problem, point, &options, bounding, args, &watch);
-    let audit = match args.run.threads {
-        None => work(),
-        Some(threads) => rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build()?.install(work),
-    };
+    let audit = threaded(&args.run, work);
     watch.finish();
     let audit = audit?;
     let certificate = audit.certified.certificate();
     let point = audit.certified.solution();
-    let row =
-        Row::new(&problem, &described(point.width(), audit.certifying), certificate).with_rescaled(rescaled);
+    let row = Row::new(&problem, &described(point.width(), audit.certifying), certificate)
+        .with_rescaled(rescaled)
+        .with_participation(audit.participation);
 
     if let Some(folder) = &folder {
         let verify = verify(args, data_name, &options, &audit);
@@ -170,7 +170,12 @@ fn audit(
         ..bounding.cheap_witness(problem, &point, watch)
     };
     let certified = certify_observed(problem, point, &witness, options, watch)?;
-    Ok(Audit { certified, witness, certifying: watch.elapsed().saturating_sub(started) })
+    let participation = match args.participation {
+        Some(least) => least.answer(problem, certified.solution(), args.run.quiet, watch)?,
+        None => None,
+    };
+    let certifying = watch.elapsed().saturating_sub(started);
+    Ok(Audit { certified, witness, participation, certifying })
 }
 
 /// The centre as another program needs it: what is to be subtracted from the data.
@@ -203,6 +208,9 @@ fn summary(problem: &Problem, audit: &Audit, rescaled: Option<Rescaled>, folder:
         audit.certifying.as_secs_f64(),
         audit.certified.certificate(),
     );
+    if let Some(participation) = audit.participation {
+        text.push_str(&participation.line());
+    }
     if let Some(Rescaled { atoms, shortest, longest }) = rescaled {
         let _ = writeln!(
             text,

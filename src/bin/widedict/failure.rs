@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Penalty(#[from] PenaltyError),
     #[error("--method closed-form needs --gamma 0, found {gamma}")]
     ClosedForm { gamma: f64 },
+    #[error("--participation needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
+    Participation { lambda: f64, gamma: f64 },
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{}: {error}", path.display())]
@@ -47,7 +49,10 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Unavailable(_) | Self::Penalty(_) | Self::ClosedForm { .. } => 2,
+            Self::Unavailable(_)
+            | Self::Penalty(_)
+            | Self::ClosedForm { .. }
+            | Self::Participation { .. } => 2,
             Self::File(_)
             | Self::System { .. }
             | Self::Data { .. }

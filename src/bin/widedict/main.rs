@@ -7,9 +7,12 @@ mod encode;
 mod failure;
 mod input;
 mod output;
+mod participation;
+mod path;
 mod progress;
 mod report;
 mod solve;
+mod wide;
 
 use std::process::ExitCode;
 
@@ -54,8 +57,8 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Solve(args) => solve::run(args),
         Command::Encode(args) => encode::run(args),
         Command::Certify(args) => certify::run(args),
-        Command::Wide(_) => Err(Failure::Unavailable("the command wide")),
-        Command::Path(_) => Err(Failure::Unavailable("the command path")),
+        Command::Wide(args) => wide::run(args),
+        Command::Path(args) => path::run(args),
         Command::Diagnose(_) => Err(Failure::Unavailable("the command diagnose")),
     }
 }

@@ -73,9 +73,30 @@ impl From<Rescaled> for Lengths {
     }
 }
 
-/// The bound for all dictionaries whose atoms are as common.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) enum Participation {}
+/// The bound for all dictionaries whose atoms are as common (theorem
+/// `participation-bound`).
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Participation {
+    /// Least participation of the point's atoms; null where none is in use.
+    pub(crate) min: Option<f64>,
+    /// Participation the bound is for.
+    pub(crate) p: f64,
+    /// Penalty and price of the convex problem that gave it.
+    pub(crate) lambda: f64,
+    pub(crate) gamma: f64,
+    pub(crate) lower_bound: f64,
+    pub(crate) bound_kind: &'static str,
+}
+
+impl Participation {
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "participation bound  {:.9}  (any dictionary whose atoms have participations at least {:.4e}; lambda' {:.6}, gamma {:.6}, {})\n",
+            self.lower_bound, self.p, self.lambda, self.gamma, self.bound_kind
+        )
+    }
+}
 
 impl Row {
     pub(crate) fn new(problem: &Problem, run: &Run, certificate: &Certificate) -> Self {
@@ -137,6 +158,10 @@ impl Row {
             self.verdict,
             self.verdict_reason.as_deref().unwrap_or("no reason")
         )
+    }
+
+    pub(crate) fn with_participation(self, participation: Option<Participation>) -> Self {
+        Self { participation, ..self }
     }
 
     pub(crate) fn with_rescaled(self, rescaled: Option<Rescaled>) -> Self {

@@ -1,0 +1,235 @@
+//! The joint problem of a given width: two features against a grid, never below
+//! the wide limit, never worse with more atoms; the participation bound hunted.
+
+use proptest::prelude::*;
+
+use super::support::checks;
+use super::support::strategies::{Limits, moderate_penalties, problems};
+use widedict::num::{max, min};
+use widedict::participation::{least_participation, participations};
+use widedict::problem::huber;
+use widedict::testing::{naive, planted};
+use widedict::{Finite, Matrix, Participation, Problem, Verdict};
+
+/// T18's data: two unit features at an angle and their sum.
+fn two_features(shares: [f64; 3], angle: f64, lambda: f64) -> Problem {
+    let features = [[1.0, 0.0], [angle.cos(), angle.sin()]];
+    let both = [1.0 + angle.cos(), angle.sin()];
+    let all = [features[0], features[1], both];
+    let present: Vec<usize> = (0..3).filter(|&i| shares[i] > 0.0).collect();
+    let points: Vec<[f64; 2]> = present.iter().map(|&i| all[i]).collect();
+    let weights: Vec<f64> = present.iter().map(|&i| shares[i]).collect();
+    Problem::builder(Matrix::from_columns(2, &points)).lambda(lambda).weights(weights).build().unwrap()
+}
+
+/// `min_{z ≥ 0} ½‖x − Dz‖² + λ1ᵀz` for two unit atoms, by its four supports.
+fn two_atom_code(x: &[f64], atoms: [[f64; 2]; 2], lambda: f64) -> f64 {
+    let energy = 0.5 * (x[0] * x[0] + x[1] * x[1]);
+    let c: Vec<f64> = atoms.iter().map(|d| d[0] * x[0] + d[1] * x[1] - lambda).collect();
+    let single = c.iter().map(|c| energy - 0.5 * max(*c, 0.0).powi(2));
+    let cosine = atoms[0][0] * atoms[1][0] + atoms[0][1] * atoms[1][1];
+    let determinant = 1.0 - cosine * cosine;
+    let (z, y) = (c[0] - cosine * c[1], c[1] - cosine * c[0]);
+    let both = if determinant > 1e-14 && z >= 0.0 && y >= 0.0 {
+        energy - 0.5 * (c[0] * z + c[1] * y) / determinant
+    } else {
+        energy
+    };
+    single.fold(min(both, energy), min)
+}
+
+/// The least objective over both angles, on a grid of `step` that is then refined.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+fn grid_optimum(problem: &Problem, from: f64, to: f64, step: f64) -> f64 {
+    let data = problem.data();
+    let value = |angles: [f64; 2]| -> f64 {
+        let atoms = angles.map(|t| [t.cos(), t.sin()]);
+        let codes = data.points().columns().map(|x| two_atom_code(x, atoms, problem.lambda()));
+        codes.zip(data.weights()).map(|(v, w)| w * v).sum()
+    };
+    let steps = ((to - from) / step).ceil() as usize;
+    let mut best = (f64::INFINITY, [0.0; 2]);
+    for i in 0..=steps {
+        for j in i..=steps {
+            let angles = [from + step * i as f64, from + step * j as f64];
+            let found = value(angles);
+            if found < best.0 {
+                best = (found, angles);
+            }
+        }
+    }
+    let mut reach = step;
+    while reach > 1e-12 {
+        let (_, at) = best;
+        let before = best.0;
+        for (i, j) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (1.0, 1.0), (-1.0, -1.0)] {
+            let angles = [at[0] + reach * i, at[1] + reach * j];
+            let found = value(angles);
+            if found < best.0 {
+                best = (found, angles);
+            }
+        }
+        if best.0 >= before {
+            reach *= 0.5;
+        }
+    }
+    best.0
+}
+
+/// T18, b = 0: the radial value, which merges the nested feature.
+#[test]
+fn nested_features_merge_at_the_radial_value() {
+    for (a, angle, lambda) in [(0.5, 1.2, 0.3), (0.9, 0.4, 0.05), (0.2, 1.5, 0.9)] {
+        let problem = two_features([a, 0.0, 1.0 - a], angle, lambda);
+        let found = Finite::new(2).solve(&problem).unwrap().certified;
+        let radial = a * huber(lambda, 1.0) + (1.0 - a) * huber(lambda, 2.0 * (0.5 * angle).cos());
+        checks::close("radial value", found.certificate().objective(), radial, 1e-10, 0.0);
+        assert_eq!(*found.certificate().verdict(), Verdict::Global);
+    }
+}
+
+/// T18, a, b, c > 0: no worse than a fine grid over both angles, refined.
+#[test]
+fn two_features_are_found_as_well_as_on_a_grid() {
+    for (shares, angle, lambda) in [
+        ([0.4, 0.4, 0.2], 1.2, 0.05),
+        ([0.2, 0.1, 0.7], 1.0, 0.3),
+        ([0.3, 0.3, 0.4], 0.6, 0.2),
+        ([0.45, 0.05, 0.5], 1.4, 0.6),
+        ([0.1, 0.6, 0.3], 0.9, 0.01),
+    ] {
+        let problem = two_features(shares, angle, lambda);
+        let solution = Finite { restarts: 6, tolerance: 1e-8, ..Finite::new(2) }.solve(&problem).unwrap();
+        let found = solution.certified.certificate().objective();
+        let grid = grid_optimum(&problem, -0.2, angle + 0.2, 1e-3);
+        assert!(found <= grid * (1.0 + 1e-9) + 1e-12, "{shares:?} {angle} {lambda}: {found} against {grid}");
+    }
+}
+
+/// The lower bound of every width is below what any width reaches, more atoms are
+/// never worse, and enough of them reach the wide limit.
+#[test]
+fn widths_lie_between_the_wide_limit_and_one_atom() {
+    for seed in 0..4 {
+        let problem =
+            Problem::builder(planted::mixture(6, 60, 8, 2, 0.05, seed)).lambda(0.15).build().unwrap();
+        let limit = naive::wide_limit(&problem, None);
+        let widths = [1, 2, 4, 8, 16, 30, 60];
+        let steps = widedict::path::over_widths(&problem, &widths, &Finite::new(1), &()).unwrap();
+        let values: Vec<f64> = steps.iter().map(|s| s.solution.certified.certificate().objective()).collect();
+        for (step, value) in steps.iter().zip(&values) {
+            let certificate = step.solution.certified.certificate();
+            assert!(certificate.lower_bound().get() <= *value && *value >= limit * (1.0 - 1e-12));
+            assert!(step.solution.certified.solution().width() <= step.width.unwrap());
+        }
+        assert!(values.windows(2).all(|pair| pair[1] <= pair[0]), "{values:?}");
+        checks::close("enough atoms", *values.last().unwrap(), limit, 0.0, 1e-12);
+    }
+}
+
+/// At γ > 0 and with a centre the point is feasible and stationary, and no lower
+/// than a convex bound.
+#[test]
+fn priced_and_centred_widths_are_stationary() {
+    for (gamma, centered) in [(0.1, false), (0.1, true), (0.0, true)] {
+        let problem = Problem::builder(planted::mixture(5, 40, 6, 2, 0.05, 7))
+            .lambda(0.1)
+            .gamma(gamma)
+            .centered(centered)
+            .build()
+            .unwrap();
+        let solution = Finite { restarts: 2, ..Finite::new(5) }.solve(&problem).unwrap();
+        let point = solution.certified.solution();
+        checks::feasible(&problem, point);
+        checks::certificate(&problem, point, solution.certified.certificate());
+        assert!(solution.certified.certificate().kkt().relative() <= 5e-3);
+        assert!(point.width() <= 5);
+        if gamma > 0.0 {
+            let convex = widedict::ColumnGeneration::default().solve(&problem).unwrap();
+            let lower = convex.certified.certificate().lower_bound().get();
+            assert!(lower <= solution.certified.certificate().objective());
+        }
+    }
+}
+
+/// The escape from a saddle and the exchange of nested atoms: a start that is
+/// one or the other is left for a lower point.
+#[test]
+fn settling_leaves_saddles_and_nested_atoms() {
+    // Two clusters, one atom between them twice: stationary, and splitting it gains.
+    let problem =
+        Problem::builder(Matrix::from_columns(2, &[[1.0, 0.5], [1.0, -0.5], [1.0, 0.4], [1.0, -0.4]]))
+            .lambda(0.1)
+            .build()
+            .unwrap();
+    let one = Finite::new(1).solve(&problem).unwrap();
+    let two = Finite::new(2).solve(&problem).unwrap();
+    let (one, two) = (one.certified.certificate().objective(), two.certified.certificate().objective());
+    assert!(two < one - 1e-3, "{two} against {one}");
+}
+
+#[test]
+fn same_seed_same_answer_for_any_number_of_threads() {
+    let problem = Problem::builder(planted::mixture(8, 80, 12, 2, 0.05, 1)).lambda(0.1).build().unwrap();
+    let answer = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Finite { restarts: 2, ..Finite::new(10) }.solve(&problem).unwrap().certified)
+    };
+    let one = answer(1);
+    assert!(one == answer(2) && one == answer(7));
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let problem = Problem::builder(planted::gaussian(2, 3, 0)).lambda(0.1).build().unwrap();
+    let refused = |finite: Finite| finite.solve(&problem).unwrap_err().to_string();
+    assert_eq!(refused(Finite::new(0)), "width must be at least 1, found 0");
+    assert!(refused(Finite { restarts: 0, ..Finite::new(1) }).starts_with("restarts must be"));
+    assert!(refused(Finite { tolerance: f64::NAN, ..Finite::new(1) }).starts_with("tolerance must be"));
+    for p in [0.0, -1.0, 1.5, f64::NAN] {
+        let start = Finite::new(1).solve(&problem).unwrap().certified.into_parts().0;
+        let error = Participation::default().bound(&problem, p, &start, &()).unwrap_err().to_string();
+        assert!(error.starts_with("p must be above 0"), "{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// T19 hunted: the bound at a point's own least participation is not above it,
+    /// nor above any other point whose atoms are as common.
+    #[test]
+    fn no_dictionary_beats_the_participation_bound(
+        problem in problems(Limits { dim: 3, points: 10, ..Limits::default() }, moderate_penalties()),
+        width in 1_usize..4,
+    ) {
+        prop_assume!(problem.lambda() > 0.0);
+        let problem = problem.with_penalty(problem.lambda(), 0.0).unwrap();
+        let mut seen = Vec::new();
+        for (seed, width) in [(0, width), (1, width), (2, 1), (3, 2)] {
+            let finite = Finite { seed, restarts: 2, local: None, ..Finite::new(width) };
+            let solution = finite.solve(&problem).unwrap();
+            let point = solution.certified.into_parts().0;
+            let Some((computed, proved)) = least_participation(&problem, &point) else { continue };
+            prop_assert!(proved <= computed && computed <= 1.0);
+            for (p, row) in participations(&problem, &point).iter().zip(point.codes().rows()) {
+                // At most the share of the data the atom fires on.
+                let share: f64 = row.indices.iter().map(|&i| problem.data().weights()[i]).sum();
+                prop_assert!(p.is_none_or(|p| p <= share * (1.0 + 1e-12)));
+            }
+            seen.push((proved, naive::objective(&problem, &point), point));
+        }
+        for (p, _, point) in &seen {
+            let bound = Participation::default().bound(&problem, *p, point, &()).unwrap();
+            prop_assert!(bound.gamma.powi(2) <= p * (problem.lambda().powi(2) - bound.lambda.powi(2)) * (1.0 + 1e-12));
+            for (other, objective, _) in &seen {
+                if other >= p {
+                    prop_assert!(
+                        bound.lower.get() <= objective * (1.0 + 1e-12) + f64::MIN_POSITIVE,
+                        "bound {} at p {p}, objective {objective} at {other}", bound.lower.get()
+                    );
+                }
+            }
+        }
+    }
+}

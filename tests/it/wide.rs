@@ -1,0 +1,241 @@
+//! The wide limit: its boundary against copositivity, its centre against the mean
+//! and the geometric median, the polar polytope's identities, the excess on the circle.
+
+use proptest::prelude::*;
+
+use super::support::checks::close;
+use super::support::strategies::{Limits, moderate_penalties, problems};
+use widedict::certificate::bounds;
+use widedict::coder::Coder;
+use widedict::linalg::{dot, norm};
+use widedict::num::max;
+use widedict::testing::{kernels, naive, planted};
+use widedict::wide::{self, Regime};
+use widedict::{Dictionary, Factorization, Finite, Matrix, Problem};
+
+/// Kaplan's criterion (2000): a symmetric matrix is copositive iff no principal
+/// submatrix has a positive eigenvector with a negative eigenvalue. The least
+/// such eigenvalue, 0 where there is none. For matrices of up to four rows.
+fn copositivity_defect(matrix: &Matrix) -> f64 {
+    let len = matrix.nrows();
+    let mut worst: f64 = 0.0;
+    for set in 1_u32..(1 << len) {
+        let rows: Vec<usize> = (0..len).filter(|i| set & (1 << i) != 0).collect();
+        let part = Matrix::from_fn(rows.len(), rows.len(), |i, j| matrix.get(rows[i], rows[j]));
+        let (values, vectors) = kernels::symmetric_eigen(&part).unwrap();
+        for (value, vector) in values.iter().zip(vectors.columns()) {
+            let sign = vector.iter().sum::<f64>().signum();
+            if vector.iter().all(|v| sign * v > 0.0) && *value < worst {
+                worst = *value;
+            }
+        }
+    }
+    worst
+}
+
+/// `A − R̃ᵀR̃` of one atom per datapoint.
+fn slack(problem: &Problem) -> Matrix {
+    let point = wide::atom_each(problem).unwrap();
+    let residuals = naive::residuals(problem, &point);
+    let a = problem.data().sqrt_weights();
+    let (l2, g2) = (problem.lambda().powi(2), problem.gamma().powi(2));
+    Matrix::from_fn(a.len(), a.len(), |i, j| {
+        let price = l2 * a[i] * a[j] + if i == j { g2 } else { 0.0 };
+        price - a[i] * a[j] * dot(residuals.col(i), residuals.col(j))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// T5 as an iff: the regime test agrees with the copositivity of `A − R̃ᵀR̃`,
+    /// decided exactly for up to four points, wherever neither is within rounding
+    /// of the boundary.
+    #[test]
+    fn the_regime_is_the_copositivity_of_the_slack(
+        problem in problems(Limits { dim: 3, points: 4, ..Limits::default() }, moderate_penalties()),
+    ) {
+        prop_assume!(!problem.centered() && problem.lambda() > 0.0);
+        let slack = slack(&problem);
+        let scale = (0..slack.nrows()).map(|i| slack.get(i, i).abs()).fold(problem.lambda().powi(2), max);
+        let defect = copositivity_defect(&slack);
+        match wide::regime(&problem).unwrap() {
+            Regime::Optimal => prop_assert!(defect >= -1e-9 * scale, "defect {defect:e} of {scale:e}"),
+            Regime::Shared { pair } => {
+                let entry = slack.get(pair.0, pair.1);
+                prop_assert!(defect < 0.0 || entry >= -1e-9 * scale, "defect {defect:e}, entry {entry:e}");
+            }
+            Regime::Undecided { inactive } => prop_assert!(inactive >= 3),
+        }
+    }
+
+    /// T5 on both sides of γ*: copositive below, not just above.
+    #[test]
+    fn the_boundary_separates(
+        problem in problems(Limits { dim: 3, points: 4, ..Limits::default() }, moderate_penalties()),
+    ) {
+        prop_assume!(!problem.centered() && problem.lambda() > 0.0);
+        let found = wide::boundary(&problem, &()).unwrap();
+        prop_assert!(found.lower <= found.gamma && found.gamma <= found.upper);
+        let at = |gamma: f64| slack(&problem.with_penalty(problem.lambda(), gamma).unwrap());
+        let largest = problem.data().points().columns().map(norm).fold(problem.lambda(), max);
+        let scale = largest * largest;
+        let top = if found.gamma.is_finite() { found.gamma } else { 10.0 * largest };
+        for share in [0.0, 0.3, 0.9, 0.999] {
+            prop_assert!(copositivity_defect(&at(share * top)) >= -1e-9 * scale);
+        }
+        if found.gamma.is_finite() && found.gamma > 1e-3 * largest {
+            // Just above: the deciding pair's entry is negative with a zero (or, if
+            // inactive, a too small) diagonal.
+            let (i, j) = found.pair.unwrap();
+            let above = at(1.001 * found.gamma);
+            prop_assert!(above.get(i, j) < 0.0, "entry {:e}", above.get(i, j));
+            prop_assert!(copositivity_defect(&above) < 0.0);
+        }
+    }
+
+    /// T10 on every code: `‖x‖² = ‖Dz‖² + 2λ1ᵀz + ‖r‖²`, `rᵀDz = λ1ᵀz`,
+    /// `Dᵀr ≤ λ` with equality on the support, `‖r‖ ≥ λ` wherever a code is used.
+    #[test]
+    fn codes_satisfy_the_identities_of_the_polar_polytope(
+        seed in 0_u64..10_000, dim in 1_usize..6, atoms in 1_usize..12, lambda in 0.01_f64..1.5,
+    ) {
+        let points = planted::gaussian(dim, 8, seed);
+        let (dictionary, _) = Dictionary::normalise(planted::gaussian(dim, atoms, seed + 1)).unwrap();
+        let encoded = Coder::default().encode(&points, &dictionary, lambda, &()).unwrap();
+        for (i, x) in points.columns().enumerate() {
+            let code = encoded.codes.column(i);
+            let mut image = vec![0.0; dim];
+            let mut mass = 0.0;
+            for (k, z) in code.iter() {
+                image.iter_mut().zip(dictionary.atom(k)).for_each(|(v, d)| *v += z * d);
+                mass += z;
+            }
+            let residual: Vec<f64> = x.iter().zip(&image).map(|(x, v)| x - v).collect();
+            let size = 1.0 + norm(x);
+            let energy = norm(&image).powi(2) + 2.0 * lambda * mass + norm(&residual).powi(2);
+            close("‖x‖²", norm(x).powi(2), energy, 1e-9 * size * size, 0.0);
+            close("rᵀDz", dot(&residual, &image), lambda * mass, 1e-9 * size * size, 0.0);
+            for (k, atom) in dictionary.atoms().enumerate() {
+                let slope = dot(atom, &residual);
+                prop_assert!(slope <= lambda + 1e-8 * size, "atom {k}: {slope} above {lambda}");
+                if code.get(k).is_some_and(|z| *z > 1e-8 * size) {
+                    close("active slope", slope, lambda, 1e-7 * size, 0.0);
+                }
+            }
+            if mass > 0.0 {
+                prop_assert!(norm(&residual) >= lambda * (1.0 - 1e-9));
+            }
+        }
+    }
+}
+
+/// T6: the mean as soon as λ reaches the farthest point from it.
+#[test]
+fn the_centre_is_the_mean_for_a_large_penalty() {
+    for seed in 0..20 {
+        let data = planted::gaussian(3, 12, seed);
+        let problem = Problem::builder(data).lambda(1.0).centered(true).build().unwrap();
+        let mean = problem.data().mean();
+        let reach = problem
+            .data()
+            .points()
+            .columns()
+            .map(|x| x.iter().zip(&mean).map(|(x, m)| (x - m) * (x - m)).sum::<f64>().sqrt())
+            .fold(0.0, max);
+        let found = wide::location(problem.data(), 1.000_001 * reach, &());
+        for (c, m) in found.center.iter().zip(&mean) {
+            close("centre", *c, *m, 1e-12, 1e-9);
+        }
+    }
+}
+
+/// T6: a geometric median as λ → 0, by Weiszfeld's iteration. The centre's mean
+/// distance exceeds the least one by at most λ/2.
+#[test]
+fn the_centre_tends_to_a_geometric_median() {
+    for seed in 0..20 {
+        let data = planted::gaussian(3, 11, seed);
+        let problem = Problem::builder(data).lambda(1.0).centered(true).build().unwrap();
+        let (points, weights) = (problem.data().points(), problem.data().weights());
+        let distance =
+            |x: &[f64], b: &[f64]| x.iter().zip(b).map(|(x, b)| (x - b).powi(2)).sum::<f64>().sqrt();
+        let mean_distance =
+            |b: &[f64]| points.columns().zip(weights).map(|(x, w)| w * distance(x, b)).sum::<f64>();
+        let mut median = problem.data().mean();
+        for _ in 0..20_000 {
+            let (mut next, mut total) = (vec![0.0; 3], 0.0);
+            for (x, w) in points.columns().zip(weights) {
+                let pull = w / max(distance(x, &median), 1e-12);
+                next.iter_mut().zip(x).for_each(|(n, x)| *n += pull * x);
+                total += pull;
+            }
+            median = next.iter().map(|n| n / total).collect();
+        }
+        let least = mean_distance(&median);
+        for lambda in [0.1, 1e-2, 1e-4] {
+            let found = wide::location(problem.data(), lambda, &());
+            let reached = mean_distance(&found.center);
+            assert!(reached <= least + 0.5 * lambda + 1e-9, "λ {lambda}: {reached} against {least}");
+        }
+    }
+}
+
+/// Collinear data and ties: n = 1, data ±1, λ = 0.2: every centre of an interval
+/// is optimal, one of them is returned, with the value and its certificate.
+#[test]
+fn a_centre_that_is_not_unique_is_still_certified() {
+    let problem = Problem::builder(Matrix::from_columns(1, &[[-1.0], [1.0]]))
+        .lambda(0.2)
+        .centered(true)
+        .build()
+        .unwrap();
+    let solution = wide::closed_form_centered(&problem, &()).unwrap();
+    let certificate = solution.certified.certificate();
+    close("value", certificate.objective(), 0.18, 1e-12, 0.0);
+    assert!(certificate.relative_gap() < 1e-9, "{certificate}");
+    let center = solution.certified.solution().center().unwrap()[0];
+    assert!(center.abs() <= 0.8 + 1e-9);
+    // Points on a line in space.
+    let line = Matrix::from_columns(3, &[[0.0, 0.0, 0.0], [1.0, 2.0, 2.0], [3.0, 6.0, 6.0], [3.0, 6.0, 6.0]]);
+    let problem = Problem::builder(line).lambda(0.1).centered(true).build().unwrap();
+    let solution = wide::closed_form_centered(&problem, &()).unwrap();
+    assert!(solution.certified.certificate().relative_gap() < 1e-9);
+}
+
+/// `count` points evenly on the circle of radius `r`, off the atoms' grid.
+fn circle(count: usize, r: f64) -> Matrix {
+    Matrix::from_fn(2, count, |axis, i| {
+        let angle = std::f64::consts::TAU * (i as f64 + 0.5) / count as f64;
+        r * if axis == 0 { angle.cos() } else { angle.sin() }
+    })
+}
+
+/// T12: the exact excess of evenly spaced atoms is what exact codes give, and a
+/// computed optimum of that width is neither noticeably better nor much worse.
+#[test]
+fn the_excess_on_the_circle_is_that_of_computed_optima() {
+    let (r, lambda) = (1.0, 0.3);
+    for atoms in [4_usize, 8, 16, 32, 64] {
+        let problem = Problem::builder(circle(32 * atoms, r)).lambda(lambda).build().unwrap();
+        let limit = bounds::wide_limit(&problem).lower.get();
+        let formula = wide::circle_excess(r, lambda, atoms).unwrap().exact;
+        let (even, _) = Dictionary::normalise(circle(atoms, 1.0)).unwrap();
+        let encoded = Coder::default().encode(problem.data().points(), &even, lambda, &()).unwrap();
+        let start = Factorization::new(even, encoded.codes, None).unwrap();
+        // The midpoint rule over 32 points an atom.
+        close("evenly spaced", naive::objective(&problem, &start) - limit, formula, 0.0, 2e-3);
+        let finite = Finite { local: None, tolerance: 1e-6, ..Finite::new(atoms) };
+        let improved = finite.solve_from(&problem, &start, &()).unwrap();
+        let kept = improved.certified.certificate().objective() - limit;
+        assert!(
+            kept >= 0.99 * formula,
+            "{atoms} atoms: evenly spaced ones are improved to {kept}, {formula}"
+        );
+        let found = finite.solve(&problem).unwrap().certified.certificate().objective() - limit;
+        assert!(found >= 0.99 * formula, "{atoms} atoms: {found} is below {formula}");
+        assert!(found <= 1.15 * formula, "{atoms} atoms: {found} is far above {formula}");
+        let lower = wide::sphere_excess_lower(2, r, lambda, atoms);
+        assert!(lower <= formula, "{atoms} atoms: {lower} against {formula}");
+    }
+}
