@@ -260,7 +260,13 @@ fn usage_errors_are_2() {
 fn what_is_not_there_yet_says_so() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &points());
-    let options: &[&str] = if cfg!(feature = "sdp") { &[] } else { &["--method sdp", "--bound sdp"] };
+    let mut options = Vec::new();
+    if cfg!(not(feature = "conic")) {
+        options.push("--method conic");
+    }
+    if cfg!(not(feature = "sdp")) {
+        options.extend(["--method sdp", "--bound sdp"]);
+    }
     for option in options {
         let output = run(&format!("solve --data {{}} --lambda 1 --gamma 1 {option}"), &[&x]);
         let named = option.split(' ').next().unwrap();

@@ -60,6 +60,7 @@ pub(crate) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     let data = input::read(&args.source, args.run.quiet)?;
     let data_name = data.name.clone();
     let problem = input::problem(data, penalty, args.center, args.weights.as_deref())?;
+    bounding.check(&problem)?;
     let watch = Watch::start(&args.run);
     let solved = threaded(&args.run, || solve(&problem, args, bounding, &watch));
     watch.finish();

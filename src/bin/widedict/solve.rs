@@ -25,13 +25,13 @@ use crate::{Outcome, input};
 pub(crate) enum Solver {
     ClosedForm,
     Proximal,
-    /// The joint problem of a given width; the local test is left to [`Conclusion::conclude`].
-    Finite(Finite),
     #[cfg(feature = "conic")]
     Conic,
     /// Conic, then the semidefinite bound.
     #[cfg(feature = "sdp")]
     Sdp,
+    /// The joint problem of a given width; the local test is left to [`Conclusion::conclude`].
+    Finite(Finite),
 }
 
 impl Solver {
@@ -90,7 +90,9 @@ impl Job {
             #[cfg(feature = "conic")]
             (None, Method::Conic, _) => Solver::Conic,
             #[cfg(not(feature = "conic"))]
-            (None, Method::Conic, _) => return Err(Failure::Unavailable("--method conic (feature conic)")),
+            (None, Method::Conic, _) => {
+                return Err(Failure::Unavailable("--method conic (feature conic)"));
+            }
             #[cfg(feature = "sdp")]
             (None, Method::Sdp, _) => Solver::Sdp,
             #[cfg(not(feature = "sdp"))]
