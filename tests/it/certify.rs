@@ -199,8 +199,8 @@ fn the_form_is_the_second_difference_with_a_price_and_with_a_centre() {
             let finite =
                 Finite { tolerance: 1e-9, max_iterations: 200_000, local: None, seed, ..Finite::new(2) };
             let solution = finite.solve(&problem).expect("solved");
-            let point = solution.certified.into_parts().0;
-            if point.width() < 2 || naive::kkt(&problem, &point).relative() > 1e-7 {
+            let (point, certificate) = solution.certified.into_parts();
+            if point.width() < 2 || certificate.kkt().relative() > 1e-7 {
                 continue;
             }
             let mut v = tangent(&point, &mut rng).as_slice().to_vec();
