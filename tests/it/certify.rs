@@ -230,7 +230,7 @@ fn the_form_is_the_second_difference_with_a_price_and_with_a_centre() {
             let step = 1e-3;
             // Two steps agree only where no support changes in between.
             let (near, far) = (bend(step), bend(2.0 * step));
-            if (near - far).abs() > 1e-3 * near.abs() {
+            if (near - far).abs() > 3e-5 * near.abs() {
                 continue;
             }
             close("the second difference", (4.0 * near - far) / 3.0, active, 1e-7, 1e-4);

@@ -194,7 +194,7 @@ fn settings_out_of_range_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     /// T19 hunted: the bound at a point's own least participation is not above it,
     /// nor above any other point whose atoms are as common.
