@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod coder;
 pub mod column_generation;
 pub mod datasets;
+pub mod diagnose;
 pub mod finite;
 pub mod gauge;
 #[cfg(feature = "io")]

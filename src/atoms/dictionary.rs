@@ -1,7 +1,7 @@
 //! A dictionary of unit atoms.
 
 use super::AtomsError;
-use crate::linalg::{Matrix, norm};
+use crate::linalg::{Matrix, fold_tiles, norm};
 
 /// Entries beyond this are refused: their squares overflow.
 const MAX_MAGNITUDE: f64 = 1e140;
@@ -86,37 +86,31 @@ impl Dictionary {
         &self.0
     }
 
-    /// Largest `|d_jᵀd_l|` over pairs `j ≠ l`; 0 with fewer than two atoms. O(nM²).
+    /// Largest `|d_jᵀd_l|` over pairs `j ≠ l`; 0 with fewer than two atoms. O(nM²)
+    /// time, a block of memory.
     #[must_use]
     pub fn max_coherence(&self) -> f64 {
-        use rayon::prelude::*;
-        let blocks: Vec<Vec<usize>> = (0..self.len().div_ceil(COHERENCE_BLOCK))
-            .map(|b| (b * COHERENCE_BLOCK..((b + 1) * COHERENCE_BLOCK).min(self.len())).collect())
-            .collect();
-        blocks
-            .par_iter()
-            .map(|right| {
-                let columns = self.0.select_columns(right);
-                // Every pair once: blocks up to this one.
-                let mut largest = 0.0;
-                for left in blocks.iter().take_while(|left| left[0] <= right[0]) {
-                    let products = self.0.select_columns(left).transpose_times(&columns);
-                    for (b, &j) in right.iter().enumerate() {
-                        for (&l, c) in left.iter().zip(products.col(b)) {
-                            if l < j {
-                                largest = crate::num::max(largest, c.abs());
-                            }
-                        }
+        fold_tiles(
+            &self.0,
+            &self.0,
+            // Every pair once: atoms before this one, and so up to the end of its block.
+            |first| first + COHERENCE_BLOCK,
+            || 0.0,
+            |largest, tile| {
+                for (j, products) in tile.columns() {
+                    let before = j.saturating_sub(tile.left().start).min(products.len());
+                    for c in &products[..before] {
+                        *largest = crate::num::max(*largest, c.abs());
                     }
                 }
-                largest
-            })
-            .reduce(|| 0.0, crate::num::max)
+            },
+            crate::num::max,
+        )
     }
 }
 
-/// Atoms in a block of pairwise products: 128 × 128 numbers stay in cache.
-const COHERENCE_BLOCK: usize = 128;
+/// At least the number of atoms in a block of products.
+const COHERENCE_BLOCK: usize = 1024;
 
 /// How far from 1 a computed length may be for the atom to be left as it is:
 /// a few roundings of a sum, so that re-reading a written dictionary changes nothing.

@@ -7,13 +7,13 @@
 //! ```
 //!
 //! At γ = 0 the right-hand side of the first is λ. An atom without codes asks
-//! for `g°(R̃ᵀd_k) ≤ 1` instead. `DᵀR` is formed a block of datapoints at a time.
+//! for `g°(R̃ᵀd_k) ≤ 1` instead. `DᵀR` is formed a tile at a time.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::atoms::Factorization;
-use crate::linalg::{Matrix, axpy, norm};
+use crate::linalg::{Matrix, axpy, fold_tiles, norm};
 use crate::num::max;
 use crate::problem::Problem;
 
@@ -53,10 +53,6 @@ impl Kkt {
     }
 }
 
-/// Entries of one block of `DᵀR` (512 kB): large enough for the product to run
-/// at full speed, small enough to stay in cache.
-const BLOCK_ENTRIES: usize = 1 << 16;
-
 /// Moments of one atom's codes.
 struct Usage {
     /// `s_k = Σ wᵢz_ki`.
@@ -66,7 +62,7 @@ struct Usage {
 }
 
 /// Computes the residuals. `residuals` are those of `point`. O(nMN) time,
-/// O(nM) memory beyond the input.
+/// a block of memory beyond the input.
 #[must_use]
 pub fn residuals(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Kkt {
     let weights = problem.data().weights();
@@ -130,25 +126,31 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
             f64::INFINITY // judged by the polar instead
         }
     };
-    let block = (BLOCK_ENTRIES / atoms).clamp(8, 4096);
-    (0..problem.len().div_ceil(block))
-        .into_par_iter()
-        .map(|c| {
-            let range: Vec<usize> = (c * block..((c + 1) * block).min(problem.len())).collect();
-            let correlations = point.dictionary().matrix().transpose_times(&residuals.select_columns(&range));
-            let mut worst = 0.0;
-            let mut code = vec![0.0; atoms];
-            for (offset, &i) in range.iter().enumerate() {
-                code.fill(0.0);
-                point.codes().column(i).iter().for_each(|(k, &z)| code[k] = z);
-                for (k, (&c, &z)) in correlations.col(offset).iter().zip(&code).enumerate() {
-                    let g = c - slope(k, z);
-                    worst = max(worst, if z > 0.0 { g.abs() } else { g });
+    let unused: Vec<f64> = (0..atoms).map(|k| slope(k, 0.0)).collect();
+    fold_tiles(
+        point.dictionary().matrix(),
+        residuals,
+        |_| atoms,
+        || 0.0,
+        |worst, tile| {
+            let left = tile.left();
+            for (i, correlations) in tile.columns() {
+                // Between two atoms in use lie atoms that are not.
+                let (mut from, code) = (left.start, point.codes().column(i));
+                let used = code.iter().filter(|(k, _)| left.contains(k)).map(|(k, &z)| (k, Some(z)));
+                for (k, z) in used.chain(std::iter::once((left.end, None))) {
+                    let between =
+                        correlations[from - left.start..k - left.start].iter().zip(&unused[from..k]);
+                    *worst = between.fold(*worst, |worst, (c, slope)| max(worst, c - slope));
+                    if let Some(z) = z {
+                        *worst = max(*worst, (correlations[k - left.start] - slope(k, z)).abs());
+                    }
+                    from = k + 1;
                 }
             }
-            worst
-        })
-        .reduce(|| 0.0, max)
+        },
+        max,
+    )
 }
 
 /// Largest `g°(R̃ᵀd_k) − 1` over atoms without codes, at γ > 0; 0 if none violates.

@@ -1,7 +1,7 @@
-//! Files: `.npy` arrays, scipy's sparse `.npz`, JSON.
+//! Files: `.npy` arrays, scipy's sparse `.npz`, safetensors of sparse autoencoders, JSON.
 //!
 //! Files follow Python's conventions, a datapoint or an atom **a row**; in memory
-//! each is a column of a [`Matrix`](crate::Matrix). f32 is widened here and
+//! each is a column of a [`Matrix`](crate::Matrix). f16, bf16 and f32 are widened here and
 //! nowhere else. Nothing in a file is believed before it is checked: a header
 //! may not decide how much memory is taken, and every error says which file,
 //! what was expected and what was found.
@@ -9,26 +9,29 @@
 mod json;
 mod npy;
 mod replace;
+pub mod sae;
 mod sparse;
+mod tensors;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use json::{read_json, write_json};
-pub use npy::{read_atoms, read_points, read_vector, write_atoms, write_vector};
+pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};
 pub use replace::replace;
+pub use sae::{Sae, write_saelens};
 pub use sparse::{read_codes, write_codes};
 
 use crate::atoms::AtomsError;
 
 /// A file that could not be read or written, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{}: {problem}", path.display(), array.map_or_else(String::new, |a| format!(", array '{a}'")))]
+#[error("{}{}: {problem}", path.display(), array.as_deref().map_or_else(String::new, |a| format!(", array '{a}'")))]
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// The array inside an archive.
-    pub array: Option<&'static str>,
+    /// The array inside an archive, or the tensor.
+    pub array: Option<String>,
     /// What is wrong with it.
     #[source]
     pub problem: FileProblem,
@@ -39,8 +42,8 @@ impl FileError {
         Self { path: path.to_path_buf(), array: None, problem }
     }
 
-    pub(crate) fn in_array(path: &Path, array: &'static str, problem: FileProblem) -> Self {
-        Self { path: path.to_path_buf(), array: Some(array), problem }
+    pub(crate) fn in_array(path: &Path, array: &str, problem: FileProblem) -> Self {
+        Self { path: path.to_path_buf(), array: Some(array.to_owned()), problem }
     }
 }
 
@@ -54,8 +57,8 @@ pub enum FileProblem {
     /// The bytes do not start with a header NumPy would write.
     #[error("not a .npy file: {0}")]
     NotNpy(#[source] io::Error),
-    /// A header too long to be one of a numeric array.
-    #[error("the .npy header claims {found} bytes, more than the {limit} accepted")]
+    /// A header or a configuration too long to be one.
+    #[error("the header claims {found} bytes, more than the {limit} accepted")]
     HeaderLength {
         /// Length claimed.
         found: u64,
@@ -161,6 +164,85 @@ pub enum FileProblem {
     /// Codes that are negative or not finite.
     #[error(transparent)]
     Codes(#[from] AtomsError),
+    /// A header that does not describe tensors: text, names, shapes or offsets.
+    #[error("not a safetensors file: {0}")]
+    TensorHeader(#[source] serde_json::Error),
+    /// Tensors that could not be put together.
+    #[error("{0}")]
+    Tensors(#[from] safetensors::SafeTensorError),
+    /// A safetensors file that is shorter or longer than its header says.
+    #[error("the header asks for {expected} bytes, found {found}")]
+    TensorBytes {
+        /// Bytes asked for.
+        expected: u64,
+        /// Bytes present.
+        found: u64,
+    },
+    /// No tensor of a name that is known.
+    #[error("expected a tensor {expected}, found {found:?}")]
+    MissingTensor {
+        /// Names looked for.
+        expected: &'static str,
+        /// Names found.
+        found: Vec<String>,
+    },
+    /// A pickle, which can run code when it is loaded.
+    #[error(
+        "a pickle, which is not read; convert it with\n  import torch; from safetensors.torch import save_file\n  \
+         save_file({{k: v.contiguous() for k, v in torch.load(\"ae.pt\", map_location=\"cpu\", weights_only=True).items()}}, \
+         \"ae.safetensors\")"
+    )]
+    Pickle,
+    /// A folder without weights, or with several safetensors files of unknown names.
+    #[error(
+        "expected sae_weights.safetensors, sae.safetensors, ae.safetensors or a single .safetensors file"
+    )]
+    NoWeights,
+    /// A square decoder that nothing orients.
+    #[error(
+        "{size} × {size} is square: say whether atoms are rows or columns, or put the configuration beside the weights"
+    )]
+    Square {
+        /// Rows and columns.
+        size: usize,
+    },
+    /// A decoder of which neither side is known.
+    #[error(
+        "{rows} × {columns}: neither d_in nor d_sae is known: say whether atoms are rows or columns, \
+         or put the configuration beside the weights"
+    )]
+    Orientation {
+        /// Rows.
+        rows: usize,
+        /// Columns.
+        columns: usize,
+    },
+    /// A matrix that has not the sizes told by the rest.
+    #[error(
+        "expected d_in {} and d_sae {} in some order, found {rows} × {columns}",
+        dim.map_or_else(|| "any".to_owned(), |d| d.to_string()),
+        atoms.map_or_else(|| "any".to_owned(), |a| a.to_string())
+    )]
+    Sizes {
+        /// Rows.
+        rows: usize,
+        /// Columns.
+        columns: usize,
+        /// d_in, where it is known.
+        dim: Option<usize>,
+        /// d_sae, where it is known.
+        atoms: Option<usize>,
+    },
+    /// A value of a configuration that is not of the kind expected.
+    #[error("{key}: expected {expected}, found {found}")]
+    Setting {
+        /// Its key.
+        key: &'static str,
+        /// What was expected.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
     /// Text that is not the JSON expected.
     #[error("{0}")]
     Json(#[source] serde_json::Error),

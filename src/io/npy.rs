@@ -1,8 +1,8 @@
 //! `.npy` arrays.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, WriteOptions, WriterBuilder};
 
@@ -17,13 +17,14 @@ const MAX_HEADER: u64 = 4096;
 /// The header's parser recurses, so depth costs stack.
 const MAX_DEPTH: usize = 3;
 
-const FLOATS: &str = "numbers of type float32 or float64";
+const FLOATS: &str = "numbers of type float16, float32 or float64";
 const MATRIX: &str = "an array of 2 dimensions, a datapoint or an atom a row";
 const VECTOR: &str = "an array of 1 dimension";
 
 /// Reads data: a datapoint a row becomes a datapoint a column, n × N.
 ///
-/// f32 or f64, C or Fortran order, either byte order.
+/// f16, f32 or f64, C or Fortran order, either byte order. For files larger than
+/// the memory see [`PointReader`].
 ///
 /// # Errors
 /// [`FileError`] unless the file is a whole `.npy` array of 2 dimensions, neither
@@ -59,6 +60,169 @@ pub fn read_vector(path: &Path) -> Result<Vec<f64>, FileError> {
         }
     };
     read().map_err(|problem| FileError::new(path, problem))
+}
+
+/// Data read a block of points at a time, so that their number is bounded by the
+/// disk and not by the memory.
+///
+/// The header is checked against the length of the file when it is opened; every
+/// block is checked for finite numbers when it is read.
+///
+/// # Examples
+/// ```
+/// use widedict::io::{PointReader, write_atoms};
+/// use widedict::Matrix;
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("x.npy");
+/// write_atoms(&path, &Matrix::from_columns(2, &[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))?;
+/// let mut reader = PointReader::open(&path)?;
+/// assert_eq!((reader.dim(), reader.len()), (2, 3));
+/// let mut sum = 0.0;
+/// for from in (0..reader.len()).step_by(2) {
+///     let block = reader.block(from..(from + 2).min(reader.len()))?;
+///     sum += block.as_slice().iter().sum::<f64>();
+/// }
+/// assert_eq!(sum, 21.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct PointReader {
+    path: PathBuf,
+    file: File,
+    /// Where the numbers begin.
+    start: u64,
+    kind: Float,
+    order: Order,
+    dim: usize,
+    len: usize,
+}
+
+/// How a number is stored.
+#[derive(Clone, Copy, Debug)]
+struct Float {
+    bytes: usize,
+    big_endian: bool,
+}
+
+impl Float {
+    fn decode(self, bytes: &[u8]) -> f64 {
+        let mut all = [0; 8];
+        let kept = &mut all[..self.bytes];
+        kept.copy_from_slice(bytes);
+        if self.big_endian {
+            kept.reverse();
+        }
+        let [a, b, c, d, ..] = all;
+        match self.bytes {
+            2 => f64::from(half::f16::from_le_bytes([a, b])),
+            4 => f64::from(f32::from_le_bytes([a, b, c, d])),
+            _ => f64::from_le_bytes(all),
+        }
+    }
+}
+
+impl PointReader {
+    /// Opens a `.npy` file as [`read_points`] accepts it, and reads its header.
+    ///
+    /// # Errors
+    /// [`FileError`] unless the file is a whole `.npy` array of 2 dimensions, neither
+    /// of them 0, of floating-point numbers.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        Self::opened(path).map_err(|problem| FileError::new(path, problem))
+    }
+
+    fn opened(path: &Path) -> Result<Self, FileProblem> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let array = Array::open(BufReader::new(&file), Some(length))?;
+        let (Some(('f', bytes @ (2 | 4 | 8))), DType::Plain(plain)) = (array.kind(), array.header.dtype())
+        else {
+            return Err(array.type_error(FLOATS));
+        };
+        let big_endian = matches!(plain.endianness(), npyz::Endianness::Big);
+        let &[rows, columns] = array.header.shape() else {
+            return Err(FileProblem::Dimensions { expected: MATRIX, found: array.header.shape().to_vec() });
+        };
+        if rows == 0 || columns == 0 {
+            return Err(FileProblem::Empty { found: array.header.shape().to_vec() });
+        }
+        let (order, start) = (array.header.order(), length - array.expected);
+        drop(array);
+        Ok(Self {
+            path: path.to_path_buf(),
+            start,
+            kind: Float { bytes: index(bytes)?, big_endian },
+            order,
+            dim: index(columns)?,
+            len: index(rows)?,
+            file,
+        })
+    }
+
+    /// Number of datapoints N.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "there is at least one datapoint")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Dimension n.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Reads the datapoints of a range, n × its length.
+    ///
+    /// # Errors
+    /// [`FileError`] for numbers that are not finite, naming row and column in the
+    /// file, and where the system refuses.
+    ///
+    /// # Panics
+    /// If the range is not within the datapoints.
+    pub fn block(&mut self, range: std::ops::Range<usize>) -> Result<Matrix, FileError> {
+        assert!(range.start <= range.end && range.end <= self.len, "a range of the datapoints");
+        self.read(range).map_err(|problem| FileError::new(&self.path, problem))
+    }
+
+    fn read(&mut self, range: std::ops::Range<usize>) -> Result<Matrix, FileProblem> {
+        let Self { kind, dim, len, start, .. } = *self;
+        let count = range.len();
+        let mut out = Matrix::zeros(dim, count);
+        let mut place = |row: usize, column: usize, value: f64| {
+            out.col_mut(row)[column] = value;
+        };
+        match self.order {
+            Order::C => {
+                let bytes = self.bytes(start, range.start * dim, count * dim)?;
+                for (at, item) in bytes.chunks_exact(kind.bytes).enumerate() {
+                    place(at / dim, at % dim, kind.decode(item));
+                }
+            }
+            Order::Fortran => {
+                for column in 0..dim {
+                    let bytes = self.bytes(start, column * len + range.start, count)?;
+                    for (row, item) in bytes.chunks_exact(kind.bytes).enumerate() {
+                        place(row, column, kind.decode(item));
+                    }
+                }
+            }
+        }
+        match out.as_slice().iter().position(|v| !v.is_finite()) {
+            Some(at) => {
+                let (row, column) = (range.start + at / dim, at % dim);
+                Err(FileProblem::NotFinite { row, column, value: out.as_slice()[at] })
+            }
+            None => Ok(out),
+        }
+    }
+
+    fn bytes(&mut self, start: u64, first: usize, count: usize) -> Result<Vec<u8>, FileProblem> {
+        self.file.seek(SeekFrom::Start(start + (first * self.kind.bytes) as u64))?;
+        let mut bytes = vec![0; count * self.kind.bytes];
+        self.file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
 /// Writes a dictionary, f64 in C order with an atom a row (M × n).
@@ -128,6 +292,7 @@ fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
 pub(super) fn floats(reader: impl Read, length: Option<u64>) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
     let array = Array::open(reader, length)?;
     match array.kind() {
+        Some(('f', 2)) => array.values::<half::f16, f64>(f64::from),
         Some(('f', 4)) => array.values::<f32, f64>(f64::from),
         Some(('f', 8)) => array.values::<f64, f64>(|v| v),
         _ => Err(array.type_error(FLOATS)),

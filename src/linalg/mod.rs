@@ -9,6 +9,7 @@ mod dense;
 mod kernels;
 pub mod psd;
 mod sparse;
+mod tiles;
 
 pub use dense::Matrix;
 pub(crate) use dense::{
@@ -17,3 +18,4 @@ pub(crate) use dense::{
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use kernels::{chunk_columns, combine, correlate, replace_outer, simd};
 pub use sparse::{Row, rows_of, subtract_product};
+pub(crate) use tiles::fold_tiles;

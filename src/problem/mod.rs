@@ -2,10 +2,12 @@
 //! and the objective, defined here and nowhere else.
 
 mod data;
+mod lambda;
 pub mod objective;
 mod penalty;
 
 pub use data::{Data, DataError};
+pub use lambda::Lambda;
 pub use penalty::{Penalty, PenaltyError, huber};
 
 use crate::gauge::Gauge;

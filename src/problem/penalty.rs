@@ -15,6 +15,12 @@ pub enum PenaltyError {
     /// Both are zero: every exact factorisation would be optimal.
     #[error("lambda and gamma are both 0: at least one must be positive")]
     BothZero,
+    /// What activations were multiplied by is not a positive number.
+    #[error("the scale of the activations must be a positive finite number, found {value}")]
+    Scale {
+        /// What was given.
+        value: f64,
+    },
 }
 
 /// The penalties λ ≥ 0 and γ ≥ 0, not both 0.

@@ -91,7 +91,7 @@ impl Relaxation {
     ///
     /// The dual point moves (Davis–Yin) where the point has few atoms for its
     /// datapoints, stays at the residuals (Douglas–Rachford on T alone) where it has
-    /// many, and for up to [`BOTH`] datapoints both are tried.
+    /// many, and for up to 600 datapoints both are tried.
     ///
     /// `None` where the method does not apply: γ = 0 (the polar is then known
     /// exactly), more than `max_points` datapoints, or a failed factorisation

@@ -11,7 +11,8 @@ use widedict::testing::harness::{Expectations, verify_solver};
 use widedict::testing::kernels::second_order;
 use widedict::testing::{self, naive, planted};
 use widedict::{
-    Certified, ColumnGeneration, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify, wide,
+    Certified, ColumnGeneration, Dictionary, Factorization, Finite, Matrix, Problem, Verdict, Witness,
+    certify, wide,
 };
 
 use super::support::checks::close;
@@ -149,6 +150,94 @@ fn the_form_is_the_second_difference() {
         seen += 1;
     }
     assert!(seen >= 10, "{seen} stationary points");
+}
+
+/// `min_{Z ≥ 0}` of the objective at given atoms and centre, by block descent with
+/// the naive proximal map: the value function that the second-order form is of.
+fn value_function(problem: &Problem, atoms: &Matrix, center: &[f64]) -> f64 {
+    let (dictionary, _) = Dictionary::normalise(atoms.clone()).expect("atoms");
+    let gauge = naive::Gauge::of(problem);
+    let (n, len, width) = (problem.dim(), problem.len(), dictionary.len());
+    let x = problem.data().points();
+    let mut residual = Matrix::from_fn(n, len, |j, i| gauge.a[i] * (x.get(j, i) - center[j]));
+    let mut rows = vec![vec![0.0; len]; width];
+    for _ in 0..20_000 {
+        let mut change: f64 = 0.0;
+        for (k, row) in rows.iter_mut().enumerate() {
+            let atom = dictionary.atom(k);
+            let v: Vec<f64> = (0..len).map(|i| naive::inner(residual.col(i), atom) + row[i]).collect();
+            let next = gauge.prox(&v, 1.0);
+            for i in 0..len {
+                let step = next[i] - row[i];
+                residual.col_mut(i).iter_mut().zip(atom).for_each(|(r, d)| *r -= step * d);
+                change += step.abs();
+            }
+            *row = next;
+        }
+        if change < 1e-15 {
+            break;
+        }
+    }
+    let square: f64 = residual.as_slice().iter().map(|v| v * v).sum();
+    0.5 * square + rows.iter().map(|row| gauge.value(row)).sum::<f64>()
+}
+
+/// With an atom price, with a centre, and with both: central differences of the
+/// value function, extrapolated from two steps.
+#[test]
+fn the_form_is_the_second_difference_with_a_price_and_with_a_centre() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    for (gamma, centered) in [(0.15, false), (0.0, true), (0.15, true)] {
+        let mut seen = 0;
+        for seed in 0..25 {
+            let problem = Problem::builder(planted::mixture(3, 8, 3, 2, 0.1, seed))
+                .lambda(0.1)
+                .gamma(gamma)
+                .centered(centered)
+                .build()
+                .expect("valid");
+            let finite =
+                Finite { tolerance: 1e-9, max_iterations: 200_000, local: None, seed, ..Finite::new(2) };
+            let solution = finite.solve(&problem).expect("solved");
+            let (point, certificate) = solution.certified.into_parts();
+            if point.width() < 2 || certificate.kkt().relative() > 1e-7 {
+                continue;
+            }
+            let mut v = tangent(&point, &mut rng).as_slice().to_vec();
+            let shift: Vec<f64> =
+                (0..3).map(|_| if centered { rng.random_range(-1.0..1.0) } else { 0.0 }).collect();
+            if centered {
+                v.extend_from_slice(&shift);
+            }
+            let (Some(active), Some(largest)) =
+                (second_order(&problem, &point, &v, false), second_order(&problem, &point, &v, true))
+            else {
+                continue;
+            };
+            if (active - largest).abs() > 0.0 {
+                continue;
+            }
+            let zero = vec![0.0; 3];
+            let center = point.center().unwrap_or(&zero);
+            let at = |t: f64| {
+                let mut atoms = point.dictionary().matrix().clone();
+                atoms.as_mut_slice().iter_mut().zip(&v).for_each(|(d, v)| *d += t * v);
+                let moved: Vec<f64> = center.iter().zip(&shift).map(|(b, s)| b + t * s).collect();
+                value_function(&problem, &atoms, &moved)
+            };
+            let start = at(0.0);
+            let bend = |t: f64| (at(t) + at(-t) - 2.0 * start) / (t * t);
+            let step = 1e-3;
+            // Two steps agree only where no support changes in between.
+            let (near, far) = (bend(step), bend(2.0 * step));
+            if (near - far).abs() > 1e-3 * near.abs() {
+                continue;
+            }
+            close("the second difference", (4.0 * near - far) / 3.0, active, 1e-7, 1e-4);
+            seen += 1;
+        }
+        assert!(seen >= 5, "{seen} stationary points at gamma {gamma}, centre {centered}");
+    }
 }
 
 /// A pair with code 0 and slope λ: one side of a tangent has the form of the

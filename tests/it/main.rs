@@ -10,6 +10,7 @@ mod certify;
 mod cli;
 #[cfg(feature = "conic")]
 mod conic;
+mod diagnose;
 mod exact;
 mod finite;
 mod gauge;
@@ -20,6 +21,8 @@ mod mechanised;
 mod num;
 mod path;
 mod problem;
+#[cfg(feature = "io")]
+mod sae;
 #[cfg(feature = "sdp")]
 mod sdp;
 mod solver;

@@ -7,7 +7,9 @@ use widedict::SolveError;
 use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
 use widedict::coder::CoderError;
+use widedict::diagnose::{CompareError, DiagnoseError};
 use widedict::io::FileError;
+use widedict::io::sae::EncodeError;
 use widedict::plot::PlotError;
 use widedict::problem::{DataError, PenaltyError};
 
@@ -44,6 +46,14 @@ pub(crate) enum Failure {
     Coder(#[from] CoderError),
     #[error(transparent)]
     Certify(#[from] CertifyError),
+    #[error("--lambda is needed: the configuration has no L1 coefficient")]
+    NoLambda,
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Diagnose(#[from] DiagnoseError),
+    #[error("--compare: {0}")]
+    Compare(#[from] CompareError),
 }
 
 impl Failure {
@@ -51,6 +61,7 @@ impl Failure {
         match self {
             Self::Unavailable(_)
             | Self::Penalty(_)
+            | Self::NoLambda
             | Self::ClosedForm { .. }
             | Self::Participation { .. } => 2,
             Self::File(_)
@@ -60,8 +71,10 @@ impl Failure {
             | Self::Dimension { .. }
             | Self::Plot { .. }
             | Self::Print(_)
+            | Self::Encode(_)
+            | Self::Compare(_)
             | Self::Threads(_) => 3,
-            Self::Solve(_) | Self::Coder(_) | Self::Certify(_) => 4,
+            Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) => 4,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod bounding;
 mod certify;
+mod diagnose;
 mod encode;
 mod failure;
 mod input;
@@ -59,6 +60,6 @@ fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Certify(args) => certify::run(args),
         Command::Wide(args) => wide::run(args),
         Command::Path(args) => path::run(args),
-        Command::Diagnose(_) => Err(Failure::Unavailable("the command diagnose")),
+        Command::Diagnose(args) => diagnose::run(args),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use widedict::certificate::Origin;
-use widedict::io::{FileError, write_atoms, write_codes, write_json, write_vector};
+use widedict::io::{FileError, write_atoms, write_codes, write_json, write_saelens, write_vector};
 use widedict::{Factorization, Witness};
 
 use crate::failure::Failure;
@@ -54,6 +54,19 @@ impl Folder {
         write_atoms(&self.0.join("dictionary.npy"), point.dictionary().matrix())?;
         write_codes(&self.0.join("codes.npz"), point.codes())?;
         write_vector(&self.0.join("center.npy"), center)
+    }
+
+    /// Writes the dictionary in SAELens' layout in `sae/`, where it has atoms.
+    pub(crate) fn write_sae(
+        &self,
+        point: &Factorization,
+        center: &[f64],
+        lambda: f64,
+    ) -> Result<(), FileError> {
+        if point.dictionary().is_empty() {
+            return Ok(());
+        }
+        write_saelens(&self.0.join("sae"), point.dictionary(), Some(center), lambda)
     }
 
     /// Writes what the bound was proved from where it is of moderate size.

@@ -236,6 +236,7 @@ pub(crate) fn save(
     let witness = folder.write_witness(witness)?;
     let point = solved.solution();
     let center = point.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+    folder.write_sae(point, &center, problem.lambda())?;
     Ok(folder.write(point, &center, &Saved { row, verify, witness, record: Some(record) })?)
 }
 
@@ -333,7 +334,7 @@ fn summary(
         text.push_str(&participation.line());
     }
     if let Some(folder) = folder {
-        let files = "dictionary.npy, codes.npz, center.npy, certificate.json";
+        let files = "dictionary.npy, codes.npz, center.npy, certificate.json and sae/";
         let _ = writeln!(text, "\nwrote {files} in {}", folder.path().display());
     }
     if let Some(picture) = picture {

@@ -1,0 +1,302 @@
+//! `widedict diagnose`: what the codes and the dictionary of an autoencoder show.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use widedict::atoms::Rescaled;
+use widedict::diagnose::{Diagnosis, Thresholds, compare, diagnose};
+use widedict::io::sae::{Atoms, Folded, Folding, Layout, NoEncoder, ReadOptions};
+use widedict::io::{FileError, PointReader, Sae, read_atoms, read_codes, write_json};
+use widedict::problem::{Lambda, Penalty};
+use widedict::{Codes, Dictionary, Factorization, Matrix, Stop};
+
+use crate::args::{AtomsAre, DiagnoseArgs};
+use crate::failure::Failure;
+use crate::output::{self, Folder};
+use crate::progress::Watch;
+use crate::report::json;
+use crate::solve::threaded;
+use crate::{Outcome, input};
+
+/// Datapoints read at a time from a large file.
+const BLOCK: usize = 4096;
+
+/// What is diagnosed.
+struct Subject {
+    dictionary: Dictionary,
+    center: Option<Vec<f64>>,
+    codes: Option<Codes>,
+    source: Source,
+}
+
+/// Where it comes from and what was done to it, for the record.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Source {
+    data: String,
+    dictionary: String,
+    layout: Option<Layout>,
+    architecture: Option<String>,
+    /// Why the encoder was not used.
+    no_encoder: Option<NoEncoder>,
+    folding: Option<Folding>,
+    /// What the penalty was taken from.
+    lambda_from: &'static str,
+    seconds: f64,
+}
+
+/// A diagnosis with its source.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    diagnosis: &'a Diagnosis,
+    source: &'a Source,
+}
+
+/// Reads everything, diagnoses, writes, prints.
+pub(crate) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
+    if let Some(lambda) = args.lambda {
+        Penalty::new(lambda, 0.0)?;
+    }
+    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
+    let data = data(args)?;
+    let dim = data.points.nrows();
+    let (mut subject, l1) = match (&args.sae, &args.dictionary) {
+        (Some(path), _) => autoencoder(path, args, &data.points)?,
+        (None, Some(path)) => (dictionary(path, args, &data.points)?, None),
+        (None, None) => unreachable!("the command line asks for one of them"),
+    };
+    subject.source.data.clone_from(&data.name);
+    let lambda = match (args.lambda, l1) {
+        (Some(lambda), _) => {
+            subject.source.lambda_from = "--lambda";
+            lambda
+        }
+        (None, Some(lambda)) => {
+            subject.source.lambda_from = "the configuration: half its L1 coefficient";
+            lambda.get()
+        }
+        (None, None) => return Err(Failure::NoLambda),
+    };
+    let centered = subject.center.is_some() && !args.fixed_center;
+    let problem = input::problem(data, Penalty::new(lambda, 0.0)?, centered, args.weights.as_deref())?;
+    let other = args.compare.as_deref().map(|path| other(path, dim, args)).transpose()?;
+
+    let watch = Watch::start(&args.run);
+    let thresholds = Thresholds {
+        min_uses: args.min_uses,
+        nested: args.nested,
+        absorption: args.absorption,
+        antipodal: args.antipodal,
+        duplicate: args.duplicate,
+        ..Thresholds::default()
+    };
+    let diagnosis = threaded(&args.run, || {
+        watch.phase("diagnosing");
+        let Subject { dictionary, center, codes, .. } = &subject;
+        let found = diagnose(&problem, dictionary, center.as_deref(), codes.as_ref(), &thresholds, &watch);
+        let mut found = found.map_err(Failure::from)?;
+        if let Some(other) = &other {
+            found.comparison = Some(compare(dictionary, other, args.duplicate, args.max_pairs)?);
+        }
+        Ok(found)
+    });
+    subject.source.seconds = watch.elapsed().as_secs_f64();
+    watch.finish();
+    let diagnosis = diagnosis?;
+
+    let report = Report { diagnosis: &diagnosis, source: &subject.source };
+    let written = match &folder {
+        Some(folder) => Some(write(folder, &report)?),
+        None => None,
+    };
+    output::print(&if args.run.json { json(&report) } else { screen(&report, folder.as_ref(), written) })?;
+    Ok(if diagnosis.codes.stop == Stop::ToleranceMet { Outcome::Met } else { Outcome::Unmet })
+}
+
+/// The data; every k-th point of a large file where only some are wanted.
+fn data(args: &DiagnoseArgs) -> Result<input::Input, Failure> {
+    let (Some(path), Some(wanted)) = (&args.source.data, args.points) else {
+        return input::read(&args.source, args.run.quiet);
+    };
+    let mut reader = PointReader::open(path)?;
+    let stride = reader.len().div_ceil(wanted.get()).max(1);
+    let mut columns: Vec<f64> = Vec::new();
+    for from in (0..reader.len()).step_by(BLOCK) {
+        let to = (from + BLOCK).min(reader.len());
+        let first = from.div_ceil(stride) * stride;
+        if first >= to {
+            continue;
+        }
+        let block = reader.block(from..to)?;
+        (first..to).step_by(stride).for_each(|i| columns.extend_from_slice(block.col(i - from)));
+    }
+    let count = columns.len() / reader.dim();
+    let points = Matrix::from_column_major(reader.dim(), count, columns).expect("whole columns");
+    Ok(input::Input {
+        points,
+        name: format!("{}, every {stride}th of {} points", path.display(), reader.len()),
+    })
+}
+
+fn read_options(dim: usize, args: &DiagnoseArgs) -> ReadOptions {
+    let atoms = args.atoms.map(|atoms| match atoms {
+        AtomsAre::Rows => Atoms::Rows,
+        AtomsAre::Columns => Atoms::Columns,
+    });
+    ReadOptions { dim: Some(dim), atoms }
+}
+
+fn fold(path: &Path, sae: &Sae) -> Result<Folded, Failure> {
+    sae.fold().map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })
+}
+
+/// An autoencoder with its encoder's codes, or those of a file.
+fn autoencoder(
+    path: &Path,
+    args: &DiagnoseArgs,
+    points: &Matrix,
+) -> Result<(Subject, Option<Lambda>), Failure> {
+    let sae = Sae::read(path, &read_options(points.nrows(), args))?;
+    check_dimension(path, sae.dim(), sae.atoms(), points.nrows())?;
+    let folded = fold(path, &sae)?;
+    let codes = match &args.codes {
+        Some(file) => {
+            let lengths: Vec<f64> = sae.decoder().columns().map(widedict::linalg::norm).collect();
+            Some(in_units(read_codes(file, points.ncols(), sae.atoms())?, &lengths, path)?)
+        }
+        None if sae.no_encoder().is_some() => None,
+        None => Some(sae.encode(points, &folded)?),
+    };
+    let lambda = match (sae.layout(), sae.l1_coefficient()) {
+        (Layout::Saelens, Some(l1)) => Some(Lambda::from_saelens(l1)?),
+        (Layout::DictionaryLearning, Some(l1)) => Some(Lambda::from_dictionary_learning(l1)?),
+        _ => None,
+    };
+    let no_encoder = sae.no_encoder().filter(|_| codes.is_none()).cloned();
+    if let (Some(why), false) = (&no_encoder, args.run.quiet) {
+        output::say(&format!("note: {}: the encoder is not used: {why}", path.display()));
+    }
+    let source = Source {
+        dictionary: path.display().to_string(),
+        layout: Some(sae.layout()),
+        architecture: Some(sae.architecture().to_owned()),
+        no_encoder,
+        folding: Some(folded.folding.clone()),
+        ..Source::default()
+    };
+    let Folded { dictionary, center, .. } = folded;
+    Ok((Subject { dictionary, center, codes, source }, lambda))
+}
+
+/// A plain dictionary, with codes and a centre where files have them.
+fn dictionary(path: &Path, args: &DiagnoseArgs, points: &Matrix) -> Result<Subject, Failure> {
+    let atoms = read_atoms(path)?;
+    check_dimension(path, atoms.nrows(), atoms.ncols(), points.nrows())?;
+    let center = args.center_file.as_deref().map(|file| input::center(file, points.nrows())).transpose()?;
+    let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
+    let codes =
+        args.codes.as_deref().map(|file| read_codes(file, points.ncols(), atoms.ncols())).transpose()?;
+    let none = Codes::zeros(atoms.ncols(), points.ncols());
+    let (point, rescaled) =
+        Factorization::from_foreign(atoms, codes.clone().unwrap_or(none), None).map_err(named)?;
+    let folding = Folding {
+        rescaled_atoms: rescaled.map_or(0, |r: Rescaled| r.atoms),
+        shortest_atom: rescaled.map_or(1.0, |r| r.shortest),
+        longest_atom: rescaled.map_or(1.0, |r| r.longest),
+        decoder_bias: center.as_ref().map(|b| widedict::linalg::norm(b)),
+        encoder_subtracts_bias: None,
+    };
+    let source =
+        Source { dictionary: path.display().to_string(), folding: Some(folding), ..Source::default() };
+    let (dictionary, folded, _) = point.into_parts();
+    Ok(Subject { dictionary, center, codes: codes.map(|_| folded), source })
+}
+
+/// Codes of atoms of these lengths as codes of unit atoms.
+fn in_units(codes: Codes, lengths: &[f64], path: &Path) -> Result<Codes, Failure> {
+    let mut scaled = codes.view().to_owned();
+    for mut column in scaled.outer_iterator_mut() {
+        for (atom, code) in column.iter_mut() {
+            *code *= lengths[atom];
+        }
+    }
+    Codes::new(scaled).map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })
+}
+
+/// The dictionary to compare with: a folder or safetensors file, or a `.npy`.
+fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Dictionary, Failure> {
+    if path.extension().is_some_and(|e| e == "npy") {
+        let atoms = read_atoms(path)?;
+        check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
+        let (dictionary, _) = Dictionary::normalise(atoms)
+            .map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })?;
+        return Ok(dictionary);
+    }
+    let sae = Sae::read(path, &read_options(dim, args))?;
+    check_dimension(path, sae.dim(), sae.atoms(), dim)?;
+    Ok(fold(path, &sae)?.dictionary)
+}
+
+fn check_dimension(path: &Path, found: usize, atoms: usize, expected: usize) -> Result<(), Failure> {
+    if found == expected {
+        return Ok(());
+    }
+    let hint = if atoms == expected { " (an atom a row: the file looks transposed)" } else { "" };
+    let found = vec![atoms, found];
+    Err(Failure::Dimension { path: path.to_path_buf(), what: "atoms", expected, found, hint })
+}
+
+fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, FileError> {
+    use std::io::Write;
+    let mut names = report.diagnosis.write_tables(folder.path())?;
+    write_json(&folder.path().join("diagnosis.json"), report)?;
+    let page = report.diagnosis.html();
+    widedict::io::replace(
+        &folder.path().join("diagnosis.html"),
+        |file| Ok(file.write_all(page.as_bytes())?),
+    )?;
+    names.extend(["diagnosis.json", "diagnosis.html"]);
+    Ok(names)
+}
+
+fn screen(report: &Report<'_>, folder: Option<&Folder>, written: Option<Vec<&'static str>>) -> String {
+    let source = report.source;
+    let mut text = format!("{}: {}\n", source.dictionary, describe(source));
+    let _ = write!(text, "{}", report.diagnosis);
+    let _ = writeln!(text, "{:.2} s", source.seconds);
+    if let (Some(folder), Some(names)) = (folder, written) {
+        let _ = writeln!(text, "wrote {} in {}", names.join(", "), folder.path().display());
+    }
+    text
+}
+
+/// What was read and folded, in a line.
+fn describe(source: &Source) -> String {
+    let mut parts = Vec::new();
+    if let (Some(layout), Some(architecture)) = (source.layout, &source.architecture) {
+        let program = match layout {
+            Layout::Saelens => "SAELens",
+            Layout::DictionaryLearning => "dictionary_learning",
+            Layout::Sparsify => "sparsify",
+            Layout::Bare => "no configuration",
+        };
+        parts.push(format!("{program}, {architecture}"));
+    }
+    if let Some(folding) = &source.folding {
+        parts.push(match folding.rescaled_atoms {
+            0 => "unit atoms".to_owned(),
+            count => format!(
+                "{count} atoms of length {:.6} to {:.6} brought to 1",
+                folding.shortest_atom, folding.longest_atom
+            ),
+        });
+        if let Some(length) = folding.decoder_bias {
+            parts.push(format!("a centre of length {length:.4}"));
+        }
+    }
+    if let Some(why) = &source.no_encoder {
+        parts.push(format!("encoder not used: {why}"));
+    }
+    parts.join("; ")
+}

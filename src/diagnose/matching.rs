@@ -1,0 +1,247 @@
+//! Two dictionaries compared by optimal assignment.
+
+use serde::Serialize;
+
+use crate::atoms::Dictionary;
+use crate::linalg::{Matrix, fold_tiles};
+
+/// Atoms of one dictionary assigned to atoms of another, one to one, so that the sum
+/// of their cosines is largest.
+///
+/// # Examples
+/// ```
+/// use widedict::{Dictionary, Matrix, diagnose::compare};
+/// let (left, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let (right, _) = Dictionary::normalise(Matrix::from_columns(2, &[[0.6, 0.8], [1.0, 0.1], [-1.0, 0.0]]))?;
+/// let matched = compare(&left, &right, 0.9, 1_000_000)?;
+/// assert_eq!(matched.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
+/// assert_eq!(matched.recovered, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Matching {
+    /// The assigned pairs, in the order of the left atoms; as many as the smaller
+    /// dictionary has atoms.
+    pub pairs: Vec<Matched>,
+    /// Mean of their cosines.
+    pub mean_cosine: f64,
+    /// Their median.
+    pub median_cosine: f64,
+    /// Pairs with a cosine of at least `threshold`.
+    pub recovered: usize,
+    /// That cosine.
+    pub threshold: f64,
+}
+
+/// A pair of the assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Matched {
+    /// Atom of the left dictionary.
+    pub left: usize,
+    /// Atom of the right dictionary.
+    pub right: usize,
+    /// `d_leftᵀd_right`.
+    pub cosine: f64,
+}
+
+/// Why two dictionaries are not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// Atoms of different dimensions.
+    #[error("atoms have dimension {left} and {right}")]
+    Dimension {
+        /// Dimension on the left.
+        left: usize,
+        /// Dimension on the right.
+        right: usize,
+    },
+    /// The assignment holds all cosines, and there are more than allowed.
+    #[error(
+        "{left} × {right} cosines are more than the {limit} allowed: raise the limit if the memory is there"
+    )]
+    TooMany {
+        /// Atoms on the left.
+        left: usize,
+        /// Atoms on the right.
+        right: usize,
+        /// Most pairs allowed.
+        limit: usize,
+    },
+}
+
+/// Compares two dictionaries. The assignment is exact up to rounding: shortest
+/// augmenting paths with potentials, O(m²M) for m ≤ M atoms, in memory for the m × M
+/// cosines, at most `limit` of them.
+///
+/// # Errors
+/// [`CompareError`].
+pub fn compare(
+    left: &Dictionary,
+    right: &Dictionary,
+    threshold: f64,
+    limit: usize,
+) -> Result<Matching, CompareError> {
+    if left.dim() != right.dim() {
+        return Err(CompareError::Dimension { left: left.dim(), right: right.dim() });
+    }
+    if left.len().checked_mul(right.len()).is_none_or(|pairs| pairs > limit) {
+        return Err(CompareError::TooMany { left: left.len(), right: right.len(), limit });
+    }
+    let swapped = left.len() > right.len();
+    let (few, many) = if swapped { (right, left) } else { (left, right) };
+    // A column an atom of the smaller dictionary.
+    let cosines = products(many, few);
+    let assigned = assign(&cosines);
+    let mut pairs: Vec<Matched> = assigned
+        .into_iter()
+        .enumerate()
+        .map(|(few, many)| {
+            let cosine = cosines.get(many, few);
+            if swapped {
+                Matched { left: many, right: few, cosine }
+            } else {
+                Matched { left: few, right: many, cosine }
+            }
+        })
+        .collect();
+    pairs.sort_by_key(|p| p.left);
+    let mut sorted: Vec<f64> = pairs.iter().map(|p| p.cosine).collect();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let mean_cosine = if sorted.is_empty() { 0.0 } else { sorted.iter().sum::<f64>() / sorted.len() as f64 };
+    Ok(Matching {
+        mean_cosine,
+        median_cosine: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
+        recovered: pairs.iter().filter(|p| p.cosine >= threshold).count(),
+        threshold,
+        pairs,
+    })
+}
+
+fn products(rows: &Dictionary, columns: &Dictionary) -> Matrix {
+    let parts = fold_tiles(
+        rows.matrix(),
+        columns.matrix(),
+        |_| rows.len(),
+        Vec::new,
+        |all: &mut Vec<(usize, usize, Vec<f64>)>, tile| {
+            all.extend(tile.columns().map(|(j, products)| (j, tile.left().start, products.to_vec())));
+        },
+        |mut l, mut r| {
+            l.append(&mut r);
+            l
+        },
+    );
+    let mut out = Matrix::zeros(rows.len(), columns.len());
+    for (j, from, values) in parts {
+        out.col_mut(j)[from..from + values.len()].copy_from_slice(&values);
+    }
+    out
+}
+
+/// For every column a row of its own, of the largest total. At least as many rows as
+/// columns. (Jonker and Volgenant 1987; Crouse 2016.)
+fn assign(gains: &Matrix) -> Vec<usize> {
+    let (rows, columns) = (gains.nrows(), gains.ncols());
+    let cost = |row: usize, column: usize| -gains.get(row, column);
+    let (mut u, mut v) = (vec![0.0; columns], vec![0.0; rows]);
+    let mut row_of: Vec<Option<usize>> = vec![None; columns];
+    let mut column_of: Vec<Option<usize>> = vec![None; rows];
+    let mut shortest = vec![f64::INFINITY; rows];
+    let mut previous = vec![0; rows];
+    for start in 0..columns {
+        shortest.fill(f64::INFINITY);
+        let (mut done_rows, mut left): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..rows).collect());
+        let (mut column, mut least) = (start, 0.0);
+        let end = loop {
+            let mut best: Option<(usize, f64)> = None;
+            for (at, &row) in left.iter().enumerate() {
+                let through = least + cost(row, column) - u[column] - v[row];
+                if through < shortest[row] {
+                    shortest[row] = through;
+                    previous[row] = column;
+                }
+                // Among equals a free row ends the path.
+                let closer = match best {
+                    None => true,
+                    Some((_, b)) => shortest[row] < b || (shortest[row] <= b && column_of[row].is_none()),
+                };
+                if closer {
+                    best = Some((at, shortest[row]));
+                }
+            }
+            let (at, distance) = best.expect("fewer columns than rows: one is left");
+            least = distance;
+            let row = left.swap_remove(at);
+            done_rows.push(row);
+            match column_of[row] {
+                Some(next) => column = next,
+                None => break row,
+            }
+        };
+        u[start] += least;
+        for &row in &done_rows {
+            if let Some(column) = column_of[row].filter(|_| row != end) {
+                u[column] += least - shortest[row];
+            }
+            v[row] -= least - shortest[row];
+        }
+        let mut row = end;
+        loop {
+            let column = previous[row];
+            column_of[row] = Some(column);
+            let next = row_of[column].replace(row);
+            match next {
+                Some(next) if column != start => row = next,
+                _ => break,
+            }
+        }
+    }
+    row_of.into_iter().map(|row| row.expect("every column was assigned")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against all permutations, ties included.
+    #[test]
+    fn the_assignment_is_the_best() {
+        fn best(gains: &Matrix, column: usize, used: &mut Vec<bool>) -> f64 {
+            if column == gains.ncols() {
+                return 0.0;
+            }
+            let mut most = f64::NEG_INFINITY;
+            for row in 0..gains.nrows() {
+                if !used[row] {
+                    used[row] = true;
+                    most = crate::num::max(most, gains.get(row, column) + best(gains, column + 1, used));
+                    used[row] = false;
+                }
+            }
+            most
+        }
+        let mut state = 7_u64;
+        for (rows, columns) in [(1, 1), (3, 2), (4, 4), (6, 5), (6, 6), (7, 3)] {
+            for levels in [2, 5, 1000] {
+                for _ in 0..20 {
+                    let gains = Matrix::from_fn(rows, columns, |_, _| {
+                        state = state
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1_442_695_040_888_963_407);
+                        let level = u32::try_from((state >> 33) % levels).expect("small");
+                        f64::from(level) - 1.0
+                    });
+                    let found = assign(&gains);
+                    let mut distinct = found.clone();
+                    distinct.sort_unstable();
+                    distinct.dedup();
+                    assert_eq!(distinct.len(), columns);
+                    let total: f64 = found.iter().enumerate().map(|(j, &i)| gains.get(i, j)).sum();
+                    assert!((total - best(&gains, 0, &mut vec![false; rows])).abs() < 1e-9);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The tables of a diagnosis as CSV.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{AtomRow, Diagnosis};
+use crate::io::{FileError, FileProblem, replace};
+
+/// An atom without what is nested.
+#[derive(Serialize)]
+struct FlatAtom {
+    atom: usize,
+    density: f64,
+    given_density: Option<f64>,
+    mass: f64,
+    reached: f64,
+    violation: Option<f64>,
+    turn: Option<f64>,
+    pressure: Option<f64>,
+    split_gain: Option<f64>,
+    nearest: Option<usize>,
+    nearest_cosine: Option<f64>,
+    opposite: Option<usize>,
+    opposite_cosine: Option<f64>,
+}
+
+impl From<&AtomRow> for FlatAtom {
+    fn from(row: &AtomRow) -> Self {
+        Self {
+            atom: row.atom,
+            density: row.density,
+            given_density: row.given_density,
+            mass: row.mass,
+            reached: row.reached,
+            violation: row.violation,
+            turn: row.turn,
+            pressure: row.pressure,
+            split_gain: row.split_gain,
+            nearest: row.nearest.map(|n| n.atom),
+            nearest_cosine: row.nearest.map(|n| n.cosine),
+            opposite: row.opposite.map(|n| n.atom),
+            opposite_cosine: row.opposite.map(|n| n.cosine),
+        }
+    }
+}
+
+/// Where an atom would move.
+#[derive(Serialize)]
+struct Move {
+    atom: usize,
+    violation: f64,
+    mean_length: f64,
+    turn: f64,
+    gain: f64,
+    towards: Option<usize>,
+    towards_cosine: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Eigenvalue {
+    spectrum: &'static str,
+    rank: usize,
+    eigenvalue: f64,
+}
+
+#[derive(Serialize)]
+struct Member {
+    cluster: usize,
+    atom: usize,
+}
+
+impl Diagnosis {
+    /// Writes the tables into a folder that exists and gives their names: `atoms.csv`,
+    /// `points.csv`, `moves.csv`, `nested.csv`, `absorbed.csv`, `splitting.csv`,
+    /// `clusters.csv`, `antipodal.csv`, `dead.csv`, `spectra.csv` and, after a
+    /// comparison, `matching.csv`. Indices count from 0; what does not apply is empty.
+    ///
+    /// # Errors
+    /// [`FileError`] when a file cannot be written.
+    pub fn write_tables(&self, folder: &Path) -> Result<Vec<&'static str>, FileError> {
+        let moves = self.dictionary.atoms.iter().map(|a| Move {
+            atom: a.atom,
+            violation: a.violation,
+            mean_length: a.mean_length,
+            turn: a.turn,
+            gain: a.gain,
+            towards: a.towards.map(|(l, _)| l),
+            towards_cosine: a.towards.map(|(_, c)| c),
+        });
+        let spectra = [
+            ("residuals", &self.residuals.spectrum),
+            ("beyond-ball", &self.residuals.beyond_ball),
+            ("off-polytope", &self.residuals.off_polytope),
+        ];
+        let eigenvalues = spectra.into_iter().filter_map(|(name, s)| Some((name, s.as_ref()?))).flat_map(
+            |(spectrum, s)| {
+                s.eigenvalues.iter().enumerate().map(move |(rank, &eigenvalue)| Eigenvalue {
+                    spectrum,
+                    rank,
+                    eigenvalue,
+                })
+            },
+        );
+        let members = self
+            .splitting
+            .clusters
+            .iter()
+            .enumerate()
+            .flat_map(|(cluster, atoms)| atoms.iter().map(move |&atom| Member { cluster, atom }));
+        let mut names = vec![
+            table(folder, "atoms.csv", self.atom_rows.iter().map(FlatAtom::from))?,
+            table(folder, "points.csv", self.point_rows.iter())?,
+            table(folder, "moves.csv", moves)?,
+            table(folder, "nested.csv", self.hierarchy.nested.iter())?,
+            table(folder, "absorbed.csv", self.hierarchy.absorbed.iter())?,
+            table(folder, "splitting.csv", self.splitting.atoms.iter())?,
+            table(folder, "clusters.csv", members)?,
+            table(folder, "antipodal.csv", self.antipodal.iter())?,
+            table(folder, "dead.csv", self.codes.dead.iter())?,
+            table(folder, "spectra.csv", eigenvalues)?,
+        ];
+        if let Some(comparison) = &self.comparison {
+            names.push(table(folder, "matching.csv", comparison.pairs.iter())?);
+        }
+        Ok(names)
+    }
+}
+
+/// Writes rows with their field names as the header (none where there is no row).
+fn table<T: Serialize>(
+    folder: &Path,
+    name: &'static str,
+    rows: impl Iterator<Item = T>,
+) -> Result<&'static str, FileError> {
+    replace(&folder.join(name), |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        for row in rows {
+            writer.serialize(row).map_err(|e| FileProblem::System(e.into()))?;
+        }
+        writer.flush()?;
+        Ok(())
+    })?;
+    Ok(name)
+}

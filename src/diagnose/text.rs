@@ -1,0 +1,171 @@
+//! A diagnosis on one screen.
+
+use std::fmt;
+
+use super::{CodeSummary, Diagnosis};
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.thresholds;
+        writeln!(
+            f,
+            "{} points of dimension {}, {} atoms, lambda {}{}",
+            self.points,
+            self.dim,
+            self.atoms,
+            self.lambda,
+            if self.centered { ", the centre a variable" } else { "" }
+        )?;
+        let variance =
+            |c: &CodeSummary| c.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
+        writeln!(f, "\ncodes                objective   L0        explained   gap (certified)   atoms used")?;
+        for (name, c) in
+            self.codes.given.iter().map(|c| ("  given", c)).chain([("  exact", &self.codes.exact)])
+        {
+            writeln!(
+                f,
+                "{name:<20} {:<11.4} {:<9.2} {:<11} {:<17.3e} {}",
+                c.objective,
+                c.mean_l0,
+                variance(c),
+                c.gap,
+                c.atoms_used
+            )?;
+        }
+        if let (Some(gap), Some(relative)) =
+            (self.codes.amortisation_gap, self.codes.relative_amortisation_gap)
+        {
+            writeln!(f, "  amortisation gap   {gap:.4} ({:.2} % of the objective)", 100.0 * relative)?;
+        }
+        match self.codes.dead.first() {
+            None => writeln!(f, "  dead atoms         none")?,
+            Some(d) => writeln!(
+                f,
+                "  dead atoms         {}; the nearest, {}, falls short of lambda by {:.4} (polar-polytope)",
+                self.codes.dead.len(),
+                d.atom,
+                d.short_by
+            )?,
+        }
+        let d = &self.dictionary;
+        writeln!(f, "\ndictionary           (stationarity)")?;
+        writeln!(
+            f,
+            "  violation          median {:.3}, largest {:.3} of lambda; an atom would turn by {:.2} degrees (median)",
+            d.median_violation, d.largest_violation, d.median_turn
+        )?;
+        for a in d.atoms.iter().take(2) {
+            let towards =
+                a.towards.map_or_else(String::new, |(l, c)| format!(", towards atom {l} (cosine {c:.2})"));
+            writeln!(
+                f,
+                "  atom {:<13} turning by {:.2} degrees would gain {:.2e}{towards}",
+                a.atom, a.turn, a.gain
+            )?;
+        }
+        writeln!(
+            f,
+            "  wide limit         {:.4}; excess {:.4}; certified bound {:.4} ({}), relative gap {:.3}",
+            d.wide_limit, d.excess, d.lower_bound, d.bound_kind, d.relative_gap
+        )?;
+        let h = &self.hierarchy;
+        let given = h.exactly_nested_given.map_or_else(String::new, |n| format!(" ({n} in the codes given)"));
+        writeln!(f, "\nhierarchy            (no-nesting; atoms used at least {} times)", t.min_uses)?;
+        writeln!(
+            f,
+            "  nested             {} exactly{given}, {} at a share of {} or more; {} absorbed at cosine {} or more",
+            h.exactly_nested,
+            h.nested.len(),
+            t.nested,
+            h.absorbed.len(),
+            t.absorption
+        )?;
+        for n in h.nested.iter().take(2) {
+            writeln!(
+                f,
+                "  child {:<12} within parent {} at {}/{} points, cosine {:.2}; un-nesting gains {:.2e}",
+                n.child, n.parent, n.together, n.child_uses, n.cosine, n.gain
+            )?;
+        }
+        for a in h.absorbed.iter().take(2) {
+            writeln!(
+                f,
+                "  child {:<12} absorbs parent {} at {:.0} % of {} points, cosine {:.2}",
+                a.child,
+                a.parent,
+                100.0 * a.would_fire,
+                a.child_uses,
+                a.cosine
+            )?;
+        }
+        let s = &self.splitting;
+        writeln!(f, "\nsplitting            (splitting-pressure)")?;
+        writeln!(
+            f,
+            "  pressure           {:.3} of the penalty; {} groups of near-duplicates at cosine {} or more",
+            s.mean_relative,
+            s.clusters.len(),
+            t.duplicate
+        )?;
+        for a in s.atoms.iter().take(2) {
+            writeln!(
+                f,
+                "  atom {:<13} split in two gains {:.2e}; pressure {:.3}, {} uses",
+                a.atom, a.gain, a.relative, a.uses
+            )?;
+        }
+        writeln!(f, "\nantipodal pairs      (antipodal-pairs)")?;
+        match self.most_antipodal {
+            None => writeln!(f, "  none: there is one atom")?,
+            Some(p) => writeln!(
+                f,
+                "  most opposite      {} and {}, cosine {:.3}; {} pairs at {} or less",
+                p.first,
+                p.second,
+                p.cosine,
+                self.antipodal.len(),
+                t.antipodal
+            )?,
+        }
+        for p in self.antipodal.iter().take(2) {
+            writeln!(
+                f,
+                "  {:<18} densities {:.4} and {:.4}, together at {} points; a centre shift instead {} {:.2e}",
+                format!("{} and {}", p.first, p.second),
+                p.density_first,
+                p.density_second,
+                p.together,
+                if p.shift_excess > 0.0 { "costs" } else { "gains" },
+                p.shift_excess.abs()
+            )?;
+        }
+        let r = &self.residuals;
+        writeln!(f, "\nresiduals            (polar-polytope, stationarity)")?;
+        for (name, i) in r.given.iter().map(|i| ("  given", i)).chain([("  exact", &r.exact)]) {
+            writeln!(
+                f,
+                "{name:<20} beyond the polytope {:.1e}, complementarity {:.1e}, energy {:.1e}, centre {:.1e}",
+                i.polytope, i.complementarity, i.energy, i.centre
+            )?;
+        }
+        if let (Some(all), Some(beyond)) = (&r.spectrum, &r.beyond_ball) {
+            writeln!(
+                f,
+                "  spectrum           effective rank {:.1} of {}; beyond the lambda-ball {:.3} of {:.3} in rank {:.1}",
+                all.effective_rank, self.dim, beyond.total, all.total, beyond.effective_rank
+            )?;
+        }
+        if let Some(c) = &self.comparison {
+            writeln!(
+                f,
+                "\ncomparison           {} pairs, cosine mean {:.3}, median {:.3}; {} at {} or more",
+                c.pairs.len(),
+                c.mean_cosine,
+                c.median_cosine,
+                c.recovered,
+                c.threshold
+            )?;
+        }
+        writeln!(f, "\nnot claimed: that gains add up, or that nothing else is to be gained")
+    }
+}

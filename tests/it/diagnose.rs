@@ -1,0 +1,536 @@
+//! Diagnoses: every number against a slow twin, a theorem's own example or the
+//! objective of the point that it speaks of.
+
+use widedict::certificate::nesting;
+use widedict::coder::Coder;
+use widedict::diagnose::{
+    CompareError, DiagnoseError, Diagnosis, Thresholds, compare, cosines, diagnose, exact_codes,
+};
+use widedict::linalg::{axpy, dot, norm};
+use widedict::problem::objective;
+use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop, datasets, testing};
+
+fn unit(columns: &[Vec<f64>]) -> Dictionary {
+    Dictionary::normalise(Matrix::from_columns(columns[0].len(), columns)).expect("atoms").0
+}
+
+/// Every 6th digit, and a dictionary of every 37th.
+fn digits() -> (Matrix, Dictionary) {
+    let all = datasets::digits();
+    let pick =
+        |step: usize, from: usize| all.select_columns(&(from..all.ncols()).step_by(step).collect::<Vec<_>>());
+    let (dictionary, _) = Dictionary::normalise(pick(37, 5)).expect("no digit is blank");
+    (pick(6, 0), dictionary)
+}
+
+fn run(problem: &Problem, dictionary: &Dictionary, given: Option<&Codes>) -> Diagnosis {
+    diagnose(problem, dictionary, None, given, &Thresholds::default(), &()).expect("a diagnosis")
+}
+
+fn value(problem: &Problem, point: &Factorization) -> f64 {
+    objective::primal(problem, point, &objective::residuals(problem.data(), point)).value()
+}
+
+#[test]
+fn working_sets_find_the_codes_of_the_coder() {
+    let (x, dictionary) = digits();
+    for lambda in [0.1, 0.5, 2.0] {
+        let slow = Coder::default().encode(&x, &dictionary, lambda, &()).expect("coded");
+        let fast = exact_codes(&x, &dictionary, lambda, None, 1e-10, &()).expect("coded");
+        assert_eq!(fast.stop, Stop::ToleranceMet);
+        let again = exact_codes(&x, &dictionary, lambda, Some(&fast.codes), 1e-10, &()).expect("coded");
+        for i in 0..x.ncols() {
+            let slack = slow.gaps[i] + fast.gaps[i] + 1e-12 * slow.objectives[i];
+            assert!((slow.objectives[i] - fast.objectives[i]).abs() <= slack, "{lambda} {i}");
+            assert!(fast.gaps[i] <= 1e-10 * fast.objectives[i]);
+            assert!(again.objectives[i] <= fast.objectives[i]);
+        }
+    }
+    // Wider than a tile, with duplicates and opposites.
+    let wide = Matrix::from_fn(6, 1500, |j, k| {
+        let k = f64::from(u32::try_from(k % 1200).expect("small")) + 1.0;
+        (k * (1.0 + f64::from(u32::try_from(j).expect("small"))) * 0.37).sin()
+    });
+    let (dictionary, _) = Dictionary::normalise(wide).expect("atoms");
+    let x = Matrix::from_fn(6, 9, |j, i| ((i * 7 + j * 3) % 5) as f64 - 1.5);
+    let slow = Coder::default().encode(&x, &dictionary, 0.2, &()).expect("coded");
+    let fast = exact_codes(&x, &dictionary, 0.2, None, 1e-9, &()).expect("coded");
+    for i in 0..9 {
+        let slack = slow.gaps[i] + fast.gaps[i] + 1e-12;
+        assert!((slow.objectives[i] - fast.objectives[i]).abs() <= slack, "{i}");
+    }
+}
+
+#[test]
+fn cosines_are_those_of_all_pairs() {
+    let (_, dictionary) = digits();
+    let found = cosines(&dictionary, 0.8, 0.45);
+    let m = dictionary.len();
+    let cosine = |j: usize, l: usize| dot(dictionary.atom(j), dictionary.atom(l));
+    let (mut close, mut far) = (0, 0);
+    for j in 0..m {
+        let others: Vec<f64> = (0..m).filter(|&l| l != j).map(|l| cosine(j, l)).collect();
+        let (least, most) = others.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &c| {
+            (if c < a { c } else { a }, if c > b { c } else { b })
+        });
+        let (near, opposite) = (found.nearest[j].unwrap(), found.opposite[j].unwrap());
+        assert!((near.cosine - most).abs() < 1e-13 && (cosine(j, near.atom) - most).abs() < 1e-13);
+        assert!((opposite.cosine - least).abs() < 1e-13 && (cosine(j, opposite.atom) - least).abs() < 1e-13);
+        close += (0..j).filter(|&l| cosine(j, l) >= 0.8).count();
+        far += (0..j).filter(|&l| cosine(j, l) <= 0.45).count();
+    }
+    assert!(close > 0 && far > 0);
+    assert_eq!((found.close.len(), found.antipodal.len()), (close, far));
+    assert!(found.close.is_sorted_by(|l, r| l.cosine >= r.cosine));
+    assert!(found.antipodal.is_sorted_by(|l, r| l.cosine <= r.cosine));
+    let alone = cosines(&unit(&[vec![1.0, 0.0]]), 0.5, -0.5);
+    assert_eq!((alone.nearest[0], alone.close.len()), (None, 0));
+}
+
+/// A child e₂ that fires only with its parent e₁, which fires alone elsewhere.
+fn nested(alone: usize) -> (Problem, Dictionary) {
+    let mut points = vec![vec![2.0, 0.0]; 12];
+    points.extend([vec![2.0, 1.5], vec![1.5, 2.0], vec![3.0, 1.2], vec![2.0, 1.7]]);
+    points.extend((0..6).map(|i| vec![2.0, 1.0 + 0.1 * f64::from(i)]));
+    points.extend(vec![vec![0.0, 2.0]; alone]);
+    let problem = Problem::builder(Matrix::from_columns(2, &points)).lambda(0.4).build().expect("valid");
+    (problem, unit(&[vec![1.0, 0.0], vec![0.0, 1.0]]))
+}
+
+#[test]
+fn exact_nesting_gains_what_the_exchange_gains() {
+    let (problem, dictionary) = nested(0);
+    let found = run(&problem, &dictionary, None);
+    assert_eq!((found.hierarchy.exactly_nested, found.hierarchy.nested.len()), (1, 1));
+    let pair = found.hierarchy.nested[0];
+    assert_eq!((pair.child, pair.parent, pair.child_uses, pair.parent_uses), (1, 0, 10, 22));
+    assert_eq!((pair.share, pair.child_solo), (1.0, 0.0));
+    assert!((pair.parent_solo - 12.0 / 22.0).abs() < 1e-15);
+    let codes =
+        exact_codes(problem.data().points(), &dictionary, 0.4, None, 1e-12, &()).expect("coded").codes;
+    let point = Factorization::new(dictionary, codes, None).expect("a point");
+    let slow = nesting::pairs(&problem, &point);
+    let slow = slow.iter().find(|p| (p.inner, p.outer) == (1, 0)).expect("the same pair");
+    assert!((pair.gain + slow.change).abs() < 1e-14 && pair.gain > 0.0);
+    assert!((pair.slack - slow.slack).abs() < 1e-14);
+    let residuals = objective::residuals(problem.data(), &point);
+    let better = nesting::unnest(&problem, &point, &residuals, slow).expect("proved lower");
+    assert!((value(&problem, &point) - value(&problem, &better) - pair.gain).abs() < 1e-12);
+}
+
+#[test]
+fn near_nesting_gains_what_the_point_it_speaks_of_gains() {
+    let (problem, dictionary) = nested(1);
+    let found = run(&problem, &dictionary, None);
+    assert_eq!(found.hierarchy.exactly_nested, 0);
+    let pair = found.hierarchy.nested[0];
+    assert_eq!((pair.child, pair.together, pair.child_uses), (1, 10, 11));
+    let lambda = problem.lambda();
+    let codes =
+        exact_codes(problem.data().points(), &dictionary, lambda, None, 1e-12, &()).expect("coded").codes;
+    let before = Factorization::new(dictionary.clone(), codes, None).expect("a point");
+    let mut moved = dictionary.atom(1).to_vec();
+    axpy(pair.slack, dictionary.atom(0), &mut moved);
+    let length = norm(&moved);
+    moved.iter_mut().for_each(|v| *v /= length);
+    let dense = testing::dense_codes(&before);
+    let after = Matrix::from_fn(2, problem.len(), |k, i| {
+        let (parent, child) = (dense.get(0, i), dense.get(1, i));
+        match (k, parent > 0.0 && child > 0.0, child > 0.0) {
+            (0, true, _) => parent - pair.slack * child,
+            (1, true, _) => child * length,
+            (1, false, true) => dot(&moved, problem.data().point(i)) - lambda,
+            (0, false, _) => parent,
+            _ => 0.0,
+        }
+    });
+    let atoms = Matrix::from_columns(2, &[dictionary.atom(0).to_vec(), moved]);
+    let after = testing::factorization(atoms, &after, None).expect("a feasible point");
+    let gain = value(&problem, &before) - value(&problem, &after);
+    assert!((gain - pair.gain).abs() < 1e-12, "{gain} {}", pair.gain);
+}
+
+#[test]
+fn absorption_is_a_child_that_silences_its_parent() {
+    // The parent e₁ fires alone; the child (e₁ + e₂)/√2 takes the points of both.
+    let mut points = vec![vec![2.0, 0.0]; 9];
+    points.extend(vec![vec![1.5, 1.5]; 5]);
+    let problem = Problem::builder(Matrix::from_columns(2, &points)).lambda(0.3).build().expect("valid");
+    let dictionary = unit(&[vec![1.0, 0.0], vec![1.0, 1.0]]);
+    let found = run(&problem, &dictionary, None);
+    assert_eq!(found.hierarchy.absorbed.len(), 1);
+    let pair = found.hierarchy.absorbed[0];
+    assert_eq!((pair.child, pair.parent, pair.child_uses, pair.parent_uses), (1, 0, 5, 9));
+    assert_eq!((pair.together, pair.would_fire), (0.0, 1.0));
+    // Orthogonal atoms are not looked at.
+    let (problem, dictionary) = nested(0);
+    assert!(run(&problem, &dictionary, None).hierarchy.absorbed.is_empty());
+}
+
+#[test]
+fn the_pressure_and_the_split_of_the_theorems_example() {
+    let x = Matrix::from_columns(2, &[[1.0, 0.5], [1.0, -0.5]]);
+    let problem = Problem::builder(x).lambda(0.1).build().expect("valid");
+    let found = run(&problem, &unit(&[vec![1.0, 0.0]]), None);
+    let split = &found.splitting.atoms[0];
+    assert!((split.pressure - 0.45).abs() < 1e-14);
+    assert!((split.relative - 0.45 / 0.09).abs() < 1e-12);
+    assert!((found.splitting.mean_relative - 5.0).abs() < 1e-12);
+    assert!(split.direction[0].abs() < 1e-15 && (split.direction[1].abs() - 1.0).abs() < 1e-15);
+    // Two atoms attain the wide limit here.
+    assert!((found.codes.exact.objective - 0.22).abs() < 1e-14);
+    assert!((split.gain - (0.22 - found.dictionary.wide_limit)).abs() < 1e-12);
+    assert!((found.dictionary.excess - split.gain).abs() < 1e-12);
+    assert!((split.opening - 0.6).abs() < 1e-9, "the cosine of the two points");
+    // At the wide limit there is no pressure.
+    let done = run(&problem, &unit(&[vec![1.0, 0.5], vec![1.0, -0.5]]), None);
+    assert!(done.splitting.mean_relative < 1e-14, "{}", done.splitting.mean_relative);
+    assert!(done.dictionary.excess.abs() < 1e-15, "{}", done.dictionary.excess);
+    assert!(done.dictionary.relative_gap < 1e-9 && done.dictionary.largest_violation < 1e-14);
+}
+
+#[test]
+fn near_duplicates_are_grouped() {
+    let (x, _) = digits();
+    let problem = Problem::builder(x.clone()).lambda(0.5).build().expect("valid");
+    let nudge = |k: usize, by: f64| -> Vec<f64> {
+        x.col(k).iter().enumerate().map(|(j, v)| v + if j % 7 == 0 { by } else { 0.0 }).collect()
+    };
+    let dictionary = unit(&[nudge(0, 0.0), nudge(1, 0.0), nudge(0, 0.02), nudge(0, -0.02), nudge(1, 0.02)]);
+    let thresholds = Thresholds { duplicate: 0.99, ..Thresholds::default() };
+    let found = diagnose(&problem, &dictionary, None, None, &thresholds, &()).expect("a diagnosis");
+    assert_eq!(found.splitting.clusters, [vec![0, 2, 3], vec![1, 4]]);
+}
+
+/// Points on a line with weights, the pair ±u at a centre.
+fn line(points: &[f64], weights: &[f64], center: f64) -> Diagnosis {
+    let columns: Vec<[f64; 2]> = points.iter().map(|p| [0.6 * p, 0.8 * p]).collect();
+    let problem = Problem::builder(Matrix::from_columns(2, &columns))
+        .lambda(0.1)
+        .weights(weights.to_vec())
+        .centered(true)
+        .build()
+        .expect("valid");
+    let dictionary = unit(&[vec![0.6, 0.8], vec![-0.6, -0.8]]);
+    let center = [0.6 * center, 0.8 * center];
+    diagnose(&problem, &dictionary, Some(&center), None, &Thresholds::default(), &()).expect("a diagnosis")
+}
+
+#[test]
+fn antipodal_pairs_and_the_centre() {
+    // Two points: one atom and a shift attain F_∞ = 11/300, the pair at ½ does not.
+    let found = line(&[0.0, 1.0], &[0.6, 0.4], 0.5);
+    assert!((found.codes.exact.objective - 0.045).abs() < 1e-15);
+    let pair = found.antipodal[0];
+    assert_eq!((pair.first, pair.second, pair.together), (0, 1, 0));
+    assert!((pair.cosine + 1.0).abs() < 1e-15 && (found.most_antipodal.unwrap().cosine + 1.0).abs() < 1e-15);
+    assert!((pair.density_first - 0.5).abs() < 1e-15 && (pair.density_second - 0.5).abs() < 1e-15);
+    assert!((pair.shift_excess - (11.0 / 300.0 - 0.045)).abs() < 1e-9, "{}", pair.shift_excess);
+    assert_eq!(pair.given_up, 1);
+    assert!((pair.shift - (0.5 - 0.1 * 2.0 / 3.0)).abs() < 1e-5, "{}", pair.shift);
+    // Three points with the middle the heaviest: the pair is needed.
+    let needed = line(&[-1.0, 0.0, 1.0], &[0.3, 0.4, 0.3], 0.0);
+    assert!(needed.antipodal[0].shift_excess > 0.01);
+    assert!(needed.residuals.exact.centre < 1e-15, "the centre is optimal");
+    assert!(found.residuals.exact.centre > 0.1);
+}
+
+#[test]
+fn codes_given_are_judged_by_their_gaps() {
+    let (x, dictionary) = digits();
+    let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
+    let exact =
+        exact_codes(problem.data().points(), &dictionary, 0.5, None, 1e-10, &()).expect("coded").codes;
+    let mut scaled = exact.view().to_owned();
+    scaled.data_mut().iter_mut().for_each(|z| *z *= 0.8);
+    let given = Codes::new(scaled).expect("codes");
+    let found = run(&problem, &dictionary, Some(&given));
+    let point = Factorization::new(dictionary, given, None).expect("a point");
+    let summary = found.codes.given.as_ref().unwrap();
+    assert!((summary.objective - value(&problem, &point)).abs() < 1e-12 * summary.objective);
+    let gap = found.codes.amortisation_gap.unwrap();
+    assert!(gap > 0.0 && gap <= summary.gap * (1.0 + 1e-12), "{gap} {}", summary.gap);
+    assert!((gap - (summary.objective - found.codes.exact.objective)).abs() < 1e-15);
+    for row in &found.point_rows {
+        let (gap, bound) = (row.amortisation_gap.unwrap(), row.given_gap.unwrap());
+        assert!(gap <= bound + 1e-10 && gap >= -1e-10, "point {}", row.point);
+        assert!(row.excess >= -1e-12);
+    }
+    let (given, exact) = (found.residuals.given.unwrap(), found.residuals.exact);
+    assert!(exact.polytope < 1e-6 && exact.complementarity < 1e-9 && exact.energy < 1e-9 && exact.short == 0);
+    assert!(given.polytope > 1e-2 && given.complementarity > 1e-3);
+    // What is off the polytope is D(z_exact − z_given) = 0.2 D z_exact.
+    let off = found.residuals.off_polytope.as_ref().unwrap();
+    let inside = objective::residuals(problem.data(), &point);
+    assert!(off.total > 0.0 && off.eigenvalues.is_sorted_by(|l, r| l >= r));
+    assert!((off.total - off.eigenvalues.iter().sum::<f64>()).abs() < 1e-12 * off.total);
+    let mean: f64 = inside.columns().map(|r| dot(r, r)).sum::<f64>() / 300.0;
+    assert!((2.0 * summary.fit - mean).abs() < 1e-10 * mean);
+    let all = found.residuals.spectrum.as_ref().unwrap();
+    assert!((all.total - 2.0 * found.codes.exact.fit).abs() < 1e-10 * all.total);
+    let beyond = found.residuals.beyond_ball.as_ref().unwrap();
+    assert!(beyond.total < all.total && beyond.effective_rank <= 64.0);
+}
+
+#[test]
+fn an_atom_moves_to_the_best_one_for_its_codes() {
+    let (x, dictionary) = digits();
+    let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
+    let found = run(&problem, &dictionary, None);
+    let codes = exact_codes(problem.data().points(), &dictionary, 0.5, None, 1e-9, &()).expect("coded").codes;
+    let point = Factorization::new(dictionary.clone(), codes.clone(), None).expect("a point");
+    let residuals = objective::residuals(problem.data(), &point);
+    let before = value(&problem, &point);
+    assert!(found.dictionary.atoms.is_sorted_by(|l, r| l.gain >= r.gain));
+    for state in found.dictionary.atoms.iter().take(5) {
+        let atom = dictionary.atom(state.atom);
+        let mut target = vec![0.0; atom.len()];
+        for i in 0..problem.len() {
+            if let Some(&z) = codes.column(i).get(state.atom) {
+                axpy(z, residuals.col(i), &mut target);
+                axpy(z * z, atom, &mut target);
+            }
+        }
+        let length = norm(&target);
+        let turn = (dot(&target, atom) / length).acos().to_degrees();
+        assert!((turn - state.turn).abs() < 1e-6);
+        let mut atoms = dictionary.matrix().clone();
+        atoms.col_mut(state.atom).iter_mut().zip(&target).for_each(|(d, t)| *d = t / length);
+        let (moved, _) = Dictionary::normalise(atoms).expect("atoms");
+        let after = value(&problem, &Factorization::new(moved, codes.clone(), None).expect("a point"));
+        assert!((before - after - state.gain).abs() < 1e-10, "{} {}", before - after, state.gain);
+        let (towards, cosine) = state.towards.expect("named");
+        assert!(towards != state.atom && cosine.abs() <= 1.0 + 1e-12);
+    }
+    let row = &found.atom_rows[found.dictionary.atoms[0].atom];
+    assert_eq!(row.turn, Some(found.dictionary.atoms[0].turn));
+}
+
+#[test]
+fn dead_atoms_are_those_no_residual_reaches() {
+    let x = Matrix::from_columns(3, &[[2.0, 0.1, 0.0], [1.5, 0.3, 0.0], [1.0, -0.2, 0.0]]);
+    let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
+    let dictionary = unit(&[vec![1.0, 0.0, 0.0], vec![0.0, 0.0, 1.0], vec![0.0, 1.0, 0.0]]);
+    let found = run(&problem, &dictionary, None);
+    let dead = &found.codes.dead;
+    assert_eq!(dead.iter().map(|d| (d.atom, d.point)).collect::<Vec<_>>(), [(2, 1), (1, 0)]);
+    assert!((dead[0].reached - 0.3).abs() < 1e-15 && (dead[0].short_by - 0.2).abs() < 1e-15);
+    assert!((dead[1].short_by - 0.5).abs() < 1e-15);
+    assert_eq!(found.codes.exact.atoms_used, 1);
+    assert!((found.atom_rows[2].reached - 0.6).abs() < 1e-15);
+    assert_eq!((found.atom_rows[2].violation, found.atom_rows[2].density), (None, 0.0));
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_threads() {
+    let (x, dictionary) = digits();
+    let problem = Problem::builder(x).lambda(0.5).centered(true).build().expect("valid");
+    let center = problem.data().mean();
+    let start = Codes::zeros(dictionary.len(), problem.len());
+    let answer = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            diagnose(&problem, &dictionary, Some(&center), Some(&start), &Thresholds::default(), &())
+                .expect("a diagnosis")
+        })
+    };
+    let one = answer(1);
+    assert_eq!(one, answer(2));
+    assert_eq!(one, answer(7));
+}
+
+#[test]
+fn what_cannot_be_diagnosed_is_an_error() {
+    let x = Matrix::from_columns(2, &[[1.0, 0.2], [0.3, 1.0]]);
+    let dictionary = unit(&[vec![1.0, 0.0]]);
+    let problem = |lambda: f64, gamma: f64| {
+        Problem::builder(x.clone()).lambda(lambda).gamma(gamma).build().expect("valid")
+    };
+    let t = Thresholds::default();
+    for p in [problem(0.1, 0.1), problem(0.0, 0.1)] {
+        assert!(matches!(diagnose(&p, &dictionary, None, None, &t, &()), Err(DiagnoseError::Penalty { .. })));
+    }
+    let p = problem(0.1, 0.0);
+    assert_eq!(diagnose(&p, &Dictionary::empty(2), None, None, &t, &()), Err(DiagnoseError::Empty));
+    for center in [vec![0.0; 3], vec![f64::NAN, 0.0]] {
+        assert!(matches!(
+            diagnose(&p, &dictionary, Some(&center), None, &t, &()),
+            Err(DiagnoseError::Atoms(_))
+        ));
+    }
+    let other = unit(&[vec![1.0, 0.0, 0.0]]);
+    assert!(diagnose(&p, &other, None, None, &t, &()).is_err());
+    let codes = Codes::zeros(2, 2);
+    assert!(matches!(diagnose(&p, &dictionary, None, Some(&codes), &t, &()), Err(DiagnoseError::Atoms(_))));
+    assert_eq!(compare(&dictionary, &other, 0.9, 100), Err(CompareError::Dimension { left: 2, right: 3 }));
+    assert!(matches!(compare(&dictionary, &dictionary, 0.9, 0), Err(CompareError::TooMany { .. })));
+}
+
+#[test]
+fn a_permuted_dictionary_is_matched() {
+    let (_, dictionary) = digits();
+    let m = dictionary.len();
+    let order: Vec<usize> = (0..m).map(|k| (k * 11) % m).collect();
+    let (permuted, _) = Dictionary::normalise(dictionary.matrix().select_columns(&order)).expect("atoms");
+    let found = compare(&dictionary, &permuted, 0.999, 1 << 20).expect("small");
+    assert_eq!(found.recovered, m);
+    assert!(found.pairs.iter().all(|p| order[p.right] == p.left));
+    // A part of it, either way round.
+    let (part, _) = Dictionary::normalise(dictionary.matrix().select_columns(&[7, 3, 40])).expect("atoms");
+    let small = compare(&part, &dictionary, 0.999, 1 << 20).expect("small");
+    assert_eq!(small.pairs.iter().map(|p| p.right).collect::<Vec<_>>(), [7, 3, 40]);
+    let large = compare(&dictionary, &part, 0.999, 1 << 20).expect("small");
+    assert_eq!(large.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(3, 1), (7, 0), (40, 2)]);
+}
+
+#[cfg(feature = "cli")]
+mod files {
+    use std::fs;
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    use serde_json::Value;
+    use widedict::io::{write_atoms, write_codes, write_saelens};
+
+    use super::{Codes, digits, exact_codes, run};
+    use widedict::Problem;
+
+    fn widedict(line: &str, folder: &Path) -> Output {
+        let words: Vec<String> =
+            line.split(' ').map(|w| w.replace('@', &format!("{}/", folder.display()))).collect();
+        Command::new(env!("CARGO_BIN_EXE_widedict")).args(words).output().expect("the program starts")
+    }
+
+    fn stderr(output: &Output) -> String {
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Data, an autoencoder, the plain dictionary and its exact codes.
+    fn bench() -> (tempfile::TempDir, Problem, widedict::Dictionary) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (x, dictionary) = digits();
+        let path = |name: &str| folder.path().join(name);
+        write_atoms(&path("x.npy"), &x).expect("written");
+        write_atoms(&path("d.npy"), dictionary.matrix()).expect("written");
+        write_saelens(&path("sae"), &dictionary, None, 0.5).expect("written");
+        let codes = exact_codes(&x, &dictionary, 0.5, None, 1e-10, &()).expect("coded").codes;
+        write_codes(&path("z.npz"), &codes).expect("written");
+        (folder, Problem::builder(x).lambda(0.5).build().expect("valid"), dictionary)
+    }
+
+    #[test]
+    fn an_autoencoder_is_diagnosed_from_files() {
+        let (folder, problem, dictionary) = bench();
+        let out = widedict(
+            "diagnose --data @x.npy --sae @sae --lambda 0.5 --fixed-center --compare @d.npy --json --quiet --out @out",
+            folder.path(),
+        );
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let row: Value = serde_json::from_slice(&out.stdout).expect("one object");
+        assert_eq!(row["schema_version"], 1);
+        // The encoder written with a dictionary is one thresholding step.
+        let x = problem.data().points();
+        let columns: Vec<Vec<(usize, f64)>> = x
+            .columns()
+            .map(|x| {
+                let code = |d: &[f64]| widedict::linalg::dot(d, x) - 0.5;
+                dictionary.atoms().map(code).enumerate().filter(|(_, z)| *z > 0.0).collect()
+            })
+            .collect();
+        let mut triplets = sprs::TriMat::new((dictionary.len(), x.ncols()));
+        for (i, column) in columns.iter().enumerate() {
+            column.iter().for_each(|&(k, z)| triplets.add_triplet(k, i, z));
+        }
+        let given = Codes::new(triplets.to_csc()).expect("codes");
+        let expected = run(&problem, &dictionary, Some(&given));
+        let close = |found: &Value, expected: f64| {
+            assert!(
+                (found.as_f64().unwrap() - expected).abs() <= 1e-9 * (1.0 + expected.abs()),
+                "{found} {expected}"
+            );
+        };
+        close(&row["codes"]["given"]["objective"], expected.codes.given.as_ref().unwrap().objective);
+        close(&row["codes"]["exact"]["objective"], expected.codes.exact.objective);
+        close(&row["dictionary"]["lower_bound"], expected.dictionary.lower_bound);
+        close(&row["comparison"]["mean_cosine"], 1.0);
+        assert_eq!(row["source"]["layout"], "saelens");
+        assert_eq!(row["atom_rows"].as_array().unwrap().len(), dictionary.len());
+
+        let out = folder.path().join("out");
+        let saved: Value = serde_json::from_slice(&fs::read(out.join("diagnosis.json")).unwrap()).unwrap();
+        assert_eq!(saved["codes"], row["codes"]);
+        let lines = |name: &str| fs::read_to_string(out.join(name)).expect(name).lines().count();
+        assert_eq!(lines("atoms.csv"), 1 + dictionary.len());
+        assert_eq!(lines("points.csv"), 1 + x.ncols());
+        assert_eq!(lines("matching.csv"), 1 + dictionary.len());
+        assert_eq!(lines("splitting.csv"), 1 + expected.splitting.atoms.len());
+        assert_eq!(lines("spectra.csv"), 1 + 3 * 64);
+        let header = fs::read_to_string(out.join("points.csv")).unwrap();
+        assert!(header.starts_with("point,objective,excess,residual,l0,amortisation_gap,given_gap\n"));
+        let page = fs::read_to_string(out.join("diagnosis.html")).unwrap();
+        assert_eq!(page.matches("<svg").count(), 3);
+        for word in ["<script", "<link", "<img", "href", "src=", "url(", "@import", "NaN", "inf"] {
+            assert!(!page.contains(word), "the page contains {word}");
+        }
+    }
+
+    #[test]
+    fn the_screen_and_a_plain_dictionary() {
+        let (folder, problem, _) = bench();
+        let line = "diagnose --data @x.npy --dictionary @d.npy --codes @z.npz --lambda 0.5";
+        let out = widedict(line, folder.path());
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        for word in [
+            "amortisation gap",
+            "stationarity",
+            "no-nesting",
+            "splitting-pressure",
+            "antipodal-pairs",
+            "polar-polytope",
+            "wide limit",
+            "not claimed",
+        ] {
+            assert!(text.contains(word), "{word} is not in {text}");
+        }
+        assert!(text.lines().count() <= 45, "one screen: {}", text.lines().count());
+        // Exact codes leave no gap; a part of the data is read in blocks.
+        let some = widedict(
+            &format!("{line} --points 60 --json --quiet").replace(" --codes @z.npz", ""),
+            folder.path(),
+        );
+        let row: Value = serde_json::from_slice(&some.stdout).expect("one object");
+        assert_eq!(row["points"], problem.len().div_ceil(problem.len().div_ceil(60)));
+        assert!(row["codes"]["given"].is_null() && row["codes"]["amortisation_gap"].is_null());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let (folder, ..) = bench();
+        fs::write(folder.path().join("ae.pt"), b"PK").expect("written");
+        for (line, code, words) in [
+            ("diagnose --data @x.npy --sae @sae", 2, &["--lambda"][..]),
+            ("diagnose --data @x.npy --dictionary @d.npy", 2, &["--lambda"]),
+            ("diagnose --data @x.npy --lambda 1", 2, &["--sae", "--dictionary"]),
+            (
+                "diagnose --data @x.npy --sae @sae --dictionary @d.npy --lambda 1",
+                2,
+                &["--sae", "--dictionary"],
+            ),
+            ("diagnose --data @x.npy --sae @sae --lambda 0", 2, &["--lambda"]),
+            ("diagnose --data @x.npy --sae @sae --lambda 1 --antipodal -3", 2, &["--antipodal"]),
+            ("diagnose --data @x.npy --sae @missing --lambda 1", 3, &["missing"]),
+            ("diagnose --data @x.npy --sae @ae.pt --lambda 1", 3, &["ae.pt", "save_file"]),
+            ("diagnose --data @x.npy --sae @x.npy --lambda 1", 3, &["x.npy"]),
+            ("diagnose --data @x.npy --sae @sae --lambda 1 --compare @x.npz", 3, &["x.npz"]),
+        ] {
+            let out = widedict(line, folder.path());
+            let message = stderr(&out);
+            assert_eq!(out.status.code(), Some(code), "{line}: {message}");
+            assert!(out.stdout.is_empty() && !message.contains("panicked"), "{message}");
+            for word in words {
+                assert!(message.contains(word), "{word:?} is not in {message:?}");
+            }
+        }
+    }
+}
