@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek};
 use std::path::Path;
 
+use npyz::WriterBuilder;
 use npyz::npz::{NpzArchive, NpzWriter};
+use npyz::zip::DateTime;
+use npyz::zip::write::FileOptions;
 use sprs::CsMat;
 
 use super::npy::{floats, integers, text};
@@ -18,26 +21,42 @@ const FREE_EXPANSION: u64 = 64 << 20;
 /// thousand on constant data; codes compress by two to ten.
 const MAX_EXPANSION: u64 = 200;
 
-/// Writes codes as `scipy.sparse.save_npz` does: CSR, N × M, f64.
+/// Writes codes as `scipy.sparse.save_npz` does: CSR, N × M, f64. The archive
+/// carries no time: the same codes are the same bytes.
 ///
 /// # Errors
 /// [`FileError`] when the file cannot be written.
 pub fn write_codes(path: &Path, codes: &Codes) -> Result<(), FileError> {
     // The columns of an M × N matrix held by columns are the rows of its transpose.
     let view = codes.view();
-    let indices: Vec<u64> = view.indices().iter().map(|&k| k as u64).collect();
-    let matrix = npyz::sparse::CsrBase {
-        shape: [codes.points() as u64, codes.atoms() as u64],
-        data: view.data(),
-        indices,
-        indptr: view.proper_indptr(),
-    };
+    let indices: Vec<i64> = view.indices().iter().map(|&k| signed(k)).collect();
+    let pointers: Vec<i64> = view.proper_indptr().iter().map(|&p| signed(p)).collect();
+    let shape = [signed(codes.points()), signed(codes.atoms())];
+    let format = "|S3".parse().expect("numpy's type of three bytes");
+    // npyz's own writer of sparse matrices stamps the time of writing.
+    let options = || FileOptions::default().last_modified_time(DateTime::default());
     replace(path, |writer: &mut BufWriter<File>| {
         let mut archive = NpzWriter::new(writer);
-        matrix.write_npz(&mut archive)?;
+        archive
+            .array("format", options())?
+            .dtype(npyz::DType::Plain(format))
+            .shape(&[])
+            .begin_nd()?
+            .push(b"csr".as_slice())?;
+        for (name, values) in [("shape", &shape[..]), ("indices", &indices), ("indptr", &pointers)] {
+            let array = archive.array(name, options())?;
+            array.default_dtype().shape(&[values.len() as u64]).begin_nd()?.extend(values)?;
+        }
+        let array = archive.array("data", options())?;
+        array.default_dtype().shape(&[view.data().len() as u64]).begin_nd()?.extend(view.data())?;
         archive.zip_writer().finish().map_err(io::Error::from)?;
         Ok(())
     })
+}
+
+/// An index as numpy stores it.
+fn signed(index: usize) -> i64 {
+    i64::try_from(index).expect("an index of something held in memory")
 }
 
 /// Reads codes of `points` datapoints over `atoms` atoms from a sparse `.npz` in

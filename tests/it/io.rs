@@ -314,6 +314,17 @@ fn the_sparse_formats_agree() {
     assert_eq!(read_codes(&path, 3, 2).expect("coo"), three_codes());
 }
 
+/// The time of an archive's first entry is the format's epoch: the same codes are
+/// the same bytes whenever they are written.
+#[test]
+fn an_archive_of_codes_carries_no_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("codes.npz");
+    write_codes(&path, &three_codes()).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(bytes[10..14], [0, 0, 0x21, 0]);
+}
+
 #[test]
 fn hostile_codes_are_errors() {
     use FileProblem as P;

@@ -1,0 +1,66 @@
+//! What certificates cost: the bounds against the number of datapoints, the local
+//! test against the number of variables.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use widedict::certificate::{Options, certify, local};
+use widedict::relaxation::Relaxation;
+use widedict::testing::planted;
+use widedict::{ColumnGeneration, Factorization, Finite, Problem, Witness};
+
+/// Dimension of the planted data.
+const DIM: usize = 16;
+
+fn problem(points: usize, gamma: f64) -> Problem {
+    let x = planted::mixture(DIM, points, 24, 3, 0.05, 1);
+    Problem::builder(x).lambda(0.1).gamma(gamma).build().expect("finite data")
+}
+
+fn solved(problem: &Problem) -> Factorization {
+    let settings = ColumnGeneration { tolerance: 2e-2, ..ColumnGeneration::default() };
+    settings.solve(problem).expect("solved").certified.into_parts().0
+}
+
+/// `fast` is the certificate of the bare point: objective, stationarity, one
+/// n × n eigenvalue. `relaxation` is ten steps of the search for a split.
+fn bounds(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("bounds");
+    group.sample_size(10);
+    for points in [100, 200, 400, 800] {
+        let problem = problem(points, 0.05);
+        let point = solved(&problem);
+        group.bench_function(BenchmarkId::new("fast", points), |bench| {
+            bench.iter(|| certify(&problem, point.clone(), &Witness::none(), &Options::default()));
+        });
+        let search = Relaxation { iterations: 10, ..Relaxation::default() };
+        group.bench_function(BenchmarkId::new("relaxation", points), |bench| {
+            bench.iter(|| search.search(black_box(&problem), &point, &()));
+        });
+        let split = search.search(&problem, &point, &()).map(|found| found.split);
+        let witness = Witness { split, ..Witness::none() };
+        group.bench_function(BenchmarkId::new("proof of a split", points), |bench| {
+            bench.iter(|| certify(&problem, point.clone(), black_box(&witness), &Options::default()));
+        });
+    }
+    group.finish();
+}
+
+/// The local certificate at γ = 0 against nM.
+fn second_order(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("local certificate");
+    group.sample_size(10);
+    for width in [8, 16, 32, 64] {
+        let problem = problem(400, 0.0);
+        let settings = Finite { tolerance: 1e-6, local: None, ..Finite::new(width) };
+        let point = settings.solve(&problem).expect("solved").certified.into_parts().0;
+        let options = Options { local: Some(local::Limits::default()), ..Options::default() };
+        group.bench_function(BenchmarkId::from_parameter(DIM * width), |bench| {
+            bench.iter(|| certify(&problem, point.clone(), &Witness::none(), black_box(&options)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bounds, second_order);
+criterion_main!(benches);
