@@ -137,8 +137,13 @@ impl Conclusion {
             return Ok(solution);
         }
         if gap > options.tolerance {
-            solution.witness.split =
-                self.bounding.split(problem, solution.certified.solution(), options.tolerance, args, watch)?;
+            solution.witness.split = self.bounding.split(
+                problem,
+                solution.certified.solution(),
+                options.tolerance,
+                args,
+                watch,
+            )?;
         }
         if let Solver::Finite(finite) = self.solver {
             return Ok(finite.settle(problem, solution, &options, watch)?);
