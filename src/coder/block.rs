@@ -18,6 +18,10 @@ use crate::num::max;
 /// more rounds, more make the problems over W larger than the codes need.
 const FIRST: usize = 24;
 
+/// What the first atoms reach of the largest `d_kᵀx` at least: of the many that pass λ
+/// while nothing is explained, those below seldom stay.
+const PROMISING: f64 = 0.25;
+
 /// Atoms that enter W in a later round at most, besides one for every two in use.
 const LATER: usize = 8;
 
@@ -79,8 +83,6 @@ pub(super) struct Solver<'d> {
     correlations: Vec<f64>,
     /// Atoms that violate, with their correlations.
     candidates: Vec<(f64, usize)>,
-    /// Whether an atom is in the W at hand.
-    member: Vec<bool>,
     scratch: Scratch,
 }
 
@@ -126,7 +128,6 @@ impl<'d> Solver<'d> {
             residuals: Vec::new(),
             correlations: Vec::new(),
             candidates: Vec::new(),
-            member: vec![false; atoms.ncols()],
             scratch: Scratch::default(),
         }
     }
@@ -211,24 +212,30 @@ impl<'d> Solver<'d> {
         let correlations = &self.correlations[at * m..(at + 1) * m];
         let slot = &mut self.slots[i];
         let previous = slot.objective;
-        simd(
+        let largest = simd(
             #[inline(always)]
-            || slot.certify(x, residual, largest(correlations), lambda),
+            || {
+                let largest = largest(correlations);
+                slot.certify(x, residual, largest, lambda);
+                largest
+            },
         );
         if slot.gap <= tolerance * slot.objective || limit == 0 {
             return false;
         }
         if slot.objective < previous && round < ROUNDS.min(limit) {
-            slot.set.iter().for_each(|&k| self.member[k] = true);
-            let bound = lambda * (1.0 + VIOLATION);
-            self.candidates.clear();
-            for (k, &c) in correlations.iter().enumerate() {
-                if c > bound && !self.member[k] {
-                    self.candidates.push((c, k));
-                }
-            }
-            slot.set.iter().for_each(|&k| self.member[k] = false);
-            let entering = if round == 0 { FIRST } else { LATER.max(slot.used() / 2) };
+            let (bound, entering) = if round == 0 {
+                (max(lambda * (1.0 + VIOLATION), PROMISING * largest), FIRST)
+            } else {
+                (lambda * (1.0 + VIOLATION), LATER.max(slot.used() / 2))
+            };
+            let candidates = &mut self.candidates;
+            simd(
+                #[inline(always)]
+                || above(correlations, bound, candidates),
+            );
+            // By rounding alone an atom of W is among them.
+            self.candidates.retain(|(_, k)| !slot.set.contains(k));
             keep_largest(&mut self.candidates, entering);
             if !self.candidates.is_empty() {
                 for &(c, k) in &self.candidates {
@@ -455,6 +462,26 @@ fn largest(values: &[f64]) -> f64 {
         }
     }
     lanes.iter().chain(rest).copied().fold(0.0, max)
+}
+
+/// The entries above `bound`, with their places.
+#[inline(always)]
+fn above(values: &[f64], bound: f64, found: &mut Vec<(f64, usize)>) {
+    found.clear();
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for (c, chunk) in chunks.iter().enumerate() {
+        // Most chunks have none: one test for all.
+        let mut any = false;
+        for value in chunk {
+            any |= *value > bound;
+        }
+        if any {
+            let places = chunk.iter().enumerate().filter(|(_, v)| **v > bound);
+            found.extend(places.map(|(l, &v)| (v, c * LANES + l)));
+        }
+    }
+    let first = values.len() - rest.len();
+    found.extend(rest.iter().enumerate().filter(|(_, v)| **v > bound).map(|(l, &v)| (v, first + l)));
 }
 
 /// Keeps the `count` candidates of the largest correlation, those first; ties by the

@@ -7,7 +7,6 @@ mod block;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
-use sprs::CsMat;
 
 use crate::atoms::{Codes, Dictionary};
 use crate::linalg::Matrix;
@@ -47,10 +46,16 @@ pub enum CoderError {
 /// \min_{z\ge 0}\ \tfrac12\lVert x-Dz\rVert^2+\lambda\,\mathbf 1^\top z .
 /// ```
 ///
-/// An active-set method with Cholesky factors: finite, and exact up to rounding
-/// where the atoms in use are linearly independent; dependent atoms (duplicates,
-/// say) are exchanged along their null direction. O(nM) a step and point, a step
-/// being an atom that enters or leaves; never M × M in memory.
+/// Working sets of atoms, found by products of the whole dictionary with a block of
+/// residuals and solved by coordinate descent and a Cholesky factor: exact up to
+/// rounding where the atoms in use are linearly independent. Where they are not
+/// (duplicates, say), and where this stalls, an active-set method with Cholesky
+/// factors takes over, which is finite: dependent atoms are exchanged along their
+/// null direction. O(nM) a round and point, and a few rounds; O(nM²) once for `DᵀD`
+/// where the atoms are few beside the datapoints, and never beyond 32 MB for it.
+///
+/// The result does not depend on the number of threads. Which datapoints are coded
+/// together may change the last bits of a code.
 ///
 /// # Guarantees
 /// The codes are nonnegative, and the objective of a point is at most its gap above
@@ -72,8 +77,9 @@ pub enum CoderError {
 pub struct Coder {
     /// Relative duality gap at which a point is done.
     pub tolerance: f64,
-    /// Most steps a point, as a multiple of n + 10 (a code uses at most n
-    /// independent atoms; typical codes take as many steps as they use atoms).
+    /// Most rounds, and most steps of the active-set method, a point, as a multiple
+    /// of n + 10 (a code uses at most n independent atoms; typical codes take a few
+    /// rounds, and as many steps as they use atoms).
     pub max_sweeps: usize,
 }
 
@@ -219,8 +225,7 @@ impl Coder {
             None if met => Stop::ToleranceMet,
             None => Stop::Stalled,
         };
-        let codes = CsMat::new_csc((dictionary.len(), points.ncols()), starts, atoms, values);
-        let codes = Codes::new(codes).expect("codes are positive and finite");
+        let codes = Codes::from_csc(dictionary.len(), starts, atoms, values);
         Ok(Encoded { codes, objectives, gaps, stop, work })
     }
 }
