@@ -42,6 +42,12 @@ impl Codes {
         Ok(Self::from_columns(atoms, &columns))
     }
 
+    /// From a compressed matrix by columns: where every datapoint starts (and the
+    /// end), atoms ascending within one, all codes positive and finite.
+    pub(crate) fn from_csc(atoms: usize, starts: Vec<usize>, indices: Vec<usize>, values: Vec<f64>) -> Self {
+        Self(CsMat::new_csc((atoms, starts.len() - 1), starts, indices, values))
+    }
+
     /// From one list of (atom, code) a datapoint, ascending in the atom, all
     /// codes positive and finite.
     pub(crate) fn from_columns(atoms: usize, columns: &[Vec<(usize, f64)>]) -> Self {

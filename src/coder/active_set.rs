@@ -11,10 +11,10 @@ use crate::num::max;
 
 /// Squared sine of the angle to the span of S below which an atom counts as
 /// dependent. Ten times smaller lets the factor's rounding show in the codes.
-const DEPENDENT: f64 = 1e-12;
+pub(super) const DEPENDENT: f64 = 1e-12;
 
 /// Relative violation `d_kᵀr/λ − 1` below which no atom enters: rounding of `Dᵀr`.
-const VIOLATION: f64 = 1e-13;
+pub(super) const VIOLATION: f64 = 1e-13;
 
 /// What is to be coded.
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 //! certified duality gap (theorems `polar-polytope`, `coding-gap`).
 
 mod active_set;
+mod block;
 
 use std::ops::ControlFlow;
 
@@ -45,10 +46,16 @@ pub enum CoderError {
 /// \min_{z\ge 0}\ \tfrac12\lVert x-Dz\rVert^2+\lambda\,\mathbf 1^\top z .
 /// ```
 ///
-/// An active-set method with Cholesky factors: finite, and exact up to rounding
-/// where the atoms in use are linearly independent; dependent atoms (duplicates,
-/// say) are exchanged along their null direction. O(nM) a step and point, a step
-/// being an atom that enters or leaves; never M × M in memory.
+/// Working sets of atoms, found by products of the whole dictionary with a block of
+/// residuals and solved by coordinate descent and a Cholesky factor: exact up to
+/// rounding where the atoms in use are linearly independent. Where they are not
+/// (duplicates, say), and where this stalls, an active-set method with Cholesky
+/// factors takes over, which is finite: dependent atoms are exchanged along their
+/// null direction. O(nM) a round and point, and a few rounds; O(nM²) once for `DᵀD`
+/// where the atoms are few beside the datapoints, and never beyond 32 MB for it.
+///
+/// The result does not depend on the number of threads. Which datapoints are coded
+/// together may change the last bits of a code.
 ///
 /// # Guarantees
 /// The codes are nonnegative, and the objective of a point is at most its gap above
@@ -70,8 +77,9 @@ pub enum CoderError {
 pub struct Coder {
     /// Relative duality gap at which a point is done.
     pub tolerance: f64,
-    /// Most steps a point, as a multiple of n + 10 (a code uses at most n
-    /// independent atoms; typical codes take as many steps as they use atoms).
+    /// Most rounds, and most steps of the active-set method, a point, as a multiple
+    /// of n + 10 (a code uses at most n independent atoms; typical codes take a few
+    /// rounds, and as many steps as they use atoms).
     pub max_sweeps: usize,
 }
 
@@ -93,6 +101,31 @@ pub struct Encoded {
     pub gaps: Vec<f64>,
     /// Why the run ended. Points not reached have zero codes (and their true gap).
     pub stop: Stop,
+    /// What it took: the same for any number of threads.
+    pub work: Work,
+}
+
+/// Counts of what the coder did, over all datapoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Work {
+    /// Products `Dᵀr`, O(nM) each.
+    pub products: usize,
+    /// Sweeps of coordinate descent over a working set.
+    pub sweeps: usize,
+    /// Cholesky factors of a support.
+    pub factors: usize,
+    /// Datapoints handed to the active-set method that takes in one atom at a time.
+    pub handed_over: usize,
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.products += other.products;
+        self.sweeps += other.sweeps;
+        self.factors += other.factors;
+        self.handed_over += other.handed_over;
+    }
 }
 
 impl Encoded {
@@ -109,6 +142,18 @@ impl Encoded {
 
 /// Datapoints between two polls of the observer, and a parallel task's share.
 const BLOCK: usize = 32;
+
+/// Datapoints of one product with the dictionary, between two polls of the observer:
+/// enough for products near full speed; more make blocks too few for the threads.
+const POINTS: usize = 64;
+
+/// Most entries of a Gram matrix held: 32 MB. Beyond, its columns come from memory as
+/// slowly as they are formed.
+const GRAM_ENTRIES: usize = 1 << 22;
+
+/// Most entries of a Gram matrix held a datapoint: a datapoint needs about this many,
+/// formed at a third of the speed of a large product.
+const GRAM_ENTRIES_PER_POINT: usize = 512;
 
 impl Coder {
     /// Codes all columns of `points` (n × N).
@@ -134,44 +179,54 @@ impl Coder {
             return Err(CoderError::NotFinite { point: at / n, coordinate: at % n, value });
         }
         let limit = self.max_sweeps.saturating_mul(n + 10);
-        let blocks: Vec<(Vec<PointCode>, Option<Interrupt>)> = (0..points.ncols().div_ceil(BLOCK))
+        let pairs = dictionary.len().saturating_mul(dictionary.len());
+        let held = pairs <= GRAM_ENTRIES && pairs <= GRAM_ENTRIES_PER_POINT.saturating_mul(points.ncols());
+        let gram = held.then(|| dictionary.matrix().gram());
+        let blocks: Vec<(block::Coded, Option<Interrupt>)> = (0..points.ncols().div_ceil(POINTS))
             .into_par_iter()
             .map_init(
-                || Workspace::new(dictionary.matrix(), None),
-                |work, block| {
+                || block::Solver::new(dictionary.matrix(), gram.as_ref()),
+                |solver, block| {
                     let interrupt = match observer.poll() {
                         ControlFlow::Break(interrupt) => Some(interrupt),
                         ControlFlow::Continue(()) => None,
                     };
-                    let steps = if interrupt.is_some() { 0 } else { limit };
-                    let range = block * BLOCK..((block + 1) * BLOCK).min(points.ncols());
-                    (
-                        range
-                            .map(|i| {
-                                let point = active_set::Point { x: points.col(i), products: None, lambda };
-                                work.solve(&point, &[], self.tolerance, steps)
-                            })
-                            .collect(),
-                        interrupt,
-                    )
+                    let (from, to) = (block * POINTS, ((block + 1) * POINTS).min(points.ncols()));
+                    let demand = block::Demand {
+                        lambda,
+                        tolerance: self.tolerance,
+                        limit: if interrupt.is_some() { 0 } else { limit },
+                    };
+                    (solver.solve(&points.as_slice()[from * n..to * n], to - from, &demand), interrupt)
                 },
             )
             .collect();
         let interrupt = blocks.iter().find_map(|(_, interrupt)| *interrupt);
-        let (mut columns, mut objectives, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
-        let mut met = true;
-        for code in blocks.into_iter().flat_map(|(codes, _)| codes) {
-            met &= code.gap <= self.tolerance * code.objective;
-            columns.push(code.code);
-            objectives.push(code.objective);
-            gaps.push(code.gap);
+        let (mut starts, mut atoms, mut values) = (vec![0], Vec::new(), Vec::new());
+        let (mut objectives, mut gaps) = (Vec::new(), Vec::new());
+        let mut work = Work::default();
+        for (block, _) in blocks {
+            let mut end = atoms.len();
+            for length in block.lengths {
+                end += length;
+                starts.push(end);
+            }
+            for (atom, value) in block.entries {
+                atoms.push(atom);
+                values.push(value);
+            }
+            objectives.extend(block.objectives);
+            gaps.extend(block.gaps);
+            work += block.work;
         }
+        let met = objectives.iter().zip(&gaps).all(|(o, g)| *g <= self.tolerance * o);
         let stop = match interrupt {
             Some(interrupt) => interrupt.into(),
             None if met => Stop::ToleranceMet,
             None => Stop::Stalled,
         };
-        Ok(Encoded { codes: Codes::from_columns(dictionary.len(), &columns), objectives, gaps, stop })
+        let codes = Codes::from_csc(dictionary.len(), starts, atoms, values);
+        Ok(Encoded { codes, objectives, gaps, stop, work })
     }
 }
 

@@ -8,6 +8,7 @@ mod certificate;
 mod certify;
 #[cfg(feature = "cli")]
 mod cli;
+mod coder;
 #[cfg(feature = "conic")]
 mod conic;
 mod diagnose;

@@ -1,0 +1,496 @@
+//! The coder's fast path: a block of datapoints at a time.
+//!
+//! Every datapoint holds a working set W of atoms with their Gram matrix. A round
+//! is one product `DᵀR` for all datapoints of the block still open, which gives
+//! every one its gap and the atoms that violate most; those enter W, and the
+//! problem over W is solved to rounding: sweeps of coordinate descent find the
+//! support, a Cholesky factor of its Gram matrix the codes. What resists (dependent
+//! atoms, a tolerance below rounding) is handed to the exact active-set method.
+
+use faer::{MatMut, MatRef, Par};
+
+use super::Work;
+use super::active_set::{DEPENDENT, Point, VIOLATION, Workspace};
+use crate::linalg::{Matrix, axpy, dot, norm_sq, simd};
+use crate::num::max;
+
+/// Atoms that enter W in the first round, those of the largest `d_kᵀx`. Fewer take
+/// more rounds, more make the problems over W larger than the codes need.
+const FIRST: usize = 24;
+
+/// What the first atoms reach of the largest `d_kᵀx` at least: of the many that pass λ
+/// while nothing is explained, those below seldom stay.
+const PROMISING: f64 = 0.25;
+
+/// Atoms that enter W in a later round at most, besides one for every two in use.
+const LATER: usize = 8;
+
+/// Rounds before a datapoint is handed over. Data take three to six; codes of
+/// hundreds of atoms a dozen.
+const ROUNDS: usize = 60;
+
+/// Coordinate descent rests when no code moves by more than this, relative to the
+/// largest. Looser, and supports found are wrong more often, each time at the price
+/// of a factor; tighter costs sweeps.
+const SETTLED: f64 = 0.01;
+
+/// Sweeps between two factors at most: as many as a factor of a usual support costs.
+const SWEEPS: usize = 20;
+
+/// Factors over one working set before a datapoint is handed over.
+const FACTORS: usize = 20;
+
+/// Entries the columns of a local Gram matrix are padded to: one vector of the sums.
+const LANES: usize = 8;
+
+/// The codes of a block, one datapoint after another.
+#[derive(Default)]
+pub(super) struct Coded {
+    /// Nonzero codes a datapoint.
+    pub(super) lengths: Vec<usize>,
+    /// Atoms with their codes, ascending in the atom within a datapoint.
+    pub(super) entries: Vec<(usize, f64)>,
+    /// Objective a datapoint.
+    pub(super) objectives: Vec<f64>,
+    /// Gap a datapoint.
+    pub(super) gaps: Vec<f64>,
+    /// What it took.
+    pub(super) work: Work,
+}
+
+/// What is asked of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Demand {
+    /// λ.
+    pub(super) lambda: f64,
+    /// Relative gap at which a datapoint is done.
+    pub(super) tolerance: f64,
+    /// Rounds, and steps of the active-set method, at most.
+    pub(super) limit: usize,
+}
+
+/// Buffers for one block after another.
+pub(super) struct Solver<'d> {
+    atoms: &'d Matrix,
+    gram: Option<&'d Matrix>,
+    exact: Workspace<'d>,
+    slots: Vec<Slot>,
+    /// Datapoints of the block still open.
+    open: Vec<usize>,
+    /// Residuals of those.
+    residuals: Vec<f64>,
+    /// `DᵀR` of those.
+    correlations: Vec<f64>,
+    /// Atoms that violate, with their correlations.
+    candidates: Vec<(f64, usize)>,
+    scratch: Scratch,
+}
+
+/// A datapoint under way.
+#[derive(Default)]
+struct Slot {
+    /// W.
+    set: Vec<usize>,
+    /// Codes of W.
+    code: Vec<f64>,
+    /// `D_Wᵀx`.
+    start: Vec<f64>,
+    /// `D_WᵀD_W`, column k from `k · stride` on.
+    gram: Vec<f64>,
+    /// A multiple of [`LANES`], at least the length of W.
+    stride: usize,
+    objective: f64,
+    gap: f64,
+}
+
+/// Buffers of the problem over W.
+#[derive(Default)]
+struct Scratch {
+    /// `D_Wᵀr`, padded.
+    correlations: Vec<f64>,
+    /// Positions in W of the support.
+    support: Vec<usize>,
+    /// Lower factor by rows, each as long as the support.
+    factor: Vec<f64>,
+    /// Codes of the support.
+    target: Vec<f64>,
+}
+
+impl<'d> Solver<'d> {
+    /// Buffers for the unit columns of `atoms`; `gram = DᵀD` where it is held.
+    pub(super) fn new(atoms: &'d Matrix, gram: Option<&'d Matrix>) -> Self {
+        Self {
+            atoms,
+            gram,
+            exact: Workspace::new(atoms, gram),
+            slots: Vec::new(),
+            open: Vec::new(),
+            residuals: Vec::new(),
+            correlations: Vec::new(),
+            candidates: Vec::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Codes the datapoints that lie end to end in `points`.
+    pub(super) fn solve(&mut self, points: &[f64], count: usize, demand: &Demand) -> Coded {
+        let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
+        let mut coded = Coded::default();
+        if self.slots.len() < count {
+            self.slots.resize_with(count, Slot::default);
+        }
+        self.slots[..count].iter_mut().for_each(Slot::clear);
+        self.residuals.clear();
+        self.residuals.extend_from_slice(points);
+        self.correlations.resize(m * count, 0.0);
+        self.open.clear();
+        self.open.extend(0..count);
+        let mut round = 0;
+        while !self.open.is_empty() {
+            let width = self.open.len();
+            faer::linalg::matmul::matmul(
+                MatMut::from_column_major_slice_mut(&mut self.correlations[..m * width], m, width),
+                faer::Accum::Replace,
+                self.atoms.as_faer().transpose(),
+                MatRef::from_column_major_slice(&self.residuals[..n * width], n, width),
+                1.0,
+                Par::Seq,
+            );
+            coded.work.products += width;
+            let mut kept = 0;
+            for at in 0..width {
+                let i = self.open[at];
+                let x = &points[i * n..(i + 1) * n];
+                if self.advance(i, at, x, round, demand, &mut coded.work) {
+                    // Its residual for the next round; those before `at` are read.
+                    let residual = &mut self.residuals[kept * n..(kept + 1) * n];
+                    let (slot, atoms) = (&self.slots[i], self.atoms);
+                    simd(
+                        #[inline(always)]
+                        || {
+                            residual.copy_from_slice(x);
+                            for (&k, &z) in slot.set.iter().zip(&slot.code) {
+                                if z > 0.0 {
+                                    axpy(-z, atoms.col(k), residual);
+                                }
+                            }
+                        },
+                    );
+                    self.open[kept] = i;
+                    kept += 1;
+                }
+            }
+            self.open.truncate(kept);
+            round += 1;
+        }
+        for slot in &self.slots[..count] {
+            let from = coded.entries.len();
+            let used = slot.set.iter().copied().zip(slot.code.iter().copied()).filter(|(_, z)| *z > 0.0);
+            coded.entries.extend(used);
+            coded.entries[from..].sort_unstable_by_key(|(k, _)| *k);
+            coded.lengths.push(coded.entries.len() - from);
+            coded.objectives.push(slot.objective);
+            coded.gaps.push(slot.gap);
+        }
+        coded
+    }
+
+    /// Certifies the code of datapoint `i`, whose residual and correlations are in
+    /// column `at`, and improves it; whether it is still open.
+    fn advance(
+        &mut self,
+        i: usize,
+        at: usize,
+        x: &[f64],
+        round: usize,
+        demand: &Demand,
+        work: &mut Work,
+    ) -> bool {
+        let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
+        let Demand { lambda, tolerance, limit } = *demand;
+        let residual = &self.residuals[at * n..(at + 1) * n];
+        let correlations = &self.correlations[at * m..(at + 1) * m];
+        let slot = &mut self.slots[i];
+        let previous = slot.objective;
+        let largest = simd(
+            #[inline(always)]
+            || {
+                let largest = largest(correlations);
+                slot.certify(x, residual, largest, lambda);
+                largest
+            },
+        );
+        if slot.gap <= tolerance * slot.objective || limit == 0 {
+            return false;
+        }
+        if slot.objective < previous && round < ROUNDS.min(limit) {
+            let (bound, entering) = if round == 0 {
+                (max(lambda * (1.0 + VIOLATION), PROMISING * largest), FIRST)
+            } else {
+                (lambda * (1.0 + VIOLATION), LATER.max(slot.used() / 2))
+            };
+            let candidates = &mut self.candidates;
+            simd(
+                #[inline(always)]
+                || above(correlations, bound, candidates),
+            );
+            // By rounding alone an atom of W is among them.
+            self.candidates.retain(|(_, k)| !slot.set.contains(k));
+            keep_largest(&mut self.candidates, entering);
+            if !self.candidates.is_empty() {
+                for &(c, k) in &self.candidates {
+                    slot.admit(k, c, self.atoms, self.gram);
+                }
+                let (scratch, local) = (&mut self.scratch, &mut *slot);
+                if simd(
+                    #[inline(always)]
+                    || local.settle(lambda, scratch, work),
+                ) {
+                    return true;
+                }
+            }
+        }
+        // What is left is rounding, dependent atoms, or a problem too hard.
+        work.handed_over += 1;
+        let warm: Vec<(usize, f64)> =
+            slot.set.iter().copied().zip(slot.code.iter().copied()).filter(|(_, z)| *z > 0.0).collect();
+        let exact = self.exact.solve(&Point { x, products: None, lambda }, &warm, tolerance, limit);
+        slot.set.clear();
+        slot.code.clear();
+        for (k, z) in exact.code {
+            slot.set.push(k);
+            slot.code.push(z);
+        }
+        (slot.objective, slot.gap) = (exact.objective, exact.gap);
+        false
+    }
+}
+
+impl Slot {
+    fn clear(&mut self) {
+        self.set.clear();
+        self.code.clear();
+        self.start.clear();
+        self.objective = f64::INFINITY;
+        self.gap = f64::INFINITY;
+    }
+
+    /// Atoms in use.
+    fn used(&self) -> usize {
+        self.code.iter().filter(|z| **z > 0.0).count()
+    }
+
+    /// Objective and gap (theorem `coding-gap`) from the residual and the largest
+    /// `d_kᵀr`.
+    #[inline(always)]
+    fn certify(&mut self, x: &[f64], residual: &[f64], largest: f64, lambda: f64) {
+        let l1: f64 = self.code.iter().sum();
+        let energy = norm_sq(residual);
+        let scale = if largest > lambda { lambda / largest } else { 1.0 };
+        let dual = scale * dot(x, residual) - 0.5 * scale * scale * energy;
+        self.objective = 0.5 * energy + lambda * l1;
+        self.gap = max(self.objective - max(dual, 0.0), 0.0);
+    }
+
+    /// Puts atom `k`, with `d_kᵀr = correlation`, into W at code 0.
+    fn admit(&mut self, k: usize, correlation: f64, atoms: &Matrix, gram: Option<&Matrix>) {
+        let size = self.set.len();
+        if size == self.stride || self.gram.len() < (size + 1) * self.stride {
+            self.widen();
+        }
+        let (stride, set) = (self.stride, &self.set);
+        let (before, column) = self.gram.split_at_mut(size * stride);
+        match gram {
+            Some(gram) => {
+                let products = gram.col(k);
+                for (value, &j) in column.iter_mut().zip(set) {
+                    *value = products[j];
+                }
+            }
+            None => simd(
+                #[inline(always)]
+                || {
+                    for (value, &j) in column.iter_mut().zip(set) {
+                        *value = dot(atoms.col(k), atoms.col(j));
+                    }
+                },
+            ),
+        }
+        column[size] = norm_sq(atoms.col(k));
+        let mut start = correlation;
+        for (j, &value) in column[..size].iter().enumerate() {
+            before[j * stride + size] = value;
+            start += self.code[j] * value;
+        }
+        self.set.push(k);
+        self.code.push(0.0);
+        self.start.push(start);
+    }
+
+    /// Room for W to double.
+    fn widen(&mut self) {
+        let (old, size) = (self.stride, self.set.len());
+        let stride = (2 * old).max(4 * LANES);
+        let mut gram = vec![0.0; stride * stride];
+        for j in 0..size {
+            gram[j * stride..j * stride + size].copy_from_slice(&self.gram[j * old..j * old + size]);
+        }
+        (self.gram, self.stride) = (gram, stride);
+    }
+
+    /// The codes that are best over W, up to rounding; `false` if they are not found
+    /// (the codes stay nonnegative).
+    #[inline(always)]
+    fn settle(&mut self, lambda: f64, scratch: &mut Scratch, work: &mut Work) -> bool {
+        let size = self.set.len();
+        let padded = size.next_multiple_of(LANES);
+        self.correlate(&mut scratch.correlations, padded);
+        for _ in 0..FACTORS {
+            for _ in 0..SWEEPS {
+                work.sweeps += 1;
+                let (change, largest) = self.sweep(lambda, &mut scratch.correlations, padded);
+                if change <= SETTLED * largest {
+                    break;
+                }
+            }
+            work.factors += 1;
+            if !self.minimise(lambda, scratch) {
+                return false;
+            }
+            let mut best = true;
+            for (&j, &t) in scratch.support.iter().zip(&scratch.target) {
+                best &= t > 0.0;
+                self.code[j] = if t > 0.0 { t } else { 0.0 };
+            }
+            self.correlate(&mut scratch.correlations, padded);
+            let bound = lambda * (1.0 + VIOLATION);
+            for (&z, &c) in self.code.iter().zip(&scratch.correlations) {
+                best &= z > 0.0 || c <= bound;
+            }
+            if best {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// `D_Wᵀr` at the present codes.
+    #[inline(always)]
+    fn correlate(&self, correlations: &mut Vec<f64>, padded: usize) {
+        correlations.clear();
+        correlations.extend_from_slice(&self.start);
+        correlations.resize(padded, 0.0);
+        for (j, &z) in self.code.iter().enumerate() {
+            if z > 0.0 {
+                axpy(-z, &self.gram[j * self.stride..j * self.stride + padded], correlations);
+            }
+        }
+    }
+
+    /// One sweep of coordinate descent; the largest change and the largest code.
+    #[inline(always)]
+    fn sweep(&mut self, lambda: f64, correlations: &mut [f64], padded: usize) -> (f64, f64) {
+        let (mut change, mut largest) = (0.0, 0.0);
+        let stride = self.stride;
+        let correlations = &mut correlations[..padded];
+        for (j, code) in self.code.iter_mut().enumerate() {
+            // Unit atoms: the step to the minimum along one is its excess.
+            let aim = *code + (correlations[j] - lambda);
+            let new = if aim > 0.0 { aim } else { 0.0 };
+            let delta = new - *code;
+            if delta != 0.0 {
+                *code = new;
+                axpy(-delta, &self.gram[j * stride..j * stride + padded], correlations);
+                change = if delta.abs() > change { delta.abs() } else { change };
+            }
+            largest = if new > largest { new } else { largest };
+        }
+        (change, largest)
+    }
+
+    /// Writes the support and its codes without the sign constraint; `false` if its
+    /// atoms are dependent.
+    #[inline(always)]
+    fn minimise(&self, lambda: f64, scratch: &mut Scratch) -> bool {
+        let Scratch { support, factor, target, .. } = scratch;
+        support.clear();
+        support.extend(self.code.iter().enumerate().filter(|(_, z)| **z > 0.0).map(|(j, _)| j));
+        let size = support.len();
+        target.clear();
+        target.extend(support.iter().map(|&j| self.start[j] - lambda));
+        factor.clear();
+        factor.resize(size * size, 0.0);
+        for i in 0..size {
+            let (above, row) = factor.split_at_mut(i * size);
+            let row = &mut row[..=i];
+            let products = &self.gram[support[i] * self.stride..];
+            for (value, &j) in row.iter_mut().zip(&support[..=i]) {
+                *value = products[j];
+            }
+            let mut left = row[i];
+            for j in 0..i {
+                let other = &above[j * size..j * size + j + 1];
+                // The diagonal holds reciprocals.
+                let value = (row[j] - dot(&row[..j], &other[..j])) * other[j];
+                row[j] = value;
+                left -= value * value;
+            }
+            if !(left > DEPENDENT) {
+                return false;
+            }
+            row[i] = 1.0 / left.sqrt();
+            target[i] = (target[i] - dot(&row[..i], &target[..i])) * row[i];
+        }
+        for i in (0..size).rev() {
+            let row = &factor[i * size..i * size + i + 1];
+            let value = target[i] * row[i];
+            target[i] = value;
+            axpy(-value, &row[..i], &mut target[..i]);
+        }
+        true
+    }
+}
+
+/// The largest entry, at least 0.
+#[inline(always)]
+fn largest(values: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for l in 0..LANES {
+            lanes[l] = if chunk[l] > lanes[l] { chunk[l] } else { lanes[l] };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(0.0, max)
+}
+
+/// The entries above `bound`, with their places.
+#[inline(always)]
+fn above(values: &[f64], bound: f64, found: &mut Vec<(f64, usize)>) {
+    found.clear();
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for (c, chunk) in chunks.iter().enumerate() {
+        // Most chunks have none: one test for all.
+        let mut any = false;
+        for value in chunk {
+            any |= *value > bound;
+        }
+        if any {
+            let places = chunk.iter().enumerate().filter(|(_, v)| **v > bound);
+            found.extend(places.map(|(l, &v)| (v, c * LANES + l)));
+        }
+    }
+    let first = values.len() - rest.len();
+    found.extend(rest.iter().enumerate().filter(|(_, v)| **v > bound).map(|(l, &v)| (v, first + l)));
+}
+
+/// Keeps the `count` candidates of the largest correlation, those first; ties by the
+/// atom.
+fn keep_largest(candidates: &mut Vec<(f64, usize)>, count: usize) {
+    let order = |l: &(f64, usize), r: &(f64, usize)| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1));
+    if candidates.len() > count {
+        candidates.select_nth_unstable_by(count, order);
+        candidates.truncate(count);
+    }
+    candidates.sort_unstable_by(order);
+}
