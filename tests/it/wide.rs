@@ -57,7 +57,8 @@ proptest! {
     ) {
         prop_assume!(!problem.centered() && problem.lambda() > 0.0);
         let slack = slack(&problem);
-        let scale = (0..slack.nrows()).map(|i| slack.get(i, i).abs()).fold(problem.lambda().powi(2), max);
+        let price = problem.lambda().powi(2) + problem.gamma().powi(2);
+        let scale = (0..slack.nrows()).map(|i| slack.get(i, i).abs()).fold(price, max);
         let defect = copositivity_defect(&slack);
         match wide::regime(&problem).unwrap() {
             Regime::Optimal => prop_assert!(defect >= -1e-9 * scale, "defect {defect:e} of {scale:e}"),
