@@ -116,6 +116,12 @@ pub enum FileProblem {
     /// An archive without an array that its format needs.
     #[error("the archive has no such array")]
     MissingArray,
+    /// An archive from which one array should be read and that holds none or several.
+    #[error("expected an archive of one array, found {found:?}")]
+    SeveralArrays {
+        /// Names found.
+        found: Vec<String>,
+    },
     /// An array that unpacks to far more than the archive's size.
     #[error("unpacks to {found} bytes, more than the {limit} accepted for an archive of this size")]
     Expansion {

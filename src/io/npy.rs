@@ -1,12 +1,12 @@
 //! `.npy` arrays.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, WriteOptions, WriterBuilder};
 
-use super::{FileError, FileProblem, replace};
+use super::{FileError, FileProblem, replace, sparse};
 use crate::linalg::Matrix;
 
 /// Longest header accepted. NumPy writes 118 bytes for an array of numbers and
@@ -18,17 +18,20 @@ const MAX_HEADER: u64 = 4096;
 const MAX_DEPTH: usize = 3;
 
 const FLOATS: &str = "numbers of type float16, float32 or float64";
+/// What a zip archive starts with.
+const ZIP: &[u8] = b"PK\x03\x04";
+
 const MATRIX: &str = "an array of 2 dimensions, a datapoint or an atom a row";
 const VECTOR: &str = "an array of 1 dimension";
 
 /// Reads data: a datapoint a row becomes a datapoint a column, n × N.
 ///
-/// f16, f32 or f64, C or Fortran order, either byte order. For files larger than
-/// the memory see [`PointReader`].
+/// f16, f32 or f64, C or Fortran order, either byte order, plain or as the one
+/// array of an `.npz` archive. For files larger than the memory see [`PointReader`].
 ///
 /// # Errors
-/// [`FileError`] unless the file is a whole `.npy` array of 2 dimensions, neither
-/// of them 0, of finite numbers.
+/// [`FileError`] unless the file holds a whole array of 2 dimensions, neither of
+/// them 0, of finite numbers.
 pub fn read_points(path: &Path) -> Result<Matrix, FileError> {
     read_rows(path, 1).map_err(|problem| FileError::new(path, problem))
 }
@@ -285,7 +288,15 @@ fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
     let metadata = file.metadata()?;
     // Of a pipe the length is not known beforehand.
     let length = metadata.is_file().then_some(metadata.len());
-    floats(BufReader::new(file), length)
+    let mut reader = BufReader::new(file);
+    match length {
+        Some(size) if reader.fill_buf()?.starts_with(ZIP) => {
+            let bytes = sparse::only_array(reader, size)?;
+            let length = bytes.len() as u64;
+            floats(Cursor::new(bytes), Some(length))
+        }
+        _ => floats(reader, length),
+    }
 }
 
 /// All numbers of an array of floats; `length` is that of the source, if known.

@@ -75,8 +75,7 @@ pub fn read_codes(path: &Path, points: usize, atoms: usize) -> Result<Codes, Fil
     let file = File::open(path).map_err(|e| whole(e.into()))?;
     let size = file.metadata().map_err(|e| whole(e.into()))?.len();
     let npz = NpzArchive::new(BufReader::new(file)).map_err(|e| whole(FileProblem::NotNpz(e)))?;
-    let limit = size.saturating_mul(MAX_EXPANSION).saturating_add(FREE_EXPANSION);
-    let mut archive = Archive { path, npz, limit };
+    let mut archive = Archive { path, npz, limit: expansion_limit(size) };
 
     let format = archive.read("format", text)?;
     let shape = archive.read("shape", integers)?;
@@ -133,6 +132,37 @@ struct Archive<'a, R: Read + Seek> {
     limit: u64,
 }
 
+/// Bytes that arrays of an archive of `size` bytes may unpack to.
+fn expansion_limit(size: u64) -> u64 {
+    size.saturating_mul(MAX_EXPANSION).saturating_add(FREE_EXPANSION)
+}
+
+/// The bytes of one array, unpacked no further than `limit`.
+fn unpack<R: Read + Seek>(npz: &mut NpzArchive<R>, array: &str, limit: u64) -> Result<Vec<u8>, FileProblem> {
+    if !npz.array_names().any(|name| name == array) {
+        return Err(FileProblem::MissingArray);
+    }
+    let entry = npz.zip_archive().by_name(&npyz::npz::file_name_from_array_name(array));
+    let mut entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
+    if entry.size() > limit {
+        return Err(FileProblem::Expansion { found: entry.size(), limit });
+    }
+    let mut bytes = Vec::new();
+    (&mut entry).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FileProblem::NotNpz)?;
+    let found = bytes.len() as u64;
+    if found > limit { Err(FileProblem::Expansion { found, limit }) } else { Ok(bytes) }
+}
+
+/// The bytes of the one array that an archive of `size` bytes holds.
+pub(super) fn only_array(archive: impl Read + Seek, size: u64) -> Result<Vec<u8>, FileProblem> {
+    let mut npz = NpzArchive::new(archive).map_err(FileProblem::NotNpz)?;
+    let names: Vec<String> = npz.array_names().map(str::to_owned).collect();
+    match names.as_slice() {
+        [name] => unpack(&mut npz, name, expansion_limit(size)),
+        _ => Err(FileProblem::SeveralArrays { found: names }),
+    }
+}
+
 impl<R: Read + Seek> Archive<'_, R> {
     /// Unpacks one array, no further than the limit, and hands it to `decode`.
     fn read<T>(
@@ -141,27 +171,12 @@ impl<R: Read + Seek> Archive<'_, R> {
         decode: impl FnOnce(Cursor<Vec<u8>>, Option<u64>) -> Result<T, FileProblem>,
     ) -> Result<T, FileError> {
         let (path, limit) = (self.path, self.limit);
-        self.unpack(array, limit)
+        unpack(&mut self.npz, array, limit)
             .and_then(|bytes| {
                 let length = bytes.len() as u64;
                 decode(Cursor::new(bytes), Some(length))
             })
             .map_err(|problem| FileError::in_array(path, array, problem))
-    }
-
-    fn unpack(&mut self, array: &str, limit: u64) -> Result<Vec<u8>, FileProblem> {
-        if !self.npz.array_names().any(|name| name == array) {
-            return Err(FileProblem::MissingArray);
-        }
-        let entry = self.npz.zip_archive().by_name(&npyz::npz::file_name_from_array_name(array));
-        let mut entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
-        if entry.size() > limit {
-            return Err(FileProblem::Expansion { found: entry.size(), limit });
-        }
-        let mut bytes = Vec::new();
-        (&mut entry).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FileProblem::NotNpz)?;
-        let found = bytes.len() as u64;
-        if found > limit { Err(FileProblem::Expansion { found, limit }) } else { Ok(bytes) }
     }
 
     fn values(&mut self) -> Result<Vec<f64>, FileError> {

@@ -181,6 +181,66 @@ pub fn radial(problem: &Problem) -> Result<Factorization, crate::atoms::AtomsErr
     Factorization::new(dictionary, codes, None)
 }
 
+/// Data at γ = 0 with a known optimum and a point that looks right and is not.
+#[derive(Clone, Debug)]
+pub struct Decoy {
+    /// The problem.
+    pub problem: Problem,
+    /// Its global optimum, an atom a direction (theorem `wide-limit`).
+    pub optimum: Factorization,
+    /// Another point with the same reconstructions or the same width.
+    pub decoy: Factorization,
+}
+
+/// Two features at `angle`, the second never without the first: the optimum merges
+/// it into their sum (theorem `two-feature`); the decoy keeps both features, whose
+/// supports nest (theorem `no-nesting`). `0 < λ < 1`, `0 < angle ≤ π/2`.
+///
+/// # Errors
+/// [`AtomsError`](crate::atoms::AtomsError) for an angle of 0.
+pub fn nested(angle: f64, lambda: f64) -> Result<Decoy, crate::atoms::AtomsError> {
+    let second = [angle.cos(), angle.sin()];
+    let x = Matrix::from_columns(2, &[[1.0, 0.0], [1.0 + second[0], second[1]]]);
+    let problem = plain(x, lambda);
+    let codes = Matrix::from_columns(2, &[[1.0 - lambda, 0.0], [1.0 - lambda, 1.0 - lambda]]);
+    let decoy = super::factorization(Matrix::from_columns(2, &[[1.0, 0.0], second]), &codes, None)?;
+    Ok(Decoy { optimum: radial(&problem)?, problem, decoy })
+}
+
+/// Points on both sides of a line through the origin: the optimum is a pair of
+/// opposite atoms (theorem `antipodal-pairs`); the decoy has only one of them.
+/// `0 < λ < 1`.
+///
+/// # Errors
+/// [`AtomsError`](crate::atoms::AtomsError) for a direction of length 0.
+pub fn antipodal(direction: [f64; 3], lambda: f64) -> Result<Decoy, crate::atoms::AtomsError> {
+    let unit = super::naive::unit(&direction);
+    let lengths = [2.0, -1.5, 1.0, -3.0];
+    let points: Vec<Vec<f64>> = lengths.iter().map(|t| unit.iter().map(|u| t * u).collect()).collect();
+    let problem = plain(Matrix::from_columns(3, &points), lambda);
+    let codes = Matrix::from_fn(1, 4, |_, i| crate::num::max(lengths[i] - lambda, 0.0));
+    let decoy = super::factorization(Matrix::from_columns(3, &[unit]), &codes, None)?;
+    Ok(Decoy { optimum: radial(&problem)?, problem, decoy })
+}
+
+/// Two directions at `±angle` about an axis: the optimum splits them, the decoy
+/// serves both with the atom between, stationary and not optimal (theorem
+/// `splitting-pressure`). `cos(angle) > λ > 0`.
+///
+/// # Errors
+/// [`AtomsError`](crate::atoms::AtomsError) for an angle of 0 or more than a quarter turn.
+pub fn split(angle: f64, lambda: f64) -> Result<Decoy, crate::atoms::AtomsError> {
+    let (c, s) = (angle.cos(), angle.sin());
+    let problem = plain(Matrix::from_columns(2, &[[c, s], [c, -s]]), lambda);
+    let codes = Matrix::from_columns(1, &[[c - lambda], [c - lambda]]);
+    let decoy = super::factorization(Matrix::from_columns(2, &[[1.0, 0.0]]), &codes, None)?;
+    Ok(Decoy { optimum: radial(&problem)?, problem, decoy })
+}
+
+fn plain(x: Matrix, lambda: f64) -> Problem {
+    Problem::builder(x).lambda(lambda).build().expect("finite data and a positive penalty")
+}
+
 /// Standard normal data, n × N.
 #[must_use]
 pub fn gaussian(dim: usize, points: usize, seed: u64) -> Matrix {

@@ -401,15 +401,52 @@ fn random_problems(count: u64, gamma: bool, centered: bool) -> impl Iterator<Ite
 #[test]
 fn every_solver_passes_the_harness() {
     let exact = Expectations { stationarity: 1e-6, gap: 1e-9 };
-    let seen = verify_solver(wide::closed_form, random_problems(200, false, false), &exact)
+    let seen = verify_solver(wide::closed_form, random_problems(1000, false, false), &exact)
         .unwrap_or_else(|violation| panic!("closed form: {violation}"));
-    assert!(seen.problems == 200 && seen.alterations > 600);
+    assert!(seen.problems == 1000 && seen.alterations > 3000);
+    verify_solver(
+        |p: &Problem| wide::closed_form_centered(p, &()),
+        random_problems(400, false, true),
+        &exact,
+    )
+    .unwrap_or_else(|violation| panic!("centred closed form: {violation}"));
     let loose = Expectations { stationarity: 0.1, gap: f64::INFINITY };
     let solver = ColumnGeneration { tolerance: 1e-4, ..Default::default() };
     for (gamma, centered) in [(true, false), (true, true), (false, false)] {
-        let problems = random_problems(100, gamma, centered);
+        let problems = random_problems(200, gamma, centered);
         verify_solver(|problem: &Problem| solver.solve(problem), problems, &loose)
             .unwrap_or_else(|violation| panic!("column generation: {violation}"));
+    }
+    for (gamma, centered) in [(false, false), (false, true), (true, false)] {
+        let problems = random_problems(150, gamma, centered);
+        let finite = Finite { local: None, ..Finite::new(2) };
+        verify_solver(|problem: &Problem| finite.solve(problem), problems, &loose)
+            .unwrap_or_else(|violation| panic!("finite: {violation}"));
+    }
+}
+
+/// Planted features: the optimum is certified as global, the point that looks like
+/// it is not, and where its fault is local it is refuted with a lower point.
+#[test]
+fn planted_features_are_told_from_their_decoys() {
+    let decoys = [
+        ("nested", planted::nested(1.1, 0.2), true),
+        ("nested", planted::nested(0.4, 0.01), true),
+        ("antipodal", planted::antipodal([1.0, -2.0, 0.5], 0.3), false),
+        ("split", planted::split(0.7, 0.2), false),
+    ];
+    for (name, instance, refuted) in decoys {
+        let planted::Decoy { problem, optimum, decoy } = instance.expect("a valid instance");
+        let best = audit(&problem, optimum);
+        assert_eq!(*best.certificate().verdict(), Verdict::Global, "{name}: {}", best.certificate());
+        let found = audit(&problem, decoy);
+        let (certificate, value) = (found.certificate(), best.certificate().objective());
+        assert!(certificate.objective() > value * (1.0 + 1e-6), "{name}");
+        assert_ne!(*certificate.verdict(), Verdict::Global, "{name}");
+        assert!(certificate.lower_bound().get() <= value * (1.0 + 1e-12), "{name}");
+        if refuted {
+            assert!(certificate.verdict().is_negative(), "{name}: {certificate}");
+        }
     }
 }
 

@@ -314,6 +314,36 @@ fn the_sparse_formats_agree() {
     assert_eq!(read_codes(&path, 3, 2).expect("coo"), three_codes());
 }
 
+/// `np.savez` of one array is read like the array; of none or several it is an
+/// error that names them.
+#[test]
+fn an_archive_of_one_array_is_read_like_the_array() {
+    use npyz::WriterBuilder;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npz");
+    let write = |names: &[&str]| {
+        let mut archive = npyz::npz::NpzWriter::create(&path).unwrap();
+        for name in names {
+            let array = archive.array(name, Default::default()).unwrap();
+            array
+                .default_dtype()
+                .shape(&[2, 3])
+                .begin_nd()
+                .unwrap()
+                .extend([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0])
+                .unwrap();
+        }
+    };
+    write(&["activations"]);
+    let read = read_points(&path).unwrap();
+    assert_eq!((read.nrows(), read.ncols(), read.col(1)), (3, 2, &[4.0, 5.0, 6.0][..]));
+    write(&["a", "b"]);
+    let error = read_points(&path).unwrap_err().to_string();
+    assert!(error.contains("x.npz") && error.contains("\"a\", \"b\""), "{error}");
+    fs::write(&path, b"PK\x03\x04 and nothing else").unwrap();
+    assert!(read_points(&path).unwrap_err().to_string().contains("not a .npz archive"));
+}
+
 /// The time of an archive's first entry is the format's epoch: the same codes are
 /// the same bytes whenever they are written.
 #[test]
