@@ -156,7 +156,9 @@ fn unpack<R: Read + Seek>(npz: &mut NpzArchive<R>, array: &str, limit: u64) -> R
 /// The bytes of the one array that an archive of `size` bytes holds.
 pub(super) fn only_array(archive: impl Read + Seek, size: u64) -> Result<Vec<u8>, FileProblem> {
     let mut npz = NpzArchive::new(archive).map_err(FileProblem::NotNpz)?;
-    let names: Vec<String> = npz.array_names().map(str::to_owned).collect();
+    let mut names: Vec<String> = npz.array_names().map(str::to_owned).collect();
+    // The archive gives them in no order.
+    names.sort_unstable();
     match names.as_slice() {
         [name] => unpack(&mut npz, name, expansion_limit(size)),
         _ => Err(FileProblem::SeveralArrays { found: names }),
