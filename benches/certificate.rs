@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use widedict::certificate::{Options, certify, local};
+use widedict::certificate::{Options, certify, exact, local};
 use widedict::relaxation::Relaxation;
 use widedict::testing::planted;
 use widedict::{ColumnGeneration, Factorization, Finite, Problem, Witness};
@@ -46,6 +46,22 @@ fn bounds(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The exact polar in dimension 3, against the number of datapoints.
+fn exact_polar(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("exact");
+    group.sample_size(10);
+    for points in [8, 16, 32] {
+        let x = planted::mixture(3, points, 5, 2, 0.05, 1);
+        let problem = Problem::builder(x).lambda(0.1).gamma(0.05).build().expect("finite data");
+        let point = solved(&problem);
+        let options = Options { exact: Some(exact::Limits::default()), ..Options::default() };
+        group.bench_function(BenchmarkId::from_parameter(points), |bench| {
+            bench.iter(|| certify(&problem, point.clone(), &Witness::none(), black_box(&options)));
+        });
+    }
+    group.finish();
+}
+
 /// The local certificate at γ = 0 against nM.
 fn second_order(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("local certificate");
@@ -62,5 +78,5 @@ fn second_order(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bounds, second_order);
+criterion_group!(benches, bounds, exact_polar, second_order);
 criterion_main!(benches);
