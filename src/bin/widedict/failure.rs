@@ -16,6 +16,7 @@ use widedict::problem::{DataError, PenaltyError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// An option or a command that is documented and not there yet.
+    #[cfg(not(feature = "sdp"))]
     #[error("not available in this build: {0}")]
     Unavailable(&'static str),
     #[error(transparent)]
@@ -59,11 +60,9 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Unavailable(_)
-            | Self::Penalty(_)
-            | Self::NoLambda
-            | Self::ClosedForm { .. }
-            | Self::Participation { .. } => 2,
+            #[cfg(not(feature = "sdp"))]
+            Self::Unavailable(_) => 2,
+            Self::Penalty(_) | Self::NoLambda | Self::ClosedForm { .. } | Self::Participation { .. } => 2,
             Self::File(_)
             | Self::System { .. }
             | Self::Data { .. }
