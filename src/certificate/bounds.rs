@@ -351,7 +351,7 @@ pub fn estimate(problem: &Problem, residuals: &Matrix, directions: &Matrix) -> O
                     .map(|(r, a)| a * crate::linalg::dot(r, direction) / length)
                     .collect();
                 let mut z = vec![0.0; v.len()];
-                gauge.polar(&v, &mut z).value
+                gauge.polar(&v, 0.0, &mut z).value
             })
         })
         .reduce_with(max)?;

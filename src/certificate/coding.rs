@@ -96,7 +96,7 @@ fn polar(problem: &Problem, point: &Factorization, dual: &Matrix) -> Option<Uppe
             // The dual form of the polar bounds it at every τ ≥ 0.
             let whitened: Vec<f64> =
                 products.iter().zip(data.sqrt_weights()).map(|(c, a)| 0.5 * (c.lo + c.hi) * a).collect();
-            let found = gauge.polar(&whitened, &mut vec![0.0; whitened.len()]).tau;
+            let found = gauge.polar(&whitened, 0.0, &mut vec![0.0; whitened.len()]).tau;
             let tau = if lambda.lo > 0.0 && found > 0.0 { found } else { 0.0 };
             let mut sum = zero;
             for (c, &w) in products.iter().zip(data.weights()) {

@@ -168,7 +168,7 @@ fn dead_atoms(problem: &Problem, point: &Factorization, residuals: &Matrix, usag
             let v: Vec<f64> =
                 residuals.columns().zip(a).map(|(r, a)| a * crate::linalg::dot(r, atom)).collect();
             let mut z = vec![0.0; v.len()];
-            gauge.polar(&v, &mut z).value - 1.0
+            gauge.polar(&v, 0.0, &mut z).value - 1.0
         })
         .reduce(|| 0.0, max)
 }

@@ -785,7 +785,7 @@ fn unused_critical(
             let v: Vec<f64> = residuals.columns().zip(a).map(|(r, a)| a * dot(r, atom)).collect();
             let mut z = vec![0.0; v.len()];
             let magnitude = norm_sq(&v).sqrt();
-            gauge.polar(&v, &mut z).value * (1.0 + f64::EPSILON * magnitude) >= 1.0 - margin
+            gauge.polar(&v, 0.0, &mut z).value * (1.0 + f64::EPSILON * magnitude) >= 1.0 - margin
         })
         .count()
 }

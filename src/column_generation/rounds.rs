@@ -6,7 +6,7 @@ use super::ColumnGeneration;
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, bounds, certify};
 use crate::linalg::{Matrix, dot};
-use crate::master::{Atom, Effort, Master, Method, Point, Proximal, sweep_once};
+use crate::master::{Atom, Effort, Master, Method, Moves, Point, Proximal, sweep_once};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::oracle::{Ascent, Candidate, distinct};
@@ -25,18 +25,23 @@ const MERGE_COHERENCE: f64 = 0.95;
 const POLAR_SLACK: f64 = 1e-12;
 
 /// Share of the gap's tolerance a sweep must gain to be followed by another.
-/// Ten times more starves the atoms of descent, ten times less wastes sweeps.
-const SWEEP_SHARE: f64 = 3e-4;
+/// Twice as much starves the atoms of descent where the tolerance is near, a tenth
+/// wastes sweeps.
+const SWEEP_SHARE: f64 = 5e-4;
 
 /// Relative gap below which a sweep is asked for less: near the optimum the
 /// objective is off by the square of what the gap is off by, so that a fixed share
 /// of the gap would stop every descent at once. At 1e-2 runs to half a percent
 /// sweep more than they need, at 1e-4 runs to 1e-8 take ten times the rounds.
-const QUADRATIC_GAP: f64 = 1e-3;
+const QUADRATIC_GAP: f64 = 3e-3;
 
 /// Starts of the oracle that confirms a stop, against the usual number: what
 /// the estimate of the gap rests on.
-const CONFIRM_FACTOR: usize = 8;
+const CONFIRM_FACTOR: usize = 4;
+
+/// Relative increase, as a share of the gap's tolerance, below which an ascent of the
+/// oracle stops: what it may still rise by is a small multiple of that.
+const ASCENT_SHARE: f64 = 1e-4;
 
 /// Relative stationarity a finished run is polished to, well inside what the
 /// verdict asks ([`certificate::Options::stationarity`]).
@@ -129,8 +134,12 @@ impl<'p> Rounds<'p> {
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
     /// use too: a maximum that splits from an atom's own is easily missed from afar.
     fn search(&mut self, starts: usize, atoms: bool) -> Vec<Candidate> {
-        let oracle =
-            Ascent { starts, seed: self.settings.seed.wrapping_add(self.round as u64), ..Ascent::default() };
+        let oracle = Ascent {
+            starts,
+            tolerance: min(ASCENT_SHARE * self.settings.tolerance, ASCENT_SHARE),
+            seed: self.settings.seed.wrapping_add(self.round as u64),
+            ..Ascent::default()
+        };
         let gauge = self.point.gauge;
         let mut warm = std::mem::take(&mut self.directions);
         if atoms {
@@ -224,7 +233,7 @@ impl<'p> Rounds<'p> {
             match self.settings.master {
                 Method::Proximal => {
                     for _ in 0..POLISH_SWEEPS {
-                        if sweep_once(&mut self.point, true, self.observer).is_break() {
+                        if sweep_once(&mut self.point, Moves::Both, self.observer).is_break() {
                             return Ok(());
                         }
                     }

@@ -1,10 +1,11 @@
 //! The polar `g°(v) = max_{z ≥ 0} vᵀz / g(z)` and its maximiser.
 
 use super::Gauge;
-use crate::linalg::simd;
+use crate::linalg::{LANES, opaque, simd};
+use crate::num::min;
 
 /// Newton passes before the breakpoints are sorted instead. The iteration is
-/// finite and takes 5 to 10 passes on data; sorting bounds the worst case by
+/// finite and takes 5 to 10 passes on data without a hint; sorting bounds the worst case by
 /// O(N log N). Ten times this would make that worst case ten times slower.
 const NEWTON_PASSES: usize = 40;
 
@@ -31,8 +32,9 @@ impl Gauge<'_> {
     /// the last place for any ratio γ/λ, because the root is sought as a distance
     /// from the largest ratio `vᵢ/aᵢ`. O(N) a pass, O(N log N) at worst.
     ///
-    /// `z` needs the length of `v`, N.
-    pub fn polar(&self, v: &[f64], z: &mut [f64]) -> Polar {
+    /// `z` needs the length of `v`, N; `hint` is a guess of τ (any number, 0 for none)
+    /// and changes the result by rounding at most.
+    pub fn polar(&self, v: &[f64], hint: f64, z: &mut [f64]) -> Polar {
         z.fill(0.0);
         // The largest of the *rounded* ratios, so that no distance from it is negative.
         let largest = simd(
@@ -42,7 +44,8 @@ impl Gauge<'_> {
         if largest <= 0.0 {
             return Polar { value: 0.0, tau: 0.0 };
         }
-        let (sigma, tau) = if self.gamma_sq == 0.0 { (0.0, largest) } else { self.polar_root(v, largest) };
+        let (sigma, tau) =
+            if self.gamma_sq == 0.0 { (0.0, largest) } else { self.polar_root(v, largest, hint) };
         if sigma == 0.0 {
             let best = v.iter().zip(self.a).position(|(x, a)| x / a >= largest).unwrap_or(0);
             let lambda = self.scale * self.lambda_sq.sqrt();
@@ -76,21 +79,30 @@ impl Gauge<'_> {
     /// σ = maxᵢ(vᵢ/aᵢ) − τ for the minimising τ: the root of the convex,
     /// increasing, piecewise linear `λ²Σ aᵢ²(uᵢ + σ)₊ − γ²(q − σ)` with
     /// `uᵢ = vᵢ/aᵢ − q ≤ 0`. Newton from the right decreases to it in finitely
-    /// many steps; no difference of nearby numbers occurs.
+    /// many steps; from a guess on the left its first step lands on the right. No
+    /// difference of nearby numbers occurs.
     ///
     /// Gives σ and τ, each a quotient of sums of positive terms: `q − σ` would
     /// cancel where τ is small.
-    fn polar_root(&self, v: &[f64], q: f64) -> (f64, f64) {
+    fn polar_root(&self, v: &[f64], q: f64, hint: f64) -> (f64, f64) {
         if self.lambda_sq == 0.0 {
             return (q, 0.0);
         }
         let mut sigma = q;
+        let mut guessed = 0.0 < hint && hint < q;
+        if guessed {
+            sigma = q - hint;
+        }
         for _ in 0..NEWTON_PASSES {
             let sums = simd(
                 #[inline(always)]
                 || segment_sums(v, self.a, q, sigma),
             );
             let (next, tau) = self.segment_root(q, sums);
+            if std::mem::take(&mut guessed) {
+                sigma = min(next, q);
+                continue;
+            }
             if next >= sigma {
                 return (sigma, tau);
             }
@@ -143,44 +155,45 @@ struct Sums {
 /// The largest `vᵢ/aᵢ`, or 0 when none is positive, in eight lanes.
 #[inline(always)]
 fn largest_ratio(v: &[f64], a: &[f64]) -> f64 {
-    let mut largest = [0.0; 8];
-    let mut add = |l: usize, x: f64, a: f64| {
-        let ratio = x / a;
-        largest[l] = if ratio > largest[l] { ratio } else { largest[l] };
-    };
-    let (v8, v_rest) = v.as_chunks::<8>();
-    let (a8, a_rest) = a.as_chunks::<8>();
-    for (x, y) in v8.iter().zip(a8) {
-        for l in 0..8 {
-            add(l, x[l], y[l]);
+    let mut largest = [0.0; LANES];
+    let (v_lanes, v_rest) = v.as_chunks::<LANES>();
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    for (x, a) in v_lanes.iter().zip(a_lanes) {
+        for l in 0..LANES {
+            let ratio = x[l] / a[l];
+            largest[l] = if ratio > largest[l] { ratio } else { largest[l] };
         }
     }
-    for (l, (x, y)) in v_rest.iter().zip(a_rest).enumerate() {
-        add(l, *x, *y);
+    for (x, a) in v_rest.iter().zip(a_rest) {
+        largest[0] = crate::num::max(largest[0], x / a);
     }
-    largest.iter().copied().fold(0.0, crate::num::max)
+    opaque(largest).iter().copied().fold(0.0, crate::num::max)
 }
 
 /// The sums of a segment, in eight lanes.
 #[inline(always)]
 fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> Sums {
-    let (mut square, mut shift, mut pull) = ([0.0; 8], [0.0; 8], [0.0; 8]);
-    let mut add = |l: usize, x: f64, a: f64| {
-        let distance = q - x / a;
-        let a2 = if distance < sigma { a * a } else { 0.0 };
-        square[l] += a2;
-        shift[l] += if distance < sigma { a2 * distance } else { 0.0 };
-        pull[l] += if distance < sigma { a * x } else { 0.0 };
-    };
-    let (v8, v_rest) = v.as_chunks::<8>();
-    let (a8, a_rest) = a.as_chunks::<8>();
-    for (x, y) in v8.iter().zip(a8) {
-        for l in 0..8 {
-            add(l, x[l], y[l]);
+    let (mut square, mut shift, mut pull) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let (v_lanes, v_rest) = v.as_chunks::<LANES>();
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    for (x, a) in v_lanes.iter().zip(a_lanes) {
+        for l in 0..LANES {
+            let distance = q - x[l] / a[l];
+            let inside = distance < sigma;
+            let (a, distance) = if inside { (a[l], distance) } else { (0.0, 0.0) };
+            square[l] += a * a;
+            shift[l] += a * a * distance;
+            pull[l] += if inside { a * x[l] } else { 0.0 };
         }
     }
-    for (l, (x, y)) in v_rest.iter().zip(a_rest).enumerate() {
-        add(l, *x, *y);
+    for (l, (x, a)) in v_rest.iter().zip(a_rest).enumerate() {
+        let distance = q - x / a;
+        if distance < sigma {
+            square[l] += a * a;
+            shift[l] += a * a * distance;
+            pull[l] += a * x;
+        }
     }
-    Sums { square: square.iter().sum(), shift: shift.iter().sum(), pull: pull.iter().sum() }
+    let sum = |lanes: [f64; LANES]| opaque(lanes).iter().sum();
+    Sums { square: sum(square), shift: sum(shift), pull: sum(pull) }
 }

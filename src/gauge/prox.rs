@@ -1,7 +1,7 @@
 //! The proximal map of `t·g` plus the constraint `z ≥ 0`.
 
 use super::Gauge;
-use crate::linalg::simd;
+use crate::linalg::{LANES, opaque, simd};
 use crate::num::min;
 
 /// Passes of the safeguarded Newton iteration. Bisection alone would need about
@@ -166,7 +166,7 @@ impl Gauge<'_> {
     /// `None` if `g°(v) ≤ t` (in units of the scale); else a point right of the
     /// prox's root.
     fn vanishes(&self, v: &[f64], t: f64, z: &mut [f64]) -> Option<f64> {
-        let polar = self.polar(v, z);
+        let polar = self.polar(v, 0.0, z);
         (polar.value * self.scale > t).then_some(polar.tau * WIDENED)
     }
 }
@@ -190,23 +190,27 @@ struct Moments {
 
 #[inline(always)]
 fn moments(v: &[f64], a: &[f64], tau: f64) -> Moments {
-    let (mut mass, mut energy, mut square) = ([0.0; 8], [0.0; 8], [0.0; 8]);
-    let mut add = |l: usize, x: f64, a: f64| {
-        let p = x - tau * a;
-        let p = if p > 0.0 { p } else { 0.0 };
-        mass[l] += a * p;
-        energy[l] += p * p;
-        square[l] += if p > 0.0 { a * a } else { 0.0 };
-    };
-    let (v8, v_rest) = v.as_chunks::<8>();
-    let (a8, a_rest) = a.as_chunks::<8>();
-    for (x, y) in v8.iter().zip(a8) {
-        for l in 0..8 {
-            add(l, x[l], y[l]);
+    let (mut mass, mut energy, mut square) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let (v_lanes, v_rest) = v.as_chunks::<LANES>();
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    for (x, a) in v_lanes.iter().zip(a_lanes) {
+        for l in 0..LANES {
+            let p = x[l] - tau * a[l];
+            let p = if p > 0.0 { p } else { 0.0 };
+            let a = if p > 0.0 { a[l] } else { 0.0 };
+            mass[l] += a * p;
+            energy[l] += p * p;
+            square[l] += a * a;
         }
     }
-    for (l, (x, y)) in v_rest.iter().zip(a_rest).enumerate() {
-        add(l, *x, *y);
+    for (l, (x, a)) in v_rest.iter().zip(a_rest).enumerate() {
+        let p = x - tau * a;
+        if p > 0.0 {
+            mass[l] += a * p;
+            energy[l] += p * p;
+            square[l] += a * a;
+        }
     }
-    Moments { mass: mass.iter().sum(), energy: energy.iter().sum(), square: square.iter().sum() }
+    let sum = |lanes: [f64; LANES]| opaque(lanes).iter().sum();
+    Moments { mass: sum(mass), energy: sum(energy), square: sum(square) }
 }

@@ -7,6 +7,7 @@
 
 mod dense;
 mod kernels;
+mod panel;
 pub mod psd;
 mod sparse;
 mod tiles;
@@ -15,7 +16,8 @@ pub use dense::Matrix;
 pub(crate) use dense::{
     Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
 };
+pub(crate) use kernels::{LANES, chunk_columns, combine, correlate, opaque, replace_outer, simd};
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
-pub(crate) use kernels::{chunk_columns, combine, correlate, replace_outer, simd};
+pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_rows};
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;

@@ -10,7 +10,7 @@ mod proximal;
 
 #[cfg(feature = "conic")]
 pub use conic::Conic;
-pub(crate) use point::{Atom, Point};
+pub(crate) use point::{Atom, Moves, Point};
 pub use proximal::Proximal;
 pub(crate) use proximal::sweep_once;
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Coded, Effort, Master, Point};
+use super::{Coded, Effort, Master, Moves, Point};
 use crate::atoms::Dictionary;
 use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
@@ -40,7 +40,7 @@ impl Proximal {
         let mut objective = point.objective();
         let (mut stop, mut iterations) = (Stop::IterationLimit, 0);
         while iterations < effort.sweeps {
-            if let ControlFlow::Break(interrupt) = sweep_once(&mut point, false, observer) {
+            if let ControlFlow::Break(interrupt) = sweep_once(&mut point, Moves::Codes, observer) {
                 stop = interrupt.into();
                 break;
             }
@@ -65,7 +65,7 @@ impl Master for Proximal {
         let mut here = point.snapshot();
         let (mut age, mut small) = (0.0, 0);
         for sweep in 1..=effort.sweeps {
-            if let ControlFlow::Break(interrupt) = sweep_once(point, true, observer) {
+            if let ControlFlow::Break(interrupt) = sweep_once(point, Moves::Both, observer) {
                 if !(point.objective() <= best) {
                     point.restore(&here);
                 }
@@ -90,15 +90,16 @@ impl Master for Proximal {
     }
 }
 
-/// One block step on every atom; with `turn`, directions move too.
+/// A step on every atom, a block at a time.
 pub(crate) fn sweep_once(
     point: &mut Point<'_>,
-    turn: bool,
+    moves: Moves,
     observer: &dyn Observer,
 ) -> ControlFlow<Interrupt> {
-    for k in 0..point.atoms.len() {
+    let block = point.block();
+    for from in (0..point.atoms.len()).step_by(block) {
         observer.poll()?;
-        point.update(k, turn);
+        point.update(from, (from + block).min(point.atoms.len()), moves);
     }
     ControlFlow::Continue(())
 }

@@ -1,6 +1,7 @@
 //! Multi-start ascent on `d ↦ g°(R̃ᵀd)` (theorem `gauge-calculus`).
 //!
-//! `z ← argmax` of the polar at `R̃ᵀd`, `d ← R̃z/‖R̃z‖`: the value never falls.
+//! `z ← argmax` of the polar at `R̃ᵀd`, `d ← R̃z/‖R̃z‖` and beyond, while that rises:
+//! the value never falls. Many ascents share their products with the residual.
 //! A local method: its largest value bounds Ω°(R̃) from *below*, so it yields new
 //! atoms and estimates, never a certificate.
 
@@ -9,9 +10,20 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::gauge::Gauge;
-use crate::linalg::{Matrix, axpy, combine, correlate, dot, norm};
+use crate::gauge::{Gauge, Polar};
+use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, times_rows};
 use crate::observer::Observer;
+
+/// Ascents made together: products of this many are near full speed, and their dense
+/// rows take 64 numbers a datapoint.
+const TOGETHER: usize = 32;
+
+/// Cosine above which two ascents are on their way to the same maximum.
+/// Growth of the reach of an ascent from step to step: at 1.7 as many steps fail as
+/// are saved.
+const GROWTH: f64 = 1.3;
+
+const MET: f64 = 1.0 - 1e-4;
 
 /// A direction with the polar's value there.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,52 +94,146 @@ impl Ascent {
             .chain(chosen.iter().map(|&i| residual.col(i)))
             .chain(sums.iter().map(Vec::as_slice))
             .collect();
-        let mut found: Vec<Candidate> =
-            starts.par_iter().filter_map(|start| self.climb(gauge, residual, start, observer)).collect();
-        found.sort_by(|l, r| r.value.total_cmp(&l.value));
-        found
+        self.climb(gauge, residual, &starts, observer)
     }
 
-    /// One ascent; `None` from a start without direction or value.
+    /// All ascents, some at a time: their products with the residual are one. An
+    /// ascent that comes to where another is or ended goes on as that one.
     fn climb(
         &self,
         gauge: &Gauge<'_>,
         residual: &Matrix,
-        start: &[f64],
+        starts: &[&[f64]],
         observer: &dyn Observer,
-    ) -> Option<Candidate> {
-        let length = norm(start);
-        if !(length > 0.0) {
-            return None;
-        }
-        let mut direction: Vec<f64> = start.iter().map(|v| v / length).collect();
-        let mut v = vec![0.0; residual.ncols()];
-        let mut z = vec![0.0; residual.ncols()];
-        let mut image = vec![0.0; residual.nrows()];
-        let mut value = 0.0;
-        for _ in 0..self.steps {
+    ) -> Vec<Candidate> {
+        let mut waiting = starts.iter().enumerate().filter_map(|(start, direction)| {
+            let length = norm(direction);
+            let direction: Vec<f64> = direction.iter().map(|v| v / length).collect();
+            (length > 0.0).then(|| Climber::at(start, direction))
+        });
+        let mut ended: Vec<Climber> = Vec::new();
+        let mut active: Vec<Climber> = Vec::new();
+        let mut panel = Panel::default();
+        loop {
+            active.extend(waiting.by_ref().take(TOGETHER - active.len()));
+            if active.is_empty() || self.steps == 0 {
+                break;
+            }
             if observer.poll().is_break() {
+                ended.append(&mut active);
                 break;
             }
-            correlate(residual, &direction, &mut v);
-            let polar = gauge.polar(&v, &mut z).value;
-            if polar <= 0.0 {
-                break;
+            let count = active.len();
+            let directions: Vec<&[f64]> = active.iter().map(|c| c.direction.as_slice()).collect();
+            let directions = Matrix::from_columns(residual.nrows(), &directions);
+            panel.reshape(residual.ncols(), 2 * count);
+            correlate_rows(residual, &directions, None, &mut panel);
+            let polars: Vec<Polar> = panel
+                .pairs_mut(count)
+                .zip(&active)
+                .map(|((z, v), climber)| gauge.polar(v, climber.tau, z))
+                .collect();
+            let images = times_rows(residual, &panel, count);
+            for (k, mut climber) in std::mem::take(&mut active).into_iter().enumerate() {
+                climber.steps += 1;
+                let more = climber.step(polars[k], images.col(k), self.tolerance);
+                if !more || climber.steps >= self.steps {
+                    climber.settle();
+                    ended.push(climber);
+                } else if !ended.iter().chain(&active).any(|other| other.meets(&climber)) {
+                    active.push(climber);
+                }
             }
-            let risen = polar - value;
-            value = polar;
-            if risen <= self.tolerance * value {
-                break;
-            }
-            combine(residual, &z, &mut image);
-            let length = norm(&image);
-            if !(length > 0.0) {
-                break;
-            }
-            direction.iter_mut().zip(&image).for_each(|(d, y)| *d = y / length);
-            // ‖R̃z‖ ≥ g°(R̃ᵀd): the value at the next step, which may be the last.
         }
-        (value > 0.0).then_some(Candidate { direction, value })
+        ended.retain(|climber| climber.value > 0.0);
+        ended.sort_by(|l, r| r.value.total_cmp(&l.value).then(l.start.cmp(&r.start)));
+        ended.into_iter().map(|c| Candidate { direction: c.reached, value: c.value }).collect()
+    }
+}
+
+/// An ascent under way.
+///
+/// From d the step to `y/‖y‖`, `y = R̃z`, is sure: the value there is at least `‖y‖`,
+/// which is at least the value at d. Beyond it the value mostly rises on, so the next
+/// direction is `d + α(y/‖y‖ − d)`, with α growing until that turns out lower than
+/// what was sure, which is then gone back to.
+struct Climber {
+    /// Its place among the starts.
+    start: usize,
+    /// The best direction so far.
+    reached: Vec<f64>,
+    /// `g°(R̃ᵀd)` at that, or the bound `‖y‖` of it; 0 before the first step.
+    value: f64,
+    /// Unit direction where the polar is asked next.
+    direction: Vec<f64>,
+    /// The sure direction, and the bound of the value there.
+    sure: Vec<f64>,
+    promised: f64,
+    /// α.
+    reach: f64,
+    /// The polar's root at the last step, a guess for the next.
+    tau: f64,
+    steps: usize,
+}
+
+impl Climber {
+    fn at(start: usize, direction: Vec<f64>) -> Self {
+        Self {
+            start,
+            reached: direction.clone(),
+            value: 0.0,
+            sure: direction.clone(),
+            direction,
+            promised: 0.0,
+            reach: 1.0,
+            tau: 0.0,
+            steps: 0,
+        }
+    }
+
+    /// Takes the polar at `direction` and the image `y` of its maximiser; whether
+    /// there is more to gain.
+    fn step(&mut self, polar: Polar, image: &[f64], tolerance: f64) -> bool {
+        if polar.value < self.promised && self.reach > 1.0 {
+            self.direction.clone_from(&self.sure);
+            self.reach = 1.0;
+            return true;
+        }
+        let risen = polar.value - self.value;
+        self.tau = polar.tau;
+        if polar.value > self.value {
+            self.value = polar.value;
+            self.reached.clone_from(&self.direction);
+        }
+        let length = norm(image);
+        if !(risen > tolerance * polar.value && length > 0.0) {
+            return false;
+        }
+        self.sure.iter_mut().zip(image).for_each(|(s, y)| *s = y / length);
+        self.promised = length;
+        self.reach *= GROWTH;
+        for (d, s) in self.direction.iter_mut().zip(&self.sure) {
+            *d += self.reach * (s - *d);
+        }
+        let length = norm(&self.direction);
+        if length > 0.0 {
+            self.direction.iter_mut().for_each(|d| *d /= length);
+        } else {
+            self.direction.clone_from(&self.sure);
+        }
+        true
+    }
+
+    /// The end of the climb: the sure direction where it is better than what was reached.
+    fn settle(&mut self) {
+        if self.promised > self.value {
+            (self.value, self.reached) = (self.promised, std::mem::take(&mut self.sure));
+        }
+    }
+
+    /// Whether the other is on its way to the same maximum.
+    fn meets(&self, other: &Self) -> bool {
+        dot(&self.direction, &other.direction) > MET
     }
 }
 

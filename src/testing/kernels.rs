@@ -27,6 +27,23 @@ pub fn replace_outer(matrix: &Matrix, old: &[f64], z_old: &[f64], new: &[f64], z
     out
 }
 
+/// `point` after a block step on its atoms `from..to`, or on all of them in blocks of
+/// the usual size where no range is given.
+#[must_use]
+pub fn block_step(
+    problem: &crate::Problem,
+    point: &crate::Factorization,
+    range: Option<std::ops::Range<usize>>,
+) -> crate::Factorization {
+    use crate::master::{Moves, Point, sweep_once};
+    let mut working = Point::from_factorization(problem, point);
+    match range {
+        Some(range) => working.update(range.start, range.end, Moves::Both),
+        None => assert!(sweep_once(&mut working, Moves::Both, &()).is_continue(), "nobody stops it"),
+    }
+    working.factorization().expect("unit atoms and nonnegative codes")
+}
+
 /// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix.
 #[must_use]
 pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {

@@ -483,11 +483,7 @@ impl Descent {
         let n = self.problem.dim();
         let points = self.problem.len();
         for k in 0..self.atoms.len() {
-            for i in 0..points {
-                for j in 0..n {
-                    self.residuals.col_mut(i)[j] += self.atoms[k][j] * self.codes[k][i];
-                }
-            }
+            self.add_atom(k, 1.0);
             let v: Vec<f64> =
                 (0..points).map(|i| self.gauge.a[i] * inner(&self.atoms[k], self.residuals.col(i))).collect();
             let z = self.gauge.prox(&v, 1.0);
@@ -500,19 +496,57 @@ impl Descent {
                     self.atoms[k] = unit(&pull);
                 }
             }
-            for i in 0..points {
-                for j in 0..n {
-                    self.residuals.col_mut(i)[j] -= self.atoms[k][j] * self.codes[k][i];
-                }
+            self.add_atom(k, -1.0);
+        }
+        self.recenter();
+    }
+
+    /// The directions of the atoms `from..to` one after another, each the best for the
+    /// codes as they are, then their codes one after another, then the centre.
+    pub fn block_step(&mut self, from: usize, to: usize) {
+        let weights = self.problem.data().weights().to_vec();
+        for k in from..to {
+            self.add_atom(k, 1.0);
+            let pull: Vec<f64> = (0..self.problem.dim())
+                .map(|j| {
+                    (0..weights.len()).map(|i| weights[i] * self.codes[k][i] * self.residuals.get(j, i)).sum()
+                })
+                .collect();
+            if length(&pull) > 0.0 {
+                self.atoms[k] = unit(&pull);
+            }
+            self.add_atom(k, -1.0);
+        }
+        for k in from..to {
+            self.add_atom(k, 1.0);
+            let v: Vec<f64> = (0..weights.len())
+                .map(|i| self.gauge.a[i] * inner(&self.atoms[k], self.residuals.col(i)))
+                .collect();
+            let z = self.gauge.prox(&v, 1.0);
+            self.codes[k] = z.iter().zip(&self.gauge.a).map(|(z, a)| z / a).collect();
+            self.add_atom(k, -1.0);
+        }
+        self.recenter();
+    }
+
+    /// `R += sign · d_k z_kᵀ`.
+    fn add_atom(&mut self, k: usize, sign: f64) {
+        for i in 0..self.problem.len() {
+            for j in 0..self.problem.dim() {
+                self.residuals.col_mut(i)[j] += sign * self.atoms[k][j] * self.codes[k][i];
             }
         }
+    }
+
+    /// Moves the centre, where one is learnt, to its best place.
+    fn recenter(&mut self) {
         if self.problem.centered() {
             let w = self.problem.data().weights();
             let total: f64 = w.iter().sum();
             let step: Vec<f64> = mean(&self.residuals, w).iter().map(|v| v / total).collect();
-            for j in 0..n {
+            for j in 0..self.problem.dim() {
                 self.center[j] += step[j];
-                for i in 0..points {
+                for i in 0..self.problem.len() {
                     self.residuals.col_mut(i)[j] -= step[j];
                 }
             }

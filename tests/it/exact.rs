@@ -71,7 +71,7 @@ fn ascend(problem: &Problem, dual: &Matrix, start: &[f64]) -> f64 {
         }
         let v: Vec<f64> = dual.columns().zip(&a).map(|(r, a)| a * naive::inner(r, &d) / length).collect();
         let mut z = vec![0.0; v.len()];
-        best = max(best, gauge.polar(&v, &mut z).value);
+        best = max(best, gauge.polar(&v, 0.0, &mut z).value);
         d = (0..problem.dim())
             .map(|j| (0..problem.len()).map(|i| a[i] * dual.get(j, i) * z[i]).sum())
             .collect();

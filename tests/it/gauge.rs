@@ -34,7 +34,7 @@ impl GaugeCase {
 
     fn polar(&self) -> (f64, Vec<f64>) {
         let mut z = vec![f64::NAN; self.v.len()];
-        let polar = self.fast().polar(&self.v, &mut z);
+        let polar = self.fast().polar(&self.v, 0.0, &mut z);
         (polar.value, z)
     }
 
@@ -113,6 +113,22 @@ proptest! {
     fn polar_is_the_exact_one(case in any_case()) {
         let exact = case.exact().polar(&case.v).approx();
         close("polar", case.polar().0, exact, 0.0, ULPS);
+    }
+
+    #[test]
+    fn the_polars_hint_changes_rounding_at_most(case in any_case(), share in -0.5..1.5_f64) {
+        let (value, row) = case.polar();
+        let mut z = vec![f64::NAN; case.v.len()];
+        let tau = case.fast().polar(&case.v, 0.0, &mut z).tau;
+        let hints = [share * tau, tau, tau.next_up(), tau.next_down(), f64::NAN, f64::INFINITY, -1.0, 5e-324, 1e300];
+        for hint in hints {
+            let hinted = case.fast().polar(&case.v, hint, &mut z);
+            close("hinted value", hinted.value, value, 0.0, ULPS);
+            // As rows: the maximiser itself may turn by the root of what the value loses.
+            let attained = naive::inner(&case.v, &z);
+            close("hinted row", attained, value, 0.0, ULPS);
+            prop_assert!(z.iter().all(|z| z.is_finite() && *z >= 0.0) && row.len() == z.len());
+        }
     }
 
     #[test]
@@ -325,12 +341,12 @@ fn closed_forms_at_the_ends() {
     let v = [0.3, -0.2];
     let mut z = [f64::NAN; 2];
     let l1 = Gauge::new(&a, Penalty::new(0.5, 0.0).unwrap());
-    close("gamma 0", l1.polar(&v, &mut z).value, 1.0, 0.0, ULPS);
+    close("gamma 0", l1.polar(&v, 0.0, &mut z).value, 1.0, 0.0, ULPS);
     close("its maximiser", z[0], 1.0 / 0.3, 0.0, ULPS);
     l1.prox(&v, 0.5, 0.0, &mut z);
     close("soft threshold", z[0], 0.3 - 0.5 * 0.5 * 0.6, ULPS, 0.0);
     let l2 = Gauge::new(&a, Penalty::new(0.0, 0.5).unwrap());
-    close("lambda 0", l2.polar(&v, &mut z).value, 0.6, 0.0, ULPS);
+    close("lambda 0", l2.polar(&v, 0.0, &mut z).value, 0.6, 0.0, ULPS);
     l2.prox(&v, 0.2, 0.0, &mut z);
     close("block threshold", z[0], 0.2, ULPS, 0.0);
     assert_eq!(z[1], 0.0);
@@ -343,7 +359,7 @@ fn vectors_without_a_positive_entry_give_zero() {
         let g = Gauge::new(&a, Penalty::new(lambda, gamma).unwrap());
         for v in [[0.0; 4], [-1.0, -0.0, 0.0, -5e-324], [f64::MIN; 4]] {
             let mut z = [f64::NAN; 4];
-            assert_eq!(g.polar(&v, &mut z).value, 0.0);
+            assert_eq!(g.polar(&v, 0.0, &mut z).value, 0.0);
             assert_eq!(z, [0.0; 4]);
             let mut z = [f64::NAN; 4];
             assert_eq!(g.prox(&v, 0.5, 0.0, &mut z).gauge, 0.0);

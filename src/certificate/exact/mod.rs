@@ -190,7 +190,7 @@ impl<'a> Scaled<'a> {
     fn value(&self, direction: &[f64], z: &mut [f64]) -> (f64, f64) {
         let v: Vec<f64> =
             self.dual.columns().zip(self.sqrt_weights).map(|(r, a)| a * dot(r, direction)).collect();
-        let polar = self.gauge.polar(&v, z);
+        let polar = self.gauge.polar(&v, 0.0, z);
         (polar.value / norm(direction), polar.tau)
     }
 

@@ -22,7 +22,7 @@ mod status;
 
 use std::ops::ControlFlow;
 
-use super::{Atom, Coded, Effort, Master, Point};
+use super::{Atom, Coded, Effort, Master, Moves, Point, sweep_once};
 use crate::atoms::Dictionary;
 use crate::linalg::{Matrix, Row, correlate};
 use crate::num::{max, min};
@@ -229,8 +229,8 @@ impl Conic {
             }
             last = objective;
             for _ in 0..TURNS {
-                for k in 0..point.atoms.len() {
-                    point.turn(k);
+                if let ControlFlow::Break(interrupt) = sweep_once(point, Moves::Directions, observer) {
+                    return Ok((made, ControlFlow::Break(interrupt)));
                 }
             }
             point.refresh();
@@ -275,7 +275,7 @@ fn admit(point: &mut Point<'_>, allowed: &mut [Vec<usize>]) -> bool {
     for (k, (direction, row, value)) in rows.iter().enumerate() {
         correlate(residual, direction, &mut v);
         let (price, used) = if row.is_empty() {
-            let polar = gauge.polar(&v, &mut z);
+            let polar = gauge.polar(&v, 0.0, &mut z);
             (polar.tau, polar.value > 1.0 + STATIONARY)
         } else {
             let mass: f64 = row.iter().map(|(i, z)| a[i] * z).sum();
@@ -312,6 +312,6 @@ fn zero_is_optimal(point: &mut Point<'_>) -> bool {
     let mut z = v.clone();
     point.atoms.iter().all(|Atom { direction, .. }| {
         correlate(residual, direction, &mut v);
-        point.gauge.polar(&v, &mut z).value <= 1.0
+        point.gauge.polar(&v, 0.0, &mut z).value <= 1.0
     })
 }

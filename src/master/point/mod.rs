@@ -1,9 +1,15 @@
 //! The working point of a solver, in whitened variables: atoms with their code
 //! rows, the centre, and the residual kept in step with them.
 
+mod block;
+
+pub(crate) use block::Moves;
+
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
-use crate::linalg::{Matrix, Row, axpy, combine, correlate, dot, norm, norm_sq, replace_outer};
+use crate::linalg::{
+    Matrix, Panel, Row, add_rows, axpy, combine, correlate, dot, norm, norm_sq, replace_outer,
+};
 use crate::problem::Problem;
 
 /// One atom with its whitened code row.
@@ -52,7 +58,8 @@ pub(crate) struct Point<'p> {
     /// Two dense code rows, all zero between updates.
     old: Vec<f64>,
     new: Vec<f64>,
-    correlations: Vec<f64>,
+    /// The dense rows of a block of atoms.
+    panel: Panel,
 }
 
 impl<'p> Point<'p> {
@@ -70,7 +77,7 @@ impl<'p> Point<'p> {
             total: problem.data().weights().iter().sum(),
             old: vec![0.0; len],
             new: vec![0.0; len],
-            correlations: vec![0.0; len],
+            panel: Panel::default(),
         };
         point.refresh();
         point.recenter();
@@ -121,12 +128,17 @@ impl<'p> Point<'p> {
         let a = self.problem.data().sqrt_weights();
         self.residual = self.problem.data().whitened();
         self.offset.copy_from_slice(&self.center);
-        let empty = vec![0.0; self.old.len()];
-        for k in 0..self.atoms.len() {
-            self.atoms[k].row.scatter(&mut self.new);
-            let direction = &self.atoms[k].direction;
-            replace_outer(&mut self.residual, direction, &empty, direction, &self.new);
-            self.new.fill(0.0);
+        let block = self.block();
+        for from in (0..self.atoms.len()).step_by(block) {
+            let to = (from + block).min(self.atoms.len());
+            self.panel.reshape(self.problem.len(), to - from);
+            for (j, atom) in self.atoms[from..to].iter().enumerate() {
+                let row = self.panel.row_mut(j);
+                row.fill(0.0);
+                atom.row.scatter(row);
+            }
+            let directions = self.directions(from, to);
+            add_rows(&mut self.residual, -1.0, &directions, &self.panel, 0);
         }
         self.materialise();
         if self.problem.centered() {
@@ -210,55 +222,6 @@ impl<'p> Point<'p> {
         0.5 * sum_of_squares(self.residual()) + penalty
     }
 
-    /// `R̃ z` for the code row of atom `k`, which is scattered into `old`.
-    fn row_times_residual(&mut self, k: usize, out: &mut [f64]) {
-        let row = &self.atoms[k].row;
-        row.scatter(&mut self.old);
-        combine(&self.residual, &self.old, out);
-        let mass: f64 = row.iter().map(|(i, z)| self.problem.data().sqrt_weights()[i] * z).sum();
-        axpy(-mass, &self.offset, out);
-    }
-
-    /// One exact block step on atom `k`: its direction for fixed codes, then its
-    /// codes for fixed direction, then the centre. Never raises the objective.
-    ///
-    /// With `E = R̃ + d zᵀ`: `d ← Ez/‖Ez‖`, `z ← prox_g(Eᵀd)` (theorem
-    /// `gauge-calculus`). O(nN).
-    pub(crate) fn update(&mut self, k: usize, turn: bool) {
-        let a = self.problem.data().sqrt_weights();
-        let mut direction = self.atoms[k].direction.clone();
-        let mut cosine = 1.0;
-        if self.atoms[k].row.is_empty() {
-            // Unused: the direction stays.
-        } else if turn {
-            let mut image = vec![0.0; direction.len()];
-            self.row_times_residual(k, &mut image);
-            let energy: f64 = self.atoms[k].row.values.iter().map(|z| z * z).sum();
-            axpy(energy, &direction, &mut image);
-            let length = norm(&image);
-            if length > 0.0 && length.is_finite() {
-                image.iter_mut().for_each(|v| *v /= length);
-                // Once more: a length of 1 to the last place.
-                let length = norm(&image);
-                image.iter_mut().for_each(|v| *v /= length);
-                cosine = dot(&image, &direction);
-                direction = image;
-            }
-        } else {
-            self.atoms[k].row.scatter(&mut self.old);
-        }
-        correlate(&self.residual, &direction, &mut self.correlations);
-        let pending = dot(&self.offset, &direction);
-        if pending != 0.0 {
-            axpy(-pending, a, &mut self.correlations);
-        }
-        for (i, z) in self.atoms[k].row.iter() {
-            self.correlations[i] += cosine * z;
-        }
-        let prox = self.gauge.prox(&self.correlations, 1.0, self.atoms[k].tau, &mut self.new);
-        self.replace(k, direction, prox.gauge, prox.tau);
-    }
-
     /// Puts `direction` and the dense row in `new` in place of atom `k`, whose
     /// row is scattered in `old`; clears both buffers.
     fn replace(&mut self, k: usize, direction: Vec<f64>, gauge: f64, tau: f64) {
@@ -286,32 +249,6 @@ impl<'p> Point<'p> {
         }
         self.refresh();
         self.recenter();
-    }
-
-    /// The best direction of atom `k` for its codes as they are: `d ← Ez/‖Ez‖` with
-    /// `E = R̃ + d zᵀ`, then the centre. Never raises the objective. O(nN).
-    #[cfg(feature = "conic")]
-    pub(crate) fn turn(&mut self, k: usize) {
-        if self.atoms[k].row.is_empty() {
-            return;
-        }
-        let mut image = vec![0.0; self.problem.dim()];
-        self.row_times_residual(k, &mut image);
-        self.new.copy_from_slice(&self.old);
-        let energy: f64 = self.atoms[k].row.values.iter().map(|z| z * z).sum();
-        axpy(energy, &self.atoms[k].direction, &mut image);
-        let length = norm(&image);
-        if length > 0.0 && length.is_finite() {
-            image.iter_mut().for_each(|v| *v /= length);
-            // Once more: a length of 1 to the last place.
-            let length = norm(&image);
-            image.iter_mut().for_each(|v| *v /= length);
-            let (gauge, tau) = (self.atoms[k].gauge, self.atoms[k].tau);
-            self.replace(k, image, gauge, tau);
-        } else {
-            let indices = &self.atoms[k].row.indices;
-            indices.iter().for_each(|&i| (self.old[i], self.new[i]) = (0.0, 0.0));
-        }
     }
 
     /// Drops atoms that no datapoint uses; gives their number.

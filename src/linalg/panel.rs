@@ -1,0 +1,193 @@
+//! Products of a residual with the code rows of some atoms at once, dense and near
+//! the speed of large products: chunks of datapoints in parallel, partial sums
+//! combined in order.
+
+use faer::reborrow::ReborrowMut;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use super::Matrix;
+
+/// Entries of the residual a parallel task works on: 128 kB, so that they and the
+/// rows beside them stay in the second cache from one product to the next.
+const CHUNK_ENTRIES: usize = 1 << 14;
+
+/// Columns of the residual a parallel task works on at least: fewer are slow to
+/// multiply.
+const CHUNK_COLUMNS: usize = 128;
+
+/// Rows that are a multiple of this many entries apart share cache lines' places:
+/// a page of 4 kB.
+const PAGE: usize = 512;
+
+/// Entries between two rows beyond a multiple of a page: one cache line.
+const LINE: usize = 8;
+
+/// Dense rows of length N, each contiguous.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Panel {
+    len: usize,
+    /// Entries from one row to the next: they do not fall on the same places of a cache.
+    stride: usize,
+    rows: usize,
+    data: Vec<f64>,
+}
+
+impl Panel {
+    /// Room for `rows` rows of length `len`, of any content.
+    pub(crate) fn reshape(&mut self, len: usize, rows: usize) {
+        self.len = len;
+        self.stride = if len < PAGE { len } else { len.next_multiple_of(PAGE) + LINE };
+        self.rows = rows;
+        if self.data.len() < self.stride * rows {
+            self.data.resize(self.stride * rows, 0.0);
+        }
+    }
+
+    /// Row `j`.
+    pub(crate) fn row(&self, j: usize) -> &[f64] {
+        &self.data[j * self.stride..j * self.stride + self.len]
+    }
+
+    /// Row `j`, to write.
+    pub(crate) fn row_mut(&mut self, j: usize) -> &mut [f64] {
+        &mut self.data[j * self.stride..j * self.stride + self.len]
+    }
+
+    /// Row `j` to write, and those before it.
+    pub(crate) fn split_row_mut(&mut self, j: usize) -> (Rows<'_>, &mut [f64]) {
+        let (before, from) = self.data.split_at_mut(j * self.stride);
+        (Rows { len: self.len, stride: self.stride, data: before }, &mut from[..self.len])
+    }
+
+    /// Pairs of rows `(j, b + j)` for `j < b`, to write, in parallel.
+    pub(crate) fn pairs_mut(
+        &mut self,
+        b: usize,
+    ) -> impl IndexedParallelIterator<Item = (&mut [f64], &mut [f64])> {
+        let (len, stride) = (self.len, self.stride);
+        let (first, rest) = self.data.split_at_mut(b * stride);
+        first
+            .par_chunks_mut(stride)
+            .zip(rest[..b * stride].par_chunks_mut(stride))
+            .map(move |(row, other)| (&mut row[..len], &mut other[..len]))
+    }
+
+    /// Rows `from..to` as the columns of an N × (to − from) matrix.
+    fn columns(&self, from: usize, to: usize) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice_with_stride(
+            &self.data[from * self.stride..to * self.stride],
+            self.len,
+            to - from,
+            self.stride,
+        )
+    }
+}
+
+/// Rows of a panel, to read.
+pub(crate) struct Rows<'p> {
+    len: usize,
+    stride: usize,
+    data: &'p [f64],
+}
+
+impl Rows<'_> {
+    /// Row `j`.
+    pub(crate) fn row(&self, j: usize) -> &[f64] {
+        &self.data[j * self.stride..j * self.stride + self.len]
+    }
+}
+
+/// Columns of a matrix of `rows` rows that a parallel task works on.
+fn panel_chunk(rows: usize) -> usize {
+    (CHUNK_ENTRIES / rows.max(1)).max(CHUNK_COLUMNS)
+}
+
+fn product(out: MatMut<'_, f64>, accum: Accum, left: MatRef<'_, f64>, right: MatRef<'_, f64>, scale: f64) {
+    faer::linalg::matmul::matmul(out, accum, left, right, scale, Par::Seq);
+}
+
+/// The columns `from..to` of a matrix.
+fn columns(matrix: &Matrix, from: usize, to: usize) -> MatRef<'_, f64> {
+    let rows = matrix.nrows();
+    MatRef::from_column_major_slice(&matrix.as_slice()[from * rows..to * rows], rows, to - from)
+}
+
+/// `R Z` (n × b) for the rows `0..b` of the panel as Z (b × N). O(nbN).
+pub(crate) fn times_rows(residual: &Matrix, panel: &Panel, b: usize) -> Matrix {
+    let (n, len) = (residual.nrows(), residual.ncols());
+    let chunk = panel_chunk(n);
+    let part = |c: usize| {
+        let (from, to) = (c * chunk, ((c + 1) * chunk).min(len));
+        let mut out = Matrix::zeros(n, b);
+        let rows = panel.columns(0, b).subrows(from, to - from);
+        let view = MatMut::from_column_major_slice_mut(out.as_mut_slice(), n, b);
+        product(view, Accum::Replace, columns(residual, from, to), rows, 1.0);
+        out
+    };
+    sum((0..len.div_ceil(chunk)).into_par_iter().map(part).collect(), n, b)
+}
+
+/// `Z Zᵀ` (b × b) for the rows `0..b` of the panel. O(b²N).
+pub(crate) fn products_of_rows(panel: &Panel, b: usize) -> Matrix {
+    let chunk = panel_chunk(b);
+    let part = |c: usize| {
+        let (from, to) = (c * chunk, ((c + 1) * chunk).min(panel.len));
+        let mut out = Matrix::zeros(b, b);
+        let rows = panel.columns(0, b).subrows(from, to - from);
+        let view = MatMut::from_column_major_slice_mut(out.as_mut_slice(), b, b);
+        product(view, Accum::Replace, rows.transpose(), rows, 1.0);
+        out
+    };
+    sum((0..panel.len.div_ceil(chunk)).into_par_iter().map(part).collect(), b, b)
+}
+
+/// Partial sums in order.
+fn sum(parts: Vec<Matrix>, rows: usize, cols: usize) -> Matrix {
+    parts
+        .into_iter()
+        .reduce(|mut all, part| {
+            super::axpy(1.0, part.as_slice(), all.as_mut_slice());
+            all
+        })
+        .unwrap_or_else(|| Matrix::zeros(rows, cols))
+}
+
+/// Rows `b..2b` of the panel become `DᵀR`, plus `CᵀZ` for a b × b matrix C where one is
+/// given, for D (n × b) and the rows `0..b` as Z. O(nbN).
+pub(crate) fn correlate_rows(
+    residual: &Matrix,
+    dictionary: &Matrix,
+    mix: Option<&Matrix>,
+    panel: &mut Panel,
+) {
+    let (n, len, b) = (residual.nrows(), residual.ncols(), dictionary.ncols());
+    let chunk = panel_chunk(n);
+    let stride = panel.stride;
+    let (before, out) = panel.data.split_at_mut(b * stride);
+    let codes = MatRef::from_column_major_slice_with_stride(before, len, b, stride);
+    MatMut::from_column_major_slice_with_stride_mut(&mut out[..b * stride], len, b, stride)
+        .par_row_chunks_mut(chunk)
+        .enumerate()
+        .for_each(|(c, mut out)| {
+            let (from, to) = (c * chunk, ((c + 1) * chunk).min(len));
+            let block = columns(residual, from, to);
+            product(out.rb_mut(), Accum::Replace, block.transpose(), dictionary.as_faer(), 1.0);
+            if let Some(mix) = mix {
+                product(out, Accum::Add, codes.subrows(from, to - from), mix.as_faer(), 1.0);
+            }
+        });
+}
+
+/// `R += scale · D Z` for D (n × k) and the rows `first..first + k` of the panel as Z.
+/// O(nkN).
+pub(crate) fn add_rows(residual: &mut Matrix, scale: f64, dictionary: &Matrix, panel: &Panel, first: usize) {
+    let (n, len, k) = (residual.nrows(), residual.ncols(), dictionary.ncols());
+    let chunk = panel_chunk(n);
+    residual.as_mut_slice().par_chunks_mut(chunk * n.max(1)).enumerate().for_each(|(c, block)| {
+        let (from, to) = (c * chunk, ((c + 1) * chunk).min(len));
+        let rows = panel.columns(first, first + k).subrows(from, to - from);
+        let view = MatMut::from_column_major_slice_mut(block, n, to - from);
+        product(view, Accum::Add, dictionary.as_faer(), rows.transpose(), scale);
+    });
+}
