@@ -14,7 +14,7 @@ use super::active_set::{DEPENDENT, Point, VIOLATION, Workspace};
 use crate::linalg::{Matrix, axpy, dot, norm_sq, simd};
 use crate::num::max;
 
-/// Atoms that enter W in the first round, those of the largest `d_kᵀx`. Fewer take
+/// Atoms that enter W while it is empty, those of the largest `d_kᵀx`. Fewer take
 /// more rounds, more make the problems over W larger than the codes need.
 const FIRST: usize = 24;
 
@@ -132,8 +132,15 @@ impl<'d> Solver<'d> {
         }
     }
 
-    /// Codes the datapoints that lie end to end in `points`.
-    pub(super) fn solve(&mut self, points: &[f64], count: usize, demand: &Demand) -> Coded {
+    /// Codes the datapoints that lie end to end in `points`, from the codes in `warm`
+    /// where there are any: one for every datapoint, or none.
+    pub(super) fn solve(
+        &mut self,
+        points: &[f64],
+        count: usize,
+        warm: &[Vec<(usize, f64)>],
+        demand: &Demand,
+    ) -> Coded {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let mut coded = Coded::default();
         if self.slots.len() < count {
@@ -142,6 +149,9 @@ impl<'d> Solver<'d> {
         self.slots[..count].iter_mut().for_each(Slot::clear);
         self.residuals.clear();
         self.residuals.extend_from_slice(points);
+        for (i, code) in warm.iter().enumerate() {
+            self.resume(i, &points[i * n..(i + 1) * n], code, demand, &mut coded.work);
+        }
         self.correlations.resize(m * count, 0.0);
         self.open.clear();
         self.open.extend(0..count);
@@ -163,19 +173,7 @@ impl<'d> Solver<'d> {
                 let x = &points[i * n..(i + 1) * n];
                 if self.advance(i, at, x, round, demand, &mut coded.work) {
                     // Its residual for the next round; those before `at` are read.
-                    let residual = &mut self.residuals[kept * n..(kept + 1) * n];
-                    let (slot, atoms) = (&self.slots[i], self.atoms);
-                    simd(
-                        #[inline(always)]
-                        || {
-                            residual.copy_from_slice(x);
-                            for (&k, &z) in slot.set.iter().zip(&slot.code) {
-                                if z > 0.0 {
-                                    axpy(-z, atoms.col(k), residual);
-                                }
-                            }
-                        },
-                    );
+                    self.slots[i].residual(x, self.atoms, &mut self.residuals[kept * n..(kept + 1) * n]);
                     self.open[kept] = i;
                     kept += 1;
                 }
@@ -193,6 +191,27 @@ impl<'d> Solver<'d> {
             coded.gaps.push(slot.gap);
         }
         coded
+    }
+
+    /// Starts datapoint `i` from a code: W is its support, solved anew.
+    fn resume(&mut self, i: usize, x: &[f64], code: &[(usize, f64)], demand: &Demand, work: &mut Work) {
+        let (slot, scratch) = (&mut self.slots[i], &mut self.scratch);
+        for &(k, z) in code {
+            let product = simd(
+                #[inline(always)]
+                || dot(self.atoms.col(k), x),
+            );
+            slot.append(k, z, product, self.atoms, self.gram);
+        }
+        if !code.is_empty() && demand.limit > 0 {
+            // Where it fails, the codes stay nonnegative, and the next round says so.
+            simd(
+                #[inline(always)]
+                || slot.settle(demand.lambda, scratch, work),
+            );
+        }
+        let n = x.len();
+        slot.residual(x, self.atoms, &mut self.residuals[i * n..(i + 1) * n]);
     }
 
     /// Certifies the code of datapoint `i`, whose residual and correlations are in
@@ -224,7 +243,7 @@ impl<'d> Solver<'d> {
             return false;
         }
         if slot.objective < previous && round < ROUNDS.min(limit) {
-            let (bound, entering) = if round == 0 {
+            let (bound, entering) = if slot.set.is_empty() {
                 (max(lambda * (1.0 + VIOLATION), PROMISING * largest), FIRST)
             } else {
                 (lambda * (1.0 + VIOLATION), LATER.max(slot.used() / 2))
@@ -292,8 +311,33 @@ impl Slot {
         self.gap = max(self.objective - max(dual, 0.0), 0.0);
     }
 
+    /// `x − D_W z`.
+    fn residual(&self, x: &[f64], atoms: &Matrix, residual: &mut [f64]) {
+        simd(
+            #[inline(always)]
+            || {
+                residual.copy_from_slice(x);
+                for (&k, &z) in self.set.iter().zip(&self.code) {
+                    if z > 0.0 {
+                        axpy(-z, atoms.col(k), residual);
+                    }
+                }
+            },
+        );
+    }
+
     /// Puts atom `k`, with `d_kᵀr = correlation`, into W at code 0.
     fn admit(&mut self, k: usize, correlation: f64, atoms: &Matrix, gram: Option<&Matrix>) {
+        let size = self.set.len();
+        self.append(k, 0.0, correlation, atoms, gram);
+        let column = &self.gram[size * self.stride..size * self.stride + size];
+        // d_kᵀx from d_kᵀr.
+        let explained: f64 = column.iter().zip(&self.code).map(|(g, z)| g * z).sum();
+        self.start[size] += explained;
+    }
+
+    /// Puts atom `k`, with `d_kᵀx = product`, into W at a code.
+    fn append(&mut self, k: usize, code: f64, product: f64, atoms: &Matrix, gram: Option<&Matrix>) {
         let size = self.set.len();
         if size == self.stride || self.gram.len() < (size + 1) * self.stride {
             self.widen();
@@ -317,14 +361,12 @@ impl Slot {
             ),
         }
         column[size] = norm_sq(atoms.col(k));
-        let mut start = correlation;
         for (j, &value) in column[..size].iter().enumerate() {
             before[j * stride + size] = value;
-            start += self.code[j] * value;
         }
         self.set.push(k);
-        self.code.push(0.0);
-        self.start.push(start);
+        self.code.push(code);
+        self.start.push(product);
     }
 
     /// Room for W to double.

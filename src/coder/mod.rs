@@ -197,7 +197,7 @@ impl Coder {
                         tolerance: self.tolerance,
                         limit: if interrupt.is_some() { 0 } else { limit },
                     };
-                    (solver.solve(&points.as_slice()[from * n..to * n], to - from, &demand), interrupt)
+                    (solver.solve(&points.as_slice()[from * n..to * n], to - from, &[], &demand), interrupt)
                 },
             )
             .collect();
@@ -244,8 +244,8 @@ const WARM_TOLERANCE: f64 = 1e-11;
 /// Codes every column of `points` (less their centre) over the unit columns of
 /// `atoms`, each from the code it has; gives `½‖x − Dz‖² + λ1ᵀz` a point.
 ///
-/// With `gram = DᵀD` a step costs O(M|S|) beside one product `DᵀX`; without,
-/// O(nM).
+/// A round costs O(nM) a datapoint, at the speed of products; `gram = DᵀD`, where it is
+/// held, saves the inner products of the atoms in use.
 pub(crate) fn recode(
     points: &Matrix,
     atoms: &Matrix,
@@ -253,27 +253,25 @@ pub(crate) fn recode(
     lambda: f64,
     codes: &mut [Vec<(usize, f64)>],
 ) -> Vec<f64> {
-    let limit = Coder::default().max_sweeps.saturating_mul(points.nrows() + 10);
+    let n = points.nrows();
+    let demand = block::Demand {
+        lambda,
+        tolerance: WARM_TOLERANCE,
+        limit: Coder::default().max_sweeps.saturating_mul(n + 10),
+    };
     let values: Vec<Vec<f64>> = codes
-        .par_chunks_mut(BLOCK)
-        .enumerate()
+        .par_chunks_mut(POINTS)
+        .zip(points.as_slice().par_chunks(POINTS * n.max(1)))
         .map_init(
-            || Workspace::new(atoms, gram),
-            |work, (block, codes)| {
-                let range: Vec<usize> = (block * BLOCK..block * BLOCK + codes.len()).collect();
-                let products = gram.map(|_| atoms.transpose_times(&points.select_columns(&range)));
-                range
-                    .iter()
-                    .zip(codes)
-                    .enumerate()
-                    .map(|(offset, (&i, code))| {
-                        let products = products.as_ref().map(|p| p.col(offset));
-                        let point = active_set::Point { x: points.col(i), products, lambda };
-                        let coded = work.solve(&point, code, WARM_TOLERANCE, limit);
-                        *code = coded.code;
-                        coded.objective
-                    })
-                    .collect()
+            || block::Solver::new(atoms, gram),
+            |solver, (codes, points)| {
+                let coded = solver.solve(points, codes.len(), codes, &demand);
+                let mut entries = coded.entries.into_iter();
+                for (code, length) in codes.iter_mut().zip(coded.lengths) {
+                    code.clear();
+                    code.extend(entries.by_ref().take(length));
+                }
+                coded.objectives
             },
         )
         .collect();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::plain::Plain;
-use crate::observer::{Interrupt, Observer};
+use crate::observer::{Interrupt, Observer, Progress};
 
 /// Passes over the dictionary for one set of codes. A pass costs a tenth of a
 /// coding; one more gains little once the codes are old.
@@ -22,6 +22,9 @@ pub(super) struct Effort {
 
 /// Iterations over which the decrease is measured.
 const WINDOW: usize = 10;
+
+/// Iterations between two words to the observer.
+const TOLD: usize = 10;
 
 /// Why a descent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,16 @@ pub(super) fn descend(point: &mut Plain<'_>, effort: Effort, observer: &dyn Obse
         if let ControlFlow::Break(interrupt) = observer.poll() {
             (made, end) = (iteration, End::Interrupted(interrupt));
             break;
+        }
+        if iteration > 0 && iteration % TOLD == 0 {
+            observer.progress(&Progress {
+                phase: "descent",
+                iteration,
+                objective: best,
+                lower_bound: f64::NAN,
+                estimated_lower_bound: f64::NAN,
+                atoms: point.atoms.ncols(),
+            });
         }
         // Here codes are exact for the (extrapolated) dictionary.
         let rows = point.rows();

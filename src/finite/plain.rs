@@ -5,13 +5,21 @@ use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::coder::{recode, removal_costs};
-use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq};
+use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd};
 use crate::num::max;
 use crate::problem::Problem;
 
 /// Largest number of entries of `DᵀD` held (128 MB): beyond, correlations are
 /// formed from residuals, which costs n/|S| times the work a step.
 const GRAM_ENTRIES: usize = 1 << 24;
+
+/// Atoms whose steps share their passes over the residual. More share them better, and
+/// have more inner products of rows to form.
+const TURNED: usize = 32;
+
+/// Entries of the residual that the steps on a block touch, from which on they are
+/// shared among threads.
+const PARALLEL: usize = 1 << 16;
 
 /// The code of one datapoint: (atom, positive code), ascending in the atom.
 pub(super) type Code = Vec<(usize, f64)>;
@@ -150,37 +158,79 @@ impl<'p> Plain<'p> {
     /// `passes` times over: `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalised, the
     /// exact minimiser in one atom. Never raises the objective. O(n·nnz) a pass.
     pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize) {
-        let weights = self.problem.data().weights();
-        let n = self.atoms.nrows();
-        let mut image = vec![0.0; n];
-        let mut change = vec![0.0; n];
+        let mut dense = vec![0.0; self.codes.len()];
         for _ in 0..passes {
-            for (k, row) in rows.iter().enumerate() {
-                image.fill(0.0);
-                let mut energy = 0.0;
-                for &(i, z) in row {
-                    axpy(weights[i] * z, self.residual.col(i), &mut image);
-                    energy += weights[i] * z * z;
-                }
-                axpy(energy, self.atoms.col(k), &mut image);
-                let length = norm(&image);
-                if !(length > 0.0 && length.is_finite()) {
-                    continue;
-                }
-                image.iter_mut().for_each(|v| *v /= length);
-                let again = norm(&image);
-                for ((c, d), v) in change.iter_mut().zip(self.atoms.col_mut(k)).zip(&image) {
-                    let v = v / again;
-                    *c = *d - v;
-                    *d = v;
-                }
-                for &(i, z) in row {
-                    axpy(z, &change, self.residual.col_mut(i));
-                }
+            for from in (0..rows.len()).step_by(TURNED) {
+                self.turn_block(from, &rows[from..(from + TURNED).min(rows.len())], &mut dense);
             }
             self.recenter();
         }
         self.objective = self.value();
+    }
+
+    /// The steps on the atoms from `from` on whose rows are given, one after another:
+    /// their images `Σᵢ wᵢz_kirᵢ` are formed side by side from the residual before,
+    /// and what the earlier ones moved is added by the rows' inner products.
+    fn turn_block(&mut self, from: usize, rows: &[Vec<(usize, f64)>], dense: &mut [f64]) {
+        let (n, count) = (self.atoms.nrows(), rows.len());
+        let weights = self.problem.data().weights();
+        let parallel = n * rows.iter().map(Vec::len).sum::<usize>() >= PARALLEL;
+        let residual = &self.residual;
+        let image = |row: &Vec<(usize, f64)>| {
+            let mut image = vec![0.0; n];
+            simd(
+                #[inline(always)]
+                || row.iter().for_each(|&(i, z)| axpy(weights[i] * z, residual.col(i), &mut image)),
+            );
+            image
+        };
+        let images: Vec<Vec<f64>> =
+            if parallel { rows.par_iter().map(image).collect() } else { rows.iter().map(image).collect() };
+        let mut changes = Matrix::zeros(n, count);
+        for (k, mut image) in images.into_iter().enumerate() {
+            rows[k].iter().for_each(|&(i, z)| dense[i] = weights[i] * z);
+            let inner = |row: &[(usize, f64)]| row.iter().map(|&(i, z)| dense[i] * z).sum::<f64>();
+            axpy(inner(&rows[k]), self.atoms.col(from + k), &mut image);
+            for (j, row) in rows[..k].iter().enumerate() {
+                let shared = inner(row);
+                if shared > 0.0 {
+                    axpy(shared, changes.col(j), &mut image);
+                }
+            }
+            rows[k].iter().for_each(|&(i, _)| dense[i] = 0.0);
+            let length = norm(&image);
+            if rows[k].is_empty() || !(length > 0.0 && length.is_finite()) {
+                continue;
+            }
+            image.iter_mut().for_each(|v| *v /= length);
+            let again = norm(&image);
+            for ((c, d), v) in changes.col_mut(k).iter_mut().zip(self.atoms.col_mut(from + k)).zip(&image) {
+                let v = v / again;
+                *c = *d - v;
+                *d = v;
+            }
+        }
+        let chunk = if parallel { chunk_columns(n) } else { residual.ncols() };
+        let update = |(c, block): (usize, &mut [f64])| {
+            let first = c * chunk;
+            simd(
+                #[inline(always)]
+                || {
+                    for (k, row) in rows.iter().enumerate() {
+                        let start = row.partition_point(|(i, _)| *i < first);
+                        for &(i, z) in row[start..].iter().take_while(|(i, _)| *i < first + chunk) {
+                            let at = (i - first) * n;
+                            axpy(z, changes.col(k), &mut block[at..at + n]);
+                        }
+                    }
+                },
+            );
+        };
+        if parallel {
+            self.residual.as_mut_slice().par_chunks_mut(chunk * n).enumerate().for_each(update);
+        } else {
+            update((0, self.residual.as_mut_slice()));
+        }
     }
 
     /// Moves the centre to its optimum for fixed atoms and codes.
@@ -206,18 +256,26 @@ impl<'p> Plain<'p> {
     pub(super) fn stationarity(&self, rows: &Rows) -> f64 {
         let weights = self.problem.data().weights();
         let lambda = self.problem.lambda();
-        let (mut worst, mut scale) = (0.0, 0.0);
-        for (k, row) in rows.iter().enumerate() {
+        let of_atom = |(k, row): (usize, &Vec<(usize, f64)>)| {
             let mut gradient = vec![0.0; self.atoms.nrows()];
             let mut mass = 0.0;
-            for &(i, z) in row {
-                axpy(weights[i] * z, self.residual.col(i), &mut gradient);
-                mass += weights[i] * z;
-            }
+            simd(
+                #[inline(always)]
+                || {
+                    for &(i, z) in row {
+                        axpy(weights[i] * z, self.residual.col(i), &mut gradient);
+                        mass += weights[i] * z;
+                    }
+                },
+            );
             axpy(-lambda * mass, self.atoms.col(k), &mut gradient);
-            worst = max(worst, norm(&gradient));
-            scale = max(scale, lambda * mass);
-        }
+            (norm(&gradient), lambda * mass)
+        };
+        let (worst, scale) = rows
+            .par_iter()
+            .enumerate()
+            .map(of_atom)
+            .reduce(|| (0.0, 0.0), |l, r| (max(l.0, r.0), max(l.1, r.1)));
         let atoms = if worst > 0.0 { worst / scale } else { 0.0 };
         if !self.problem.centered() {
             return atoms;

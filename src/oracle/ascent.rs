@@ -14,9 +14,10 @@ use crate::gauge::{Gauge, Polar};
 use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, times_rows};
 use crate::observer::Observer;
 
-/// Ascents made together: products of this many are near full speed, and their dense
-/// rows take 64 numbers a datapoint.
-const TOGETHER: usize = 32;
+/// Ascents made together at most, and at least: products of 32 are near full speed,
+/// those of 8 at half of it. In between half as many as the data have dimensions, so
+/// that their dense rows take no more memory than the data.
+const TOGETHER: (usize, usize) = (8, 32);
 
 /// Cosine above which two ascents are on their way to the same maximum.
 /// Growth of the reach of an ascent from step to step: at 1.7 as many steps fail as
@@ -114,8 +115,9 @@ impl Ascent {
         let mut ended: Vec<Climber> = Vec::new();
         let mut active: Vec<Climber> = Vec::new();
         let mut panel = Panel::default();
+        let together = (residual.nrows() / 2).clamp(TOGETHER.0, TOGETHER.1);
         loop {
-            active.extend(waiting.by_ref().take(TOGETHER - active.len()));
+            active.extend(waiting.by_ref().take(together - active.len()));
             if active.is_empty() || self.steps == 0 {
                 break;
             }
