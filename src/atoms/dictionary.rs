@@ -1,7 +1,7 @@
 //! A dictionary of unit atoms.
 
 use super::AtomsError;
-use crate::linalg::{Matrix, fold_tiles, norm};
+use crate::linalg::{Matrix, fold_tiles, largest_magnitude, norm, simd};
 
 /// Entries beyond this are refused: their squares overflow.
 const MAX_MAGNITUDE: f64 = 1e140;
@@ -99,9 +99,11 @@ impl Dictionary {
             |largest, tile| {
                 for (j, products) in tile.columns() {
                     let before = j.saturating_sub(tile.left().start).min(products.len());
-                    for c in &products[..before] {
-                        *largest = crate::num::max(*largest, c.abs());
-                    }
+                    let here = simd(
+                        #[inline(always)]
+                        || largest_magnitude(&products[..before]),
+                    );
+                    *largest = crate::num::max(*largest, here);
                 }
             },
             crate::num::max,

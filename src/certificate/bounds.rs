@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Witness;
 use super::copositive::{self, Origin, Split};
 use super::exact;
-use crate::linalg::{Matrix, axpy, norm, norm_sq, psd, symmetric_eigen};
+use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen};
 use crate::num::{Interval, Lower, Upper, max, rounding};
 use crate::observer::Observer;
 use crate::problem::{Problem, objective};
@@ -153,8 +153,7 @@ pub fn wide_limit(problem: &Problem) -> Bound {
     let data = problem.data();
     let lambda = Interval::point(problem.lambda());
     let half = Interval::point(0.5);
-    let mut total = Interval::point(0.0);
-    for (x, &w) in data.points().columns().zip(data.weights()) {
+    let value = |x: &[f64], w: f64| {
         let square = norm_sq(x);
         let square = Interval::around(square, rounding::radius(x.len(), square));
         let r = square.sqrt();
@@ -165,8 +164,25 @@ pub fn wide_limit(problem: &Problem) -> Bound {
             let r = crate::num::min(r.lo, lambda.lo);
             half.mul(Interval::point(r).square())
         };
-        total = total.add(Interval::point(w).mul(Interval::point(max(value.lo, 0.0))));
-    }
+        Interval::point(w).mul(Interval::point(max(value.lo, 0.0)))
+    };
+    let (n, chunk) = (data.dim(), chunk_columns(data.dim()));
+    let parts: Vec<Interval> = data
+        .points()
+        .as_slice()
+        .par_chunks(chunk * n)
+        .zip(data.weights().par_chunks(chunk))
+        .map(|(points, weights)| {
+            simd(
+                #[inline(always)]
+                || {
+                    let values = points.chunks_exact(n).zip(weights).map(|(x, &w)| value(x, w));
+                    values.fold(Interval::point(0.0), Interval::add)
+                },
+            )
+        })
+        .collect();
+    let total = parts.into_iter().fold(Interval::point(0.0), Interval::add);
     let kind = if problem.gamma() == 0.0 { BoundKind::ClosedForm } else { BoundKind::WideLimit };
     Bound { lower: Lower::proved(max(total.lo, 0.0)), kind }
 }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::atoms::Factorization;
-use crate::linalg::{Matrix, axpy, fold_tiles, norm};
+use crate::linalg::{Matrix, axpy, dot, fold_tiles, norm};
 use crate::num::max;
 use crate::problem::Problem;
 
@@ -61,8 +61,12 @@ struct Usage {
     gauge: f64,
 }
 
-/// Computes the residuals. `residuals` are those of `point`. O(nMN) time,
-/// a block of memory beyond the input.
+/// How much longer than λ, relatively, a residual may be for what its datapoint violates
+/// at other atoms to be read off its length: rounding, which then is the violation reported.
+const SHORT: f64 = 64.0 * f64::EPSILON;
+
+/// Computes the residuals. `residuals` are those of `point`. O(nMN) time, O(nN + nnz)
+/// where γ = 0 and no residual is longer than λ; memory of the input's size.
 #[must_use]
 pub fn residuals(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Kkt {
     let weights = problem.data().weights();
@@ -126,17 +130,42 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
             f64::INFINITY // judged by the polar instead
         }
     };
+    // At γ = 0 a datapoint with a residual no longer than λ violates nothing at the atoms
+    // it does not use, by Cauchy–Schwarz: that leaves those it uses. Where every
+    // datapoint has its own atom, all are such, and products with all atoms would take
+    // quadratic time.
+    let (mut near, mut far) = (Vec::new(), Vec::new());
+    for (i, r) in residuals.columns().enumerate() {
+        let short = gamma == 0.0 && norm(r) <= lambda * (1.0 + SHORT);
+        if short { near.push(i) } else { far.push(i) }
+    }
+    let worst_near = near
+        .par_iter()
+        .map(|&i| {
+            let r = residuals.col(i);
+            let code = point.codes().column(i);
+            let used = code.iter().map(|(k, _)| (dot(point.dictionary().atom(k), r) - lambda).abs());
+            used.fold(max(norm(r) - lambda, 0.0), max)
+        })
+        .reduce(|| 0.0, max);
+    let selected;
+    let residuals = if near.is_empty() {
+        residuals
+    } else {
+        selected = residuals.select_columns(&far);
+        &selected
+    };
     let unused: Vec<f64> = (0..atoms).map(|k| slope(k, 0.0)).collect();
-    fold_tiles(
+    let worst_far = fold_tiles(
         point.dictionary().matrix(),
         residuals,
         |_| atoms,
         || 0.0,
         |worst, tile| {
             let left = tile.left();
-            for (i, correlations) in tile.columns() {
+            for (at, correlations) in tile.columns() {
                 // Between two atoms in use lie atoms that are not.
-                let (mut from, code) = (left.start, point.codes().column(i));
+                let (mut from, code) = (left.start, point.codes().column(far[at]));
                 let used = code.iter().filter(|(k, _)| left.contains(k)).map(|(k, &z)| (k, Some(z)));
                 for (k, z) in used.chain(std::iter::once((left.end, None))) {
                     let between =
@@ -150,7 +179,8 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
             }
         },
         max,
-    )
+    );
+    max(worst_near, worst_far)
 }
 
 /// Largest `g°(R̃ᵀd_k) − 1` over atoms without codes, at γ > 0; 0 if none violates.

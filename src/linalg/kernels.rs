@@ -75,6 +75,20 @@ pub fn distance_sq(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
+/// The largest `|vᵢ|` of finite numbers; 0 of none.
+#[inline(always)]
+pub(crate) fn largest_magnitude(values: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for l in 0..LANES {
+            let size = chunk[l].abs();
+            lanes[l] = if size > lanes[l] { size } else { lanes[l] };
+        }
+    }
+    opaque(lanes).iter().copied().chain(rest.iter().map(|v| v.abs())).fold(0.0, crate::num::max)
+}
+
 /// `y += c · x`.
 #[inline(always)]
 pub fn axpy(c: f64, x: &[f64], y: &mut [f64]) {

@@ -16,7 +16,9 @@ pub use dense::Matrix;
 pub(crate) use dense::{
     Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
 };
-pub(crate) use kernels::{LANES, chunk_columns, combine, correlate, opaque, replace_outer, simd};
+pub(crate) use kernels::{
+    LANES, chunk_columns, combine, correlate, largest_magnitude, opaque, replace_outer, simd,
+};
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_rows};
 pub use sparse::{Row, rows_of, subtract_product};

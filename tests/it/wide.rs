@@ -5,13 +5,13 @@ use proptest::prelude::*;
 
 use super::support::checks::close;
 use super::support::strategies::{Limits, moderate_penalties, problems};
-use widedict::certificate::bounds;
+use widedict::certificate::{Options, bounds, certify};
 use widedict::coder::Coder;
 use widedict::linalg::{dot, norm};
 use widedict::num::max;
 use widedict::testing::{kernels, naive, planted};
 use widedict::wide::{self, Regime};
-use widedict::{Dictionary, Factorization, Finite, Matrix, Problem};
+use widedict::{Dictionary, Factorization, Finite, Matrix, Problem, Witness};
 
 /// Kaplan's criterion (2000): a symmetric matrix is copositive iff no principal
 /// submatrix has a positive eigenvector with a negative eigenvalue. The least
@@ -239,4 +239,40 @@ fn the_excess_on_the_circle_is_that_of_computed_optima() {
         let lower = wide::sphere_excess_lower(2, r, lambda, atoms);
         assert!(lower <= formula, "{atoms} atoms: {lower} against {formula}");
     }
+}
+
+/// Stationarity is read off the lengths of residuals where those decide: the same as by
+/// all products, for the optimum, for codes moved off it, and where only some decide.
+#[test]
+fn stationarity_of_an_atom_a_datapoint_is_that_of_all_products() {
+    let problem = Problem::builder(planted::gaussian(5, 60, 11)).lambda(1.2).build().unwrap();
+    let optimum = wide::closed_form(&problem).unwrap().into_parts().0;
+    let shrunk = |share: f64, every: usize| {
+        let columns: Vec<f64> = (0..60).map(|i| if i % every == 0 { share } else { 1.0 }).collect();
+        let dense = widedict::Matrix::from_fn(optimum.width(), 60, |k, i| {
+            columns[i] * optimum.codes().column(i).get(k).copied().unwrap_or(0.0)
+        });
+        widedict::testing::factorization(optimum.dictionary().matrix().clone(), &dense, None).unwrap()
+    };
+    for point in [shrunk(1.0, 1), shrunk(0.9, 3), shrunk(1.1, 2), shrunk(0.0, 1)] {
+        let found = certify(&problem, point.clone(), &Witness::none(), &Options::default()).unwrap();
+        let (found, slow) = (found.certificate().kkt(), naive::kkt(&problem, &point));
+        let slack = 1e-13;
+        assert!((found.codes.value - slow.codes).abs() <= slack, "{} {}", found.codes.value, slow.codes);
+        assert!((found.dictionary.value - slow.dictionary).abs() <= slack);
+    }
+}
+
+#[test]
+fn the_wide_limit_does_not_depend_on_threads() {
+    // More datapoints than a parallel task takes.
+    let problem = Problem::builder(planted::gaussian(3, 60_000, 12)).lambda(0.7).build().unwrap();
+    let bound = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| bounds::wide_limit(&problem).lower.get())
+    };
+    let one = bound(1);
+    assert!(one == bound(2) && one == bound(7));
+    let naive = naive::wide_limit(&problem, None);
+    assert!(one <= naive && naive - one <= 1e-9 * naive, "{one} {naive}");
 }
