@@ -12,9 +12,7 @@ model, whose bound is as the solver says, not proved.
 """
 
 import argparse
-import json
 import pathlib
-import subprocess
 import tempfile
 import time
 import zipfile
@@ -22,12 +20,7 @@ import zipfile
 import cvxpy as cp
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def digits(points):
-    pixels = np.fromfile(ROOT / "data" / "digits.u8", dtype=np.uint8).reshape(-1, 64)
-    return pixels[:points] / 16.0
+import common
 
 
 def relaxation(rows, lam, gamma):
@@ -69,17 +62,11 @@ def command(rows, lam, gamma, binary):
         np.save(folder / "x.npy", rows)
         np.save(folder / "d.npy", np.eye(rows.shape[1])[:1])
         empty_codes(folder / "z.npz", len(rows), 1)
-        arguments = [
-            binary, "certify", "--data", folder / "x.npy", "--dictionary", folder / "d.npy",
-            "--codes", folder / "z.npz", "--lambda", str(lam), "--gamma", str(gamma),
-            "--bound", "sdp", "--json", "--quiet",
-        ]
         started = time.perf_counter()
-        done = subprocess.run(arguments, capture_output=True, text=True)
+        row = common.widedict(
+            binary, "certify", "--data", folder / "x.npy", "--dictionary", folder / "d.npy",
+            "--codes", folder / "z.npz", "--lambda", lam, "--gamma", gamma, "--bound", "sdp")
         seconds = time.perf_counter() - started
-    if done.returncode not in (0, 1):
-        raise SystemExit(f"{binary}: {done.stderr}")
-    row = json.loads(done.stdout)
     return row["lower_bound"], seconds, row["bound_kind"]
 
 
@@ -88,9 +75,9 @@ def main():
     parser.add_argument("--points", type=int, default=40)
     parser.add_argument("--lambda", dest="lam", type=float, default=0.3)
     parser.add_argument("--gamma", type=float, default=0.1)
-    parser.add_argument("--binary", default=ROOT / "target" / "release" / "widedict")
+    parser.add_argument("--binary", default=common.BINARY)
     args = parser.parse_args()
-    rows = digits(args.points)
+    rows = np.ascontiguousarray(common.digits(args.points).T)
     ours, our_seconds, kind = command(rows, args.lam, args.gamma, args.binary)
     print(f"widedict  bound {ours:.9f} ({kind}, proved)  {our_seconds:.2f} s")
     theirs, their_seconds, status = relaxation(rows, args.lam, args.gamma)

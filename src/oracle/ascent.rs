@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::gauge::{Gauge, Polar};
-use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, times_rows};
+use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, simd, times_rows};
 use crate::observer::Observer;
 
 /// Ascents made together at most, and at least: products of 32 are near full speed,
@@ -25,6 +25,10 @@ const TOGETHER: (usize, usize) = (8, 32);
 const GROWTH: f64 = 1.3;
 
 const MET: f64 = 1.0 - 1e-4;
+
+/// Steps between two looks at where the others are, where those are more than the
+/// datapoints: a look then costs more than a step.
+const LOOK_AROUND: usize = 4;
 
 /// A direction with the polar's value there.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,10 +143,11 @@ impl Ascent {
             for (k, mut climber) in std::mem::take(&mut active).into_iter().enumerate() {
                 climber.steps += 1;
                 let more = climber.step(polars[k], images.col(k), self.tolerance);
+                let look = climber.steps % LOOK_AROUND == 0 || ended.len() + active.len() <= residual.ncols();
                 if !more || climber.steps >= self.steps {
                     climber.settle();
                     ended.push(climber);
-                } else if !ended.iter().chain(&active).any(|other| other.meets(&climber)) {
+                } else if !(look && climber.is_among(&ended, &active)) {
                     active.push(climber);
                 }
             }
@@ -233,9 +238,12 @@ impl Climber {
         }
     }
 
-    /// Whether the other is on its way to the same maximum.
-    fn meets(&self, other: &Self) -> bool {
-        dot(&self.direction, &other.direction) > MET
+    /// Whether another one is on its way to the same maximum, or there.
+    fn is_among(&self, ended: &[Self], active: &[Self]) -> bool {
+        simd(
+            #[inline(always)]
+            || ended.iter().chain(active).any(|other| dot(&self.direction, &other.direction) > MET),
+        )
     }
 }
 
