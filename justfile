@@ -22,3 +22,7 @@ doc:
 proofs:
     command -v coqc >/dev/null || proofs/rocq/install.sh
     make -C proofs/rocq check
+
+# Instructions of three fixed jobs against the recorded ones (valgrind).
+instructions:
+    benches/instructions.sh

@@ -13,10 +13,10 @@ use crate::solution::SolveError;
 /// soon; ten times as many waste sweeps at the end of every round.
 const PATIENCE: usize = 3;
 
-/// Block coordinate descent: each atom's direction, then its codes by the exact
-/// proximal map, then the centre. Between sweeps the point is extrapolated
-/// along its last step with Nesterov's weights; a sweep that ends higher than
-/// the best point is undone and the momentum restarts from there, so the
+/// Block coordinate descent, some atoms at a time: their directions one after another,
+/// then their codes by the exact proximal map, then the centre. Between sweeps the
+/// point is extrapolated along its last step with Nesterov's weights; a sweep that ends
+/// higher than the best point is undone and the momentum restarts from there, so the
 /// objective never rises (O'Donoghue & Candès, *Adaptive restart for accelerated
 /// gradient schemes*, 2015; the rate is not claimed here, D and Z moving together).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

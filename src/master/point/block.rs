@@ -41,7 +41,7 @@ impl Point<'_> {
     /// One exact step on each of the atoms `from..to`, then the centre. Never raises
     /// the objective (theorem `gauge-calculus`). O(nN) an atom.
     pub(crate) fn update(&mut self, from: usize, to: usize, moves: Moves) {
-        let (n, len, b) = (self.problem.dim(), self.problem.len(), to - from);
+        let (len, b) = (self.problem.len(), to - from);
         let a = self.problem.data().sqrt_weights();
         self.materialise();
         self.panel.reshape(len, 2 * b);
@@ -96,7 +96,6 @@ impl Point<'_> {
         for j in 0..b {
             self.atoms[from + j].direction.copy_from_slice(new.col(j));
         }
-        debug_assert_eq!(new.nrows(), n);
         self.recenter();
     }
 
