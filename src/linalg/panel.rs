@@ -16,6 +16,9 @@ const CHUNK_ENTRIES: usize = 1 << 14;
 /// multiply.
 const CHUNK_COLUMNS: usize = 128;
 
+/// Entries of the rows a parallel task works on at least: waking a thread costs as much.
+const ROW_ENTRIES: usize = 1 << 12;
+
 /// Rows that are a multiple of this many entries apart share cache lines' places:
 /// a page of 4 kB.
 const PAGE: usize = 512;
@@ -29,7 +32,6 @@ pub(crate) struct Panel {
     len: usize,
     /// Entries from one row to the next: they do not fall on the same places of a cache.
     stride: usize,
-    rows: usize,
     data: Vec<f64>,
 }
 
@@ -38,7 +40,6 @@ impl Panel {
     pub(crate) fn reshape(&mut self, len: usize, rows: usize) {
         self.len = len;
         self.stride = if len < PAGE { len } else { len.next_multiple_of(PAGE) + LINE };
-        self.rows = rows;
         if self.data.len() < self.stride * rows {
             self.data.resize(self.stride * rows, 0.0);
         }
@@ -71,6 +72,7 @@ impl Panel {
             .par_chunks_mut(stride)
             .zip(rest[..b * stride].par_chunks_mut(stride))
             .map(move |(row, other)| (&mut row[..len], &mut other[..len]))
+            .with_min_len(ROW_ENTRIES.div_ceil(len.max(1)))
     }
 
     /// Rows `from..to` as the columns of an N × (to − from) matrix.
