@@ -19,11 +19,12 @@ use crate::observer::Observer;
 /// that their dense rows take no more memory than the data.
 const TOGETHER: (usize, usize) = (8, 32);
 
-/// Cosine above which two ascents are on their way to the same maximum.
 /// Growth of the reach of an ascent from step to step: at 1.7 as many steps fail as
 /// are saved.
 const GROWTH: f64 = 1.3;
 
+/// Cosine above which two ascents are on their way to the same maximum: far closer than
+/// two new atoms of a round may be.
 const MET: f64 = 1.0 - 1e-4;
 
 /// Steps between two looks at where the others are, where those are more than the
