@@ -3,6 +3,7 @@
 
 mod active_set;
 mod block;
+mod screen;
 
 use std::ops::ControlFlow;
 
@@ -12,6 +13,7 @@ use crate::atoms::{Codes, Dictionary};
 use crate::linalg::Matrix;
 use crate::observer::{Interrupt, Observer, Stop};
 use active_set::Workspace;
+use screen::Screen;
 
 /// Why points cannot be coded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -182,10 +184,11 @@ impl Coder {
         let pairs = dictionary.len().saturating_mul(dictionary.len());
         let held = pairs <= GRAM_ENTRIES && pairs <= GRAM_ENTRIES_PER_POINT.saturating_mul(points.ncols());
         let gram = held.then(|| dictionary.matrix().gram());
+        let screen = Screen::new(dictionary.matrix());
         let blocks: Vec<(block::Coded, Option<Interrupt>)> = (0..points.ncols().div_ceil(POINTS))
             .into_par_iter()
             .map_init(
-                || block::Solver::new(dictionary.matrix(), gram.as_ref()),
+                || block::Solver::new(dictionary.matrix(), &screen, gram.as_ref()),
                 |solver, block| {
                     let interrupt = match observer.poll() {
                         ControlFlow::Break(interrupt) => Some(interrupt),
@@ -259,11 +262,12 @@ pub(crate) fn recode(
         tolerance: WARM_TOLERANCE,
         limit: Coder::default().max_sweeps.saturating_mul(n + 10),
     };
+    let screen = Screen::new(atoms);
     let values: Vec<Vec<f64>> = codes
         .par_chunks_mut(POINTS)
         .zip(points.as_slice().par_chunks(POINTS * n.max(1)))
         .map_init(
-            || block::Solver::new(atoms, gram),
+            || block::Solver::new(atoms, &screen, gram),
             |solver, (codes, points)| {
                 let coded = solver.solve(points, codes.len(), codes, &demand);
                 let mut entries = coded.entries.into_iter();

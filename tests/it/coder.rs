@@ -112,3 +112,26 @@ fn hostile_dictionaries_and_points() {
     let none = Coder::default().encode(&Matrix::zeros(6, 0), &dictionary, 0.1, &()).unwrap();
     assert!(none.objectives.is_empty() && none.work == widedict::coder::Work::default());
 }
+
+/// Atoms in bundles that differ by less than single precision shows, at any scale of the
+/// data: gaps are exact all the same, since such atoms are compared in double precision.
+#[test]
+fn atoms_alike_in_single_precision_are_told_apart() {
+    for spread in [1e-4, 1e-5, 3e-6] {
+        let centres = planted::gaussian(40, 30, 5);
+        let noise = planted::gaussian(40, 30 * 6, 6);
+        let columns: Vec<Vec<f64>> = noise
+            .columns()
+            .enumerate()
+            .map(|(j, e)| centres.col(j / 6).iter().zip(e).map(|(c, e)| c + spread * e).collect())
+            .collect();
+        let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(40, &columns)).unwrap();
+        for scale in [1e-60, 1.0, 1e60] {
+            let mut x = planted::gaussian(40, 50, 7);
+            x.as_mut_slice().iter_mut().for_each(|v| *v *= scale);
+            let lambda = 0.5 * scale;
+            let encoded = Coder::default().encode(&x, &dictionary, lambda, &()).unwrap();
+            check(&x, &dictionary, lambda, &encoded, 1e-9);
+        }
+    }
+}
