@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use super::Kkt;
 use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_largest, norm, norm_sq};
+use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_largest, norm, norm_sq, simd};
 use crate::num::{max, rounding};
 use crate::observer::Observer;
 use crate::problem::{Problem, objective};
@@ -260,6 +260,9 @@ struct Form<'a> {
 struct Blocks {
     sets: Sets,
     factors: Vec<Option<Cholesky>>,
+    /// For every live atom its pairs: datapoint, place among the pairs of the
+    /// datapoint, code.
+    rows: Vec<Vec<(usize, usize, f64)>>,
 }
 
 impl<'a> Form<'a> {
@@ -375,24 +378,36 @@ impl<'a> Form<'a> {
                 if gram.nrows() == 0 { Some(None) } else { Cholesky::new(gram).map(Some) }
             })
             .collect();
-        Some(Blocks { sets, factors: factors? })
+        let mut rows = vec![Vec::new(); self.live.len()];
+        for i in 0..self.problem.len() {
+            for (place, (p, z)) in self.pairs(i, sets).enumerate() {
+                rows[p].push((i, place, z));
+            }
+        }
+        Some(Blocks { sets, factors: factors?, rows })
     }
 
     /// `Y` minimising 𝒬 for given (V, β): conjugate gradients, preconditioned by
     /// the blocks (exact at γ = 0, where one step suffices). One vector a datapoint.
-    fn inner(&self, blocks: &Blocks, u: &[f64]) -> Vec<Vec<f64>> {
+    /// `images` are those of `u`.
+    fn inner(&self, blocks: &Blocks, u: &[f64], images: &Matrix) -> Vec<Vec<f64>> {
         let n = self.problem.dim();
         let zero: Vec<Vec<f64>> =
             blocks.factors.iter().map(|f| vec![0.0; f.as_ref().map_or(0, Cholesky::size)]).collect();
         let rhs: Vec<Vec<f64>> = (0..self.problem.len())
             .into_par_iter()
             .map(|i| {
-                let image = self.image(i, u);
-                self.pairs(i, blocks.sets)
-                    .map(|(p, _)| {
-                        dot(&u[p * n..(p + 1) * n], self.residuals.col(i)) - dot(self.atom(p), &image)
-                    })
-                    .collect()
+                let (image, r) = (images.col(i), self.residuals.col(i));
+                let mut rhs = Vec::new();
+                simd(
+                    #[inline(always)]
+                    || {
+                        for (p, _) in self.pairs(i, blocks.sets) {
+                            rhs.push(dot(&u[p * n..(p + 1) * n], r) - dot(self.atom(p), image));
+                        }
+                    },
+                );
+                rhs
             })
             .collect();
         let solve = |v: &[Vec<f64>]| -> Vec<Vec<f64>> {
@@ -479,14 +494,24 @@ impl<'a> Form<'a> {
             .collect()
     }
 
-    /// `Vz_i + β`.
-    fn image(&self, i: usize, u: &[f64]) -> Vec<f64> {
+    /// `Vz_i + β`, a column a datapoint.
+    fn images(&self, u: &[f64]) -> Matrix {
         let n = self.problem.dim();
-        let mut image = if self.problem.centered() { u[u.len() - n..].to_vec() } else { vec![0.0; n] };
-        for (p, z) in self.pairs(i, Sets::Active) {
-            axpy(z, &u[p * n..(p + 1) * n], &mut image);
-        }
-        image
+        let mut images = Matrix::zeros(n, self.problem.len());
+        images.as_mut_slice().par_chunks_mut(n).enumerate().for_each(|(i, image)| {
+            simd(
+                #[inline(always)]
+                || {
+                    if self.problem.centered() {
+                        image.copy_from_slice(&u[u.len() - n..]);
+                    }
+                    for (p, z) in self.pairs(i, Sets::Active) {
+                        axpy(z, &u[p * n..(p + 1) * n], image);
+                    }
+                },
+            );
+        });
+        images
     }
 
     /// The operator of the form on tangent vectors: `v_k` part
@@ -495,25 +520,38 @@ impl<'a> Form<'a> {
         let n = self.problem.dim();
         let mut u = u.to_vec();
         self.project(&mut u);
-        let y = self.inner(blocks, &u);
+        let mut images = self.images(&u);
+        let y = self.inner(blocks, &u, &images);
         let weights = self.problem.data().weights();
+        // u'_i = Vz_i + β + D_{E_i}y_i.
+        images.as_mut_slice().par_chunks_mut(n).zip(&y).enumerate().for_each(|(i, (image, y))| {
+            simd(
+                #[inline(always)]
+                || {
+                    for ((p, _), y) in self.pairs(i, blocks.sets).zip(y) {
+                        axpy(*y, self.atom(p), image);
+                    }
+                },
+            );
+        });
         let mut out = vec![0.0; u.len()];
-        for (p, &g) in self.gauges.iter().enumerate() {
-            axpy(g, &u[p * n..(p + 1) * n], &mut out[p * n..(p + 1) * n]);
-        }
-        for (i, y) in y.iter().enumerate() {
-            let mut image = self.image(i, &u);
-            for ((p, _), y) in self.pairs(i, blocks.sets).zip(y) {
-                axpy(*y, self.atom(p), &mut image);
-            }
-            for ((p, z), y) in self.pairs(i, blocks.sets).zip(y) {
-                let part = &mut out[p * n..(p + 1) * n];
-                axpy(weights[i] * z, &image, part);
-                axpy(-weights[i] * y, self.residuals.col(i), part);
-            }
-            if self.problem.centered() {
-                let at = u.len() - n;
-                axpy(weights[i], &image, &mut out[at..]);
+        let parts = out.par_chunks_mut(n).zip(u.par_chunks(n));
+        parts.zip(&blocks.rows).enumerate().for_each(|(p, ((part, v), row))| {
+            simd(
+                #[inline(always)]
+                || {
+                    axpy(self.gauges[p], v, part);
+                    for &(i, place, z) in row {
+                        axpy(weights[i] * z, images.col(i), part);
+                        axpy(-weights[i] * y[i][place], self.residuals.col(i), part);
+                    }
+                },
+            );
+        });
+        if self.problem.centered() {
+            let at = u.len() - n;
+            for (image, &w) in images.columns().zip(weights) {
+                axpy(w, image, &mut out[at..]);
             }
         }
         self.project(&mut out);
@@ -554,7 +592,7 @@ impl<'a> Form<'a> {
     fn escape(&self, blocks: &Blocks, direction: &[f64]) -> Option<Factorization> {
         let n = self.problem.dim();
         let start = objective::primal(self.problem, self.point, self.residuals).lower.get();
-        let y = self.inner(blocks, direction);
+        let y = self.inner(blocks, direction, &self.images(direction));
         let size = max(norm(direction), f64::MIN_POSITIVE);
         for halving in 0..30 {
             for sign in [1.0, -1.0] {

@@ -30,6 +30,10 @@ const MOVE_ROUNDS: usize = 10;
 /// Lower points handed back by the local test that are descended from at most.
 const MAX_ESCAPES: usize = 8;
 
+/// Relative decrease by an escape after which another is tried where a proof is out of
+/// reach.
+const WORTHWHILE: f64 = 1e-5;
+
 /// Relative decrease over ten iterations that counts as standing still: the
 /// resolution of the objective.
 const STILL: f64 = 1e-14;
@@ -179,8 +183,9 @@ impl Finite {
     }
 
     /// Brings a solution to a local verdict (theorem `local-second-order`): at
-    /// γ = 0 descends to the stationarity the test asks for, then tests; where the
-    /// test hands back a point of lower objective (an escape from a saddle, an
+    /// γ = 0 descends to the stationarity the test asks for (in no more iterations than
+    /// `solution` took where it has more variables than the limits allow a proof), then
+    /// tests; where the test hands back a point of lower objective (an escape from a saddle, an
     /// exchange of nested atoms), descends from there and tests again. The
     /// objective never rises; `stop` stays what it was. A point whose certified
     /// gap is within the tolerance is tested where it is. `options` are those of
@@ -201,23 +206,32 @@ impl Finite {
         let options = certificate::Options { local: Some(limits), ..*options };
         let optimal = certified.certificate().relative_gap() <= options.tolerance;
         let mut point = certified.into_parts().0;
-        let mut escapes = 0;
+        // Where no proof can follow, the search for a lower point takes no longer than
+        // the run did, and small escapes are not worth their time.
+        let variables = problem.dim() * (point.width() + usize::from(problem.centered()));
+        let provable = variables <= limits.max_dense;
+        let mut left = if provable { self.max_iterations } else { self.max_iterations.min(iterations) };
+        let worthwhile = if provable { 0.0 } else { WORTHWHILE };
+        let (mut escapes, mut before) = (0, f64::INFINITY);
         loop {
             if problem.gamma() == 0.0 && !optimal {
                 let mut plain = Plain::from_factorization(problem, &point, self.width);
-                let fine = Effort {
-                    tolerance: limits.stationarity,
-                    decrease: STILL,
-                    iterations: self.max_iterations,
-                };
-                iterations += descend(&mut plain, fine, observer).0;
+                let fine = Effort { tolerance: limits.stationarity, decrease: STILL, iterations: left };
+                let (made, _) = descend(&mut plain, fine, observer);
+                iterations += made;
+                if !provable {
+                    left -= made;
+                }
                 plain.prune();
                 point = plain.factorization()?;
             }
             let certified = certify_observed(problem, point, &witness, &options, observer)?;
+            let objective = certified.certificate().objective();
+            let gained = before - objective > worthwhile * objective;
             match certified.improvement() {
-                Some(better) if escapes < MAX_ESCAPES && observer.poll().is_continue() => {
+                Some(better) if gained && escapes < MAX_ESCAPES && observer.poll().is_continue() => {
                     escapes += 1;
+                    before = objective;
                     point = better.clone();
                 }
                 _ => return Ok(Solution { certified, witness, stop, iterations }),

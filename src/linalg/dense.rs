@@ -5,6 +5,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::evd;
 use faer::{Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 /// Dense `rows × cols` matrix of `f64`, column-major and contiguous.
 ///
@@ -238,6 +239,9 @@ pub(crate) fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
     values.iter().all(|v| v.is_finite()).then_some((values, vectors))
 }
 
+/// Entries of a vector made orthogonal to others by one task: they stay in cache.
+const ORTHOGONALISED: usize = 1 << 14;
+
 /// Largest eigenvalue and a unit eigenvector of a symmetric operator by Lanczos
 /// with full orthogonalisation, from a fixed start: a Ritz value, so a *lower*
 /// estimate of the largest eigenvalue. O(steps · cost + steps² · size).
@@ -262,11 +266,8 @@ pub(crate) fn lanczos_largest(
         diagonal.push(dot(&image, &v));
         basis.push(v);
         // Twice is enough.
-        for _ in 0..2 {
-            for b in &basis {
-                axpy(-dot(b, &image), b, &mut image);
-            }
-        }
+        orthogonalise(&mut image, &basis);
+        orthogonalise(&mut image, &basis);
         off.push(norm(&image));
         v = image;
         if off[off.len() - 1]
@@ -289,6 +290,36 @@ pub(crate) fn lanczos_largest(
         }
     }
     (values.last().copied().unwrap_or(f64::NAN), vector)
+}
+
+/// `v ← v − BBᵀv` for orthonormal vectors B.
+fn orthogonalise(v: &mut [f64], basis: &[Vec<f64>]) {
+    use super::{axpy, dot, simd};
+    let along = |b: &Vec<f64>| {
+        simd(
+            #[inline(always)]
+            || dot(b, v),
+        )
+    };
+    let parallel = v.len() > ORTHOGONALISED;
+    let components: Vec<f64> =
+        if parallel { basis.par_iter().map(along).collect() } else { basis.iter().map(along).collect() };
+    let subtract = |(tile, part): (usize, &mut [f64])| {
+        let from = tile * ORTHOGONALISED;
+        simd(
+            #[inline(always)]
+            || {
+                for (b, c) in basis.iter().zip(&components) {
+                    axpy(-c, &b[from..from + part.len()], part);
+                }
+            },
+        );
+    };
+    if parallel {
+        v.par_chunks_mut(ORTHOGONALISED).enumerate().for_each(subtract);
+    } else {
+        subtract((0, v));
+    }
 }
 
 /// Cholesky factor of a positive definite matrix, sequential.
