@@ -151,23 +151,9 @@ pub fn exact(
 #[must_use]
 pub fn wide_limit(problem: &Problem) -> Bound {
     let data = problem.data();
-    let lambda = Interval::point(problem.lambda());
-    let half = Interval::point(0.5);
-    let value = |x: &[f64], w: f64| {
-        let square = norm_sq(x);
-        let square = Interval::around(square, rounding::radius(x.len(), square));
-        let r = square.sqrt();
-        // h is nondecreasing, so a lower end of r gives a lower end of h(r).
-        let value = if r.lo > lambda.hi {
-            lambda.mul(Interval::point(r.lo).sub(half.mul(lambda)))
-        } else {
-            let r = crate::num::min(r.lo, lambda.lo);
-            half.mul(Interval::point(r).square())
-        };
-        Interval::point(w).mul(Interval::point(max(value.lo, 0.0)))
-    };
+    let huber = HuberBelow::new(data.dim(), problem.lambda());
     let (n, chunk) = (data.dim(), chunk_columns(data.dim()));
-    let parts: Vec<Interval> = data
+    let parts: Vec<f64> = data
         .points()
         .as_slice()
         .par_chunks(chunk * n)
@@ -176,15 +162,50 @@ pub fn wide_limit(problem: &Problem) -> Bound {
             simd(
                 #[inline(always)]
                 || {
-                    let values = points.chunks_exact(n).zip(weights).map(|(x, &w)| value(x, w));
-                    values.fold(Interval::point(0.0), Interval::add)
+                    let values = points.chunks_exact(n).zip(weights).map(|(x, &w)| huber.at(norm_sq(x), w));
+                    values.fold(0.0, |sum: f64, value| (sum + value).next_down())
                 },
             )
         })
         .collect();
-    let total = parts.into_iter().fold(Interval::point(0.0), Interval::add);
+    let total = parts.into_iter().fold(0.0, |sum: f64, value| (sum + value).next_down());
     let kind = if problem.gamma() == 0.0 { BoundKind::ClosedForm } else { BoundKind::WideLimit };
-    Bound { lower: Lower::proved(max(total.lo, 0.0)), kind }
+    Bound { lower: Lower::proved(max(total, 0.0)), kind }
+}
+
+/// `h_λ` from below, from a computed `‖x‖²`: every operation is rounded down, one
+/// unit in the last place, as [`Interval`] does, without its upper ends.
+struct HuberBelow {
+    lambda: f64,
+    /// `λ/2`, rounded up.
+    half: f64,
+    /// Roundings of a sum of n squares are at most this share of it, and `tiny`.
+    share: f64,
+    tiny: f64,
+}
+
+impl HuberBelow {
+    fn new(dim: usize, lambda: f64) -> Self {
+        // `radius` is affine in the sum: its slope and its value at 0, rounded up.
+        let (tiny, at_one) = (rounding::radius(dim, 0.0), rounding::radius(dim, 1.0));
+        Self { lambda, half: (0.5 * lambda).next_up(), share: at_one.next_up(), tiny }
+    }
+
+    /// At most `w·h_λ(‖x‖)`, at least 0.
+    #[inline(always)]
+    fn at(&self, square: f64, w: f64) -> f64 {
+        let radius = ((square * self.share).next_up() + self.tiny).next_up();
+        let square = (square - radius).next_down();
+        let r = (if square > 0.0 { square } else { 0.0 }).sqrt().next_down();
+        // h is nondecreasing, so a lower end of r gives a lower end of h(r).
+        let value = if r > self.lambda {
+            self.lambda * (r - self.half).next_down()
+        } else {
+            0.5 * (r * r).next_down()
+        };
+        let value = (w * value.next_down()).next_down();
+        if value > 0.0 { value } else { 0.0 }
+    }
 }
 
 /// A dual point made feasible for the centre's constraint, with the numbers
@@ -376,4 +397,45 @@ pub fn estimate(problem: &Problem, residuals: &Matrix, directions: &Matrix) -> O
     let (inner, square) = products;
     let middle = |i: Interval| 0.5 * (i.lo + i.hi);
     Some(Estimate { polar, lower_bound: max(t * middle(inner) - 0.5 * t * t * middle(square), 0.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The same by intervals.
+    fn huber_interval(dim: usize, lambda: f64, square: f64, w: f64) -> Interval {
+        let lambda = Interval::point(lambda);
+        let half = Interval::point(0.5);
+        let r = Interval::around(square, rounding::radius(dim, square)).sqrt();
+        let value = if r.lo > lambda.hi {
+            lambda.mul(r.sub(half.mul(lambda)))
+        } else if r.hi <= lambda.lo {
+            half.mul(r.square())
+        } else {
+            let (low, high) = (Interval::point(r.lo), Interval::point(r.hi));
+            let rise = lambda.mul(high.sub(half.mul(lambda)));
+            Interval { lo: half.mul(low.square()).lo, hi: rise.hi }
+        };
+        Interval::point(w).mul(value)
+    }
+
+    proptest! {
+        #[test]
+        fn huber_from_below_is_below_and_close(
+            dim in 1_usize..2000, lambda in 0.0..3.0_f64, r in 0.0..5.0_f64, w in 1e-6..1.0_f64, scale in -150..150_i32,
+        ) {
+            let scale = 10.0_f64.powi(scale);
+            for r in [r, lambda, lambda * (1.0 + 1e-15)] {
+                let (lambda, square) = (lambda * scale, (r * scale) * (r * scale));
+                let below = HuberBelow::new(dim, lambda).at(square, w);
+                let enclosed = huber_interval(dim, lambda, square, w);
+                // Below the lower end of an enclosure: below whatever it encloses.
+                prop_assert!(below <= max(enclosed.hi, 0.0));
+                prop_assert!(below <= max(enclosed.lo, 0.0) * (1.0 + 1e-15));
+                prop_assert!(below >= enclosed.lo * (1.0 - 1e-14) - 1e-300);
+            }
+        }
+    }
 }

@@ -61,8 +61,9 @@ struct Usage {
     gauge: f64,
 }
 
-/// How much longer than λ, relatively, a residual may be for what its datapoint violates
-/// at other atoms to be read off its length: rounding, which then is the violation reported.
+/// How much longer than λ a residual may be for what its datapoint violates at other
+/// atoms to be read off its length, relative to λ and the lengths of datapoint and
+/// centre: rounding, which then is the violation reported.
 const SHORT: f64 = 64.0 * f64::EPSILON;
 
 /// Computes the residuals. `residuals` are those of `point`. O(nMN) time, O(nN + nnz)
@@ -135,8 +136,10 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
     // datapoint has its own atom, all are such, and products with all atoms would take
     // quadratic time.
     let (mut near, mut far) = (Vec::new(), Vec::new());
+    let from_center = point.center().map_or(0.0, norm);
     for (i, r) in residuals.columns().enumerate() {
-        let short = gamma == 0.0 && norm(r) <= lambda * (1.0 + SHORT);
+        let size = lambda + from_center + norm(problem.data().points().col(i));
+        let short = gamma == 0.0 && norm(r) <= lambda + SHORT * size;
         if short { near.push(i) } else { far.push(i) }
     }
     let worst_near = near

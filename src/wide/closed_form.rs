@@ -1,9 +1,11 @@
 //! γ = 0 with as many atoms as wanted: radial soft-thresholding (theorem `wide-limit`).
 
+use rayon::prelude::*;
+
 use super::centre::location;
 use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::certificate::{Certified, Options, Witness, certify};
-use crate::linalg::{Matrix, distance_sq, dot, norm};
+use crate::linalg::{Matrix, chunk_columns, dot, norm, simd};
 use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::solution::{Solution, SolveError};
@@ -94,51 +96,86 @@ fn needs_no_price(problem: &Problem) -> Result<(), SolveError> {
 
 /// Atoms and codes of the radial solution for (shifted) points.
 fn radial(points: &Matrix, lambda: f64, center: Option<Vec<f64>>) -> Result<Factorization, SolveError> {
-    let n = points.nrows();
-    let active: Vec<(usize, f64)> =
-        points.columns().map(norm).enumerate().filter(|(_, length)| *length > lambda).collect();
-    let directions: Vec<&[f64]> = active.iter().map(|&(i, _)| points.col(i)).collect();
-    let (directions, _) = Dictionary::normalise(Matrix::from_columns(n, &directions))?;
-    let (atom_of, representatives) = distinct_directions(directions.matrix());
-    let atoms = directions.matrix().select_columns(&representatives);
-    let mut columns = vec![Vec::new(); points.ncols()];
-    for (&(i, length), &k) in active.iter().zip(&atom_of) {
-        columns[i].push((k, length - lambda));
+    let Directions { lengths, active, group_of, leaders } = Directions::of(points, lambda);
+    let (dictionary, _) = Dictionary::normalise(points.select_columns(&leaders))?;
+    let mut starts = vec![0];
+    let mut position = 0;
+    for i in 0..points.ncols() {
+        position += usize::from(active.get(position) == Some(&i));
+        starts.push(position);
     }
-    let (dictionary, _) = Dictionary::normalise(atoms)?;
-    let codes = Codes::from_columns(dictionary.len(), &columns);
+    let values = active.iter().map(|&i| lengths[i] - lambda).collect();
+    let codes = Codes::from_csc(dictionary.len(), starts, group_of, values);
     Ok(Factorization::new(dictionary, codes, center)?)
 }
 
-/// For unit columns: the group of each, and one column of each group, groups in
-/// the order of their first column. O(nN + N log N) unless many columns have
-/// the same projection without being equal.
-pub(crate) fn distinct_directions(unit: &Matrix) -> (Vec<usize>, Vec<usize>) {
-    // Any fixed generic vector: equal directions have projections equal up to rounding.
-    #[expect(clippy::cast_precision_loss, reason = "a small index")]
-    let probe: Vec<f64> = (0..unit.nrows()).map(|j| ((j + 1) as f64).sqrt().fract() - 0.5).collect();
-    let reach = SAME_DIRECTION * (1.0 + norm(&probe));
-    let keys: Vec<f64> = unit.columns().map(|d| dot(d, &probe)).collect();
-    let mut order: Vec<usize> = (0..unit.ncols()).collect();
-    order.sort_by(|&i, &j| keys[i].total_cmp(&keys[j]).then(i.cmp(&j)));
-    let mut leader: Vec<usize> = (0..unit.ncols()).collect();
-    for (position, &i) in order.iter().enumerate() {
-        for &j in order[..position].iter().rev().take_while(|&&j| keys[i] - keys[j] <= reach) {
-            if distance_sq(unit.col(i), unit.col(j)) <= SAME_DIRECTION * SAME_DIRECTION {
-                leader[i] = leader[j];
-                break;
+/// The columns longer than λ, grouped by direction.
+pub(super) struct Directions {
+    /// Lengths of all columns.
+    pub(super) lengths: Vec<f64>,
+    /// The columns longer than λ, ascending.
+    pub(super) active: Vec<usize>,
+    /// The group of each, groups in the order of their first column.
+    pub(super) group_of: Vec<usize>,
+    /// The first column of each group.
+    pub(super) leaders: Vec<usize>,
+}
+
+impl Directions {
+    /// One pass over the columns, in parallel, and a sort: O(nN + N log N) unless many
+    /// columns have the same projection on one vector without being collinear.
+    pub(super) fn of(points: &Matrix, lambda: f64) -> Self {
+        let n = points.nrows();
+        // Any fixed generic vector: equal directions have projections equal up to rounding.
+        #[expect(clippy::cast_precision_loss, reason = "a small index")]
+        let probe: Vec<f64> = (0..n).map(|j| ((j + 1) as f64).sqrt().fract() - 0.5).collect();
+        let reach = SAME_DIRECTION * (1.0 + norm(&probe));
+        let (mut lengths, mut keys) = (vec![0.0; points.ncols()], vec![0.0; points.ncols()]);
+        let chunk = chunk_columns(n);
+        points
+            .as_slice()
+            .par_chunks(chunk * n)
+            .zip(lengths.par_chunks_mut(chunk))
+            .zip(keys.par_chunks_mut(chunk))
+            .for_each(|((points, lengths), keys)| {
+                simd(
+                    #[inline(always)]
+                    || {
+                        for ((x, length), key) in points.chunks_exact(n).zip(lengths).zip(keys) {
+                            *length = norm(x);
+                            *key = dot(x, &probe) / *length;
+                        }
+                    },
+                );
+            });
+        let active: Vec<usize> = (0..points.ncols()).filter(|&i| lengths[i] > lambda).collect();
+        // Keys with positions in `active`.
+        let mut order: Vec<(f64, usize)> = active.iter().map(|&i| keys[i]).zip(0..).collect();
+        order.par_sort_unstable_by(|p, q| p.0.total_cmp(&q.0).then(p.1.cmp(&q.1)));
+        let apart = |p: usize, q: usize| {
+            let (i, j) = (active[p], active[q]);
+            let pairs = points.col(i).iter().zip(points.col(j));
+            pairs.map(|(a, b)| a / lengths[i] - b / lengths[j]).map(|d| d * d).sum::<f64>()
+        };
+        let mut leader: Vec<usize> = (0..active.len()).collect();
+        for (place, &(key, p)) in order.iter().enumerate() {
+            for &(_, q) in order[..place].iter().rev().take_while(|(other, _)| key - other <= reach) {
+                if apart(p, q) <= SAME_DIRECTION * SAME_DIRECTION {
+                    leader[p] = leader[q];
+                    break;
+                }
             }
         }
-    }
-    // Renumber by first appearance.
-    let mut number = vec![usize::MAX; unit.ncols()];
-    let (mut groups, mut representatives) = (Vec::with_capacity(unit.ncols()), Vec::new());
-    for (i, l) in leader.into_iter().enumerate() {
-        if number[l] == usize::MAX {
-            number[l] = representatives.len();
-            representatives.push(i);
+        // Renumber by first appearance.
+        let mut number = vec![usize::MAX; active.len()];
+        let (mut group_of, mut leaders) = (Vec::with_capacity(active.len()), Vec::new());
+        for (&i, l) in active.iter().zip(leader) {
+            if number[l] == usize::MAX {
+                number[l] = leaders.len();
+                leaders.push(i);
+            }
+            group_of.push(number[l]);
         }
-        groups.push(number[l]);
+        Self { lengths, active, group_of, leaders }
     }
-    (groups, representatives)
 }

@@ -1,8 +1,8 @@
 //! What the wide limit says about the data as a whole.
 
 use super::centre::Location;
-use super::closed_form::distinct_directions;
-use crate::linalg::{Matrix, axpy, norm};
+use super::closed_form::Directions;
+use crate::linalg::axpy;
 use crate::problem::{Problem, huber};
 
 /// Quantities of the wide limit at γ = 0 (theorem `wide-limit`), about the
@@ -45,29 +45,29 @@ pub struct Population {
 pub fn population(problem: &Problem, location: Option<&Location>) -> Population {
     let data = problem.data();
     let lambda = problem.lambda();
-    let mut points = data.points().clone();
-    if let Some(location) = location {
-        for i in 0..points.ncols() {
-            axpy(-1.0, &location.center, points.col_mut(i));
+    let directions = match location {
+        None => Directions::of(data.points(), lambda),
+        Some(location) => {
+            let mut points = data.points().clone();
+            for i in 0..points.ncols() {
+                axpy(-1.0, &location.center, points.col_mut(i));
+            }
+            Directions::of(&points, lambda)
         }
-    }
+    };
     let (mut share_active, mut value, mut slope) = (0.0, 0.0, 0.0);
-    let mut units = Matrix::zeros(data.dim(), 0);
-    for (x, &w) in points.columns().zip(data.weights()) {
-        let length = norm(x);
+    for (&length, &w) in directions.lengths.iter().zip(data.weights()) {
         value += w * huber(lambda, length);
         slope += w * length;
         if length > lambda {
             share_active += w;
-            let unit: Vec<f64> = x.iter().map(|v| v / length).collect();
-            units.push_column(&unit);
         }
     }
     Population {
         points: data.len(),
-        active: units.ncols(),
+        active: directions.active.len(),
         share_active,
-        distinct_directions: distinct_directions(&units).1.len(),
+        distinct_directions: directions.leaders.len(),
         value,
         slope,
     }
