@@ -16,11 +16,10 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use super::fixed;
+use super::subspace::{FULL_SHARE, PositivePart};
 use crate::atoms::Factorization;
 use crate::certificate::{Origin, Split};
-use crate::linalg::{
-    Cholesky, Matrix, axpy, correlate, dot, lanczos_largest, orthonormal_columns, symmetric_eigen,
-};
+use crate::linalg::{Cholesky, Matrix, axpy, correlate, dot, lanczos_largest};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::{Problem, objective};
@@ -69,7 +68,7 @@ impl Default for Relaxation {
     /// 300 iterations reach the relaxation's value to 1e-4 or so; 4000 points
     /// need 1.3 GB.
     fn default() -> Self {
-        Self { iterations: 300, tolerance: 1e-6, gap: 0.0, patience: 40, max_points: 4000 }
+        Self { iterations: 300, tolerance: 1e-6, gap: 0.0, patience: 50, max_points: 4000 }
     }
 }
 
@@ -141,7 +140,7 @@ impl Relaxation {
         let step = STEP / metric.largest;
         let mut best: Option<Found> = None;
         let mut interrupt = None;
-        let mut cone = PositivePart { basis: None };
+        let mut cone = PositivePart::new();
         // The gap left, with the iteration it was last noticeably smaller at.
         let mut mark = (0, f64::INFINITY);
         for iteration in 0..self.iterations {
@@ -379,115 +378,6 @@ impl<'p> Metric<'p> {
         split
     }
 }
-
-/// Projects on the positive semidefinite cone, one matrix after another that
-/// changes little: its positive part has about as many dimensions as there are
-/// atoms, and the last one's eigenvectors are a good start for the next.
-struct PositivePart {
-    /// Orthonormal columns that span the last positive part and a margin.
-    basis: Option<Matrix>,
-}
-
-/// Directions kept beyond the positive ones, so that new positive eigenvalues
-/// are seen: half as many again, and at least this many. With a tenth the
-/// iteration loses them and stalls.
-const MARGIN: usize = 60;
-
-/// Degree of the Chebyshev filter: it damps the negative spectrum against 0 by
-/// cosh(degree · acosh) at every positive eigenvalue. Twice as many cost twice
-/// as much an iteration and change the iterates little.
-const FILTER_DEGREE: usize = 8;
-
-/// Share of N beyond which a full eigendecomposition is cheaper.
-const FULL_SHARE: usize = 4;
-
-impl PositivePart {
-    /// A factor U and the matrix `UUᵀ` near the projection (exact on the first
-    /// call; later within what one filtered subspace iteration gives, which costs
-    /// tightness of a proposal, never its validity).
-    fn project(&mut self, matrix: &Matrix) -> Option<(Matrix, Matrix)> {
-        let len = matrix.nrows();
-        let (values, vectors) = match self.basis.take() {
-            Some(basis) if basis.ncols() * FULL_SHARE < len => filtered_ritz(matrix, &basis)?,
-            _ => symmetric_eigen(matrix)?,
-        };
-        let first = values.partition_point(|v| *v <= 0.0);
-        let positive = values.len() - first;
-        let kept = (positive + MARGIN.max(positive / 2)).min(values.len());
-        if first == 0 && values.len() < len {
-            // Every direction kept is positive: some may be missing.
-            let (values, vectors) = symmetric_eigen(matrix)?;
-            return Some(self.split(&values, &vectors, values.len()));
-        }
-        Some(self.split(&values, &vectors, kept))
-    }
-
-    fn split(&mut self, values: &[f64], vectors: &Matrix, kept: usize) -> (Matrix, Matrix) {
-        let count = values.len();
-        self.basis = Some(vectors.select_columns(&(count - kept..count).collect::<Vec<_>>()));
-        let first = values.partition_point(|v| *v <= 0.0);
-        let mut factor = vectors.select_columns(&(first..count).collect::<Vec<_>>());
-        for (k, value) in values[first..].iter().enumerate() {
-            let root = value.sqrt();
-            factor.col_mut(k).iter_mut().for_each(|x| *x *= root);
-        }
-        let product = parallel_product(&factor);
-        (factor, product)
-    }
-}
-
-/// One Chebyshev-filtered subspace iteration with Rayleigh–Ritz (Zhou, Saad,
-/// Tiago & Chelikowsky, 2006): eigenvalues nondecreasing with their vectors.
-fn filtered_ritz(matrix: &Matrix, basis: &Matrix) -> Option<(Vec<f64>, Matrix)> {
-    let len = matrix.nrows();
-    let (negated, _) = lanczos_largest(len, 12, |v| {
-        let mut image = vec![0.0; len];
-        correlate(matrix, v, &mut image);
-        image.iter_mut().for_each(|x| *x = -*x);
-        image
-    });
-    // The unwanted interval [−1.1·|λ_min|, 0], mapped to [−1, 1].
-    let half = 0.55 * max(negated, f64::MIN_POSITIVE);
-    let mapped = |v: &Matrix| {
-        let mut image = parallel_times(matrix, v);
-        axpy(half, v.as_slice(), image.as_mut_slice());
-        image.as_mut_slice().iter_mut().for_each(|x| *x /= half);
-        image
-    };
-    let mut before = basis.clone();
-    let mut now = mapped(basis);
-    for _ in 1..FILTER_DEGREE {
-        let mut next = mapped(&now);
-        next.as_mut_slice().iter_mut().zip(before.as_slice()).for_each(|(n, b)| *n = 2.0 * *n - b);
-        before = now;
-        now = next;
-        // Columns with large eigenvalues grow fast; both terms share the scale.
-        for j in 0..now.ncols() {
-            let scale = 1.0 / max(crate::linalg::norm(now.col(j)), f64::MIN_POSITIVE);
-            now.col_mut(j).iter_mut().for_each(|x| *x *= scale);
-            before.col_mut(j).iter_mut().for_each(|x| *x *= scale);
-        }
-    }
-    // Orthonormal basis of the filtered columns, then the small eigenproblem.
-    let q = orthonormal_columns(&now);
-    let image = parallel_times(matrix, &q);
-    let (values, small) = symmetric_eigen(&q.transpose_times(&image))?;
-    Some((values, q.times(&small)))
-}
-
-/// `matrix · columns` for a symmetric N × N matrix, in parallel blocks of columns.
-fn parallel_times(matrix: &Matrix, columns: &Matrix) -> Matrix {
-    let len = matrix.nrows();
-    let mut out = Matrix::zeros(len, columns.ncols());
-    out.as_mut_slice().par_chunks_mut(TIMES_COLUMNS * len).enumerate().for_each(|(c, block)| {
-        let range: Vec<usize> = (c * TIMES_COLUMNS..((c + 1) * TIMES_COLUMNS).min(columns.ncols())).collect();
-        block.copy_from_slice(matrix.times(&columns.select_columns(&range)).as_slice());
-    });
-    out
-}
-
-/// Columns of a tall product one task computes.
-const TIMES_COLUMNS: usize = 32;
 
 /// Columns of an N × N product one task computes: fixed, so the result does not
 /// depend on the number of threads.

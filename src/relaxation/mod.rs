@@ -7,6 +7,7 @@
 mod conic;
 mod first_order;
 mod fixed;
+mod subspace;
 
 #[cfg(feature = "sdp")]
 pub use conic::{Relaxed, Semidefinite};

@@ -1,0 +1,142 @@
+//! The positive part of one N × N matrix after another that changes little: all its
+//! dimensions at first, then a subspace that follows them.
+
+use faer::{MatMut, Par};
+use rayon::prelude::*;
+
+use super::first_order::parallel_product;
+use crate::linalg::{Matrix, correlate, lanczos_largest, norm, orthonormal_columns, symmetric_eigen};
+use crate::num::max;
+
+/// Projects on the positive semidefinite cone, one matrix after another that
+/// changes little: its positive part has about as many dimensions as there are
+/// atoms, and the last one's eigenvectors are a good start for the next.
+pub(super) struct PositivePart {
+    /// Orthonormal columns that span the last positive part and a margin.
+    basis: Option<Matrix>,
+    /// Minus the least eigenvalue, as of at most [`MEASURED_EVERY`] matrices ago.
+    depth: f64,
+    /// Matrices projected by the subspace.
+    followed: usize,
+}
+
+/// Directions kept beyond the positive ones, so that new positive eigenvalues
+/// are seen: half as many again, and at least this many. With a tenth the
+/// iteration loses them and stalls.
+const MARGIN: usize = 60;
+
+/// Degree of the Chebyshev filter: it damps the negative spectrum against 0 by
+/// cosh(degree · acosh) at every positive eigenvalue. Eight costs half as much again
+/// and changes the iterates little; with three they take a third more iterations.
+const FILTER_DEGREE: usize = 5;
+
+/// Matrices between two estimates of the least eigenvalue, which moves little; one
+/// costs as much as the filter.
+const MEASURED_EVERY: usize = 5;
+
+/// Share of N beyond which a full eigendecomposition is cheaper.
+pub(super) const FULL_SHARE: usize = 4;
+
+impl PositivePart {
+    pub(super) fn new() -> Self {
+        Self { basis: None, depth: 0.0, followed: 0 }
+    }
+
+    /// A factor U and the matrix `UUᵀ` near the projection (exact on the first
+    /// call; later within what one filtered subspace iteration gives, which costs
+    /// tightness of a proposal, never its validity).
+    pub(super) fn project(&mut self, matrix: &Matrix) -> Option<(Matrix, Matrix)> {
+        let len = matrix.nrows();
+        let (values, vectors) = match self.basis.take() {
+            Some(basis) if basis.ncols() * FULL_SHARE < len => self.follow(matrix, &basis)?,
+            _ => symmetric_eigen(matrix)?,
+        };
+        let first = values.partition_point(|v| *v <= 0.0);
+        let positive = values.len() - first;
+        let kept = (positive + MARGIN.max(positive / 2)).min(values.len());
+        if first == 0 && values.len() < len {
+            // Every direction kept is positive: some may be missing.
+            let (values, vectors) = symmetric_eigen(matrix)?;
+            return Some(self.split(&values, &vectors, values.len()));
+        }
+        Some(self.split(&values, &vectors, kept))
+    }
+
+    fn split(&mut self, values: &[f64], vectors: &Matrix, kept: usize) -> (Matrix, Matrix) {
+        let count = values.len();
+        self.basis = Some(vectors.select_columns(&(count - kept..count).collect::<Vec<_>>()));
+        let first = values.partition_point(|v| *v <= 0.0);
+        let mut factor = vectors.select_columns(&(first..count).collect::<Vec<_>>());
+        for (k, value) in values[first..].iter().enumerate() {
+            let root = value.sqrt();
+            factor.col_mut(k).iter_mut().for_each(|x| *x *= root);
+        }
+        let product = parallel_product(&factor);
+        (factor, product)
+    }
+
+    /// One Chebyshev-filtered subspace iteration with Rayleigh–Ritz (Zhou, Saad,
+    /// Tiago & Chelikowsky, 2006): eigenvalues nondecreasing with their vectors.
+    fn follow(&mut self, matrix: &Matrix, basis: &Matrix) -> Option<(Vec<f64>, Matrix)> {
+        if self.followed % MEASURED_EVERY == 0 {
+            self.depth = depth(matrix);
+        }
+        self.followed += 1;
+        // Orthonormal basis of the filtered columns, then the small eigenproblem.
+        let q = orthonormal_columns(&filter(matrix, basis, self.depth));
+        let mut image = Matrix::zeros(q.nrows(), q.ncols());
+        add_product(1.0, matrix, &q, &mut image);
+        let (values, small) = symmetric_eigen(&q.transpose_times(&image))?;
+        Some((values, q.times(&small)))
+    }
+}
+
+/// Minus the least eigenvalue, from below (a Ritz value).
+fn depth(matrix: &Matrix) -> f64 {
+    let len = matrix.nrows();
+    let (negated, _) = lanczos_largest(len, 12, |v| {
+        let mut image = vec![0.0; len];
+        correlate(matrix, v, &mut image);
+        image.iter_mut().for_each(|x| *x = -*x);
+        image
+    });
+    max(negated, f64::MIN_POSITIVE)
+}
+
+/// Chebyshev polynomials of the matrix times the basis, large on the positive spectrum.
+/// (In single precision the largest directions drown the others from degree 8 on.)
+fn filter(matrix: &Matrix, basis: &Matrix, depth: f64) -> Matrix {
+    // The unwanted interval [−1.1·depth, 0], mapped to [−1, 1]: A' = A/half + I.
+    let half = 0.55 * depth;
+    let mut before = basis.clone();
+    let mut now = basis.clone();
+    add_product(1.0 / half, matrix, basis, &mut now);
+    for _ in 1..FILTER_DEGREE {
+        // T_{j+1}(A') = 2A'T_j(A') − T_{j−1}(A').
+        before.as_mut_slice().iter_mut().zip(now.as_slice()).for_each(|(b, n)| *b = 2.0 * n - *b);
+        add_product(2.0 / half, matrix, &now, &mut before);
+        std::mem::swap(&mut before, &mut now);
+        // Columns with large eigenvalues grow fast; both terms share the scale.
+        for k in 0..now.ncols() {
+            let scale = 1.0 / max(norm(now.col(k)), f64::MIN_POSITIVE);
+            now.col_mut(k).iter_mut().chain(before.col_mut(k)).for_each(|v| *v *= scale);
+        }
+    }
+    now
+}
+
+/// `out ← out + factor · matrix · columns` for a symmetric N × N matrix, in parallel
+/// blocks of rows.
+fn add_product(factor: f64, matrix: &Matrix, columns: &Matrix, out: &mut Matrix) {
+    let (len, count) = (matrix.nrows(), columns.ncols());
+    let out = MatMut::from_column_major_slice_mut(out.as_mut_slice(), len, count);
+    out.par_row_chunks_mut(PRODUCT_ROWS).enumerate().for_each(|(c, rows)| {
+        let symmetric = matrix.as_faer().subcols(c * PRODUCT_ROWS, rows.nrows()).transpose();
+        let columns = columns.as_faer();
+        faer::linalg::matmul::matmul(rows, faer::Accum::Add, symmetric, columns, factor, Par::Seq);
+    });
+}
+
+/// Rows of a tall product one task computes: fixed, so the result does not depend on
+/// the number of threads.
+const PRODUCT_ROWS: usize = 256;
