@@ -78,7 +78,7 @@ impl PositivePart {
     /// One Chebyshev-filtered subspace iteration with Rayleigh–Ritz (Zhou, Saad,
     /// Tiago & Chelikowsky, 2006): eigenvalues nondecreasing with their vectors.
     fn follow(&mut self, matrix: &Matrix, basis: &Matrix) -> Option<(Vec<f64>, Matrix)> {
-        if self.followed % MEASURED_EVERY == 0 {
+        if self.followed.is_multiple_of(MEASURED_EVERY) {
             self.depth = depth(matrix);
         }
         self.followed += 1;
