@@ -8,8 +8,8 @@ use crate::linalg::{Matrix, norm, simd};
 /// Unit roundoff of single precision.
 const ROUNDOFF: f64 = 1.0 / (1_u64 << 24) as f64;
 
-/// What is rounded besides the n products of an inner product: both factors, and the
-/// bounds correlations are compared with.
+/// Roundings besides those of an inner product's n terms: of both factors, and of the
+/// bounds that correlations are compared with.
 const OTHER_ROUNDINGS: usize = 8;
 
 /// The nearest number in single precision.
@@ -42,7 +42,7 @@ impl Screen {
     }
 
     /// What a correlation with a unit residual differs from the exact one by at most:
-    /// `ku/(1 − ku)` with k a little above n (theorem `rounding`).
+    /// `ku/(1 − ku)`, k = n + 8 (theorem `rounding`, item 10).
     pub(super) fn error(&self) -> f64 {
         self.error
     }

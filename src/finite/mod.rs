@@ -32,7 +32,12 @@ const MAX_ESCAPES: usize = 8;
 
 /// Relative decrease by an escape after which another is tried where a proof is out of
 /// reach.
-const WORTHWHILE: f64 = 1e-5;
+const WORTHWHILE: f64 = 1e-6;
+
+/// Iterations of the search for a lower point where a proof is out of reach, as a
+/// multiple of those of the run. Digits and word representations need two to three times
+/// as many until no escape is left; with one they end at saddles.
+const SEARCHED: usize = 3;
 
 /// Relative decrease over ten iterations that counts as standing still: the
 /// resolution of the objective.
@@ -183,10 +188,10 @@ impl Finite {
     }
 
     /// Brings a solution to a local verdict (theorem `local-second-order`): at
-    /// γ = 0 descends to the stationarity the test asks for (in no more iterations than
-    /// `solution` took where it has more variables than the limits allow a proof), then
-    /// tests; where the test hands back a point of lower objective (an escape from a saddle, an
-    /// exchange of nested atoms), descends from there and tests again. The
+    /// γ = 0 descends to the stationarity the test asks for (in at most three times the
+    /// iterations of `solution` where it has more variables than the limits allow a
+    /// proof), then tests; where the test hands back a point of lower objective (an escape
+    /// from a saddle, an exchange of nested atoms), descends from there and tests again. The
     /// objective never rises; `stop` stays what it was. A point whose certified
     /// gap is within the tolerance is tested where it is. `options` are those of
     /// the certificate; the local test's limits are the default ones where they
@@ -206,11 +211,12 @@ impl Finite {
         let options = certificate::Options { local: Some(limits), ..*options };
         let optimal = certified.certificate().relative_gap() <= options.tolerance;
         let mut point = certified.into_parts().0;
-        // Where no proof can follow, the search for a lower point takes no longer than
-        // the run did, and small escapes are not worth their time.
+        // Where no proof can follow, the search for a lower point has its limits, and small
+        // escapes are not worth their time.
         let variables = problem.dim() * (point.width() + usize::from(problem.centered()));
         let provable = variables <= limits.max_dense;
-        let mut left = if provable { self.max_iterations } else { self.max_iterations.min(iterations) };
+        let mut left =
+            if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };
         let (mut escapes, mut before) = (0, f64::INFINITY);
         loop {
