@@ -402,6 +402,7 @@ pub fn estimate(problem: &Problem, residuals: &Matrix, directions: &Matrix) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use num_rational::BigRational;
     use proptest::prelude::*;
 
     /// The same by intervals.
@@ -422,6 +423,26 @@ mod tests {
     }
 
     proptest! {
+        /// Where the length is a stored number, in exact arithmetic.
+        #[test]
+        fn huber_from_below_is_below_in_exact_arithmetic(
+            dim in 1_usize..500, r in 0_u32..1 << 26, l in 0_u32..1 << 26, w in 1e-6..1.0_f64,
+        ) {
+            let exact = |v: f64| BigRational::from_float(v).expect("finite");
+            let (r, lambda) = (f64::from(r), f64::from(l));
+            // r² has 52 bits: no rounding.
+            let below = HuberBelow::new(dim, lambda).at(r * r, w);
+            let half = exact(0.5);
+            let huber = if r > lambda {
+                exact(lambda) * (exact(r) - half * exact(lambda))
+            } else {
+                half * exact(r) * exact(r)
+            };
+            let value = exact(w) * huber;
+            prop_assert!(exact(below) <= value);
+            prop_assert!(exact(below) + exact(1e-300) >= value * exact(1.0 - 1e-12));
+        }
+
         #[test]
         fn huber_from_below_is_below_and_close(
             dim in 1_usize..2000, lambda in 0.0..3.0_f64, r in 0.0..5.0_f64, w in 1e-6..1.0_f64, scale in -150..150_i32,

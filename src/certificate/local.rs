@@ -215,6 +215,12 @@ pub(crate) fn form_along(
     Some(dot(&u, &form.apply(&blocks, &u)))
 }
 
+/// Dense variables of the form at a point with so many atoms in use: V, and β where a
+/// centre is learnt.
+pub(crate) fn variables(problem: &Problem, atoms: usize) -> usize {
+    problem.dim() * (atoms + usize::from(problem.centered()))
+}
+
 /// Which sets E_i a form uses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sets {
@@ -339,7 +345,7 @@ impl<'a> Form<'a> {
 
     /// Dense variables: V, and β where a centre is learnt.
     fn size(&self) -> usize {
-        self.problem.dim() * (self.live.len() + usize::from(self.problem.centered()))
+        variables(self.problem, self.live.len())
     }
 
     fn too_large(&self, limit: usize) -> String {

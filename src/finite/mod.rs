@@ -213,8 +213,7 @@ impl Finite {
         let mut point = certified.into_parts().0;
         // Where no proof can follow, the search for a lower point has its limits, and small
         // escapes are not worth their time.
-        let variables = problem.dim() * (point.width() + usize::from(problem.centered()));
-        let provable = variables <= limits.max_dense;
+        let provable = local::variables(problem, point.width()) <= limits.max_dense;
         let mut left =
             if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };

@@ -52,7 +52,8 @@ const BOTH: usize = 600;
 /// computes its own bound from the witness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relaxation {
-    /// Most iterations, one N × N eigendecomposition each.
+    /// Most iterations: each a few products with an N × N matrix, or its
+    /// eigendecomposition where a quarter of N eigenvalues or more are positive.
     pub iterations: usize,
     /// Stop when the proposed polar κ is within this of 1.
     pub tolerance: f64,
