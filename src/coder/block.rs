@@ -20,8 +20,8 @@ const FIRST: usize = 24;
 
 /// What the first atoms reach of the largest `d_kᵀx` at least: of the many that pass λ
 /// while nothing is explained, those below seldom stay. At 0.25 sparse mixtures take a
-/// fifth longer, at 0.7 a round more; codes of digits and of word representations are
-/// as fast with any.
+/// fifth longer, at 0.7 a round more; on digits and word representations the times
+/// scatter more than they differ.
 const PROMISING: f64 = 0.5;
 
 /// Atoms that enter W in a later round at most, besides one for every two in use.
