@@ -4,9 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use widedict::certificate::{Options, certify, exact, local};
-use widedict::relaxation::Relaxation;
+use widedict::certificate::{Options, certify};
+use widedict::search::relaxation::Relaxation;
 use widedict::testing::planted;
+use widedict::trusted::{exact, local};
 use widedict::{ColumnGeneration, Factorization, Finite, Problem, Witness};
 
 /// Dimension of the planted data.

@@ -37,7 +37,7 @@ fn masters(criterion: &mut Criterion) {
 
 #[cfg(feature = "sdp")]
 fn relaxation(criterion: &mut Criterion) {
-    use widedict::relaxation::Semidefinite;
+    use widedict::search::relaxation::Semidefinite;
     let mut group = criterion.benchmark_group("semidefinite relaxation");
     group.sample_size(10);
     for len in [5, 10, 20] {

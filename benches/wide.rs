@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rayon::prelude::*;
-use widedict::certificate::bounds;
 use widedict::testing::planted;
+use widedict::trusted::bounds;
 use widedict::{Problem, wide};
 
 /// Entries of the data: 128 MB, beyond any cache.

@@ -11,9 +11,10 @@
 
 use std::error::Error;
 
-use widedict::certificate::bounds;
 use widedict::plot::{CurvePoint, curve};
-use widedict::{Finite, Problem, datasets, path, wide};
+use widedict::solve::path;
+use widedict::trusted::bounds;
+use widedict::{Finite, Problem, datasets, wide};
 
 /// Widths with the objective of SPAMS' `trainDL` after 4, 45, 198 and 187 seconds on two cores.
 const WIDTHS: [(usize, f64); 4] = [(56, 1.5454), (224, 1.3409), (449, 1.2639), (898, 1.1895)];

@@ -6,9 +6,9 @@ use crate::observer::Stop;
 
 /// A certified point and why the run ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Solution<S> {
+pub struct Solution {
     /// The point with its certificate.
-    pub certified: Certified<S>,
+    pub certified: Certified,
     /// The evidence the certificate was made from: a starting point for a better
     /// bound, or for checking it again.
     pub witness: Witness,

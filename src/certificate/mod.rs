@@ -4,30 +4,21 @@
 //! num) and no solver: a solver hands over a [`Witness`], and every number in a
 //! [`Certificate`] is computed here from (problem, point, witness).
 
-pub mod bounds;
-pub mod coding;
-pub mod copositive;
-pub mod exact;
-pub mod kkt;
-pub mod local;
-pub mod nesting;
 pub mod record;
 mod report;
 mod verdict;
 
-pub use bounds::{Bound, BoundKind, Estimate};
-pub use coding::Coding;
-pub use copositive::{Origin, Split};
-pub use kkt::{Kkt, Residual};
 pub use record::Record;
 pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
 use crate::atoms::{AtomsError, Factorization};
 use crate::linalg::Matrix;
-use crate::num::Lower;
 use crate::observer::Observer;
-use crate::problem::{Problem, objective};
+use crate::problem::Problem;
+use crate::trusted::Lower;
+use crate::trusted::objective;
+use crate::trusted::{Bound, BoundKind, Kkt, Split, bounds, exact, first_order, local, nesting};
 
 /// What a solver hands over as evidence. Nothing in it is believed: the checker
 /// turns each part into a number of its own.
@@ -102,16 +93,16 @@ pub enum CertifyError {
 
 /// A solution with its certificate: made by [`certify`] and nowhere else.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Certified<S> {
-    solution: S,
+pub struct Certified {
+    solution: Factorization,
     certificate: Certificate,
-    improvement: Option<Box<S>>,
+    improvement: Option<Box<Factorization>>,
 }
 
-impl<S> Certified<S> {
+impl Certified {
     /// The solution.
     #[must_use]
-    pub fn solution(&self) -> &S {
+    pub fn solution(&self) -> &Factorization {
         &self.solution
     }
 
@@ -124,13 +115,13 @@ impl<S> Certified<S> {
     /// A feasible point with a *proved* lower objective, where the local test met
     /// one: the reason of a refutation.
     #[must_use]
-    pub fn improvement(&self) -> Option<&S> {
+    pub fn improvement(&self) -> Option<&Factorization> {
         self.improvement.as_deref()
     }
 
     /// The parts.
     #[must_use]
-    pub fn into_parts(self) -> (S, Certificate) {
+    pub fn into_parts(self) -> (Factorization, Certificate) {
         (self.solution, self.certificate)
     }
 }
@@ -162,7 +153,7 @@ pub fn certify(
     point: Factorization,
     witness: &Witness,
     options: &Options,
-) -> Result<Certified<Factorization>, CertifyError> {
+) -> Result<Certified, CertifyError> {
     certify_observed(problem, point, witness, options, &())
 }
 
@@ -177,7 +168,7 @@ pub fn certify_observed(
     witness: &Witness,
     options: &Options,
     observer: &dyn Observer,
-) -> Result<Certified<Factorization>, CertifyError> {
+) -> Result<Certified, CertifyError> {
     objective::check_shapes(problem, &point)?;
     witness.check(problem)?;
     let residuals = objective::residuals(problem.data(), &point);
@@ -185,7 +176,7 @@ pub fn certify_observed(
     if !primal.upper.get().is_finite() {
         return Err(CertifyError::Overflow);
     }
-    let kkt = kkt::residuals(problem, &point, &residuals);
+    let kkt = first_order::residuals(problem, &point, &residuals);
     let bound = if options.bounds {
         let bound = bounds::best(problem, &residuals, witness, primal.upper);
         let duals = [Some(&residuals), witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];

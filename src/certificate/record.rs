@@ -9,14 +9,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Certificate, Certified, CertifyError, Options, Verdict, Witness, certify_observed, exact, local,
-};
+use super::{Certificate, Certified, CertifyError, Options, Verdict, Witness, certify_observed};
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
 use crate::num::max;
 use crate::observer::Observer;
 use crate::problem::Problem;
+use crate::trusted::{exact, local};
 
 /// Version of the record: raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -186,12 +185,7 @@ impl From<Mismatch> for Verdict {
 impl Record {
     /// The record of a certified point, made with `witness` and `options`. O(nN + nM + N²).
     #[must_use]
-    pub fn new(
-        problem: &Problem,
-        certified: &Certified<Factorization>,
-        witness: &Witness,
-        options: &Options,
-    ) -> Self {
+    pub fn new(problem: &Problem, certified: &Certified, witness: &Witness, options: &Options) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             problem: ProblemDigest::of(problem),
@@ -221,7 +215,7 @@ impl Record {
         point: Factorization,
         witness: &Witness,
         observer: &dyn Observer,
-    ) -> Result<Certified<Factorization>, Mismatch> {
+    ) -> Result<Certified, Mismatch> {
         if self.schema_version != SCHEMA_VERSION {
             return Err(Mismatch::Schema { found: self.schema_version });
         }

@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, BoundKind, Estimate, Kkt, Options, Verdict};
+use super::{Options, Verdict};
 use crate::atoms::Factorization;
 use crate::linalg::{Matrix, distance_sq, norm_sq};
-use crate::num::{Lower, Upper, gap};
 use crate::problem::Problem;
-use crate::problem::objective::Objective;
+use crate::trusted::objective::Objective;
+use crate::trusted::{Bound, BoundKind, Estimate, Kkt};
+use crate::trusted::{Lower, Upper, gap};
 
 /// Descriptive figures of a point; nothing is claimed by them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

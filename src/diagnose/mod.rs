@@ -36,10 +36,12 @@ use serde::Serialize;
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::certificate::{self, CertifyError, Witness, certify};
 use crate::coder::CoderError;
+use crate::gauge::huber;
 use crate::linalg::{Matrix, Row, axpy, distance_sq, norm, norm_sq};
 use crate::num::max;
 use crate::observer::{Observer, Stop};
-use crate::problem::{Problem, huber, objective};
+use crate::problem::Problem;
+use crate::trusted::objective;
 use crate::wide;
 
 pub use antipodal::Antipodal;

@@ -3,14 +3,15 @@
 //! All vectors are whitened: `z̃ᵢ = √wᵢ zᵢ`, `a = √w`, so that
 //! `g(z̃) = √(λ²(aᵀz̃)² + γ²‖z̃‖²)`. λ = 0 and γ = 0 are limits, not exceptions.
 
+mod penalty;
 mod polar;
 mod prox;
 
+pub use penalty::{Penalty, PenaltyError, huber};
 pub use polar::Polar;
 pub use prox::Prox;
 
 use crate::linalg::{Row, simd};
-use crate::problem::Penalty;
 
 /// Ratio of the penalties below which the smaller is treated as 0.
 ///

@@ -1,20 +1,19 @@
 //! Masters: given atoms, find codes (and better atoms).
 //!
-//! A master is a strategy of [column generation](crate::column_generation): the
+//! A master is a strategy of [column generation](crate::solve::column_generation): the
 //! outer loop is the same whichever master descends.
 
 #[cfg(feature = "conic")]
-pub(crate) mod conic;
-mod point;
+mod conic;
 mod proximal;
 
 #[cfg(feature = "conic")]
 pub use conic::Conic;
-pub(crate) use point::{Atom, Moves, Point};
 pub use proximal::Proximal;
 pub(crate) use proximal::sweep_once;
 
 use crate::atoms::Factorization;
+use crate::iterate::Iterate;
 use crate::linalg::Matrix;
 use crate::observer::{Observer, Stop};
 
@@ -23,7 +22,7 @@ use crate::observer::{Observer, Stop};
 pub struct Coded {
     /// The dictionary with its codes, and the centre where one is learnt.
     pub point: Factorization,
-    /// A dual point, unwhitened columns, for [`Coding`](crate::certificate::Coding);
+    /// A dual point, unwhitened columns, for [`Coding`](crate::trusted::Coding);
     /// `None` where the residual of the codes is all there is.
     pub dual: Option<Matrix>,
     /// Why the run ended.
@@ -61,5 +60,5 @@ pub(crate) trait Master {
     type Descended;
 
     /// Descends on codes and atoms.
-    fn descend(&self, point: &mut Point<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended;
+    fn descend(&self, point: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended;
 }

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::{Coded, Effort, Master, Moves, Point};
+use super::{Coded, Effort, Master};
 use crate::atoms::Dictionary;
+use crate::iterate::{Iterate, Moves};
 use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::SolveError;
@@ -36,7 +37,7 @@ impl Proximal {
         effort: Effort,
         observer: &dyn Observer,
     ) -> Result<Coded, SolveError> {
-        let mut point = Point::with_dictionary(problem, dictionary)?;
+        let mut point = Iterate::with_dictionary(problem, dictionary)?;
         let mut objective = point.objective();
         let (mut stop, mut iterations) = (Stop::IterationLimit, 0);
         while iterations < effort.sweeps {
@@ -60,7 +61,7 @@ impl Master for Proximal {
     /// Never fails.
     type Descended = (usize, ControlFlow<Interrupt>);
 
-    fn descend(&self, point: &mut Point<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
+    fn descend(&self, point: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
         let mut best = point.objective();
         let mut here = point.snapshot();
         let (mut age, mut small) = (0.0, 0);
@@ -92,7 +93,7 @@ impl Master for Proximal {
 
 /// A step on every atom, a block at a time.
 pub(crate) fn sweep_once(
-    point: &mut Point<'_>,
+    point: &mut Iterate<'_>,
     moves: Moves,
     observer: &dyn Observer,
 ) -> ControlFlow<Interrupt> {

@@ -1,12 +1,10 @@
-//! Numbers that know what they prove: directed bounds, intervals, a-priori
+//! Numbers that know what they prove: intervals, a-priori
 //! rounding bounds, bracketed roots, and comparisons that do not drop NaN.
 
-mod direction;
 mod interval;
 mod root;
 pub mod rounding;
 
-pub use direction::{Lower, Upper, gap};
 pub use interval::Interval;
 pub use root::{Enclosure, decreasing_root};
 

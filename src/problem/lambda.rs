@@ -1,6 +1,6 @@
 //! λ from the coefficients of other programs.
 
-use super::penalty::PenaltyError;
+use crate::gauge::PenaltyError;
 
 /// The penalty λ of `½‖x − b − Dz‖² + λ Σ_k ‖d_k‖z_k`, averaged over datapoints, from
 /// the coefficient of a program whose loss is scaled otherwise.
@@ -16,7 +16,7 @@ use super::penalty::PenaltyError;
 /// use widedict::problem::Lambda;
 /// let lambda = Lambda::from_saelens(1.5)?;
 /// assert_eq!(lambda.get(), 0.75);
-/// # Ok::<(), widedict::problem::PenaltyError>(())
+/// # Ok::<(), widedict::gauge::PenaltyError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[doc(alias = "l1_coefficient")]
@@ -51,7 +51,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_saelens(5.0)?.get(), 2.5);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     pub fn from_saelens(l1_coefficient: f64) -> Result<Self, PenaltyError> {
         Self::new(0.5 * l1_coefficient)
@@ -71,7 +71,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_dictionary_learning(0.1)?.get(), 0.05);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     pub fn from_dictionary_learning(l1_penalty: f64) -> Result<Self, PenaltyError> {
         Self::new(0.5 * l1_penalty)
@@ -90,7 +90,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_sklearn_dictionary_learning(0.3)?.get(), 0.3);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     pub fn from_sklearn_dictionary_learning(alpha: f64) -> Result<Self, PenaltyError> {
         Self::new(alpha)
@@ -109,7 +109,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_spams(0.15)?.get(), 0.15);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     pub fn from_spams(lambda1: f64) -> Result<Self, PenaltyError> {
         Self::new(lambda1)
@@ -129,7 +129,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_sklearn_lasso(0.01, 64)?.get(), 0.64);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     #[expect(clippy::cast_precision_loss, reason = "dimensions are far below 2^53")]
     pub fn from_sklearn_lasso(alpha: f64, dim: usize) -> Result<Self, PenaltyError> {
@@ -151,7 +151,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_overcomplete(1e-4, 1024, 384)?.get(), 1e-4 * 1024.0 * 384.0 / 2.0);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
     pub fn from_overcomplete(penalty: f64, batch_size: usize, dim: usize) -> Result<Self, PenaltyError> {
@@ -169,7 +169,7 @@ impl Lambda {
     /// ```
     /// # use widedict::problem::Lambda;
     /// assert_eq!(Lambda::from_saelens(5.0)?.in_units_before(0.5)?.get(), 5.0);
-    /// # Ok::<(), widedict::problem::PenaltyError>(())
+    /// # Ok::<(), widedict::gauge::PenaltyError>(())
     /// ```
     pub fn in_units_before(self, scale: f64) -> Result<Self, PenaltyError> {
         if !(scale.is_finite() && scale > 0.0) {

@@ -3,14 +3,11 @@
 
 mod data;
 mod lambda;
-pub mod objective;
-mod penalty;
 
 pub use data::{Data, DataError};
 pub use lambda::Lambda;
-pub use penalty::{Penalty, PenaltyError, huber};
 
-use crate::gauge::Gauge;
+use crate::gauge::{Gauge, Penalty, PenaltyError};
 use crate::linalg::Matrix;
 
 /// Why a problem could not be built.

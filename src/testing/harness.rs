@@ -10,18 +10,18 @@ use crate::{Certified, Factorization, Problem, Solution, Witness, certify};
 /// What a solver hands over: a certified point and what its bound rests on.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    certified: Certified<Factorization>,
+    certified: Certified,
     witness: Witness,
 }
 
-impl From<Certified<Factorization>> for Answer {
-    fn from(certified: Certified<Factorization>) -> Self {
+impl From<Certified> for Answer {
+    fn from(certified: Certified) -> Self {
         Self { certified, witness: Witness::none() }
     }
 }
 
-impl From<Solution<Factorization>> for Answer {
-    fn from(solution: Solution<Factorization>) -> Self {
+impl From<Solution> for Answer {
+    fn from(solution: Solution) -> Self {
         Self { certified: solution.certified, witness: solution.witness }
     }
 }
@@ -113,7 +113,7 @@ fn energy(problem: &Problem) -> f64 {
 /// Changes one thing at a time; each must be rejected, by name.
 fn tamper(
     problem: &Problem,
-    certified: &Certified<Factorization>,
+    certified: &Certified,
     witness: &Witness,
     options: &Options,
     seen: &mut Seen,

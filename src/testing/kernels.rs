@@ -35,8 +35,9 @@ pub fn block_step(
     point: &crate::Factorization,
     range: Option<std::ops::Range<usize>>,
 ) -> crate::Factorization {
-    use crate::master::{Moves, Point, sweep_once};
-    let mut working = Point::from_factorization(problem, point);
+    use crate::iterate::{Iterate, Moves};
+    use crate::master::sweep_once;
+    let mut working = Iterate::from_factorization(problem, point);
     match range {
         Some(range) => working.update(range.start, range.end, Moves::Both),
         None => assert!(sweep_once(&mut working, Moves::Both, &()).is_continue(), "nobody stops it"),
@@ -60,5 +61,5 @@ pub fn second_order(
     direction: &[f64],
     largest: bool,
 ) -> Option<f64> {
-    crate::certificate::local::form_along(problem, point, direction, largest)
+    crate::trusted::local::form_along(problem, point, direction, largest)
 }

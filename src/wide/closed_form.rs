@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::centre::location;
+use super::center::location;
 use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::certificate::{Certified, Options, Witness, certify};
 use crate::linalg::{Matrix, chunk_columns, dot, norm, simd};
@@ -37,7 +37,7 @@ const SAME_DIRECTION: f64 = 1e-13;
 /// assert!(certificate.certificate().relative_gap() < 1e-12);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn closed_form(problem: &Problem) -> Result<Certified<Factorization>, SolveError> {
+pub fn closed_form(problem: &Problem) -> Result<Certified, SolveError> {
     needs_no_price(problem)?;
     if problem.centered() {
         return Err(SolveError::NotApplicable {
@@ -59,10 +59,7 @@ pub fn closed_form(problem: &Problem) -> Result<Certified<Factorization>, SolveE
 ///
 /// # Errors
 /// [`SolveError::NotApplicable`] unless γ = 0 and a centre is learnt.
-pub fn closed_form_centered(
-    problem: &Problem,
-    observer: &dyn Observer,
-) -> Result<Solution<Factorization>, SolveError> {
+pub fn closed_form_centered(problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
     needs_no_price(problem)?;
     if !problem.centered() {
         return Err(SolveError::NotApplicable {

@@ -2,13 +2,13 @@
 //! the data, up to which atom price they hold, and what fewer atoms cost.
 
 mod boundary;
-mod centre;
+mod center;
 mod closed_form;
 mod excess;
 mod population;
 
 pub use boundary::{Boundary, Regime, atom_each, boundary, regime};
-pub use centre::{Location, location};
+pub use center::{Location, location};
 pub use closed_form::{closed_form, closed_form_centered};
 pub use excess::{
     CircleExcess, PowerLaw, circle_excess, excess_bounds, fit_power_law, sphere_excess_lower,

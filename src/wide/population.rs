@@ -1,9 +1,10 @@
 //! What the wide limit says about the data as a whole.
 
-use super::centre::Location;
+use super::center::Location;
 use super::closed_form::Directions;
+use crate::gauge::huber;
 use crate::linalg::axpy;
-use crate::problem::{Problem, huber};
+use crate::problem::Problem;
 
 /// Quantities of the wide limit at γ = 0 (theorem `wide-limit`), about the
 /// centre given: nothing here depends on an algorithm.

@@ -4,9 +4,10 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use widedict::certificate::record::Mismatch;
-use widedict::certificate::{BoundKind, Options, Record, local};
+use widedict::certificate::{Options, Record};
+use widedict::trusted::{BoundKind, local};
 use widedict::coder::Coder;
-use widedict::relaxation::Relaxation;
+use widedict::search::relaxation::Relaxation;
 use widedict::testing::harness::{Expectations, verify_solver};
 use widedict::testing::kernels::second_order;
 use widedict::testing::{self, naive, planted};
@@ -17,7 +18,7 @@ use widedict::{
 
 use super::support::checks::close;
 
-fn audit(problem: &Problem, point: Factorization) -> Certified<Factorization> {
+fn audit(problem: &Problem, point: Factorization) -> Certified {
     let options = Options { local: Some(local::Limits::default()), ..Options::default() };
     certify(problem, point, &Witness::none(), &options).expect("a point of the problem")
 }

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use widedict::certificate::{Coding, Options, certify, exact};
+use widedict::certificate::{Options, certify};
+use widedict::trusted::{Coding, exact};
 use widedict::master::{Coded, Conic, Effort, Method, Proximal};
 use widedict::testing::harness::{Expectations, verify_solver};
 use widedict::testing::{naive, planted};
@@ -128,12 +129,12 @@ fn generation(tolerance: f64) -> ColumnGeneration {
     ColumnGeneration { tolerance, ..ColumnGeneration::default() }
 }
 
-fn solve(problem: &Problem, tolerance: f64) -> Solution<Factorization> {
+fn solve(problem: &Problem, tolerance: f64) -> Solution {
     ColumnGeneration { master: Method::Conic(conic()), ..generation(tolerance) }.solve(problem).unwrap()
 }
 
 /// The certified absolute gap with the polar computed exactly where that is possible.
-fn proved_gap(problem: &Problem, solution: &Solution<Factorization>) -> f64 {
+fn proved_gap(problem: &Problem, solution: &Solution) -> f64 {
     let options = Options { exact: Some(exact::Limits::default()), ..Options::default() };
     let point = solution.certified.solution().clone();
     certify(problem, point, &solution.witness, &options).unwrap().certificate().gap()

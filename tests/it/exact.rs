@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use widedict::certificate::exact::{Limits, Polar, polar};
-use widedict::certificate::{BoundKind, Options, bounds, certify_observed};
+use widedict::trusted::exact::{Limits, Polar, polar};
+use widedict::certificate::{Options, certify_observed};
+use widedict::trusted::{BoundKind, bounds};
 use widedict::num::max;
-use widedict::relaxation::Relaxation;
+use widedict::search::relaxation::Relaxation;
 use widedict::testing::{naive, plane, planted};
 use widedict::{ColumnGeneration, Interrupt, Matrix, Observer, Problem, Witness, certify};
 
@@ -223,7 +224,7 @@ fn no_feasible_point_is_below_the_bound() {
         let certified = certify(&problem, solution, &Witness::none(), &options).unwrap();
         let lower = certified.certificate().lower_bound().get();
         // A bound of any dual point: also of a perturbed one.
-        let mut other = widedict::problem::objective::residuals(problem.data(), certified.solution());
+        let mut other = widedict::trusted::objective::residuals(problem.data(), certified.solution());
         other.as_mut_slice().iter_mut().for_each(|v| *v *= 1.0 + 0.1 * rng.random_range(-1.0..1.0));
         let upper = certified.certificate().upper();
         let second = bounds::exact(&problem, &other, upper, &limits(), &()).map_or(0.0, |b| b.lower.get());
@@ -273,7 +274,7 @@ fn relaxations_are_below_it() {
     for case in 0..60 {
         let (problem, dual) = random_problem(&mut rng, 1 + case % 4, 4 + case % 10, false);
         let zero = Matrix::zeros(problem.len(), problem.len());
-        if let Some(split) = widedict::certificate::copositive::polar(&problem, &dual, &zero) {
+        if let Some(split) = widedict::trusted::copositive::polar(&problem, &dual, &zero) {
             assert!(of(&problem, &dual).upper.get() <= split.get() * (1.0 + 2.0 * TOLERANCE));
         }
     }
@@ -391,7 +392,7 @@ fn the_default_limits_suffice_near_an_optimum() {
         let problem = Problem::builder(planted::gaussian(n, len, 5)).lambda(0.2).gamma(0.1).build().unwrap();
         let point =
             ColumnGeneration { tolerance: 1e-4, ..ColumnGeneration::default() }.solve(&problem).unwrap();
-        let residuals = widedict::problem::objective::residuals(problem.data(), point.certified.solution());
+        let residuals = widedict::trusted::objective::residuals(problem.data(), point.certified.solution());
         let found = of(&problem, &residuals);
         assert!(found.accuracy() <= 1.01 * TOLERANCE, "n {n}, N {len}: {found:?}");
     }

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use super::support::checks;
 use super::support::strategies::{Limits, moderate_penalties, problems};
 use widedict::num::{max, min};
-use widedict::participation::{least_participation, participations};
-use widedict::problem::huber;
+use widedict::solve::participation::{least_participation, participations};
+use widedict::gauge::huber;
 use widedict::testing::{naive, planted};
 use widedict::{Finite, Matrix, Participation, Problem, Verdict};
 
@@ -115,7 +115,7 @@ fn widths_lie_between_the_wide_limit_and_one_atom() {
             Problem::builder(planted::mixture(6, 60, 8, 2, 0.05, seed)).lambda(0.15).build().unwrap();
         let limit = naive::wide_limit(&problem, None);
         let widths = [1, 2, 4, 8, 16, 30, 60];
-        let steps = widedict::path::over_widths(&problem, &widths, &Finite::new(1), &()).unwrap();
+        let steps = widedict::solve::path::over_widths(&problem, &widths, &Finite::new(1), &()).unwrap();
         let values: Vec<f64> = steps.iter().map(|s| s.solution.certified.certificate().objective()).collect();
         for (step, value) in steps.iter().zip(&values) {
             let certificate = step.solution.certified.certificate();

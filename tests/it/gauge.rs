@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use widedict::gauge::Gauge;
 use widedict::linalg::Row;
-use widedict::problem::Penalty;
+use widedict::gauge::Penalty;
 use widedict::testing::naive;
 
 use crate::support::checks::close;

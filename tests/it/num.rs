@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::de::value::{Error, F64Deserializer};
-use widedict::num::{Interval, Lower, Upper, decreasing_root, gap, rounding};
+use widedict::num::{Interval, decreasing_root, rounding};
+use widedict::trusted::{Lower, Upper, gap};
 
 use crate::support::exact::{Exact, ex, inner};
 use crate::support::strategies::{decades, nudged};

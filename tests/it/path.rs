@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use widedict::testing::planted;
-use widedict::{ColumnGeneration, Finite, Interrupt, Observer, Problem, Stop, path};
+use widedict::{ColumnGeneration, Finite, Interrupt, Observer, Problem, Stop};
+use widedict::solve::path;
 
 fn problem(seed: u64) -> Problem {
     Problem::builder(planted::mixture(5, 40, 6, 2, 0.05, seed)).lambda(0.1).build().unwrap()

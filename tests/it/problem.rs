@@ -1,7 +1,9 @@
 //! What a problem refuses, what it accepts, and the objective at its edges.
 
 use proptest::prelude::*;
-use widedict::problem::{DataError, PenaltyError, ProblemError, huber, objective};
+use widedict::gauge::{PenaltyError, huber};
+use widedict::problem::{DataError, ProblemError};
+use widedict::trusted::objective;
 use widedict::testing::{factorization, naive};
 use widedict::{Factorization, Matrix, Problem, Witness};
 

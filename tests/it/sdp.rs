@@ -4,8 +4,9 @@
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
-use widedict::certificate::{BoundKind, Options, bounds, exact};
-use widedict::relaxation::{Relaxation, Relaxed, Semidefinite};
+use widedict::certificate::Options;
+use widedict::trusted::{BoundKind, bounds, exact};
+use widedict::search::relaxation::{Relaxation, Relaxed, Semidefinite};
 use widedict::testing::planted;
 use widedict::{
     Certified, Codes, ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem,
@@ -24,7 +25,7 @@ fn bare(problem: &Problem) -> Factorization {
 }
 
 /// The bound alone: certified for the empty dictionary.
-fn bound(problem: &Problem, relaxed: &Relaxed) -> Certified<Factorization> {
+fn bound(problem: &Problem, relaxed: &Relaxed) -> Certified {
     let witness = Witness { split: Some(relaxed.split.clone()), ..Witness::none() };
     certify(problem, bare(problem), &witness, &Options::default()).unwrap()
 }

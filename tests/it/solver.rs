@@ -1,7 +1,8 @@
 //! Column generation: optimal on small instances, monotone, reproducible.
 
-use widedict::certificate::{Options, certify, exact};
-use widedict::oracle::Ascent;
+use widedict::certificate::{Options, certify};
+use widedict::trusted::exact;
+use widedict::search::oracle::Ascent;
 use widedict::testing::{kernels, naive, planted};
 use widedict::{ColumnGeneration, Factorization, Matrix, Problem, Solution, Witness, wide};
 
@@ -9,7 +10,7 @@ fn problem(x: Matrix, lambda: f64, gamma: f64) -> Problem {
     Problem::builder(x).lambda(lambda).gamma(gamma).build().unwrap()
 }
 
-fn solve(problem: &Problem, seed: u64) -> Solution<Factorization> {
+fn solve(problem: &Problem, seed: u64) -> Solution {
     ColumnGeneration { tolerance: 1e-8, seed, ..Default::default() }.solve(problem).unwrap()
 }
 

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use super::support::checks::close;
 use super::support::strategies::{Limits, moderate_penalties, problems};
-use widedict::certificate::{Options, bounds, certify};
+use widedict::certificate::{Options, certify};
+use widedict::trusted::bounds;
 use widedict::coder::Coder;
 use widedict::linalg::{dot, norm};
 use widedict::num::{Interval, max};

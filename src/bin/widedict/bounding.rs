@@ -1,11 +1,11 @@
 //! How `--bound` is read, and the search for a split that it asks for.
 
-use widedict::certificate::{Split, exact};
-use widedict::oracle::Ascent;
-use widedict::problem::objective;
-use widedict::relaxation::Relaxation;
+use widedict::search::oracle::Ascent;
+use widedict::search::relaxation::Relaxation;
 #[cfg(feature = "sdp")]
-use widedict::relaxation::Semidefinite;
+use widedict::search::relaxation::Semidefinite;
+use widedict::trusted::objective;
+use widedict::trusted::{Split, exact};
 use widedict::{Factorization, Matrix, Problem, Witness, wide};
 
 use crate::args::{BoundChoice, RunArgs};

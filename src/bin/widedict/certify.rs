@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use widedict::atoms::{AtomsError, Rescaled};
-use widedict::certificate::{Options, Record, certify_observed, local};
+use widedict::certificate::{Options, Record, certify_observed};
+use widedict::gauge::Penalty;
 use widedict::io::{FileProblem, read_atoms, read_codes};
-use widedict::problem::Penalty;
+use widedict::trusted::local;
 use widedict::{Certified, Factorization, Problem, Verdict, Witness};
 
 use crate::args::CertifyArgs;
@@ -28,7 +29,7 @@ enum Foreign {
 
 /// A point with what is proved of it, and from what.
 struct Audit {
-    certified: Certified<Factorization>,
+    certified: Certified,
     witness: Witness,
     participation: Option<report::Participation>,
     certifying: Duration,

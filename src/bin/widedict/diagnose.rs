@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 use widedict::atoms::Rescaled;
 use widedict::diagnose::{Diagnosis, Thresholds, compare, diagnose};
+use widedict::gauge::Penalty;
 use widedict::io::sae::{Atoms, Folded, Folding, Layout, NoEncoder, ReadOptions};
 use widedict::io::{FileError, PointReader, Sae, read_atoms, read_codes, write_json};
-use widedict::problem::{Lambda, Penalty};
+use widedict::problem::Lambda;
 use widedict::{Codes, Dictionary, Factorization, Matrix, Stop};
 
 use crate::args::{AtomsAre, DiagnoseArgs};

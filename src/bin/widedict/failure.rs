@@ -8,10 +8,11 @@ use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
 use widedict::coder::CoderError;
 use widedict::diagnose::{CompareError, DiagnoseError};
+use widedict::gauge::PenaltyError;
 use widedict::io::FileError;
 use widedict::io::sae::EncodeError;
 use widedict::plot::PlotError;
-use widedict::problem::{DataError, PenaltyError};
+use widedict::problem::DataError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use widedict::gauge::Penalty;
 use widedict::io::{read_points, read_vector};
-use widedict::problem::{DataError, Penalty};
+use widedict::problem::DataError;
 use widedict::{Matrix, Problem, ProblemError, datasets};
 
 use crate::args::{DataArgs, Dataset};

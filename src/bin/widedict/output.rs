@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use widedict::certificate::Origin;
 use widedict::io::{FileError, write_atoms, write_codes, write_json, write_saelens, write_vector};
+use widedict::trusted::Origin;
 use widedict::{Factorization, Witness};
 
 use crate::failure::Failure;

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use widedict::participation::{ParticipationBound, least_participation};
-use widedict::relaxation::Relaxation;
+use widedict::search::relaxation::Relaxation;
+use widedict::solve::participation::{ParticipationBound, least_participation};
 use widedict::{Factorization, Participation, Problem};
 
 use crate::bounding::auto_steps;

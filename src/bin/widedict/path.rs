@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
+use widedict::gauge::Penalty;
 use widedict::io::write_json;
-use widedict::path::{self, Step};
 use widedict::plot::{CurvePoint, curve};
-use widedict::problem::Penalty;
+use widedict::solve::path::{self, Step};
 use widedict::wide::{PowerLaw, fit_power_law};
 use widedict::{ColumnGeneration, Problem, Stop, wide};
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use widedict::atoms::Rescaled;
-use widedict::certificate::{Kkt, LocalSummary, Record};
+use widedict::certificate::{LocalSummary, Record};
+use widedict::trusted::Kkt;
 use widedict::{Certificate, Problem, Stop, Verdict};
 
 use crate::output::WitnessFiles;

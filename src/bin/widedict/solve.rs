@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use widedict::certificate::{Options, Record, certify_observed, local};
-use widedict::problem::Penalty;
+use widedict::certificate::{Options, Record, certify_observed};
+use widedict::gauge::Penalty;
+use widedict::trusted::local;
 use widedict::{
     Certified, ColumnGeneration, Factorization, Finite, Problem, Solution, SolveError, Stop, Witness, plot,
     wide,
@@ -126,10 +127,10 @@ impl Conclusion {
     pub(crate) fn conclude(
         &self,
         problem: &Problem,
-        solution: Solution<Factorization>,
+        solution: Solution,
         args: &RunArgs,
         watch: &Watch,
-    ) -> Result<Solution<Factorization>, Failure> {
+    ) -> Result<Solution, Failure> {
         watch.phase("certifying");
         let options = Options { exact: self.bounding.exact(problem), ..self.options };
         let mut solution = solution;
@@ -214,7 +215,7 @@ pub(crate) fn threaded<T: Send>(
 pub(crate) fn save(
     folder: &Folder,
     problem: &Problem,
-    solution: &Solution<Factorization>,
+    solution: &Solution,
     row: &Row,
     options: &Options,
     data: &str,
@@ -242,7 +243,7 @@ pub(crate) fn save(
 
 /// The answer of a run.
 struct Solved {
-    solution: Solution<Factorization>,
+    solution: Solution,
     run: Run,
     participation: Option<report::Participation>,
 }
@@ -280,16 +281,12 @@ fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Resul
 }
 
 #[cfg(feature = "conic")]
-fn conic(
-    generation: ColumnGeneration,
-    problem: &Problem,
-    watch: &Watch,
-) -> Result<Solution<Factorization>, SolveError> {
+fn conic(generation: ColumnGeneration, problem: &Problem, watch: &Watch) -> Result<Solution, SolveError> {
     let master = widedict::master::Method::Conic(widedict::master::Conic::default());
     ColumnGeneration { master, ..generation }.solve_observed(problem, watch)
 }
 
-fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution<Factorization>, SolveError> {
+fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution, SolveError> {
     if problem.centered() {
         return wide::closed_form_centered(problem, watch);
     }
@@ -311,7 +308,7 @@ fn draw(path: &Path, problem: &Problem, point: &Factorization) -> Result<(), Fai
 fn summary(
     problem: &Problem,
     run: &Run,
-    solved: &Certified<Factorization>,
+    solved: &Certified,
     participation: Option<&report::Participation>,
     folder: Option<&Folder>,
     picture: Option<&Path>,

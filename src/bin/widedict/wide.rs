@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use widedict::certificate::bounds;
-use widedict::problem::Penalty;
+use widedict::gauge::Penalty;
+use widedict::trusted::bounds;
 use widedict::wide::{self, Boundary, Population};
 use widedict::{Problem, Stop};
 

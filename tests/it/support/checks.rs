@@ -122,7 +122,7 @@ pub(crate) fn certified(
     problem: &Problem,
     point: &Factorization,
     witness: &Witness,
-) -> Certified<Factorization> {
+) -> Certified {
     let out = certify(problem, point.clone(), witness, &Options::default()).expect("a point of this problem");
     certificate(problem, out.solution(), out.certificate());
     assert_eq!(out.solution(), point);

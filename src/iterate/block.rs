@@ -1,0 +1,137 @@
+//! The block step: the directions of some atoms, then their codes, each by its exact
+//! minimum with all others as they are, through products of whole blocks.
+//!
+//! With D, Z the block's directions and whitened code rows and R̃ the residual before
+//! the step, everything an exact step on one atom needs of the others in its block is
+//! a b × b matrix away:
+//!
+//! - directions: `dₖ ∝ R̃zₖ + ‖zₖ‖²dₖ − Σ_{j<k} (zⱼᵀzₖ)(d'ⱼ − dⱼ)` from `R̃Zᵀ` and `ZZᵀ`;
+//! - codes: `z'ₖ = prox_g(vₖ − Σ_{j<k} (d'ⱼᵀd'ₖ) z'ⱼ)` from `V = D'ᵀR̃ + CᵀZ`, where C
+//!   takes every old row out that is not yet replaced:
+//!   `Cⱼₖ = dⱼᵀd'ₖ` for `j ≤ k` and `(dⱼ − d'ⱼ)ᵀd'ₖ` for `j > k`;
+//! - residual: `R̃ + DZ − D'Z'`.
+
+use super::Iterate;
+use crate::linalg::{
+    Matrix, Row, add_rows, axpy, correlate_rows, dot, norm, products_of_rows, simd, times_rows,
+};
+
+/// What a block step moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// Codes alone.
+    Codes,
+    /// Directions for the codes as they are.
+    Directions,
+    /// Directions, then codes.
+    Both,
+}
+
+/// Atoms in a block at most. Half as many halve the speed of the products; twice as
+/// many double the corrections within a block, which are not products.
+const ATOMS: usize = 32;
+
+impl Iterate<'_> {
+    /// Atoms in a block: few enough for two dense rows of each to take no more memory
+    /// than the data.
+    pub(crate) fn block(&self) -> usize {
+        (self.problem.dim() / 2).clamp(1, ATOMS)
+    }
+
+    /// One exact step on each of the atoms `from..to`, then the centre. Never raises
+    /// the objective (theorem `gauge-calculus`). O(nN) an atom.
+    pub(crate) fn update(&mut self, from: usize, to: usize, moves: Moves) {
+        let (len, b) = (self.problem.len(), to - from);
+        let a = self.problem.data().sqrt_weights();
+        self.materialise();
+        self.panel.reshape(len, 2 * b);
+        for j in 0..b {
+            let row = self.panel.row_mut(j);
+            row.fill(0.0);
+            self.atoms[from + j].row.scatter(row);
+        }
+        let old = self.directions(from, to);
+        let new = match moves {
+            Moves::Codes => old.clone(),
+            Moves::Directions | Moves::Both => self.turned(from, &old),
+        };
+        if moves == Moves::Directions {
+            let mut turn = old.clone();
+            axpy(-1.0, new.as_slice(), turn.as_mut_slice());
+            add_rows(&mut self.residual, 1.0, &turn, &self.panel, 0);
+        } else {
+            let mix = Matrix::from_fn(b, b, |j, k| {
+                let kept = dot(old.col(j), new.col(k));
+                if j <= k { kept } else { kept - dot(new.col(j), new.col(k)) }
+            });
+            correlate_rows(&self.residual, &new, Some(&mix), &mut self.panel);
+            for k in 0..b {
+                let (before, v) = self.panel.split_row_mut(b + k);
+                for j in 0..k {
+                    if !self.atoms[from + j].row.is_empty() {
+                        let cosine = dot(new.col(j), new.col(k));
+                        simd(
+                            #[inline(always)]
+                            || axpy(-cosine, before.row(b + j), v),
+                        );
+                    }
+                }
+                let atom = &mut self.atoms[from + k];
+                let prox = self.gauge.prox(v, 1.0, atom.tau, &mut self.new);
+                v.copy_from_slice(&self.new);
+                atom.row = Row::from_dense(v);
+                (atom.gauge, atom.tau) = (prox.gauge, prox.tau);
+            }
+            self.new.fill(0.0);
+            add_rows(&mut self.residual, 1.0, &old, &self.panel, 0);
+            add_rows(&mut self.residual, -1.0, &new, &self.panel, b);
+        }
+        if self.problem.centered() {
+            for j in 0..b {
+                let after = if moves == Moves::Directions { j } else { b + j };
+                axpy(dot(a, self.panel.row(j)), old.col(j), &mut self.mean);
+                axpy(-dot(a, self.panel.row(after)), new.col(j), &mut self.mean);
+            }
+        }
+        for j in 0..b {
+            self.atoms[from + j].direction.copy_from_slice(new.col(j));
+        }
+        self.recenter();
+    }
+
+    /// The directions of the atoms `from..to`.
+    pub(super) fn directions(&self, from: usize, to: usize) -> Matrix {
+        let directions: Vec<&[f64]> = self.atoms[from..to].iter().map(|a| a.direction.as_slice()).collect();
+        Matrix::from_columns(self.problem.dim(), &directions)
+    }
+
+    /// The best direction of each atom of the block for its codes, which are the first
+    /// rows of the panel; that of an unused atom stays.
+    fn turned(&self, from: usize, old: &Matrix) -> Matrix {
+        let b = old.ncols();
+        let images = times_rows(&self.residual, &self.panel, b);
+        let products = products_of_rows(&self.panel, b);
+        let mut new = old.clone();
+        let mut image = vec![0.0; old.nrows()];
+        for k in 0..b {
+            if self.atoms[from + k].row.is_empty() {
+                continue;
+            }
+            image.copy_from_slice(images.col(k));
+            axpy(products.get(k, k), old.col(k), &mut image);
+            for j in 0..k {
+                axpy(products.get(j, k), old.col(j), &mut image);
+                axpy(-products.get(j, k), new.col(j), &mut image);
+            }
+            let length = norm(&image);
+            if length > 0.0 && length.is_finite() {
+                image.iter_mut().for_each(|v| *v /= length);
+                // Once more: a length of 1 to the last place.
+                let length = norm(&image);
+                image.iter_mut().for_each(|v| *v /= length);
+                new.col_mut(k).copy_from_slice(&image);
+            }
+        }
+        new
+    }
+}

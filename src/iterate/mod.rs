@@ -1,0 +1,332 @@
+//! The working point of a solver, in whitened variables: atoms with their code
+//! rows, the centre, and the residual kept in step with them.
+
+mod block;
+
+pub(crate) use block::Moves;
+
+use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
+use crate::gauge::Gauge;
+use crate::linalg::{
+    Matrix, Panel, Row, add_rows, axpy, combine, correlate, dot, norm, norm_sq, replace_outer,
+};
+use crate::problem::Problem;
+
+/// One atom with its whitened code row.
+#[derive(Clone, Debug)]
+pub(crate) struct Atom {
+    /// Unit direction.
+    pub(crate) direction: Vec<f64>,
+    /// Whitened codes `z̃ᵢ = √wᵢ zᵢ`.
+    pub(crate) row: Row,
+    /// `g(z̃)`.
+    pub(crate) gauge: f64,
+    /// Root of the last proximal map: a guess for the next.
+    pub(crate) tau: f64,
+}
+
+impl Atom {
+    /// An atom nobody uses yet.
+    pub(crate) fn unused(direction: Vec<f64>) -> Self {
+        Self { direction, row: Row::default(), gauge: 0.0, tau: 0.0 }
+    }
+}
+
+/// A past iterate.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    atoms: Vec<Atom>,
+    center: Vec<f64>,
+}
+
+/// A feasible point in whitened variables.
+#[derive(Clone, Debug)]
+pub(crate) struct Iterate<'p> {
+    pub(crate) problem: &'p Problem,
+    pub(crate) gauge: Gauge<'p>,
+    pub(crate) atoms: Vec<Atom>,
+    /// b, all zero when the problem has no centre.
+    pub(crate) center: Vec<f64>,
+    /// `R̃ + offset·aᵀ`, with `R̃ = X̃ − b aᵀ − D Z̃` the residual: moving the
+    /// centre changes `offset` alone, see [`Iterate::recenter`].
+    residual: Matrix,
+    offset: Vec<f64>,
+    /// `R̃ a`, kept in step while a centre is learnt.
+    mean: Vec<f64>,
+    /// `Σ aᵢ²`.
+    total: f64,
+    /// Two dense code rows, all zero between updates.
+    old: Vec<f64>,
+    new: Vec<f64>,
+    /// The dense rows of a block of atoms.
+    panel: Panel,
+}
+
+impl<'p> Iterate<'p> {
+    /// The point without atoms (and with the mean as centre, where one is learnt).
+    pub(crate) fn new(problem: &'p Problem) -> Self {
+        let (n, len) = (problem.dim(), problem.len());
+        let mut point = Self {
+            problem,
+            gauge: problem.gauge(),
+            atoms: Vec::new(),
+            center: vec![0.0; n],
+            residual: problem.data().whitened(),
+            offset: vec![0.0; n],
+            mean: vec![0.0; n],
+            total: problem.data().weights().iter().sum(),
+            old: vec![0.0; len],
+            new: vec![0.0; len],
+            panel: Panel::default(),
+        };
+        point.refresh();
+        point.recenter();
+        point
+    }
+
+    /// The point with a dictionary that nobody uses yet.
+    pub(crate) fn with_dictionary(problem: &'p Problem, dictionary: &Dictionary) -> Result<Self, AtomsError> {
+        if dictionary.dim() != problem.dim() {
+            return Err(AtomsError::Shape {
+                what: "dimension of the atoms",
+                expected: problem.dim(),
+                found: dictionary.dim(),
+            });
+        }
+        let mut point = Self::new(problem);
+        point.atoms = dictionary.atoms().map(|atom| Atom::unused(atom.to_vec())).collect();
+        Ok(point)
+    }
+
+    /// The point of a factorization.
+    pub(crate) fn from_factorization(problem: &'p Problem, start: &Factorization) -> Self {
+        let mut point = Self::new(problem);
+        if problem.centered() {
+            point.center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+        }
+        let a = problem.data().sqrt_weights();
+        point.atoms = start
+            .codes()
+            .rows()
+            .into_iter()
+            .enumerate()
+            .map(|(k, mut row)| {
+                for (v, &i) in row.values.iter_mut().zip(&row.indices) {
+                    *v *= a[i];
+                }
+                let gauge = point.gauge.value_of_row(&row);
+                Atom { direction: start.dictionary().atom(k).to_vec(), row, gauge, tau: 0.0 }
+            })
+            .collect();
+        point.refresh();
+        point
+    }
+
+    /// Recomputes the residual from atoms, codes and centre: the drift of many
+    /// updates is gone.
+    pub(crate) fn refresh(&mut self) {
+        let a = self.problem.data().sqrt_weights();
+        self.residual = self.problem.data().whitened();
+        self.offset.copy_from_slice(&self.center);
+        let block = self.block();
+        for from in (0..self.atoms.len()).step_by(block) {
+            let to = (from + block).min(self.atoms.len());
+            self.panel.reshape(self.problem.len(), to - from);
+            for (j, atom) in self.atoms[from..to].iter().enumerate() {
+                let row = self.panel.row_mut(j);
+                row.fill(0.0);
+                atom.row.scatter(row);
+            }
+            let directions = self.directions(from, to);
+            add_rows(&mut self.residual, -1.0, &directions, &self.panel, 0);
+        }
+        self.materialise();
+        if self.problem.centered() {
+            combine(&self.residual, a, &mut self.mean);
+        }
+    }
+
+    /// Folds the pending move of the centre into the residual.
+    fn materialise(&mut self) {
+        if self.offset.iter().all(|v| *v == 0.0) {
+            return;
+        }
+        let a = self.problem.data().sqrt_weights();
+        let none = vec![0.0; a.len()];
+        let offset = std::mem::replace(&mut self.offset, vec![0.0; self.problem.dim()]);
+        replace_outer(&mut self.residual, &offset, &none, &offset, a);
+    }
+
+    /// Moves the centre to its optimum for the current atoms and codes, in O(n).
+    pub(crate) fn recenter(&mut self) {
+        if !self.problem.centered() {
+            return;
+        }
+        for ((c, o), m) in self.center.iter_mut().zip(&mut self.offset).zip(&mut self.mean) {
+            let step = *m / self.total;
+            *c += step;
+            *o += step;
+            *m = 0.0;
+        }
+    }
+
+    /// The whitened residual R̃.
+    pub(crate) fn residual(&mut self) -> &Matrix {
+        self.materialise();
+        &self.residual
+    }
+
+    /// Atoms, rows and centre: what [`Iterate::restore`] and
+    /// [`Iterate::extrapolate`] need of a past iterate.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { atoms: self.atoms.clone(), center: self.center.clone() }
+    }
+
+    /// Goes back to a past iterate.
+    pub(crate) fn restore(&mut self, past: &Snapshot) {
+        self.atoms.clone_from(&past.atoms);
+        self.center.clone_from(&past.center);
+        self.refresh();
+    }
+
+    /// Moves on by `beta` times the step from `past` to here: codes stay
+    /// nonnegative, directions unit. Atoms `past` does not have stay where they are.
+    pub(crate) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
+        for (atom, before) in self.atoms.iter_mut().zip(&past.atoms) {
+            before.row.scatter(&mut self.old);
+            atom.row.scatter(&mut self.new);
+            for (new, old) in self.new.iter_mut().zip(&mut self.old) {
+                let moved = *new + beta * (*new - *old);
+                *new = if moved > 0.0 { moved } else { 0.0 };
+                *old = 0.0;
+            }
+            atom.row = Row::from_dense(&self.new);
+            atom.row.indices.iter().for_each(|&i| self.new[i] = 0.0);
+            atom.gauge = self.gauge.value_of_row(&atom.row);
+            let moved: Vec<f64> =
+                atom.direction.iter().zip(&before.direction).map(|(d, o)| d + beta * (d - o)).collect();
+            let length = norm(&moved);
+            if length > 0.0 {
+                atom.direction = moved.into_iter().map(|v| v / length).collect();
+            }
+        }
+        for (c, old) in self.center.iter_mut().zip(&past.center) {
+            *c += beta * (*c - old);
+        }
+        self.refresh();
+    }
+
+    /// `½‖R̃‖² + Σ g(z_k)`.
+    pub(crate) fn objective(&mut self) -> f64 {
+        let penalty: f64 = self.atoms.iter().map(|a| a.gauge).sum();
+        0.5 * sum_of_squares(self.residual()) + penalty
+    }
+
+    /// Puts `direction` and the dense row in `new` in place of atom `k`, whose
+    /// row is scattered in `old`; clears both buffers.
+    fn replace(&mut self, k: usize, direction: Vec<f64>, gauge: f64, tau: f64) {
+        let atom = &mut self.atoms[k];
+        replace_outer(&mut self.residual, &atom.direction, &self.old, &direction, &self.new);
+        if self.problem.centered() {
+            let a = self.problem.data().sqrt_weights();
+            axpy(dot(a, &self.old), &atom.direction, &mut self.mean);
+            axpy(-dot(a, &self.new), &direction, &mut self.mean);
+        }
+        atom.row.indices.iter().for_each(|&i| self.old[i] = 0.0);
+        atom.row = Row::from_dense(&self.new);
+        atom.row.indices.iter().for_each(|&i| self.new[i] = 0.0);
+        (atom.direction, atom.gauge, atom.tau) = (direction, gauge, tau);
+        self.recenter();
+    }
+
+    /// Gives every atom the whitened code row of the same place, and the centre its
+    /// optimum for them.
+    #[cfg(feature = "conic")]
+    pub(crate) fn set_rows(&mut self, rows: Vec<Row>) {
+        for (atom, row) in self.atoms.iter_mut().zip(rows) {
+            atom.gauge = self.gauge.value_of_row(&row);
+            (atom.row, atom.tau) = (row, 0.0);
+        }
+        self.refresh();
+        self.recenter();
+    }
+
+    /// Drops atoms that no datapoint uses; gives their number.
+    pub(crate) fn prune(&mut self) -> usize {
+        let before = self.atoms.len();
+        self.atoms.retain(|atom| !atom.row.is_empty());
+        before - self.atoms.len()
+    }
+
+    /// Tries to replace atoms `j`, `l` by one: kept if the objective does not
+    /// rise. Atom `l` is left unused on success.
+    ///
+    /// With `E = R̃ + d_j z_jᵀ + d_l z_lᵀ` the candidate is `z = z_j + z_l`,
+    /// `d = Ez/‖Ez‖`, `z ← prox_g(Eᵀd)`; the change is evaluated exactly.
+    pub(crate) fn try_merge(&mut self, j: usize, l: usize, slack: f64) -> bool {
+        self.materialise();
+        let (n, len) = (self.problem.dim(), self.problem.len());
+        let (mut zj, mut zl) = (vec![0.0; len], vec![0.0; len]);
+        self.atoms[j].row.scatter(&mut zj);
+        self.atoms[l].row.scatter(&mut zl);
+        let (mut rj, mut rl) = (vec![0.0; n], vec![0.0; n]);
+        combine(&self.residual, &zj, &mut rj);
+        combine(&self.residual, &zl, &mut rl);
+        let (dj, dl) = (&self.atoms[j].direction, &self.atoms[l].direction);
+        let (ej, el, cross, cosine) = (norm_sq(&zj), norm_sq(&zl), dot(&zj, &zl), dot(dj, dl));
+        // ½‖E‖² − ½‖R̃‖².
+        let added = dot(dj, &rj) + dot(dl, &rl) + 0.5 * (ej + el + 2.0 * cosine * cross);
+        // E(z_j + z_l).
+        let mut image: Vec<f64> = rj.iter().zip(&rl).map(|(x, y)| x + y).collect();
+        axpy(ej + cross, dj, &mut image);
+        axpy(el + cross, dl, &mut image);
+        let length = norm(&image);
+        if !(length > 0.0) {
+            return false;
+        }
+        image.iter_mut().for_each(|v| *v /= length);
+        let mut v = vec![0.0; len];
+        correlate(&self.residual, &image, &mut v);
+        axpy(dot(&image, dj), &zj, &mut v);
+        axpy(dot(&image, dl), &zl, &mut v);
+        let prox = self.gauge.prox(&v, 1.0, self.atoms[j].tau, &mut self.new);
+        // ½‖E − dzᵀ‖² = ½‖E‖² − (Eᵀd)ᵀz + ½‖z‖².
+        let change = added - dot(&v, &self.new) + 0.5 * norm_sq(&self.new) + prox.gauge
+            - self.atoms[j].gauge
+            - self.atoms[l].gauge;
+        if !(change <= slack) {
+            self.new.fill(0.0);
+            return false;
+        }
+        let candidate = std::mem::replace(&mut self.new, vec![0.0; len]);
+        self.atoms[l].row.scatter(&mut self.old);
+        let direction = self.atoms[l].direction.clone();
+        self.replace(l, direction, 0.0, 0.0);
+        self.atoms[j].row.scatter(&mut self.old);
+        self.new = candidate;
+        self.replace(j, image, prox.gauge, prox.tau);
+        true
+    }
+
+    /// The point as unit atoms and unwhitened codes `zᵢ = z̃ᵢ/√wᵢ`.
+    pub(crate) fn factorization(&self) -> Result<Factorization, AtomsError> {
+        let a = self.problem.data().sqrt_weights();
+        let rows: Vec<Row> = self
+            .atoms
+            .iter()
+            .map(|atom| Row {
+                indices: atom.row.indices.clone(),
+                values: atom.row.iter().map(|(i, z)| z / a[i]).collect(),
+            })
+            .collect();
+        let directions: Vec<&[f64]> = self.atoms.iter().map(|a| a.direction.as_slice()).collect();
+        let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(self.problem.dim(), &directions))?;
+        let codes = Codes::from_rows(self.problem.len(), &rows);
+        Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
+    }
+}
+
+/// `‖matrix‖²_F`, summed a column at a time in order.
+pub(crate) fn sum_of_squares(matrix: &Matrix) -> f64 {
+    matrix.columns().map(norm_sq).sum()
+}

@@ -1,0 +1,334 @@
+//! The conic master: codes over a fixed dictionary by clarabel, an interior-point
+//! method, as a quadratic programme with second-order cones.
+//!
+//! A second way to the same optimum that shares no iteration with the first-order
+//! master. In three steps: `clarabel/lower.rs` writes the programme, `clarabel/status.rs` says what a run
+//! of clarabel is worth, `clarabel/lift.rs` turns its answer into codes and a dual point, which
+//! the certificate checks as anybody else's.
+//!
+//! # Accuracy
+//! On data of ordinary size the certified gap of the codes for their dictionary
+//! ([`Coding`](crate::trusted::Coding)) is 1e-8 or less of the objective. What
+//! limits it is the conditioning of the programme: weights, or λ and γ, many decades
+//! apart, nearly equal atoms, and in general the square root of the rounding unit
+//! that a factorised quasi-definite system resolves. Whatever is left shows in the
+//! gap, which is computed from the point.
+
+use std::ops::ControlFlow;
+
+use super::{Coded, Effort, Master, sweep_once};
+use crate::atoms::Dictionary;
+use crate::clarabel::lower::{self, Layout};
+use crate::clarabel::program::{Accuracy, Factors, check_size};
+use crate::clarabel::{lift, location};
+use crate::iterate::{Atom, Iterate, Moves};
+use crate::linalg::{Matrix, Row, correlate};
+use crate::num::{max, min};
+use crate::observer::{Interrupt, Observer, Stop};
+use crate::problem::Data;
+use crate::problem::Problem;
+use crate::solution::SolveError;
+use crate::wide::Location;
+
+/// Relative improvement of an alternation below which a descent stops, when the
+/// caller asks for less: the accuracy of a conic solve.
+const RESOLUTION: f64 = 1e-13;
+
+/// Alternations of codes and directions in one descent at most. A conic solve costs
+/// hundreds of sweeps over directions; the oracle's new atoms gain more than a third
+/// alternation does.
+const ALTERNATIONS: usize = 3;
+
+/// Share of the decrease a descent asks for to which its conic solves are accurate.
+/// At 1 they would stop as early as the descent may; 0.01 costs a few iterations.
+const ACCURACY_SHARE: f64 = 0.03;
+
+/// The coarsest a conic solve may be.
+const COARSE: f64 = 1e-5;
+
+/// Most codes of a programme that is solved whole, some tenths of a second. Beyond, it
+/// pays to leave out codes that end at 0.
+const WHOLE: usize = 400;
+
+/// Programmes solved in parts at most; four to eight settle on data.
+const SIFTS: usize = 20;
+
+/// Codes a datapoint gains from one part to the next at most. Twice as many make the
+/// programmes larger than need be, half as many make more of them.
+const ADMITTED: usize = 12;
+
+/// Relative room of a stationarity condition: ten times less admits codes for the
+/// rounding of the solver, ten times more leaves gaps above 1e-8.
+const STATIONARY: f64 = 1e-9;
+
+/// Sweeps over the directions between two conic solves: cheap, and after ten they
+/// have settled for the codes as they are.
+const TURNS: usize = 10;
+
+/// The conic master and its limits.
+///
+/// # Examples
+/// ```
+/// use widedict::trusted::Coding;
+/// use widedict::master::Conic;
+/// use widedict::{Dictionary, Matrix, Problem};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.0], [0.0, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
+/// let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let coded = Conic::default().codes(&problem, &dictionary, &())?;
+/// let proved = Coding::new(&problem, &coded.point, coded.dual.as_ref())?;
+/// assert!(proved.relative_gap() <= 1e-8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conic {
+    /// Accuracy asked of clarabel, relative to ½‖X̃‖². It stops where it gets no
+    /// further, so asking for too much costs a few iterations and nothing else.
+    pub tolerance: f64,
+    /// Most interior-point iterations of one solve.
+    pub iterations: u32,
+    /// Most memory, by estimate, that the factorisation of one programme may take.
+    /// It also keeps an iteration, which cannot be interrupted, to some seconds.
+    pub max_mib: u64,
+}
+
+impl Default for Conic {
+    /// 1e-10 is near what the factorisation resolves; most solves take 10 to 30
+    /// iterations. 512 MiB are some thousand datapoints with fifty atoms.
+    fn default() -> Self {
+        Self { tolerance: 1e-10, iterations: 100, max_mib: 512 }
+    }
+}
+
+/// What one solve says beside the codes it left in the point.
+struct Recoded {
+    dual: Option<Matrix>,
+    stop: Stop,
+    iterations: usize,
+}
+
+impl Conic {
+    /// Optimal codes (and centre) over a dictionary that stays as it is.
+    ///
+    /// # Errors
+    /// [`SolveError::Setting`], [`SolveError::TooLarge`] before anything is built,
+    /// [`SolveError::Conic`] where clarabel leaves nothing, [`SolveError::Breakdown`]
+    /// where the dictionary does not fit the problem.
+    pub fn codes(
+        &self,
+        problem: &Problem,
+        dictionary: &Dictionary,
+        observer: &dyn Observer,
+    ) -> Result<Coded, SolveError> {
+        let mut point = Iterate::with_dictionary(problem, dictionary)?;
+        let recoded = self.recode(&mut point, self.tolerance, SIFTS, observer)?;
+        Ok(Coded {
+            point: point.factorization()?,
+            dual: recoded.dual,
+            stop: recoded.stop,
+            iterations: recoded.iterations,
+        })
+    }
+
+    /// Minimises `Σ wᵢ h_λ(‖xᵢ − b‖)` over b, λ > 0, by clarabel.
+    ///
+    /// Value and dual point are computed from the center: the certificate proves how
+    /// close they are.
+    ///
+    /// # Errors
+    /// [`SolveError::Setting`] unless λ > 0, [`SolveError::TooLarge`] and
+    /// [`SolveError::Conic`] as [`Conic::codes`].
+    pub fn location(
+        &self,
+        data: &Data,
+        lambda: f64,
+        observer: &dyn Observer,
+    ) -> Result<Location, SolveError> {
+        self.check()?;
+        // The value is off by the square of what the center is: ask for more.
+        let accuracy = Accuracy {
+            tolerance: 0.1 * self.tolerance,
+            iterations: self.iterations,
+            factors: Factors::Sparse,
+        };
+        location::location(data, lambda, accuracy, self.max_mib, observer)
+    }
+
+    /// Refuses settings out of range.
+    pub(crate) fn check(&self) -> Result<(), SolveError> {
+        if self.tolerance.is_finite() && self.tolerance > 0.0 {
+            return Ok(());
+        }
+        Err(SolveError::Setting {
+            name: "the conic tolerance",
+            needs: "a positive number",
+            value: self.tolerance,
+        })
+    }
+
+    /// Optimal codes and centre for the point's atoms, kept if the objective is no
+    /// higher. Where there are many codes, most of them 0, the programme is solved over
+    /// those in use and those whose stationarity condition fails, again until none does or
+    /// as many `parts` are solved.
+    fn recode(
+        &self,
+        point: &mut Iterate<'_>,
+        tolerance: f64,
+        parts: usize,
+        observer: &dyn Observer,
+    ) -> Result<Recoded, SolveError> {
+        self.check()?;
+        let mut recoded = Recoded { dual: None, stop: Stop::ToleranceMet, iterations: 0 };
+        if point.atoms.is_empty() || zero_is_optimal(point) {
+            let rows = vec![Row::default(); point.atoms.len()];
+            point.set_rows(rows);
+            return Ok(recoded);
+        }
+        let (len, atoms) = (point.problem.len(), point.atoms.len());
+        let scale = lower::scale(point.problem);
+        let directions: Vec<&[f64]> = point.atoms.iter().map(|a| a.direction.as_slice()).collect();
+        let directions = Matrix::from_columns(point.problem.dim(), &directions);
+        let whole = len * atoms <= WHOLE;
+        let mut allowed = if whole { vec![(0..atoms).collect(); len] } else { in_use(point) };
+        for sift in 0..parts {
+            if !whole && !admit(point, &mut allowed) && sift > 0 {
+                break;
+            }
+            let layout = Layout::new(point.problem, atoms, allowed.clone());
+            check_size(self.max_mib, layout.bytes(), "conic programme", "proximal method")?;
+            let program = lower::program(point.problem, &directions, &layout, scale);
+            let accuracy = Accuracy { tolerance, iterations: self.iterations, factors: Factors::Sparse };
+            let raw = program.solve(accuracy, observer)?;
+            let before = point.snapshot();
+            let objective = point.objective();
+            let codes = lift::codes(&raw, &layout, scale);
+            if !(lift::set_cleaned(point, &codes) <= objective) {
+                point.restore(&before);
+            }
+            recoded.dual = Some(lift::dual(point.problem, &directions, &raw, &layout, scale));
+            recoded.stop = raw.stop;
+            recoded.iterations += raw.iterations;
+            if whole || matches!(raw.stop, Stop::TimeLimit | Stop::Cancelled) {
+                break;
+            }
+            if sift + 1 == parts && admit(point, &mut allowed) {
+                recoded.stop = Stop::IterationLimit;
+            }
+        }
+        Ok(recoded)
+    }
+
+    /// Codes by clarabel for the directions, then the best directions for the codes, in
+    /// turn, until a turn gains less than asked for.
+    fn alternate(
+        &self,
+        point: &mut Iterate<'_>,
+        effort: Effort,
+        observer: &dyn Observer,
+    ) -> Result<(usize, ControlFlow<Interrupt>), SolveError> {
+        let mut last = f64::INFINITY;
+        let scale = lower::scale(point.problem);
+        let tolerance = max(self.tolerance, ACCURACY_SHARE * effort.decrease / scale / scale);
+        let tolerance = if tolerance.is_finite() { min(tolerance, COARSE) } else { self.tolerance };
+        for made in 1..=effort.sweeps.min(ALTERNATIONS) {
+            if let ControlFlow::Break(interrupt) = observer.poll() {
+                return Ok((made - 1, ControlFlow::Break(interrupt)));
+            }
+            match self.recode(point, tolerance, 1, observer)?.stop {
+                Stop::TimeLimit => return Ok((made, ControlFlow::Break(Interrupt::TimeLimit))),
+                Stop::Cancelled => return Ok((made, ControlFlow::Break(Interrupt::Cancelled))),
+                Stop::ToleranceMet | Stop::IterationLimit | Stop::Stalled => {}
+            }
+            let objective = point.objective();
+            let enough = max(effort.decrease, RESOLUTION * objective);
+            if last - objective <= enough || made == effort.sweeps.min(ALTERNATIONS) {
+                return Ok((made, ControlFlow::Continue(())));
+            }
+            last = objective;
+            for _ in 0..TURNS {
+                if let ControlFlow::Break(interrupt) = sweep_once(point, Moves::Directions, observer) {
+                    return Ok((made, ControlFlow::Break(interrupt)));
+                }
+            }
+            point.refresh();
+        }
+        Ok((effort.sweeps, ControlFlow::Continue(())))
+    }
+}
+
+impl Master for Conic {
+    /// The conic solver may break down, or refuse the size.
+    type Descended = Result<(usize, ControlFlow<Interrupt>), SolveError>;
+
+    /// Codes by clarabel for the directions, then the best directions for the codes,
+    /// in turn.
+    fn descend(&self, point: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
+        self.alternate(point, effort, observer)
+    }
+}
+
+/// The atoms each datapoint uses.
+fn in_use(point: &Iterate<'_>) -> Vec<Vec<usize>> {
+    let mut allowed = vec![Vec::new(); point.problem.len()];
+    for (k, atom) in point.atoms.iter().enumerate() {
+        atom.row.indices.iter().for_each(|&i| allowed[i].push(k));
+    }
+    allowed
+}
+
+/// Allows the codes that are 0 and whose stationarity condition (theorem
+/// `stationarity`) fails at the point's residual: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`, and
+/// for an atom that nobody uses those of the maximiser of its polar, if that is above
+/// 1. Of each datapoint's, the ones that fail by most. Whether there are any.
+fn admit(point: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
+    let (a, len) = (point.problem.data().sqrt_weights(), point.problem.len());
+    let lambda_sq = point.problem.lambda() * point.problem.lambda();
+    let gauge = point.gauge;
+    let rows: Vec<(Vec<f64>, Row, f64)> =
+        point.atoms.iter().map(|t| (t.direction.clone(), t.row.clone(), t.gauge)).collect();
+    let residual = point.residual();
+    let (mut v, mut z) = (vec![0.0; len], vec![0.0; len]);
+    let mut failing: Vec<Vec<(f64, usize)>> = vec![Vec::new(); len];
+    for (k, (direction, row, value)) in rows.iter().enumerate() {
+        correlate(residual, direction, &mut v);
+        let (price, used) = if row.is_empty() {
+            let polar = gauge.polar(&v, 0.0, &mut z);
+            (polar.tau, polar.value > 1.0 + STATIONARY)
+        } else {
+            let mass: f64 = row.iter().map(|(i, z)| a[i] * z).sum();
+            (lambda_sq * mass / value, true)
+        };
+        if !used {
+            continue;
+        }
+        for (i, (v, a)) in v.iter().zip(a).enumerate() {
+            // By how much a unit of code would gain.
+            let excess = v - price * a;
+            let counts = if row.is_empty() { excess >= 0.0 } else { excess > STATIONARY * v.abs() };
+            if counts && *v > 0.0 && allowed[i].binary_search(&k).is_err() {
+                failing[i].push((excess, k));
+            }
+        }
+    }
+    let mut any = false;
+    for (list, mut failing) in allowed.iter_mut().zip(failing) {
+        failing.sort_by(|l, r| r.0.total_cmp(&l.0));
+        failing.truncate(ADMITTED);
+        any |= !failing.is_empty();
+        list.extend(failing.into_iter().map(|(_, k)| k));
+        list.sort_unstable();
+    }
+    any
+}
+
+/// Whether no code at all is optimal: `g°(R̃ᵀd_k) ≤ 1` at the residual of Z = 0.
+fn zero_is_optimal(point: &mut Iterate<'_>) -> bool {
+    let mut bare = Iterate::new(point.problem);
+    let residual = bare.residual();
+    let mut v = vec![0.0; point.problem.len()];
+    let mut z = v.clone();
+    point.atoms.iter().all(|Atom { direction, .. }| {
+        correlate(residual, direction, &mut v);
+        point.gauge.polar(&v, 0.0, &mut z).value <= 1.0
+    })
+}

@@ -1,0 +1,135 @@
+//! Column generation for the convex problem (theorem `global-criterion`): hold a
+//! finite dictionary, descend on codes and atoms, ask the oracle for directions
+//! with polar above 1, add them, drop what is unused, stop when the gap closes.
+
+mod rounds;
+
+pub use rounds::{Round, Rounds};
+
+use crate::atoms::Factorization;
+use crate::certificate::CertifyError;
+use crate::master::Method;
+use crate::observer::Observer;
+use crate::problem::Problem;
+use crate::solution::{Solution, SolveError};
+use crate::trusted::objective;
+
+/// Solves the convex large-dictionary problem by column generation, with the
+/// first-order master or, on small problems, with the conic one.
+///
+/// # Guarantees
+/// The returned point is feasible; its certificate's `lower_bound` is proved
+/// (see [`certify`](crate::certify)); at a gap of 0 it is the optimum of the convex
+/// problem, which is that of every sufficient width
+/// ([`global-criterion`](crate::proofs::global_criterion),
+/// [`lift-exact`](crate::proofs::lift_exact)). The objective never rises from round to
+/// round. The run stops when the smaller of the certified and the *estimated*
+/// relative gap is at most `tolerance`; the estimate is a heuristic, so
+/// `Stop::ToleranceMet` alone proves nothing. Same seed, same answer, for any
+/// number of threads.
+///
+/// # Cost
+/// O(nN + nnz) memory; a sweep is O(nNM) at worst.
+///
+/// # Examples
+/// ```
+/// use widedict::{ColumnGeneration, Matrix, Problem};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.0], [0.0, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
+/// let solution = ColumnGeneration::default().solve(&problem)?;
+/// let certificate = solution.certified.certificate();
+/// assert!(certificate.lower_bound().get() <= certificate.objective());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColumnGeneration {
+    /// Relative gap at which the run stops.
+    pub tolerance: f64,
+    /// Most rounds (oracle calls).
+    pub max_rounds: usize,
+    /// Most sweeps of the master in a round. More make better use of the atoms
+    /// at hand, fewer add atoms sooner.
+    pub sweeps: usize,
+    /// Most atoms added in a round.
+    pub new_atoms: usize,
+    /// Seed of the oracle's choices.
+    pub seed: u64,
+    /// What finds the codes and moves the atoms of a round.
+    pub master: Method,
+}
+
+impl Default for ColumnGeneration {
+    fn default() -> Self {
+        Self {
+            tolerance: 5e-3,
+            max_rounds: 1000,
+            sweeps: 100,
+            new_atoms: 30,
+            seed: 0,
+            master: Method::Proximal,
+        }
+    }
+}
+
+impl ColumnGeneration {
+    /// Solves `problem`.
+    ///
+    /// # Errors
+    /// [`SolveError`] for settings out of range or a numerical breakdown.
+    pub fn solve(&self, problem: &Problem) -> Result<Solution, SolveError> {
+        self.solve_observed(problem, &())
+    }
+
+    /// Solves `problem`, telling `observer` of every round; it may stop the run,
+    /// and the best point so far is returned.
+    ///
+    /// # Errors
+    /// As [`ColumnGeneration::solve`].
+    pub fn solve_observed(&self, problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
+        let mut rounds = self.rounds(problem, observer)?;
+        rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
+        rounds.finish()
+    }
+
+    /// Solves `problem` from a point of it: a solution for other penalties, say.
+    /// The objective is never above that of `start`.
+    ///
+    /// # Errors
+    /// As [`ColumnGeneration::solve`]; a start of another dimension or with another
+    /// number of datapoints.
+    pub fn solve_from(
+        &self,
+        problem: &Problem,
+        start: &Factorization,
+        observer: &dyn Observer,
+    ) -> Result<Solution, SolveError> {
+        objective::check_shapes(problem, start).map_err(CertifyError::from)?;
+        let mut rounds = self.rounds(problem, observer)?.starting_at(start);
+        rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
+        rounds.finish()
+    }
+
+    /// The run as an iterator of its states, for callers that want to look at
+    /// every round; [`Rounds::finish`] certifies the last point.
+    ///
+    /// # Errors
+    /// [`SolveError::Setting`] unless the tolerances are positive.
+    pub fn rounds<'p>(
+        &self,
+        problem: &'p Problem,
+        observer: &'p dyn Observer,
+    ) -> Result<Rounds<'p>, SolveError> {
+        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
+            return Err(SolveError::Setting {
+                name: "tolerance",
+                needs: "a positive number",
+                value: self.tolerance,
+            });
+        }
+        #[cfg(feature = "conic")]
+        if let Method::Conic(conic) = &self.master {
+            conic.check()?;
+        }
+        Ok(Rounds::new(*self, problem, observer))
+    }
+}

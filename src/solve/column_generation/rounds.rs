@@ -1,0 +1,334 @@
+//! The outer loop as an iterator of states.
+
+use std::ops::ControlFlow;
+
+use super::ColumnGeneration;
+use crate::atoms::Factorization;
+use crate::certificate::{self, Witness, certify};
+use crate::iterate::{Atom, Iterate, Moves};
+use crate::linalg::{Matrix, dot};
+use crate::master::{Effort, Master, Method, Proximal, sweep_once};
+use crate::num::{max, min};
+use crate::observer::{Interrupt, Observer, Progress, Stop};
+use crate::problem::Problem;
+use crate::search::oracle::{Ascent, Candidate, distinct};
+use crate::solution::{Solution, SolveError};
+use crate::trusted::bounds;
+use crate::trusted::first_order;
+use crate::trusted::objective;
+
+/// Two new atoms of one round differ by at least this cosine: closer ones would
+/// be merged again. At 0.8 rounds add too few atoms, at 0.999 near-copies.
+const NEW_COHERENCE: f64 = 0.98;
+
+/// Pairs of atoms closer than this are tried as one. The trial is exact, so the
+/// threshold only saves time.
+const MERGE_COHERENCE: f64 = 0.95;
+
+/// A polar within this of 1 offers nothing: rounding of the residual moves it so much.
+const POLAR_SLACK: f64 = 1e-12;
+
+/// Share of the gap's tolerance a sweep must gain to be followed by another.
+/// Twice as much starves the atoms of descent where the tolerance is near, a tenth
+/// wastes sweeps.
+const SWEEP_SHARE: f64 = 5e-4;
+
+/// Relative gap below which a sweep is asked for less: near the optimum the
+/// objective is off by the square of what the gap is off by, so that a fixed share
+/// of the gap would stop every descent at once. At 1e-2 runs to half a percent
+/// sweep more than they need, at 1e-4 runs to 1e-8 take ten times the rounds.
+const QUADRATIC_GAP: f64 = 3e-3;
+
+/// Starts of the oracle that confirms a stop, against the usual number: what
+/// the estimate of the gap rests on.
+const CONFIRM_FACTOR: usize = 4;
+
+/// Relative increase, as a share of the gap's tolerance, below which an ascent of the
+/// oracle stops: what it may still rise by is a small multiple of that.
+const ASCENT_SHARE: f64 = 1e-4;
+
+/// Relative stationarity a finished run is polished to, well inside what the
+/// verdict asks ([`certificate::Options::stationarity`]).
+const STATIONARITY: f64 = 0.02;
+
+/// Most checks of the stationarity while polishing, and the sweeps between two.
+/// 200 sweeps in all: where they do not suffice, the certificate says so.
+const POLISH_ROUNDS: usize = 20;
+const POLISH_SWEEPS: usize = 10;
+
+/// One state of the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round {
+    /// Rounds so far.
+    pub round: usize,
+    /// Objective of the current point.
+    pub objective: f64,
+    /// Atoms in use.
+    pub atoms: usize,
+    /// Largest polar found: an estimate of Ω°(R̃) from below.
+    pub polar: f64,
+    /// The lower bound that polar would give; not certified.
+    pub estimated_lower_bound: f64,
+    /// Best certified lower bound so far.
+    pub lower_bound: f64,
+}
+
+impl Round {
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            phase: "column generation",
+            iteration: self.round,
+            objective: self.objective,
+            lower_bound: self.lower_bound,
+            estimated_lower_bound: self.estimated_lower_bound,
+            atoms: self.atoms,
+        }
+    }
+
+    /// The smaller of the certified and the estimated relative gap.
+    #[must_use]
+    pub fn relative_gap(&self) -> f64 {
+        if self.objective > 0.0 {
+            max(self.objective - max(self.lower_bound, self.estimated_lower_bound), 0.0) / self.objective
+        } else {
+            0.0
+        }
+    }
+}
+
+/// A run of column generation, one round a step.
+pub struct Rounds<'p> {
+    settings: ColumnGeneration,
+    problem: &'p Problem,
+    observer: &'p dyn Observer,
+    point: Iterate<'p>,
+    /// Certified before the first round: `F_∞` where no centre is learnt.
+    lower_bound: f64,
+    /// The directions the last oracle call ended at.
+    directions: Vec<Vec<f64>>,
+    round: usize,
+    stop: Option<Stop>,
+    /// Why a master failed: the end of the run.
+    failure: Option<SolveError>,
+}
+
+impl<'p> Rounds<'p> {
+    pub(super) fn new(settings: ColumnGeneration, problem: &'p Problem, observer: &'p dyn Observer) -> Self {
+        let lower_bound = if problem.centered() { 0.0 } else { bounds::wide_limit(problem).lower.get() };
+        Self {
+            settings,
+            problem,
+            observer,
+            point: Iterate::new(problem),
+            lower_bound,
+            directions: Vec::new(),
+            round: 0,
+            stop: None,
+            failure: None,
+        }
+    }
+
+    /// The run from a point whose shapes fit the problem.
+    pub(super) fn starting_at(mut self, start: &Factorization) -> Self {
+        self.point = Iterate::from_factorization(self.problem, start);
+        self.point.prune();
+        self
+    }
+
+    /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
+    /// use too: a maximum that splits from an atom's own is easily missed from afar.
+    fn search(&mut self, starts: usize, atoms: bool) -> Vec<Candidate> {
+        let oracle = Ascent {
+            starts,
+            tolerance: min(ASCENT_SHARE * self.settings.tolerance, ASCENT_SHARE),
+            seed: self.settings.seed.wrapping_add(self.round as u64),
+            ..Ascent::default()
+        };
+        let gauge = self.point.gauge;
+        let mut warm = std::mem::take(&mut self.directions);
+        if atoms {
+            warm.extend(self.point.atoms.iter().map(|atom| atom.direction.clone()));
+        }
+        let found = oracle.search(&gauge, self.point.residual(), &warm, self.observer);
+        self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
+        found
+    }
+
+    /// The state at the current point if the polar were `polar`.
+    fn state(&mut self, polar: f64) -> Round {
+        let objective = self.point.objective();
+        let a = self.problem.data().sqrt_weights();
+        let points = self.problem.data().points();
+        let residual = self.point.residual();
+        let (mut inner, mut square) = (0.0, 0.0);
+        for (i, r) in residual.columns().enumerate() {
+            inner += a[i] * dot(points.col(i), r);
+            square += dot(r, r);
+        }
+        let t = if square > 0.0 && inner > 0.0 {
+            min(inner / square, if polar > 0.0 { 1.0 / polar } else { f64::INFINITY })
+        } else {
+            0.0
+        };
+        Round {
+            round: self.round,
+            objective,
+            atoms: self.point.atoms.len(),
+            polar,
+            estimated_lower_bound: max(t * inner - 0.5 * t * t * square, 0.0),
+            lower_bound: self.lower_bound,
+        }
+    }
+
+    fn descend(&mut self, effort: Effort) -> ControlFlow<()> {
+        let descended: Result<(usize, ControlFlow<Interrupt>), SolveError> = match &self.settings.master {
+            Method::Proximal => Ok(Proximal.descend(&mut self.point, effort, self.observer)),
+            #[cfg(feature = "conic")]
+            Method::Conic(conic) => conic.descend(&mut self.point, effort, self.observer),
+        };
+        match descended {
+            Ok((_, ControlFlow::Continue(()))) => ControlFlow::Continue(()),
+            Ok((_, ControlFlow::Break(interrupt))) => {
+                self.stop = Some(interrupt.into());
+                ControlFlow::Break(())
+            }
+            Err(error) => {
+                // A breakdown after rounds that went well leaves their point; a refusal
+                // is told in any case, for the caller can do something about it.
+                self.stop = Some(Stop::Stalled);
+                if self.round <= 1 || matches!(error, SolveError::TooLarge { .. }) {
+                    self.failure = Some(error);
+                }
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Merges near-duplicate atoms where that does not raise the objective.
+    fn merge(&mut self, objective: f64) {
+        let mut pairs = Vec::new();
+        for (j, one) in self.point.atoms.iter().enumerate() {
+            for (l, other) in self.point.atoms.iter().enumerate().skip(j + 1) {
+                let cosine = dot(&one.direction, &other.direction);
+                if cosine > MERGE_COHERENCE {
+                    pairs.push((cosine, j, l));
+                }
+            }
+        }
+        pairs.sort_by(|l, r| r.0.total_cmp(&l.0));
+        pairs.truncate(self.point.atoms.len());
+        for (_, j, l) in pairs {
+            if !self.point.atoms[j].row.is_empty() && !self.point.atoms[l].row.is_empty() {
+                self.point.try_merge(j, l, f64::EPSILON * objective);
+            }
+        }
+        self.point.prune();
+    }
+
+    /// Plain sweeps (no momentum), or the conic master's alternations, until the point is stationary to
+    /// [`STATIONARITY`]: the gap closes before the single codes settle.
+    fn polish(&mut self) -> Result<(), SolveError> {
+        for _ in 0..POLISH_ROUNDS {
+            let point = self.point.factorization()?;
+            let residuals = objective::residuals(self.problem.data(), &point);
+            if first_order::residuals(self.problem, &point, &residuals).relative() <= STATIONARITY {
+                break;
+            }
+            match self.settings.master {
+                Method::Proximal => {
+                    for _ in 0..POLISH_SWEEPS {
+                        if sweep_once(&mut self.point, Moves::Both, self.observer).is_break() {
+                            return Ok(());
+                        }
+                    }
+                }
+                #[cfg(feature = "conic")]
+                Method::Conic(_) => {
+                    let stop = self.stop;
+                    let flow = self.descend(Effort { sweeps: POLISH_SWEEPS, decrease: 0.0 });
+                    self.stop = stop;
+                    if flow.is_break() {
+                        return self.failure.take().map_or(Ok(()), Err);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Certifies the current point: the end of every run.
+    ///
+    /// # Errors
+    /// [`SolveError`] when the point is not finite, or the master refused or failed.
+    pub fn finish(mut self) -> Result<Solution, SolveError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if matches!(self.stop, Some(Stop::ToleranceMet | Stop::Stalled)) {
+            self.polish()?;
+        }
+        self.point.prune();
+        let point = self.point.factorization()?;
+        let witness = Witness {
+            directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
+            ..Witness::none()
+        };
+        let options = certificate::Options { tolerance: self.settings.tolerance, ..Default::default() };
+        Ok(Solution {
+            certified: certify(self.problem, point, &witness, &options)?,
+            witness,
+            stop: self.stop.unwrap_or(Stop::IterationLimit),
+            iterations: self.round,
+        })
+    }
+}
+
+impl Iterator for Rounds<'_> {
+    type Item = Round;
+
+    /// One round: oracle, new atoms, descent, merging. `None` after the last.
+    fn next(&mut self) -> Option<Round> {
+        if self.stop.is_some() || self.round >= self.settings.max_rounds {
+            return None;
+        }
+        let starts = Ascent::default().starts;
+        let mut found = self.search(starts, false);
+        let mut state = self.state(found.first().map_or(0.0, |c| c.value));
+        if let ControlFlow::Break(interrupt) = self.observer.poll() {
+            // A search cut short says nothing of the polar.
+            self.stop = Some(interrupt.into());
+            return Some(state);
+        }
+        if state.relative_gap() <= self.settings.tolerance {
+            found = self.search(starts * CONFIRM_FACTOR, true);
+            state = self.state(found.first().map_or(0.0, |c| c.value));
+            if let ControlFlow::Break(interrupt) = self.observer.poll() {
+                self.stop = Some(interrupt.into());
+                return Some(state);
+            }
+            if state.relative_gap() <= self.settings.tolerance {
+                self.stop = Some(Stop::ToleranceMet);
+                return Some(state);
+            }
+        }
+        self.round += 1;
+        let useful = found.into_iter().filter(|c| c.value > 1.0 + POLAR_SLACK).collect();
+        for candidate in distinct(useful, NEW_COHERENCE, self.settings.new_atoms) {
+            self.point.atoms.push(Atom::unused(candidate.direction));
+        }
+        let gap = max(state.relative_gap(), self.settings.tolerance);
+        let share = SWEEP_SHARE * min(gap / QUADRATIC_GAP, 1.0);
+        let effort = Effort { sweeps: self.settings.sweeps, decrease: share * gap * state.objective };
+        if self.descend(effort).is_continue() {
+            self.point.prune();
+            let objective = self.point.objective();
+            self.merge(objective);
+            self.point.refresh();
+            let objective = self.point.objective();
+            if !(objective < state.objective * (1.0 - f64::EPSILON)) {
+                self.stop = Some(Stop::Stalled);
+            }
+        }
+        Some(state)
+    }
+}

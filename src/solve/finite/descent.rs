@@ -1,0 +1,97 @@
+//! Descent at γ = 0: exact codes and block steps on the dictionary, with momentum.
+
+use std::ops::ControlFlow;
+
+use super::lasso_iterate::LassoIterate;
+use crate::observer::{Interrupt, Observer, Progress};
+
+/// Passes over the dictionary for one set of codes. A pass costs a tenth of a
+/// coding; one more gains little once the codes are old.
+const PASSES: usize = 2;
+
+/// When a descent ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Relative stationarity asked for.
+    pub(super) tolerance: f64,
+    /// Ends too when [`WINDOW`] iterations gain less than this share of the objective.
+    pub(super) decrease: f64,
+    /// Most iterations.
+    pub(super) iterations: usize,
+}
+
+/// Iterations over which the decrease is measured.
+const WINDOW: usize = 10;
+
+/// Iterations between two words to the observer.
+const TOLD: usize = 10;
+
+/// Why a descent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Stationary,
+    Slow,
+    Limit,
+    Interrupted(Interrupt),
+}
+
+/// Alternates exact codes with block steps on the atoms. Between iterations the
+/// dictionary is extrapolated along its last step with Nesterov's weights; an
+/// iteration that ends higher than the best point is undone and the momentum
+/// starts again, so the objective never rises. On return the codes are exact.
+pub(super) fn descend(point: &mut LassoIterate<'_>, effort: Effort, observer: &dyn Observer) -> (usize, End) {
+    let mut here = point.snapshot();
+    let mut best = point.objective;
+    let mut age = 0.0;
+    let mut marks = std::collections::VecDeque::from([best]);
+    let mut end = End::Limit;
+    let mut made = effort.iterations;
+    for iteration in 0..effort.iterations {
+        if let ControlFlow::Break(interrupt) = observer.poll() {
+            (made, end) = (iteration, End::Interrupted(interrupt));
+            break;
+        }
+        if iteration > 0 && iteration % TOLD == 0 {
+            observer.progress(&Progress {
+                phase: "descent",
+                iteration,
+                objective: best,
+                lower_bound: f64::NAN,
+                estimated_lower_bound: f64::NAN,
+                atoms: point.atoms.ncols(),
+            });
+        }
+        // Here codes are exact for the (extrapolated) dictionary.
+        let rows = point.rows();
+        let settled = point.stationarity(&rows) <= effort.tolerance;
+        if settled && point.objective <= best {
+            return (iteration, End::Stationary);
+        }
+        point.turn_atoms(&rows, PASSES);
+        if point.objective <= best {
+            best = point.objective;
+            let past = std::mem::replace(&mut here, point.snapshot());
+            age += 1.0;
+            if !settled {
+                point.extrapolate(&past, (age - 1.0) / (age + 2.0));
+            }
+        } else {
+            point.restore(&here);
+            age = 0.0;
+        }
+        point.encode();
+        marks.push_back(best);
+        if marks.len() > WINDOW {
+            let before = marks.pop_front().unwrap_or(best);
+            if before - best <= effort.decrease * best {
+                (made, end) = (iteration + 1, End::Slow);
+                break;
+            }
+        }
+    }
+    if point.objective > best {
+        point.restore(&here);
+        point.encode();
+    }
+    (made, end)
+}

@@ -1,0 +1,351 @@
+//! The working point at γ = 0: a dictionary, the exact codes of every datapoint,
+//! the residuals.
+
+use rayon::prelude::*;
+
+use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
+use crate::coder::{recode, removal_costs};
+use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd};
+use crate::num::max;
+use crate::problem::Problem;
+
+/// Largest number of entries of `DᵀD` held (128 MB): beyond, correlations are
+/// formed from residuals, which costs n/|S| times the work a step.
+const GRAM_ENTRIES: usize = 1 << 24;
+
+/// Atoms whose steps share their passes over the residual. More share them better, and
+/// have more inner products of rows to form.
+const TURNED: usize = 32;
+
+/// Entries of the residual that the steps on a block touch, from which on they are
+/// shared among threads.
+const PARALLEL: usize = 1 << 16;
+
+/// The code of one datapoint: (atom, positive code), ascending in the atom.
+pub(super) type Code = Vec<(usize, f64)>;
+
+/// One atom a row: the datapoints that use it, with their codes.
+pub(super) type Rows = Vec<Vec<(usize, f64)>>;
+
+/// A point `(D, Z, b)` of the joint problem at γ = 0.
+#[derive(Clone)]
+pub(super) struct LassoIterate<'p> {
+    pub(super) problem: &'p Problem,
+    /// Unit atoms, n × M.
+    pub(super) atoms: Matrix,
+    pub(super) center: Vec<f64>,
+    pub(super) codes: Vec<Code>,
+    /// `xᵢ − b − Dzᵢ`.
+    pub(super) residual: Matrix,
+    /// The joint objective at this point.
+    pub(super) objective: f64,
+    /// `½‖rᵢ‖² + λ1ᵀzᵢ`, as of the last [`LassoIterate::encode`].
+    pub(super) values: Vec<f64>,
+}
+
+/// What a past iterate is remembered by.
+#[derive(Clone)]
+pub(super) struct Snapshot {
+    pub(super) atoms: Matrix,
+    pub(super) center: Vec<f64>,
+    pub(super) codes: Vec<Code>,
+    values: Vec<f64>,
+}
+
+impl<'p> LassoIterate<'p> {
+    /// A dictionary with exact codes. `atoms` are unit columns.
+    pub(super) fn new(problem: &'p Problem, atoms: Matrix, center: Vec<f64>) -> Self {
+        let mut point = Self {
+            problem,
+            atoms,
+            center,
+            codes: vec![Vec::new(); problem.len()],
+            residual: Matrix::zeros(problem.dim(), problem.len()),
+            objective: 0.0,
+            values: Vec::new(),
+        };
+        point.encode();
+        point
+    }
+
+    /// The first `width` atoms of a factorization, with exact codes.
+    pub(super) fn from_factorization(problem: &'p Problem, start: &Factorization, width: usize) -> Self {
+        let keep: Vec<usize> = (0..start.width().min(width)).collect();
+        let atoms = start.dictionary().matrix().select_columns(&keep);
+        let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+        Self::new(problem, atoms, center)
+    }
+
+    /// The data less the centre.
+    pub(super) fn shifted(&self) -> Matrix {
+        let mut points = self.problem.data().points().clone();
+        if self.problem.centered() {
+            let n = points.nrows();
+            points.as_mut_slice().par_chunks_mut(n).for_each(|x| axpy(-1.0, &self.center, x));
+        }
+        points
+    }
+
+    /// Exact codes for the dictionary at hand, each from the code it has.
+    pub(super) fn encode(&mut self) {
+        let shifted = self.shifted();
+        let gram = self.gram();
+        self.values = recode(&shifted, &self.atoms, gram.as_ref(), self.problem.lambda(), &mut self.codes);
+        self.residual = shifted;
+        self.subtract_codes();
+        self.objective = self.value();
+    }
+
+    /// `DᵀD` where it is small enough to hold.
+    fn gram(&self) -> Option<Matrix> {
+        let width = self.atoms.ncols();
+        (width.saturating_mul(width) <= GRAM_ENTRIES).then(|| self.atoms.gram())
+    }
+
+    /// How far the objective rises if an atom alone is taken away, for each atom;
+    /// codes must be exact.
+    pub(super) fn removal_costs(&self) -> Vec<f64> {
+        removal_costs(
+            &self.shifted(),
+            &self.atoms,
+            self.gram().as_ref(),
+            self.problem.lambda(),
+            self.problem.data().weights(),
+            &self.codes,
+            &self.values,
+        )
+    }
+
+    /// `residual ← residual − DZ`.
+    fn subtract_codes(&mut self) {
+        let n = self.residual.nrows();
+        let chunk = chunk_columns(n);
+        let (atoms, codes) = (&self.atoms, &self.codes);
+        self.residual.as_mut_slice().par_chunks_mut(chunk * n).zip(codes.par_chunks(chunk)).for_each(
+            |(block, codes)| {
+                for (r, code) in block.chunks_exact_mut(n).zip(codes) {
+                    for &(k, z) in code {
+                        axpy(-z, atoms.col(k), r);
+                    }
+                }
+            },
+        );
+    }
+
+    /// `Σ wᵢ(½‖rᵢ‖² + λ1ᵀzᵢ)` of the point as it stands.
+    pub(super) fn value(&self) -> f64 {
+        let lambda = self.problem.lambda();
+        let mut total = 0.0;
+        for ((r, code), &w) in self.residual.columns().zip(&self.codes).zip(self.problem.data().weights()) {
+            let l1: f64 = code.iter().map(|(_, z)| z).sum();
+            total += w * (0.5 * norm_sq(r) + lambda * l1);
+        }
+        total
+    }
+
+    /// The datapoints of every atom, with their codes.
+    pub(super) fn rows(&self) -> Rows {
+        let mut rows = vec![Vec::new(); self.atoms.ncols()];
+        for (i, code) in self.codes.iter().enumerate() {
+            for &(k, z) in code {
+                rows[k].push((i, z));
+            }
+        }
+        rows
+    }
+
+    /// Block descent on the dictionary (and the centre) for fixed codes,
+    /// `passes` times over: `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalised, the
+    /// exact minimiser in one atom. Never raises the objective. O(n·nnz) a pass.
+    pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize) {
+        let mut dense = vec![0.0; self.codes.len()];
+        for _ in 0..passes {
+            for from in (0..rows.len()).step_by(TURNED) {
+                self.turn_block(from, &rows[from..(from + TURNED).min(rows.len())], &mut dense);
+            }
+            self.recenter();
+        }
+        self.objective = self.value();
+    }
+
+    /// The steps on the atoms from `from` on whose rows are given, one after another:
+    /// their images `Σᵢ wᵢz_kirᵢ` are formed side by side from the residual before,
+    /// and what the earlier ones moved is added by the rows' inner products.
+    fn turn_block(&mut self, from: usize, rows: &[Vec<(usize, f64)>], dense: &mut [f64]) {
+        let (n, count) = (self.atoms.nrows(), rows.len());
+        let weights = self.problem.data().weights();
+        let parallel = n * rows.iter().map(Vec::len).sum::<usize>() >= PARALLEL;
+        let residual = &self.residual;
+        let image = |row: &Vec<(usize, f64)>| {
+            let mut image = vec![0.0; n];
+            simd(
+                #[inline(always)]
+                || row.iter().for_each(|&(i, z)| axpy(weights[i] * z, residual.col(i), &mut image)),
+            );
+            image
+        };
+        let images: Vec<Vec<f64>> =
+            if parallel { rows.par_iter().map(image).collect() } else { rows.iter().map(image).collect() };
+        let mut changes = Matrix::zeros(n, count);
+        for (k, mut image) in images.into_iter().enumerate() {
+            rows[k].iter().for_each(|&(i, z)| dense[i] = weights[i] * z);
+            let inner = |row: &[(usize, f64)]| row.iter().map(|&(i, z)| dense[i] * z).sum::<f64>();
+            axpy(inner(&rows[k]), self.atoms.col(from + k), &mut image);
+            for (j, row) in rows[..k].iter().enumerate() {
+                let shared = inner(row);
+                if shared > 0.0 {
+                    axpy(shared, changes.col(j), &mut image);
+                }
+            }
+            rows[k].iter().for_each(|&(i, _)| dense[i] = 0.0);
+            let length = norm(&image);
+            if rows[k].is_empty() || !(length > 0.0 && length.is_finite()) {
+                continue;
+            }
+            image.iter_mut().for_each(|v| *v /= length);
+            let again = norm(&image);
+            for ((c, d), v) in changes.col_mut(k).iter_mut().zip(self.atoms.col_mut(from + k)).zip(&image) {
+                let v = v / again;
+                *c = *d - v;
+                *d = v;
+            }
+        }
+        let chunk = if parallel { chunk_columns(n) } else { residual.ncols() };
+        let update = |(c, block): (usize, &mut [f64])| {
+            let first = c * chunk;
+            simd(
+                #[inline(always)]
+                || {
+                    for (k, row) in rows.iter().enumerate() {
+                        let start = row.partition_point(|(i, _)| *i < first);
+                        for &(i, z) in row[start..].iter().take_while(|(i, _)| *i < first + chunk) {
+                            let at = (i - first) * n;
+                            axpy(z, changes.col(k), &mut block[at..at + n]);
+                        }
+                    }
+                },
+            );
+        };
+        if parallel {
+            self.residual.as_mut_slice().par_chunks_mut(chunk * n).enumerate().for_each(update);
+        } else {
+            update((0, self.residual.as_mut_slice()));
+        }
+    }
+
+    /// Moves the centre to its optimum for fixed atoms and codes.
+    fn recenter(&mut self) {
+        if !self.problem.centered() {
+            return;
+        }
+        let weights = self.problem.data().weights();
+        let mut mean = vec![0.0; self.center.len()];
+        for (r, &w) in self.residual.columns().zip(weights) {
+            axpy(w, r, &mut mean);
+        }
+        let total: f64 = weights.iter().sum();
+        mean.iter_mut().for_each(|v| *v /= total);
+        axpy(1.0, &mean, &mut self.center);
+        let n = mean.len();
+        self.residual.as_mut_slice().chunks_exact_mut(n).for_each(|r| axpy(-1.0, &mean, r));
+    }
+
+    /// Relative stationarity of atoms and centre for exact codes (theorem
+    /// `stationarity`): `max_k ‖Σᵢ wᵢz_kirᵢ − λs_kd_k‖ / max_k λs_k`, and
+    /// `‖Σ wᵢrᵢ‖ / Σ wᵢ‖rᵢ‖` with a centre.
+    pub(super) fn stationarity(&self, rows: &Rows) -> f64 {
+        let weights = self.problem.data().weights();
+        let lambda = self.problem.lambda();
+        let of_atom = |(k, row): (usize, &Vec<(usize, f64)>)| {
+            let mut gradient = vec![0.0; self.atoms.nrows()];
+            let mut mass = 0.0;
+            simd(
+                #[inline(always)]
+                || {
+                    for &(i, z) in row {
+                        axpy(weights[i] * z, self.residual.col(i), &mut gradient);
+                        mass += weights[i] * z;
+                    }
+                },
+            );
+            axpy(-lambda * mass, self.atoms.col(k), &mut gradient);
+            (norm(&gradient), lambda * mass)
+        };
+        let (worst, scale) = rows
+            .par_iter()
+            .enumerate()
+            .map(of_atom)
+            .reduce(|| (0.0, 0.0), |l, r| (max(l.0, r.0), max(l.1, r.1)));
+        let atoms = if worst > 0.0 { worst / scale } else { 0.0 };
+        if !self.problem.centered() {
+            return atoms;
+        }
+        let mut mean = vec![0.0; self.center.len()];
+        let mut size = 0.0;
+        for (r, &w) in self.residual.columns().zip(weights) {
+            axpy(w, r, &mut mean);
+            size += w * norm(r);
+        }
+        let length = norm(&mean);
+        max(atoms, if length > 0.0 { length / size } else { 0.0 })
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            atoms: self.atoms.clone(),
+            center: self.center.clone(),
+            codes: self.codes.clone(),
+            values: self.values.clone(),
+        }
+    }
+
+    /// Goes back to a past iterate.
+    pub(super) fn restore(&mut self, past: &Snapshot) {
+        self.atoms.clone_from(&past.atoms);
+        self.center.clone_from(&past.center);
+        self.codes.clone_from(&past.codes);
+        self.values.clone_from(&past.values);
+        self.residual = self.shifted();
+        self.subtract_codes();
+        self.objective = self.value();
+    }
+
+    /// Moves atoms and centre on by `beta` times their step from `past`; the
+    /// codes are left to [`LassoIterate::encode`].
+    pub(super) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
+        for k in 0..self.atoms.ncols() {
+            let before = past.atoms.col(k);
+            let atom = self.atoms.col_mut(k);
+            let kept = atom.to_vec();
+            for (d, o) in atom.iter_mut().zip(before) {
+                *d += beta * (*d - o);
+            }
+            let length = norm(atom);
+            if length > 0.0 {
+                atom.iter_mut().for_each(|v| *v /= length);
+            } else {
+                atom.copy_from_slice(&kept);
+            }
+        }
+        for (c, o) in self.center.iter_mut().zip(&past.center) {
+            *c += beta * (*c - o);
+        }
+    }
+
+    /// Drops atoms no datapoint uses.
+    pub(super) fn prune(&mut self) {
+        let rows = self.rows();
+        let kept: Vec<usize> = (0..rows.len()).filter(|&k| !rows[k].is_empty()).collect();
+        let mut number = vec![0; rows.len()];
+        kept.iter().enumerate().for_each(|(new, &old)| number[old] = new);
+        self.atoms = self.atoms.select_columns(&kept);
+        self.codes.iter_mut().flatten().for_each(|(k, _)| *k = number[*k]);
+    }
+
+    /// The point with its present codes.
+    pub(super) fn factorization(&self) -> Result<Factorization, AtomsError> {
+        let (dictionary, _) = Dictionary::normalise(self.atoms.clone())?;
+        let codes = Codes::from_columns(dictionary.len(), &self.codes);
+        Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
+    }
+}

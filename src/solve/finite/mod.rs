@@ -1,0 +1,449 @@
+//! The joint problem of a given width M: not convex, solved by alternating exact
+//! coding with descent on the dictionary, from several starts, with moves that
+//! leave poor local minima and never raise the objective.
+
+mod descent;
+mod lasso_iterate;
+mod moves;
+mod priced;
+mod starts;
+
+pub use starts::Start;
+
+use crate::atoms::{Dictionary, Factorization};
+use crate::certificate::{self, Witness, certify, certify_observed};
+use crate::linalg::axpy;
+use crate::observer::{Observer, Progress, Stop};
+use crate::problem::Problem;
+use crate::solution::{Solution, SolveError};
+use crate::trusted::{bounds, local};
+use crate::wide;
+use descent::{Effort, End, descend};
+use lasso_iterate::LassoIterate;
+
+/// Relative decrease over ten iterations below which the first descent of a
+/// start gives way to the moves; descent to the end comes after them.
+const COARSE: f64 = 1e-4;
+
+/// Rounds of moves a start gets at most. On data one or two change anything.
+const MOVE_ROUNDS: usize = 10;
+
+/// Lower points handed back by the local test that are descended from at most.
+const MAX_ESCAPES: usize = 8;
+
+/// Relative decrease by an escape after which another is tried where a proof is out of
+/// reach.
+const WORTHWHILE: f64 = 1e-6;
+
+/// Iterations of the search for a lower point where a proof is out of reach, as a
+/// multiple of those of the run. Digits and word representations need two to three times
+/// as many until no escape is left; with one they end at saddles.
+const SEARCHED: usize = 3;
+
+/// Relative decrease over ten iterations that counts as standing still: the
+/// resolution of the objective.
+const STILL: f64 = 1e-14;
+
+/// Solves the joint problem of width M,
+///
+/// ```math
+/// F_M=\min_{D\in(S^{n-1})^M,\ Z\ge 0,\ b}\ \sum_i w_i\tfrac12\lVert x_i-b-Dz_i\rVert^2+\sum_k g(z_k),
+/// ```
+///
+/// best of `restarts` starts. At γ = 0: exact codes for every datapoint
+/// ([`Coder`](crate::coder::Coder)'s method, each from the code it had), exact
+/// block steps on atoms and centre, momentum between iterations; dead atoms come
+/// back at the worst residuals, atoms worth less than another's split or a new
+/// direction are exchanged for it, nested features are exchanged. At γ > 0: block
+/// descent by the proximal map of the gauge from the same starts.
+///
+/// # Guarantees
+/// The point is feasible with exact codes at γ = 0, and at most M atoms; no move
+/// raises the objective. [`Stop::ToleranceMet`] says that the largest relative
+/// stationarity residual is at most `tolerance` (`stationarity`). For M at least
+/// the number of distinct active directions (γ = 0) the closed form is returned,
+/// a global minimum: `wide-limit`. The certificate's bound holds for every width:
+/// `F_∞` at γ = 0. Same seed, same answer, for any number of threads.
+///
+/// Not claimed: a global minimum of this width, or a local one unless the verdict
+/// says so.
+///
+/// # Cost
+/// O(nM + M² + nN + nnz) memory (without the M² beyond M = 4096). An iteration at
+/// γ = 0 is O(nMN) in one matrix product and O(M·nnz) for the codes.
+///
+/// # Examples
+/// ```
+/// use widedict::{Finite, Matrix, Problem};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]]);
+/// let problem = Problem::builder(x).lambda(0.2).build()?;
+/// let solution = Finite::new(2).solve(&problem)?;
+/// let certificate = solution.certified.certificate();
+/// assert!(certificate.lower_bound().get() <= certificate.objective());
+/// assert!(certificate.kkt().relative() <= 5e-3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Finite {
+    /// Number of atoms M.
+    pub width: usize,
+    /// Largest relative stationarity residual at which the run stops.
+    pub tolerance: f64,
+    /// Most iterations of a descent.
+    pub max_iterations: usize,
+    /// Starts, of which the best point is kept.
+    pub restarts: usize,
+    /// The kind of every start; `None` takes them in turn (at γ = 0 spread,
+    /// rounded, random; at γ > 0 rounded first).
+    pub start: Option<Start>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Whether the point is tested as a local optimum of its width, see
+    /// [`Finite::settle`], and what that may cost.
+    pub local: Option<local::Limits>,
+}
+
+/// A point with how it came about.
+struct Run {
+    point: Factorization,
+    stop: Stop,
+    iterations: usize,
+}
+
+impl Finite {
+    /// Width `width`, one start, a relative stationarity of 5e-3, the local test on.
+    #[must_use]
+    pub fn new(width: usize) -> Self {
+        Self {
+            width,
+            tolerance: 5e-3,
+            max_iterations: 2000,
+            restarts: 1,
+            start: None,
+            seed: 0,
+            local: Some(local::Limits::default()),
+        }
+    }
+
+    /// Solves `problem`.
+    ///
+    /// # Errors
+    /// [`SolveError`] for settings out of range or a numerical breakdown.
+    pub fn solve(&self, problem: &Problem) -> Result<Solution, SolveError> {
+        self.solve_observed(problem, &())
+    }
+
+    /// Solves `problem`, telling `observer` of every start and round of moves; it
+    /// may stop the run, and the best point so far is returned.
+    ///
+    /// # Errors
+    /// As [`Finite::solve`].
+    pub fn solve_observed(&self, problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
+        self.check()?;
+        if problem.gamma() > 0.0 {
+            let run = self.best_of(|restart| priced::solve(self, problem, restart, observer))?;
+            return self.judged(problem, run, observer);
+        }
+        if let Some(solution) = self.wide(problem, observer)? {
+            return Ok(solution);
+        }
+        let (mut point, stop, iterations) = self.best_of(|restart| {
+            let (point, stop, iterations) = self.first_descent(problem, restart, observer);
+            Ok((point.objective, (point, stop, iterations)))
+        })?;
+        let run = self.finish(&mut point, stop, iterations, observer)?;
+        self.judged(problem, run, observer)
+    }
+
+    /// Descends from a given dictionary (its first `width` atoms; directions at
+    /// the worst residuals where there are fewer). The objective is never above
+    /// that of the dictionary with its best codes, and of `start` itself at γ > 0.
+    ///
+    /// # Errors
+    /// As [`Finite::solve`]; a start of another dimension or with another number
+    /// of datapoints.
+    pub fn solve_from(
+        &self,
+        problem: &Problem,
+        start: &Factorization,
+        observer: &dyn Observer,
+    ) -> Result<Solution, SolveError> {
+        self.check()?;
+        crate::trusted::objective::check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
+        if problem.gamma() > 0.0 {
+            let run = priced::solve_from(self, problem, start, observer)?;
+            return self.judged(problem, run, observer);
+        }
+        if let Some(solution) = self.wide(problem, observer)? {
+            return Ok(solution);
+        }
+        let mut point = LassoIterate::from_factorization(problem, start, self.width);
+        moves::grow(&mut point, self.width);
+        let (stop, iterations) = self.improve(&mut point, observer);
+        let run = self.finish(&mut point, stop, iterations, observer)?;
+        self.judged(problem, run, observer)
+    }
+
+    /// Brings a solution to a local verdict (theorem `local-second-order`): at
+    /// γ = 0 descends to the stationarity the test asks for (in at most three times the
+    /// iterations of `solution` where it has more variables than the limits allow a
+    /// proof), then tests; where the test hands back a point of lower objective (an escape
+    /// from a saddle, an exchange of nested atoms), descends from there and tests again. The
+    /// objective never rises; `stop` stays what it was. A point whose certified
+    /// gap is within the tolerance is tested where it is. `options` are those of
+    /// the certificate; the local test's limits are the default ones where they
+    /// name none.
+    ///
+    /// # Errors
+    /// As [`Finite::solve`].
+    pub fn settle(
+        &self,
+        problem: &Problem,
+        solution: Solution,
+        options: &certificate::Options,
+        observer: &dyn Observer,
+    ) -> Result<Solution, SolveError> {
+        let Solution { certified, witness, stop, mut iterations } = solution;
+        let limits = options.local.unwrap_or_default();
+        let options = certificate::Options { local: Some(limits), ..*options };
+        let optimal = certified.certificate().relative_gap() <= options.tolerance;
+        let mut point = certified.into_parts().0;
+        // Where no proof can follow, the search for a lower point has its limits, and small
+        // escapes are not worth their time.
+        let provable = local::variables(problem, point.width()) <= limits.max_dense;
+        let mut left =
+            if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
+        let worthwhile = if provable { 0.0 } else { WORTHWHILE };
+        let (mut escapes, mut before) = (0, f64::INFINITY);
+        loop {
+            if problem.gamma() == 0.0 && !optimal {
+                let mut plain = LassoIterate::from_factorization(problem, &point, self.width);
+                let fine = Effort { tolerance: limits.stationarity, decrease: STILL, iterations: left };
+                let (made, _) = descend(&mut plain, fine, observer);
+                iterations += made;
+                if !provable {
+                    left -= made;
+                }
+                plain.prune();
+                point = plain.factorization()?;
+            }
+            let certified = certify_observed(problem, point, &witness, &options, observer)?;
+            let objective = certified.certificate().objective();
+            let gained = before - objective > worthwhile * objective;
+            match certified.improvement() {
+                Some(better) if gained && escapes < MAX_ESCAPES && observer.poll().is_continue() => {
+                    escapes += 1;
+                    before = objective;
+                    point = better.clone();
+                }
+                _ => return Ok(Solution { certified, witness, stop, iterations }),
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), SolveError> {
+        let refuse = |name, needs, value| Err(SolveError::Setting { name, needs, value });
+        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
+            return refuse("tolerance", "a positive number", self.tolerance);
+        }
+        if self.width == 0 {
+            return refuse("width", "at least 1", 0.0);
+        }
+        if self.restarts == 0 {
+            return refuse("restarts", "at least 1", 0.0);
+        }
+        Ok(())
+    }
+
+    /// The start of number `restart`, and its seed.
+    fn start(&self, restart: usize, order: [Start; 3]) -> (Start, u64) {
+        (self.start.unwrap_or(order[restart % order.len()]), self.seed.wrapping_add(restart as u64))
+    }
+
+    /// The lowest of all starts (the first of equals); an interrupted run is the last.
+    fn best_of<T: Stopped>(
+        &self,
+        mut solve: impl FnMut(usize) -> Result<(f64, T), SolveError>,
+    ) -> Result<T, SolveError> {
+        let (mut least, mut best) = solve(0)?;
+        for restart in 1..self.restarts {
+            if best.interrupted() {
+                break;
+            }
+            let (objective, run) = solve(restart)?;
+            let interrupted = run.interrupted();
+            if objective < least {
+                (least, best) = (objective, run);
+            }
+            if interrupted {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// The closed form, where the width holds all of it (theorem `wide-limit`).
+    fn wide(&self, problem: &Problem, observer: &dyn Observer) -> Result<Option<Solution>, SolveError> {
+        // Fewer active points than atoms is not needed: collinear ones share.
+        let solution = if problem.centered() {
+            wide::closed_form_centered(problem, observer)?
+        } else {
+            if wide::population(problem, None).distinct_directions > self.width {
+                return Ok(None);
+            }
+            let certified = wide::closed_form(problem)?;
+            Solution { certified, witness: Witness::none(), stop: Stop::ToleranceMet, iterations: 0 }
+        };
+        Ok((solution.certified.solution().width() <= self.width).then_some(solution))
+    }
+
+    /// One start at γ = 0 up to the end of its moves.
+    fn first_descent<'p>(
+        &self,
+        problem: &'p Problem,
+        restart: usize,
+        observer: &dyn Observer,
+    ) -> (LassoIterate<'p>, Option<Stop>, usize) {
+        let data = problem.data();
+        let center = if problem.centered() {
+            wide::location(data, problem.lambda(), observer).center
+        } else {
+            vec![0.0; problem.dim()]
+        };
+        let mut points = data.points().clone();
+        for i in 0..points.ncols() {
+            axpy(-1.0, &center, points.col_mut(i));
+        }
+        let (kind, seed) = self.start(restart, [Start::Spread, Start::Rounded, Start::Random]);
+        let atoms = starts::directions(kind, &points, data.weights(), problem.lambda(), self.width, seed);
+        let mut point = LassoIterate::new(problem, atoms, center);
+        moves::grow(&mut point, self.width);
+        let (stop, iterations) = self.improve(&mut point, observer);
+        (point, stop, iterations)
+    }
+
+    /// Coarse descent and moves in turn, until the moves change nothing.
+    fn improve(&self, point: &mut LassoIterate<'_>, observer: &dyn Observer) -> (Option<Stop>, usize) {
+        let coarse = Effort { tolerance: self.tolerance, decrease: COARSE, iterations: self.max_iterations };
+        let lower_bound =
+            if point.problem.centered() { 0.0 } else { bounds::wide_limit(point.problem).lower.get() };
+        let mut iterations = 0;
+        for _ in 0..MOVE_ROUNDS {
+            let (made, end) = descend(point, coarse, observer);
+            iterations += made;
+            observer.progress(&Progress {
+                phase: "descent",
+                iteration: iterations,
+                objective: point.objective,
+                lower_bound,
+                estimated_lower_bound: f64::NAN,
+                atoms: point.atoms.ncols(),
+            });
+            if let End::Interrupted(interrupt) = end {
+                return (Some(interrupt.into()), iterations);
+            }
+            let nested = moves::unnest(point);
+            let revived = moves::revive(point);
+            let exchanged = moves::exchange(point, observer);
+            if !(nested || revived || exchanged) {
+                break;
+            }
+        }
+        (None, iterations)
+    }
+
+    /// Descent to the tolerance.
+    fn finish(
+        &self,
+        point: &mut LassoIterate<'_>,
+        stop: Option<Stop>,
+        iterations: usize,
+        observer: &dyn Observer,
+    ) -> Result<Run, SolveError> {
+        let (stop, made) = match stop {
+            Some(stop) => (stop, 0),
+            None => {
+                let fine =
+                    Effort { tolerance: self.tolerance, decrease: STILL, iterations: self.max_iterations };
+                let (made, end) = descend(point, fine, observer);
+                let stop = match end {
+                    End::Stationary => Stop::ToleranceMet,
+                    End::Slow => Stop::Stalled,
+                    End::Limit => Stop::IterationLimit,
+                    End::Interrupted(interrupt) => interrupt.into(),
+                };
+                (stop, made)
+            }
+        };
+        point.prune();
+        Ok(Run { point: point.factorization()?, stop, iterations: iterations + made })
+    }
+
+    /// The run's point with its certificate, settled where the settings ask for it.
+    fn judged(&self, problem: &Problem, run: Run, observer: &dyn Observer) -> Result<Solution, SolveError> {
+        let solution = self.certified(problem, run)?;
+        match self.local {
+            Some(limits) => {
+                let options = certificate::Options {
+                    tolerance: self.tolerance,
+                    local: Some(limits),
+                    ..Default::default()
+                };
+                self.settle(problem, solution, &options, observer)
+            }
+            None => Ok(solution),
+        }
+    }
+
+    /// Certifies a run's point; the certificate's stationarity decides whether
+    /// the tolerance is met.
+    fn certified(&self, problem: &Problem, run: Run) -> Result<Solution, SolveError> {
+        let options = certificate::Options { tolerance: self.tolerance, ..Default::default() };
+        // With a centre the wide limit's bound needs its own dual point (theorem `centre`).
+        let wide = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), &()).dual);
+        let witness = Witness { dual: wide, ..Witness::none() };
+        let certified = certify(problem, run.point, &witness, &options)?;
+        let met = certified.certificate().kkt().relative() <= self.tolerance;
+        let stop = match (met, run.stop) {
+            (true, Stop::Stalled) => Stop::ToleranceMet,
+            (false, Stop::ToleranceMet) => Stop::Stalled,
+            (_, stop) => stop,
+        };
+        Ok(Solution { certified, witness, stop, iterations: run.iterations })
+    }
+
+    /// Directions to start from as a dictionary (γ > 0).
+    fn dictionary(
+        &self,
+        kind: Start,
+        problem: &Problem,
+        center: &[f64],
+        seed: u64,
+    ) -> Result<Dictionary, SolveError> {
+        let data = problem.data();
+        let mut points = data.points().clone();
+        for i in 0..points.ncols() {
+            axpy(-1.0, center, points.col_mut(i));
+        }
+        let price = problem.lambda().hypot(problem.gamma());
+        let atoms = starts::directions(kind, &points, data.weights(), price, self.width, seed);
+        Ok(Dictionary::normalise(atoms)?.0)
+    }
+}
+
+/// A run that tells whether the observer ended it.
+trait Stopped {
+    fn interrupted(&self) -> bool;
+}
+
+impl Stopped for Run {
+    fn interrupted(&self) -> bool {
+        matches!(self.stop, Stop::TimeLimit | Stop::Cancelled)
+    }
+}
+
+impl Stopped for (LassoIterate<'_>, Option<Stop>, usize) {
+    fn interrupted(&self) -> bool {
+        self.1.is_some()
+    }
+}

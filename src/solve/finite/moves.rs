@@ -1,0 +1,305 @@
+//! Moves at γ = 0 that leave poor local minima. Each is tried, evaluated with
+//! exact codes and undone unless it lowers the objective.
+
+use super::descent::{Effort, descend};
+use super::lasso_iterate::LassoIterate;
+use crate::linalg::{axpy, combine, correlate, dot, norm, norm_sq};
+use crate::num::max;
+use crate::observer::Observer;
+use crate::trusted::nesting::{self, NestedPair};
+
+/// Residuals an ascent for a new direction starts from, the worst first. The
+/// worst few usually find the same direction; ten times as many rarely a better one.
+const STARTS: usize = 8;
+
+/// Steps of one ascent, and the relative gain below which it stops: a direction
+/// only has to be good, descent refines it.
+const ASCENT_STEPS: usize = 20;
+const ASCENT_GAIN: f64 = 1e-3;
+
+/// Rounds of the two-means of a split; they settle in 3 to 6.
+const SPLIT_ROUNDS: usize = 12;
+
+/// Share of the atoms one round of exchanges may replace. More at once disturb
+/// one another, fewer need more rounds.
+const EXCHANGE_SHARE: f64 = 0.05;
+
+/// Descent after a round of exchanges, before it is judged.
+const TRIAL: Effort = Effort { tolerance: 0.0, decrease: 1e-5, iterations: 30 };
+
+/// An atom with the codes it takes over, and what that gains at least.
+struct Offer {
+    direction: Vec<f64>,
+    gain: f64,
+    /// The atom whose points it shares (a split), if any, with its new direction.
+    split: Option<(usize, Vec<f64>)>,
+}
+
+/// Brings dead atoms back at the worst residuals (theorem `wide-limit`: an atom
+/// along `rᵢ` gains if `‖rᵢ‖ > λ`). Returns whether any came back; codes are exact after.
+pub(super) fn revive(point: &mut LassoIterate<'_>) -> bool {
+    let rows = point.rows();
+    let dead: Vec<usize> = (0..rows.len()).filter(|&k| rows[k].is_empty()).collect();
+    let mut revived = false;
+    for k in dead {
+        let Some(offer) = new_direction(point) else { break };
+        point.atoms.col_mut(k).copy_from_slice(&offer.direction);
+        serve(point, &offer.direction);
+        revived = true;
+    }
+    if revived {
+        point.encode();
+    }
+    revived
+}
+
+/// Adds atoms at the worst residuals up to `width`, while they gain; codes are exact after.
+pub(super) fn grow(point: &mut LassoIterate<'_>, width: usize) {
+    let before = point.atoms.ncols();
+    while point.atoms.ncols() < width {
+        let Some(offer) = new_direction(point) else { break };
+        point.atoms.push_column(&offer.direction);
+        serve(point, &offer.direction);
+    }
+    if point.atoms.ncols() > before {
+        point.encode();
+    }
+}
+
+/// Takes what a new atom would serve off the residuals, codes of others fixed.
+fn serve(point: &mut LassoIterate<'_>, direction: &[f64]) {
+    let lambda = point.problem.lambda();
+    for i in 0..point.residual.ncols() {
+        let r = point.residual.col_mut(i);
+        let code = dot(r, direction) - lambda;
+        if code > 0.0 {
+            axpy(-code, direction, r);
+        }
+    }
+}
+
+/// A unit direction with a large `½Σ wᵢ(dᵀrᵢ − λ)₊²`: what an atom along it
+/// gains with the other codes fixed. Monotone ascent `d ∝ Σ wᵢ(dᵀrᵢ − λ)₊rᵢ`.
+fn new_direction(point: &LassoIterate<'_>) -> Option<Offer> {
+    let lambda = point.problem.lambda();
+    let weights = point.problem.data().weights();
+    let mut worst: Vec<(f64, usize)> = point
+        .residual
+        .columns()
+        .zip(weights)
+        .enumerate()
+        .filter_map(|(i, (r, w))| {
+            let s = norm(r) - lambda;
+            // Residuals of optimal codes on one atom have length λ up to rounding.
+            (s > 1e-9 * lambda).then_some((w * s * s, i))
+        })
+        .collect();
+    worst.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+    let mut best: Option<Offer> = None;
+    let mut correlations = vec![0.0; point.residual.ncols()];
+    for &(_, i) in worst.iter().take(STARTS) {
+        let mut direction = point.residual.col(i).to_vec();
+        let mut gain = 0.0;
+        for _ in 0..ASCENT_STEPS {
+            let length = norm(&direction);
+            if !(length > 0.0) {
+                break;
+            }
+            direction.iter_mut().for_each(|v| *v /= length);
+            correlate(&point.residual, &direction, &mut correlations);
+            let mut risen = 0.0;
+            for (c, w) in correlations.iter_mut().zip(weights) {
+                let code = max(*c - lambda, 0.0);
+                risen += 0.5 * w * code * code;
+                *c = w * code;
+            }
+            let settled = risen - gain <= ASCENT_GAIN * risen;
+            gain = risen;
+            if settled {
+                break;
+            }
+            combine(&point.residual, &correlations, &mut direction);
+        }
+        let length = norm(&direction);
+        direction.iter_mut().for_each(|v| *v /= length);
+        if gain > 0.0 && best.as_ref().is_none_or(|b| gain > b.gain) {
+            best = Some(Offer { direction, gain, split: None });
+        }
+    }
+    best
+}
+
+/// What splitting atom `k` gains with all codes fixed (theorem `splitting-pressure`):
+/// its points go to two atoms `d± ∝ y± = Σ± wᵢz_ki(rᵢ + z_kid_k)`, the best for
+/// their side, and the gain is `‖y₊‖ + ‖y₋‖ − d_kᵀ(y₊ + y₋)`. Sides and atoms
+/// alternate from the direction of largest pressure.
+fn split(point: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<Offer> {
+    let atom = point.atoms.col(k);
+    let weights = point.problem.data().weights();
+    // What the atom's points ask for, less the common part.
+    let asked: Vec<Vec<f64>> = row
+        .iter()
+        .map(|&(i, z)| {
+            let mut e: Vec<f64> = point.residual.col(i).to_vec();
+            axpy(z, atom, &mut e);
+            e.iter_mut().for_each(|v| *v *= weights[i] * z);
+            e
+        })
+        .collect();
+    let aside = |e: &[f64]| -> Vec<f64> {
+        let along = dot(atom, e);
+        e.iter().zip(atom).map(|(v, d)| v - along * d).collect()
+    };
+    let longest = asked.iter().map(|e| aside(e)).max_by(|l, r| norm_sq(l).total_cmp(&norm_sq(r)))?;
+    let mut axis = longest;
+    let mut found: Option<(Vec<f64>, Vec<f64>, f64)> = None;
+    for _ in 0..SPLIT_ROUNDS {
+        let (mut plus, mut minus) = (vec![0.0; axis.len()], vec![0.0; axis.len()]);
+        for e in &asked {
+            axpy(1.0, e, if dot(&axis, e) > 0.0 { &mut plus } else { &mut minus });
+        }
+        let (p, m) = (norm(&plus), norm(&minus));
+        if !(p > 0.0 && m > 0.0) {
+            break;
+        }
+        let gain = p + m - dot(atom, &plus) - dot(atom, &minus);
+        if found.as_ref().is_some_and(|f| gain <= f.2) {
+            break;
+        }
+        plus.iter_mut().for_each(|v| *v /= p);
+        minus.iter_mut().for_each(|v| *v /= m);
+        // A point goes to the atom it correlates with more.
+        axis = plus.iter().zip(&minus).map(|(p, m)| p - m).collect();
+        found = Some((plus, minus, gain));
+    }
+    found.map(|(direction, other, gain)| Offer { direction, gain, split: Some((k, other)) })
+}
+
+/// Replaces the atoms that are worth least by new directions or by the second
+/// halves of split atoms, while the gain promised exceeds the loss; descends a
+/// little and keeps the result if it is lower. Duplicates are worth nothing, so
+/// this merges them too. Returns whether the point changed.
+pub(super) fn exchange(point: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
+    let before = point.snapshot();
+    let objective = point.objective;
+    let rows = point.rows();
+    let costs = point.removal_costs();
+    let mut order: Vec<usize> = (0..costs.len()).collect();
+    order.sort_by(|&k, &l| costs[k].total_cmp(&costs[l]).then(k.cmp(&l)));
+    let mut splits: Vec<Offer> =
+        rows.iter().enumerate().filter_map(|(k, row)| split(point, k, row)).collect();
+    splits.sort_by(|l, r| l.gain.total_cmp(&r.gain));
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a count"
+    )]
+    let most = (EXCHANGE_SHARE * costs.len() as f64).ceil() as usize;
+    // Datapoints whose atoms change: losses and gains add up only where they are apart.
+    let mut touched = vec![false; point.problem.len()];
+    let mut taken = vec![false; costs.len()];
+    let mut swaps: Vec<(usize, Offer)> = Vec::new();
+    let mut leaving = order.into_iter();
+    let mut fresh = new_direction(point);
+    while swaps.len() < most {
+        let Some(out) = leaving.find(|&k| !taken[k] && rows[k].iter().all(|&(i, _)| !touched[i])) else {
+            break;
+        };
+        while splits.last().is_some_and(|offer| {
+            offer
+                .split
+                .as_ref()
+                .is_some_and(|&(k, _)| k == out || taken[k] || rows[k].iter().any(|&(i, _)| touched[i]))
+        }) {
+            splits.pop();
+        }
+        let fresh_gain = fresh.as_ref().map_or(0.0, |offer| offer.gain);
+        let split_gain = splits.last().map_or(0.0, |offer| offer.gain);
+        if !(max(fresh_gain, split_gain) > costs[out]) {
+            break;
+        }
+        taken[out] = true;
+        rows[out].iter().for_each(|&(i, _)| touched[i] = true);
+        if split_gain >= fresh_gain {
+            let offer = splits.pop().expect("a split gains");
+            if let Some((k, _)) = offer.split {
+                taken[k] = true;
+                rows[k].iter().for_each(|&(i, _)| touched[i] = true);
+            }
+            swaps.push((out, offer));
+        } else {
+            let offer = fresh.take().expect("a direction gains");
+            serve(point, &offer.direction);
+            swaps.push((out, offer));
+            fresh = new_direction(point);
+        }
+    }
+    if swaps.is_empty() {
+        point.restore(&before);
+        return false;
+    }
+    for (out, offer) in swaps {
+        for &(i, _) in &rows[out] {
+            point.codes[i].retain(|(k, _)| *k != out);
+        }
+        point.atoms.col_mut(out).copy_from_slice(&offer.direction);
+        if let Some((k, other)) = offer.split {
+            point.atoms.col_mut(k).copy_from_slice(&other);
+        }
+    }
+    point.encode();
+    descend(point, TRIAL, observer);
+    if point.objective < objective {
+        return true;
+    }
+    point.restore(&before);
+    false
+}
+
+/// Share of the objective an exchange of nested atoms must gain: nearly equal
+/// atoms may share their codes in any proportion.
+const NESTING_GAIN: f64 = 1e-12;
+
+/// Theorem `no-nesting`: where every datapoint of atom `l` uses atom `j` too, the
+/// two are exchanged for `d_l + εd_j` and `d_j`, which lowers the objective with
+/// the reconstructions unchanged. Returns whether any pair was exchanged; codes
+/// are exact after.
+pub(super) fn unnest(point: &mut LassoIterate<'_>) -> bool {
+    let Ok(here) = point.factorization() else { return false };
+    let mut pairs = nesting::pairs(point.problem, &here);
+    pairs.sort_by(|l, r| l.change.total_cmp(&r.change));
+    let rows = point.rows();
+    // Pairs of different atoms do not disturb one another.
+    let mut changed = vec![false; rows.len()];
+    for NestedPair { inner, outer, slack, change } in pairs {
+        if changed[inner] || changed[outer] || !(change < -NESTING_GAIN * point.objective) {
+            continue;
+        }
+        let mut direction = point.atoms.col(inner).to_vec();
+        axpy(slack, point.atoms.col(outer), &mut direction);
+        let length = norm(&direction);
+        if !(length > 0.0) {
+            continue;
+        }
+        (changed[inner], changed[outer]) = (true, true);
+        for &(i, z) in &rows[inner] {
+            for (k, code) in &mut point.codes[i] {
+                if *k == inner {
+                    *code = length * z;
+                } else if *k == outer {
+                    *code = max(*code - slack * z, 0.0);
+                }
+            }
+            point.codes[i].retain(|(_, z)| *z > 0.0);
+        }
+        direction.iter_mut().for_each(|v| *v /= length);
+        point.atoms.col_mut(inner).copy_from_slice(&direction);
+    }
+    let any = changed.contains(&true);
+    if any {
+        point.encode();
+    }
+    any
+}

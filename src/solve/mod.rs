@@ -1,0 +1,7 @@
+//! Solvers: column generation for the convex problem, descent at a given width, grids of
+//! either.
+
+pub mod column_generation;
+pub mod finite;
+pub mod participation;
+pub mod path;

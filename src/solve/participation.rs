@@ -1,0 +1,239 @@
+//! What the atom price says about ordinary autoencoders: a lower bound for every
+//! dictionary whose atoms are common (theorem `participation-bound`).
+
+use crate::atoms::Factorization;
+use crate::certificate::{self, Witness, certify_observed};
+use crate::num::{Interval, max, min, rounding};
+use crate::observer::Observer;
+use crate::problem::Problem;
+use crate::search::relaxation::Relaxation;
+use crate::solution::SolveError;
+use crate::solve::column_generation::ColumnGeneration;
+use crate::trusted::Lower;
+use crate::trusted::{BoundKind, bounds};
+
+/// First ratios λ'/λ tried, the likely best first. Between 0.9 and 0.99 the bound
+/// is flat: a finer grid gains less than the certificate's own gap.
+const RATIOS: [f64; 3] = [0.95, 0.9, 0.98];
+
+/// Ratios tried beyond the first ones, each on the side where the bound rose.
+const MORE_RATIOS: usize = 2;
+
+/// The participation of every atom,
+///
+/// ```math
+/// p_k=\frac{(\sum_iw_iz_{ki})^2}{\sum_iw_iz_{ki}^2}\in(0,1],
+/// ```
+///
+/// at most the share of the data it fires on, and equal to it where its codes
+/// are equal; `None` for an atom that never fires.
+#[must_use]
+pub fn participations(problem: &Problem, point: &Factorization) -> Vec<Option<f64>> {
+    let weights = problem.data().weights();
+    let sums = point.codes().rows().into_iter().map(|row| {
+        row.iter().fold((0.0, 0.0), |(m, e), (i, z)| (m + weights[i] * z, e + weights[i] * z * z))
+    });
+    sums.map(|(mass, energy)| (energy > 0.0).then(|| min(mass * mass / energy, 1.0))).collect()
+}
+
+/// The least participation of the atoms in use, as computed, with a number proved
+/// not to exceed it: the `p` for which [`Participation::bound`] speaks about
+/// `point` too. `None` without an atom in use.
+#[must_use]
+pub fn least_participation(problem: &Problem, point: &Factorization) -> Option<(f64, f64)> {
+    let least = participations(problem, point).into_iter().flatten().reduce(min)?;
+    // Two sums of N nonnegative products, a square and a quotient.
+    let slack = 1.0 - 4.0 * rounding::gamma(point.codes().points() + 8);
+    Some((least, max(least * slack, f64::MIN_POSITIVE)))
+}
+
+/// The search for the best bound of theorem `participation-bound`.
+///
+/// For λ' ≤ λ and `γ² ≤ p(λ² − λ'²)` the γ = 0 objective at λ of **any** dictionary,
+/// of any width, whose atoms in use all have participation at least p is at least
+/// the optimum of the convex problem at (λ', γ). That problem is solved for a few
+/// λ' and bounded as any other.
+///
+/// # Guarantees
+/// [`participation-bound`](crate::proofs::participation_bound): the bound is
+/// certified at every λ', whether or not the convex problem was solved well. It
+/// is never below `F_∞` where no centre is learnt. Not claimed: that some
+/// dictionary attains it, or that the λ' found is the best.
+///
+/// # Cost
+/// A run of column generation and a search for a split, O(N³) a step, for each λ'.
+/// Beyond [`Relaxation::max_points`] datapoints the bound is that of one
+/// eigenvalue and hardly better than `F_∞`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Participation {
+    /// How the convex problems are solved: roughly, they only have to propose a
+    /// dual point.
+    pub column_generation: ColumnGeneration,
+    /// How their bounds are searched for.
+    pub relaxation: Relaxation,
+}
+
+impl Default for Participation {
+    fn default() -> Self {
+        Self {
+            column_generation: ColumnGeneration { tolerance: 2e-2, ..ColumnGeneration::default() },
+            relaxation: Relaxation::default(),
+        }
+    }
+}
+
+/// A certified bound for all dictionaries with participations at least `p`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParticipationBound {
+    /// Least participation the bound is for.
+    pub p: f64,
+    /// λ' of the convex problem that gave it.
+    pub lambda: f64,
+    /// γ of that problem: `γ² ≤ p(λ² − λ'²)`, proved for the stored numbers.
+    pub gamma: f64,
+    /// The bound.
+    pub lower: Lower,
+    /// How the convex problem's bound was proved.
+    pub kind: BoundKind,
+}
+
+impl Participation {
+    /// The best bound found for participations at least `p`, starting from a point
+    /// of the problem. The observer may end the search: the best bound so far, at
+    /// least `F_∞` where no centre is learnt, is returned.
+    ///
+    /// # Errors
+    /// [`SolveError::NotApplicable`] unless γ = 0 and λ > 0,
+    /// [`SolveError::Setting`] unless 0 < p ≤ 1; those of
+    /// [`ColumnGeneration::solve_from`].
+    pub fn bound(
+        &self,
+        problem: &Problem,
+        p: f64,
+        start: &Factorization,
+        observer: &dyn Observer,
+    ) -> Result<ParticipationBound, SolveError> {
+        check(problem, p)?;
+        let mut best = ParticipationBound {
+            p,
+            lambda: problem.lambda(),
+            gamma: 0.0,
+            lower: if problem.centered() { Lower::ZERO } else { bounds::wide_limit(problem).lower },
+            kind: if problem.centered() { BoundKind::WideLimit } else { BoundKind::ClosedForm },
+        };
+        let mut tried: Vec<(f64, f64)> = Vec::new();
+        let mut point = start.clone();
+        while let Some(ratio) = next_ratio(&tried) {
+            if observer.poll().is_break() {
+                break;
+            }
+            let lambda = ratio * problem.lambda();
+            let gamma = price(problem.lambda(), lambda, p);
+            if !(gamma > 0.0) {
+                break;
+            }
+            let priced = problem.with_penalty(lambda, gamma).map_err(|_| SolveError::Setting {
+                name: "p",
+                needs: "large enough",
+                value: p,
+            })?;
+            let bound = self.convex(&priced, &mut point, observer)?;
+            tried.push((ratio, bound.0.get()));
+            if bound.0.get() > best.lower.get() {
+                best = ParticipationBound { p, lambda, gamma, lower: bound.0, kind: bound.1 };
+            }
+        }
+        Ok(best)
+    }
+
+    /// A certified bound of the convex problem, and its point.
+    fn convex(
+        &self,
+        problem: &Problem,
+        point: &mut Factorization,
+        observer: &dyn Observer,
+    ) -> Result<(Lower, BoundKind), SolveError> {
+        let solution = self.column_generation.solve_from(problem, point, observer)?;
+        *point = solution.certified.solution().clone();
+        let split = self.relaxation.search(problem, point, observer).map(|found| found.split);
+        let witness = Witness { split, ..solution.witness };
+        let options = certificate::Options { exact: None, ..certificate::Options::default() };
+        let certified = certify_observed(problem, point.clone(), &witness, &options, observer)?;
+        let certificate = certified.certificate();
+        Ok((certificate.lower_bound(), certificate.bound_kind()))
+    }
+}
+
+fn check(problem: &Problem, p: f64) -> Result<(), SolveError> {
+    if problem.gamma() > 0.0 || problem.lambda() == 0.0 {
+        return Err(SolveError::NotApplicable {
+            method: "the participation bound",
+            needs: "gamma = 0 and lambda > 0",
+            found: format!("gamma = {}, lambda = {}", problem.gamma(), problem.lambda()),
+        });
+    }
+    if !(p > 0.0 && p <= 1.0) {
+        return Err(SolveError::Setting { name: "p", needs: "above 0 and at most 1", value: p });
+    }
+    Ok(())
+}
+
+/// The largest γ found with `γ² ≤ p(λ² − λ'²)` proved; 0 where that underflows.
+fn price(lambda: f64, smaller: f64, p: f64) -> f64 {
+    let (l, s) = (Interval::point(lambda), Interval::point(smaller));
+    let square = Interval::point(p).mul(l.sub(s)).mul(l.add(s)).lo;
+    if !(square > 0.0) {
+        return 0.0;
+    }
+    let mut gamma = square.sqrt();
+    while gamma > 0.0 && Interval::point(gamma).square().hi > square {
+        gamma = gamma.next_down();
+    }
+    gamma
+}
+
+/// The next λ'/λ to try: the first ones in turn, then halfway between the best
+/// and its neighbour on the better side. `None` at the end.
+fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
+    if let Some(&ratio) = RATIOS.get(tried.len()) {
+        return Some(ratio);
+    }
+    if tried.len() >= RATIOS.len() + MORE_RATIOS {
+        return None;
+    }
+    let best = tried.iter().max_by(|l, r| l.1.total_cmp(&r.1))?;
+    let mut sorted: Vec<(f64, f64)> = tried.to_vec();
+    sorted.sort_by(|l, r| l.0.total_cmp(&r.0));
+    let at = sorted.iter().position(|t| t.0.total_cmp(&best.0).is_eq())?;
+    let below = if at == 0 { (0.5 * best.0, f64::NEG_INFINITY) } else { sorted[at - 1] };
+    let above = sorted.get(at + 1).copied().unwrap_or((1.0, f64::NEG_INFINITY));
+    // At an end of what was tried the bound may still rise outward.
+    let outward = below.1 == f64::NEG_INFINITY || above.1 == f64::NEG_INFINITY;
+    let neighbour = match (outward, below.1 > above.1) {
+        (true, _) => {
+            if at == 0 {
+                below
+            } else {
+                above
+            }
+        }
+        (false, true) => below,
+        (false, false) => above,
+    };
+    Some(0.5 * (best.0 + neighbour.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_is_proved_and_nearly_the_largest() {
+        for (lambda, smaller, p) in [(0.3, 0.285, 0.0215), (1.0, 0.0, 1.0), (1e-3, 9.99e-4, 1e-6)] {
+            let gamma = price(lambda, smaller, p);
+            let exact = (p * (lambda - smaller) * (lambda + smaller)).sqrt();
+            assert!(gamma <= exact && gamma >= exact * (1.0 - 1e-14), "{gamma} {exact}");
+        }
+        assert!(price(0.3, 0.3, 0.5) == 0.0);
+    }
+}

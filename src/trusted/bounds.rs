@@ -1,0 +1,464 @@
+//! Certified lower bounds of the convex problem, and the estimate that is not one.
+//!
+//! Every bound is the dual value of some matrix R at a scale allowed by a
+//! *proved* upper bound κ of its polar (theorem `copositive-duality`). The ways
+//! to prove κ differ in cost and tightness; see [`BoundKind`].
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::copositive::{self, Origin, Split};
+use super::exact;
+use crate::certificate::Witness;
+use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen};
+use crate::num::{Interval, max, rounding};
+use crate::observer::Observer;
+use crate::problem::Problem;
+use crate::trusted::objective;
+use crate::trusted::{Lower, Upper};
+
+/// How a certified lower bound was obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoundKind {
+    /// No bound was asked for: 0 is reported.
+    None,
+    /// γ = 0 without a centre: `F_∞`, the exact optimum (theorem `wide-limit`).
+    ClosedForm,
+    /// `F ≥ F_∞` for every γ, or a radial dual point where a centre is learnt.
+    WideLimit,
+    /// T = 0 in theorem `split-certificate`: one n × n eigenvalue. Any N.
+    Fast,
+    /// A split S + T found by a first-order search (theorem `split-certificate`).
+    Relaxation,
+    /// A split S + T, and its dual point, found by a semidefinite programme
+    /// (theorem `dnn-bound`).
+    Sdp,
+    /// The polar itself to a stated accuracy: small dimension or few datapoints
+    /// (theorem `cone-branching`).
+    Exact,
+}
+
+impl BoundKind {
+    /// The name used in JSON, such as `wide-limit`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClosedForm => "closed-form",
+            Self::WideLimit => "wide-limit",
+            Self::Fast => "fast",
+            Self::Relaxation => "relaxation",
+            Self::Sdp => "sdp",
+            Self::Exact => "exact",
+        }
+    }
+
+    /// Slugs of the theorems the bound rests on.
+    #[must_use]
+    pub fn theorems(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::ClosedForm | Self::WideLimit => &["wide-limit", "rounding"],
+            Self::Fast | Self::Relaxation => &["copositive-duality", "split-certificate", "rounding"],
+            Self::Sdp => &["copositive-duality", "dnn-bound", "split-certificate", "rounding"],
+            Self::Exact => &["copositive-duality", "cone-branching", "rounding"],
+        }
+    }
+}
+
+/// A certified lower bound of the optimum, for every number of atoms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// The bound.
+    pub lower: Lower,
+    /// How it was proved.
+    pub kind: BoundKind,
+}
+
+impl Bound {
+    /// The larger of two bounds, this one where they are equal.
+    pub(crate) fn best(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) if other.lower.get() > self.lower.get() => other,
+            _ => self,
+        }
+    }
+}
+
+/// A lower bound that would hold if the polar were no larger than what an
+/// ascent found. Not a bound: the ascent may miss the maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The largest `g°(R̃ᵀd)` over the directions tried: below or at Ω°(R̃).
+    pub polar: f64,
+    /// The dual value at the scale that polar would allow.
+    pub lower_bound: f64,
+}
+
+/// The best of the bounds this module can prove: O(n²N + n³), and with a split
+/// in the witness O(N³) more.
+///
+/// The witness's dual point is tried beside the point's own residuals; `upper`
+/// is the value of any feasible point, used where a centre is learnt.
+#[must_use]
+pub fn best(problem: &Problem, residuals: &Matrix, witness: &Witness, upper: Upper) -> Bound {
+    let mut bound = Bound { lower: Lower::ZERO, kind: BoundKind::WideLimit };
+    if !problem.centered() {
+        bound = wide_limit(problem);
+    }
+    for candidate in [Some(residuals), witness.dual.as_ref()].into_iter().flatten() {
+        let Some(dual) = DualPoint::new(problem, candidate, upper) else { continue };
+        bound = bound.best(Some(dual.radial()));
+        bound = bound.best(dual.spectral());
+    }
+    bound.best(witness.split.as_ref().and_then(|split| self::split(problem, split, upper)))
+}
+
+/// The bound of a split witness (theorem `split-certificate`): its dual point,
+/// projected on the centre's constraint where there is one, at the polar that
+/// [`copositive::polar`] proves for it. O(nN² + N³); `None` where that proves none
+/// (γ = 0, or entries that are not finite).
+#[must_use]
+pub fn split(problem: &Problem, split: &Split, upper: Upper) -> Option<Bound> {
+    let dual = DualPoint::new(problem, &split.dual, upper)?;
+    let polar = copositive::polar(problem, &dual.dual, &split.slack)?;
+    let kind = match split.origin {
+        Origin::FirstOrder => BoundKind::Relaxation,
+        Origin::Semidefinite => BoundKind::Sdp,
+    };
+    Some(Bound { lower: dual.value(polar), kind })
+}
+
+/// The bound of a dual point, projected on the centre's constraint where there is
+/// one, at the polar that [`exact::polar`] proves for it (theorem
+/// `cone-branching`). `None` where that proves none: γ = 0, or neither the
+/// dimension nor the datapoints are few. `upper` as for [`best`].
+#[must_use]
+pub fn exact(
+    problem: &Problem,
+    dual: &Matrix,
+    upper: Upper,
+    limits: &exact::Limits,
+    observer: &dyn Observer,
+) -> Option<Bound> {
+    let dual = DualPoint::new(problem, dual, upper)?;
+    let polar = exact::polar(problem, &dual.dual, limits, observer)?;
+    Some(Bound { lower: dual.value(polar.upper), kind: BoundKind::Exact })
+}
+
+/// `F_∞ = Σ wᵢ h_λ(‖xᵢ‖)`, rounded down (theorem `wide-limit`). O(nN).
+///
+/// It bounds the problem without a centre only.
+#[must_use]
+pub fn wide_limit(problem: &Problem) -> Bound {
+    let data = problem.data();
+    let huber = HuberBelow::new(data.dim(), problem.lambda());
+    let (n, chunk) = (data.dim(), chunk_columns(data.dim()));
+    let parts: Vec<f64> = data
+        .points()
+        .as_slice()
+        .par_chunks(chunk * n)
+        .zip(data.weights().par_chunks(chunk))
+        .map(|(points, weights)| {
+            simd(
+                #[inline(always)]
+                || {
+                    let values = points.chunks_exact(n).zip(weights).map(|(x, &w)| huber.at(norm_sq(x), w));
+                    values.fold(0.0, |sum: f64, value| (sum + value).next_down())
+                },
+            )
+        })
+        .collect();
+    let total = parts.into_iter().fold(0.0, |sum: f64, value| (sum + value).next_down());
+    let kind = if problem.gamma() == 0.0 { BoundKind::ClosedForm } else { BoundKind::WideLimit };
+    Bound { lower: Lower::proved(max(total, 0.0)), kind }
+}
+
+/// `h_λ` from below, from a computed `‖x‖²`: every operation is rounded down, one
+/// unit in the last place, as [`Interval`] does, without its upper ends.
+struct HuberBelow {
+    lambda: f64,
+    /// `λ/2`, rounded up.
+    half: f64,
+    /// Roundings of a sum of n squares are at most this share of it, and `tiny`.
+    share: f64,
+    tiny: f64,
+}
+
+impl HuberBelow {
+    fn new(dim: usize, lambda: f64) -> Self {
+        // `radius` is affine in the sum: its slope and its value at 0, rounded up.
+        let (tiny, at_one) = (rounding::radius(dim, 0.0), rounding::radius(dim, 1.0));
+        Self { lambda, half: (0.5 * lambda).next_up(), share: at_one.next_up(), tiny }
+    }
+
+    /// At most `w·h_λ(‖x‖)`, at least 0.
+    #[inline(always)]
+    fn at(&self, square: f64, w: f64) -> f64 {
+        let radius = ((square * self.share).next_up() + self.tiny).next_up();
+        let square = (square - radius).next_down();
+        let r = (if square > 0.0 { square } else { 0.0 }).sqrt().next_down();
+        // h is nondecreasing, so a lower end of r gives a lower end of h(r).
+        let value = if r > self.lambda {
+            self.lambda * (r - self.half).next_down()
+        } else {
+            0.5 * (r * r).next_down()
+        };
+        let value = (w * value.next_down()).next_down();
+        if value > 0.0 { value } else { 0.0 }
+    }
+}
+
+/// A dual point made feasible for the centre's constraint, with the numbers
+/// every bound of it shares.
+pub(super) struct DualPoint<'a> {
+    problem: &'a Problem,
+    /// Unwhitened columns, as projected.
+    pub(super) dual: Matrix,
+    products: (Interval, Interval),
+    /// What the defect `Σ wᵢrᵢ ≠ 0` costs per unit of scale (theorem `centre`).
+    defect: f64,
+}
+
+impl<'a> DualPoint<'a> {
+    /// `None` if the point is not finite.
+    pub(super) fn new(problem: &'a Problem, dual: &Matrix, upper: Upper) -> Option<Self> {
+        let data = problem.data();
+        let mut dual = dual.clone();
+        let mut defect = 0.0;
+        if problem.centered() {
+            center_columns(&mut dual, data.weights());
+            defect = centre_defect(problem, &dual, upper);
+        }
+        let products = objective::dual_products(data, &dual);
+        (products.0.lo.is_finite() && products.1.hi.is_finite() && defect.is_finite()).then_some(Self {
+            problem,
+            dual,
+            products,
+            defect,
+        })
+    }
+
+    /// The dual value at the best scale that a proved polar allows.
+    pub(super) fn value(&self, polar: Upper) -> Lower {
+        let value = objective::dual_value(self.products, polar);
+        let t = objective::best_scale(self.products, polar.get());
+        let corrected = value.get() - (t * self.defect).next_up();
+        Lower::proved(if self.defect > 0.0 { max(corrected.next_down(), 0.0) } else { value.get() })
+    }
+
+    /// κ = maxᵢ ‖rᵢ‖/λ: exact at γ = 0, and an upper bound of the polar at every
+    /// γ because the gauge grows with γ. O(nN).
+    fn radial(&self) -> Bound {
+        let lambda = self.problem.lambda();
+        let largest = self.dual.columns().map(norm_sq).fold(0.0, max);
+        let largest = Interval::around(largest, rounding::radius(self.problem.dim(), largest)).sqrt();
+        let lower = if lambda > 0.0 {
+            self.value(Upper::proved(largest.div(Interval::point(lambda)).hi))
+        } else {
+            Lower::ZERO
+        };
+        Bound { lower, kind: BoundKind::WideLimit }
+    }
+
+    /// κ² = λ_max(R̃A⁻¹R̃ᵀ) by Sherman–Morrison, in the root-free form
+    /// `(Σ wᵢrᵢrᵢᵀ − c mmᵀ)/γ²`, `m = Σ wᵢrᵢ`, `c = λ²/(γ² + λ²Σwᵢ)`.
+    fn spectral(&self) -> Option<Bound> {
+        let (lambda, gamma) = (self.problem.lambda(), self.problem.gamma());
+        if gamma == 0.0 {
+            return None;
+        }
+        let polar = spectral_polar(&self.dual, self.problem.data().weights(), lambda, gamma)?;
+        Some(Bound { lower: self.value(polar), kind: BoundKind::Fast })
+    }
+}
+
+/// `rᵢ ← rᵢ − Σ w_j r_j / Σ w_j`.
+fn center_columns(dual: &mut Matrix, weights: &[f64]) {
+    let mut mean = vec![0.0; dual.nrows()];
+    for (r, &w) in dual.columns().zip(weights) {
+        axpy(w, r, &mut mean);
+    }
+    let total: f64 = weights.iter().sum();
+    mean.iter_mut().for_each(|v| *v /= total);
+    for i in 0..dual.ncols() {
+        axpy(-1.0, &mean, dual.col_mut(i));
+    }
+}
+
+/// `B‖Σ wᵢrᵢ‖` rounded up, with `B = ‖x̄‖ + U/√(λ² + γ²)`: some optimal centre
+/// is no longer than B (theorem `centre`).
+fn centre_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
+    let weights = problem.data().weights();
+    let n = problem.dim();
+    let (mut sum, mut absolute) = (vec![0.0; n], vec![0.0; n]);
+    let mut mean_norm = 0.0;
+    for ((r, x), &w) in dual.columns().zip(problem.data().points().columns()).zip(weights) {
+        for ((s, a), v) in sum.iter_mut().zip(&mut absolute).zip(r) {
+            *s += w * v;
+            *a += (w * v).abs();
+        }
+        mean_norm += w * norm(x);
+    }
+    let square = sum.iter().zip(&absolute).fold(Interval::point(0.0), |total, (&s, &a)| {
+        total.add(Interval::around(s, rounding::radius(problem.len(), a)).square())
+    });
+    // ‖x̄‖ ≤ Σ wᵢ‖xᵢ‖ / Σ wᵢ; the factor covers N + n roundings of nonnegative sums.
+    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + 8);
+    let (lambda, gamma) = (Interval::point(problem.lambda()), Interval::point(problem.gamma()));
+    let price = lambda.square().add(gamma.square()).sqrt();
+    // U/√(λ² + γ²) is for Σw = 1, which holds to as many roundings.
+    let price = Interval::point(slack).mul(Interval::point(upper.get())).div(price);
+    let radius = Interval::point((mean_norm * slack).next_up()).add(price);
+    radius.mul(square.sqrt()).hi
+}
+
+/// The proved κ of [`DualPoint::spectral`], for unwhitened columns. O(n²N + n³).
+fn spectral_polar(dual: &Matrix, weights: &[f64], lambda: f64, gamma: f64) -> Option<Upper> {
+    let n = dual.nrows();
+    let (second, mean, energy) = second_moment(dual, weights);
+    let total = weights.iter().fold(Interval::point(0.0), |t, &w| t.add(Interval::point(w)));
+    let (l2, g2) = (Interval::point(lambda).square(), Interval::point(gamma).square());
+    // Any c at or below the exact one gives a larger matrix, hence a valid bound.
+    let c = l2.div(g2.add(l2.mul(total))).lo;
+    let matrix = Matrix::from_fn(n, n, |i, j| second.get(i, j) - c * mean[i] * mean[j]);
+    let (values, _) = symmetric_eigen(&matrix)?;
+    let largest = psd::largest_eigenvalue_upper(&matrix, *values.last()?)?;
+    // Entries are sums of N triple products, |Σ w r rᵀ| ≤ Σ w |r||r|ᵀ whose norm is
+    // at most `energy`; m is off by γ_N Σ w|r|, ‖m‖² ≤ Σw · energy ≤ 2 energy, c·Σw ≤ 1.
+    let error = 12.0 * rounding::gamma(dual.ncols() + 8) * energy + f64::MIN_POSITIVE;
+    let polar = Interval::point(0.0).add(Interval { lo: 0.0, hi: (max(largest, 0.0) + error).next_up() });
+    Some(Upper::proved(polar.div(g2).sqrt().hi))
+}
+
+/// `Σ wᵢrᵢrᵢᵀ`, `Σ wᵢrᵢ` and `Σ wᵢ‖rᵢ‖²` (rounded up), in ordered chunks.
+fn second_moment(dual: &Matrix, weights: &[f64]) -> (Matrix, Vec<f64>, f64) {
+    let n = dual.nrows();
+    // Columns a partial sum takes in: the partial sums hold n² numbers each.
+    let chunk = (4 * n).max(256);
+    let partial: Vec<(Matrix, Vec<f64>, f64)> = (0..dual.ncols().div_ceil(chunk))
+        .into_par_iter()
+        .map(|c| {
+            let range = c * chunk..((c + 1) * chunk).min(dual.ncols());
+            let mut mean = vec![0.0; n];
+            let mut energy = 0.0;
+            let scaled = Matrix::from_columns(
+                n,
+                &range
+                    .map(|i| {
+                        let (r, w) = (dual.col(i), weights[i]);
+                        axpy(w, r, &mut mean);
+                        energy += w * norm_sq(r);
+                        let a = w.sqrt();
+                        r.iter().map(|v| a * v).collect::<Vec<f64>>()
+                    })
+                    .collect::<Vec<_>>(),
+            );
+            (scaled.times_own_transpose(), mean, energy)
+        })
+        .collect();
+    let mut second = Matrix::zeros(n, n);
+    let (mut mean, mut energy) = (vec![0.0; n], 0.0);
+    for (s, m, e) in partial {
+        axpy(1.0, s.as_slice(), second.as_mut_slice());
+        axpy(1.0, &m, &mut mean);
+        energy += e;
+    }
+    (second, mean, energy * (1.0 + rounding::gamma(dual.ncols() + n + 8)))
+}
+
+/// The dual value at the scale that the largest `g°(R̃ᵀd)` over `directions`
+/// would allow. An estimate: see [`Estimate`]. `None` without directions.
+#[must_use]
+pub fn estimate(problem: &Problem, residuals: &Matrix, directions: &Matrix) -> Option<Estimate> {
+    let data = problem.data();
+    let mut dual = residuals.clone();
+    if problem.centered() {
+        center_columns(&mut dual, data.weights());
+    }
+    let gauge = problem.gauge();
+    let polar = (0..directions.ncols())
+        .into_par_iter()
+        .filter_map(|k| {
+            let direction = directions.col(k);
+            let length = norm(direction);
+            (length > 0.0 && length.is_finite()).then(|| {
+                let v: Vec<f64> = dual
+                    .columns()
+                    .zip(data.sqrt_weights())
+                    .map(|(r, a)| a * crate::linalg::dot(r, direction) / length)
+                    .collect();
+                let mut z = vec![0.0; v.len()];
+                gauge.polar(&v, 0.0, &mut z).value
+            })
+        })
+        .reduce_with(max)?;
+    let products = objective::dual_products(data, &dual);
+    let t = objective::best_scale(products, polar);
+    let (inner, square) = products;
+    let middle = |i: Interval| 0.5 * (i.lo + i.hi);
+    Some(Estimate { polar, lower_bound: max(t * middle(inner) - 0.5 * t * t * middle(square), 0.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_rational::BigRational;
+    use proptest::prelude::*;
+
+    /// The same by intervals.
+    fn huber_interval(dim: usize, lambda: f64, square: f64, w: f64) -> Interval {
+        let lambda = Interval::point(lambda);
+        let half = Interval::point(0.5);
+        let r = Interval::around(square, rounding::radius(dim, square)).sqrt();
+        let value = if r.lo > lambda.hi {
+            lambda.mul(r.sub(half.mul(lambda)))
+        } else if r.hi <= lambda.lo {
+            half.mul(r.square())
+        } else {
+            let (low, high) = (Interval::point(r.lo), Interval::point(r.hi));
+            let rise = lambda.mul(high.sub(half.mul(lambda)));
+            Interval { lo: half.mul(low.square()).lo, hi: rise.hi }
+        };
+        Interval::point(w).mul(value)
+    }
+
+    proptest! {
+        /// Where the length is a stored number, in exact arithmetic.
+        #[test]
+        fn huber_from_below_is_below_in_exact_arithmetic(
+            dim in 1_usize..500, r in 0_u32..1 << 26, l in 0_u32..1 << 26, w in 1e-6..1.0_f64,
+        ) {
+            let exact = |v: f64| BigRational::from_float(v).expect("finite");
+            let (r, lambda) = (f64::from(r), f64::from(l));
+            // r² has 52 bits: no rounding.
+            let below = HuberBelow::new(dim, lambda).at(r * r, w);
+            let half = exact(0.5);
+            let huber = if r > lambda {
+                exact(lambda) * (exact(r) - half * exact(lambda))
+            } else {
+                half * exact(r) * exact(r)
+            };
+            let value = exact(w) * huber;
+            prop_assert!(exact(below) <= value);
+            prop_assert!(exact(below) + exact(1e-300) >= value * exact(1.0 - 1e-12));
+        }
+
+        #[test]
+        fn huber_from_below_is_below_and_close(
+            dim in 1_usize..2000, lambda in 0.0..3.0_f64, r in 0.0..5.0_f64, w in 1e-6..1.0_f64, scale in -150..150_i32,
+        ) {
+            let scale = 10.0_f64.powi(scale);
+            for r in [r, lambda, lambda * (1.0 + 1e-15)] {
+                let (lambda, square) = (lambda * scale, (r * scale) * (r * scale));
+                let below = HuberBelow::new(dim, lambda).at(square, w);
+                let enclosed = huber_interval(dim, lambda, square, w);
+                // Below the lower end of an enclosure: below whatever it encloses.
+                prop_assert!(below <= max(enclosed.hi, 0.0));
+                prop_assert!(below <= max(enclosed.lo, 0.0) * (1.0 + 1e-15));
+                prop_assert!(below >= enclosed.lo * (1.0 - 1e-14) - 1e-300);
+            }
+        }
+    }
+}

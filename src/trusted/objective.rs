@@ -1,0 +1,226 @@
+//! The objective: primal and dual value, each with proved rounding bounds.
+//!
+//! The only definition of both. The primal value of a feasible point is an
+//! [`Upper`] bound of the optimum, the dual value of a dual point a [`Lower`]
+//! one; the widths cover every rounding (`proofs/rounding.md`).
+
+use rayon::prelude::*;
+
+use crate::atoms::{AtomsError, Factorization};
+use crate::linalg::{Matrix, axpy, chunk_columns, dot, norm_sq, subtract_product};
+use crate::num::{Interval, rounding};
+use crate::problem::{Data, Problem};
+use crate::trusted::{Lower, Upper};
+
+/// The primal value and its two parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objective {
+    /// `Σ wᵢ ½‖rᵢ‖²`, as computed.
+    pub fit: f64,
+    /// `Σ_k ‖d_k‖ g(z_k)`, as computed.
+    pub penalty: f64,
+    /// A proved upper bound of the exact sum at this point.
+    pub upper: Upper,
+    /// A proved lower bound of the exact sum at this point.
+    pub lower: Lower,
+}
+
+impl Objective {
+    /// `fit + penalty`, as computed.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.fit + self.penalty
+    }
+}
+
+/// Checks that a factorization belongs to a problem: dimension, points, centre.
+///
+/// # Errors
+/// [`AtomsError::Shape`], naming the size that differs. A centre is accepted
+/// only where the problem has one.
+pub fn check_shapes(problem: &Problem, point: &Factorization) -> Result<(), AtomsError> {
+    let sizes = [
+        ("dimension of the atoms", problem.dim(), point.dictionary().dim()),
+        ("datapoints in the codes", problem.len(), point.codes().points()),
+        ("centres", usize::from(problem.centered()), usize::from(point.center().is_some())),
+    ];
+    match sizes.into_iter().find(|(what, expected, found)| {
+        // A problem with a centre may be given a point without one: b = 0.
+        expected != found && !(*what == "centres" && *expected > *found)
+    }) {
+        Some((what, expected, found)) => Err(AtomsError::Shape { what, expected, found }),
+        None => Ok(()),
+    }
+}
+
+/// Residuals `rᵢ = xᵢ − b − Dzᵢ` (not whitened), n × N. O(n·nnz + nN).
+#[must_use]
+pub fn residuals(data: &Data, point: &Factorization) -> Matrix {
+    let mut out = data.points().clone();
+    if let Some(center) = point.center() {
+        let n = data.dim();
+        out.as_mut_slice().par_chunks_mut(n).for_each(|r| axpy(-1.0, center, r));
+    }
+    subtract_product(point.dictionary().matrix(), point.codes().view(), &mut out);
+    out
+}
+
+/// The primal objective at a feasible point, enclosed.
+///
+/// `residuals` must be [`residuals`] of the same point. O(n·nnz + nN).
+#[must_use]
+pub fn primal(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Objective {
+    let data = problem.data();
+    let mut value = 0.0;
+    let mut fit = Interval::point(0.0);
+    for (i, (half, error)) in fit_terms(data, point, residuals).into_iter().enumerate() {
+        let w = data.weights()[i];
+        value += w * half;
+        fit = fit.add(Interval::point(w).mul(Interval::around(half, error)));
+    }
+    let (penalty_value, penalty) = penalty(problem, point);
+    let total = fit.add(penalty);
+    Objective {
+        fit: value,
+        penalty: penalty_value,
+        upper: Upper::proved(total.hi),
+        lower: Lower::proved(crate::num::max(total.lo, 0.0)),
+    }
+}
+
+/// `½‖rᵢ‖²` with a radius that covers the rounding of the residual and the sum.
+fn fit_terms(data: &Data, point: &Factorization, residuals: &Matrix) -> Vec<(f64, f64)> {
+    let n = data.dim();
+    let chunk = chunk_columns(n);
+    let dictionary = point.dictionary();
+    let zero = vec![0.0; n];
+    let center = point.center().unwrap_or(&zero);
+    let blocks: Vec<Vec<(f64, f64)>> = (0..data.len().div_ceil(chunk))
+        .into_par_iter()
+        .map(|c| {
+            let mut magnitude = vec![0.0; n];
+            (c * chunk..((c + 1) * chunk).min(data.len()))
+                .map(|i| {
+                    let code = point.codes().column(i);
+                    // |x| + |b| + |D| z bounds what each coordinate summed.
+                    for ((m, x), b) in magnitude.iter_mut().zip(data.point(i)).zip(center) {
+                        *m = x.abs() + b.abs();
+                    }
+                    for (k, &z) in code.iter() {
+                        for (m, d) in magnitude.iter_mut().zip(dictionary.atom(k)) {
+                            *m += z * d.abs();
+                        }
+                    }
+                    let g = rounding::gamma(2 * code.nnz() + 6) * (1.0 + 1e-10);
+                    let r = residuals.col(i);
+                    // |‖r‖² − ‖r̂‖²| ≤ Σ 2|r̂|e + e² with e the error a coordinate.
+                    let mut error = 0.0;
+                    for (m, r) in magnitude.iter().zip(r) {
+                        let e = g * m + rounding::ETA;
+                        error += e * (2.0 * r.abs() + e);
+                    }
+                    let square = norm_sq(r);
+                    let widened = error * (1.0 + 1e-10) + rounding::radius(n, square);
+                    (0.5 * square, 0.5 * widened.next_up())
+                })
+                .collect()
+        })
+        .collect();
+    blocks.into_iter().flatten().collect()
+}
+
+/// `Σ_k ‖d_k‖ g(z_k)`: the value as computed, and an enclosure.
+fn penalty(problem: &Problem, point: &Factorization) -> (f64, Interval) {
+    let weights = problem.data().weights();
+    let lambda = Interval::point(problem.lambda());
+    let gamma = Interval::point(problem.gamma());
+    let mut value = 0.0;
+    let mut total = Interval::point(0.0);
+    for (k, row) in point.codes().rows().iter().enumerate() {
+        if row.is_empty() {
+            continue; // exactly 0
+        }
+        let (mut mass, mut energy) = (0.0, 0.0);
+        for (i, z) in row.iter() {
+            mass += weights[i] * z;
+            energy += weights[i] * z * z;
+        }
+        // Sums of nonnegative terms: the error is relative to the sum itself.
+        let terms = 2 * row.len();
+        let s = Interval::around(mass, rounding::radius(terms, mass));
+        let q = Interval::around(energy, rounding::radius(terms, energy));
+        let atom = point.dictionary().atom(k);
+        let square = norm_sq(atom);
+        let length = Interval::around(square, rounding::radius(atom.len(), square)).sqrt();
+        let gauge = if problem.gamma() == 0.0 {
+            lambda.mul(s)
+        } else {
+            hypotenuse(lambda.mul(s), gamma.mul(q.sqrt()))
+        };
+        let term = length.mul(gauge);
+        value += (problem.lambda() * mass).hypot(problem.gamma() * energy.sqrt());
+        total = total.add(term);
+    }
+    (value, total)
+}
+
+/// `√(x² + y²)` for intervals of numbers at least 0, without squares that
+/// overflow or underflow.
+fn hypotenuse(x: Interval, y: Interval) -> Interval {
+    let largest = crate::num::max(x.hi, y.hi);
+    if !(largest > 0.0 && largest.is_finite()) {
+        return Interval { lo: 0.0, hi: if largest == 0.0 { 0.0 } else { f64::INFINITY } };
+    }
+    let unit = Interval::point(largest);
+    let (x, y) = (x.div(unit), y.div(unit));
+    x.square().add(y.square()).sqrt().mul(unit)
+}
+
+/// The inner products a dual value is made of: `⟨X̃, R̃⟩` and `‖R̃‖²` for a dual
+/// point given by unwhitened columns `rᵢ`, enclosed. O(nN).
+#[must_use]
+pub fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) {
+    let n = data.dim();
+    let terms: Vec<(Interval, Interval)> = (0..data.len())
+        .into_par_iter()
+        .with_min_len(256)
+        .map(|i| {
+            let (x, r) = (data.point(i), dual.col(i));
+            let inner = dot(x, r);
+            let absolute: f64 = x.iter().zip(r).map(|(x, r)| (x * r).abs()).sum();
+            let square = norm_sq(r);
+            let w = Interval::point(data.weights()[i]);
+            (
+                w.mul(Interval::around(inner, rounding::radius(n, absolute))),
+                w.mul(Interval::around(square, rounding::radius(n, square))),
+            )
+        })
+        .collect();
+    terms.into_iter().fold((Interval::point(0.0), Interval::point(0.0)), |sum, term| {
+        (sum.0.add(term.0), sum.1.add(term.1))
+    })
+}
+
+/// The dual bound `max_t t⟨X̃,R̃⟩ − ½t²‖R̃‖²` over `0 ≤ t ≤ 1/κ`, for `κ ≥ Ω°(R̃)`
+/// (theorem `copositive-duality`): a lower bound of the convex optimum, hence of
+/// every width. It is 0 where the best `t` is 0.
+#[must_use]
+pub fn dual_value(products: (Interval, Interval), polar: Upper) -> Lower {
+    let t = best_scale(products, polar.get());
+    let (inner, square) = products;
+    let t = Interval::point(t);
+    let value = t.mul(inner).sub(Interval::point(0.5).mul(t.square()).mul(square));
+    Lower::proved(crate::num::max(value.lo, 0.0))
+}
+
+/// The scale `t ∈ [0, 1/κ]` at which a dual point gives its best bound.
+#[must_use]
+pub fn best_scale(products: (Interval, Interval), polar: f64) -> f64 {
+    let (inner, square) = products;
+    if !(inner.lo > 0.0) || !(square.hi > 0.0) || polar.is_nan() {
+        return 0.0;
+    }
+    let newton = inner.lo / square.hi;
+    let limit = if polar > 0.0 { (1.0 / polar).next_down() } else { f64::INFINITY };
+    crate::num::max(crate::num::min(newton, limit), 0.0)
+}
