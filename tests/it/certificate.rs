@@ -4,8 +4,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use widedict::certificate::{CertifyError, Options};
-use widedict::trusted::{BoundKind, Origin, Split, bounds, local};
 use widedict::testing::{dense_codes, factorization, naive, planted};
+use widedict::trusted::{BoundKind, Origin, Split, bounds, local};
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
 use crate::support::checks::{self, certified, close};

@@ -5,12 +5,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use widedict::certificate::record::Mismatch;
 use widedict::certificate::{Options, Record};
-use widedict::trusted::{BoundKind, local};
 use widedict::coder::Coder;
 use widedict::search::relaxation::Relaxation;
 use widedict::testing::harness::{Expectations, verify_solver};
 use widedict::testing::kernels::second_order;
 use widedict::testing::{self, naive, planted};
+use widedict::trusted::{BoundKind, local};
 use widedict::{
     Certified, ColumnGeneration, Dictionary, Factorization, Finite, Matrix, Problem, Verdict, Witness,
     certify, wide,

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use widedict::certificate::{Options, certify};
-use widedict::trusted::{Coding, exact};
 use widedict::master::{Coded, Conic, Effort, Method, Proximal};
 use widedict::testing::harness::{Expectations, verify_solver};
 use widedict::testing::{naive, planted};
+use widedict::trusted::{Coding, exact};
 use widedict::{
     ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem, Solution, SolveError,
     Stop, Witness, datasets, wide,

@@ -1,12 +1,12 @@
 //! Diagnoses: every number against a slow twin, a theorem's own example or the
 //! objective of the point that it speaks of.
 
-use widedict::trusted::nesting;
 use widedict::coder::Coder;
 use widedict::diagnose::{
     CompareError, DiagnoseError, Diagnosis, Thresholds, compare, cosines, diagnose, exact_codes,
 };
 use widedict::linalg::{axpy, dot, norm};
+use widedict::trusted::nesting;
 use widedict::trusted::objective;
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop, datasets, testing};
 

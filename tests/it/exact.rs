@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use widedict::trusted::exact::{Limits, Polar, polar};
 use widedict::certificate::{Options, certify_observed};
-use widedict::trusted::{BoundKind, bounds};
 use widedict::num::max;
 use widedict::search::relaxation::Relaxation;
 use widedict::testing::{naive, plane, planted};
+use widedict::trusted::exact::{Limits, Polar, polar};
+use widedict::trusted::{BoundKind, bounds};
 use widedict::{ColumnGeneration, Interrupt, Matrix, Observer, Problem, Witness, certify};
 
 use crate::support::checks::never_crosses;

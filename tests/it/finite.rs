@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::support::checks;
 use super::support::strategies::{Limits, moderate_penalties, problems};
+use widedict::gauge::huber;
 use widedict::num::{max, min};
 use widedict::solve::participation::{least_participation, participations};
-use widedict::gauge::huber;
 use widedict::testing::{naive, planted};
 use widedict::{Finite, Matrix, Participation, Problem, Verdict};
 

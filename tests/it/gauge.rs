@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use widedict::gauge::Gauge;
-use widedict::linalg::Row;
 use widedict::gauge::Penalty;
+use widedict::linalg::Row;
 use widedict::testing::naive;
 
 use crate::support::checks::close;

@@ -4,9 +4,9 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use widedict::solve::path;
 use widedict::testing::planted;
 use widedict::{ColumnGeneration, Finite, Interrupt, Observer, Problem, Stop};
-use widedict::solve::path;
 
 fn problem(seed: u64) -> Problem {
     Problem::builder(planted::mixture(5, 40, 6, 2, 0.05, seed)).lambda(0.1).build().unwrap()

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use widedict::gauge::{PenaltyError, huber};
 use widedict::problem::{DataError, ProblemError};
-use widedict::trusted::objective;
 use widedict::testing::{factorization, naive};
+use widedict::trusted::objective;
 use widedict::{Factorization, Matrix, Problem, Witness};
 
 use crate::support::checks::{self, close, magnitude, rounding};

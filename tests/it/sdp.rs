@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use widedict::certificate::Options;
-use widedict::trusted::{BoundKind, bounds, exact};
 use widedict::search::relaxation::{Relaxation, Relaxed, Semidefinite};
 use widedict::testing::planted;
+use widedict::trusted::{BoundKind, bounds, exact};
 use widedict::{
     Certified, Codes, ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem,
     SolveError, Stop, Witness, certify, datasets,

@@ -1,9 +1,9 @@
 //! Column generation: optimal on small instances, monotone, reproducible.
 
 use widedict::certificate::{Options, certify};
-use widedict::trusted::exact;
 use widedict::search::oracle::Ascent;
 use widedict::testing::{kernels, naive, planted};
+use widedict::trusted::exact;
 use widedict::{ColumnGeneration, Factorization, Matrix, Problem, Solution, Witness, wide};
 
 fn problem(x: Matrix, lambda: f64, gamma: f64) -> Problem {

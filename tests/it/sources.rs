@@ -21,14 +21,6 @@ const LAYERS: [&[&str]; 14] = [
     &["diagnose"],
     &["bin"],
 ];
-6] = [
-    &["linalg", "num", "proofs"],
-    &["atoms", "datasets", "error", "gauge", "observer", "problem"],
-    &["certificate"],
-    &["coder", "master", "oracle", "relaxation", "solution", "wide"],
-    &["column_generation", "finite", "participation", "path"],
-    &["bin", "datasets", "diagnose", "io", "plot"],
-];
 
 /// Used by tests and benches alone; it may use everything.
 const TESTING: &str = "testing";

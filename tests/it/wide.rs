@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use super::support::checks::close;
 use super::support::strategies::{Limits, moderate_penalties, problems};
 use widedict::certificate::{Options, certify};
-use widedict::trusted::bounds;
 use widedict::coder::Coder;
 use widedict::linalg::{dot, norm};
 use widedict::num::{Interval, max};
 use widedict::testing::{kernels, naive, planted};
+use widedict::trusted::bounds;
 use widedict::wide::{self, Regime};
 use widedict::{Dictionary, Factorization, Finite, Matrix, Problem, Witness};
 

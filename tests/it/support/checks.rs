@@ -118,11 +118,7 @@ fn residual_size(problem: &Problem, point: &Factorization) -> f64 {
 }
 
 /// Certifies a point and checks the certificate.
-pub(crate) fn certified(
-    problem: &Problem,
-    point: &Factorization,
-    witness: &Witness,
-) -> Certified {
+pub(crate) fn certified(problem: &Problem, point: &Factorization, witness: &Witness) -> Certified {
     let out = certify(problem, point.clone(), witness, &Options::default()).expect("a point of this problem");
     certificate(problem, out.solution(), out.certificate());
     assert_eq!(out.solution(), point);
