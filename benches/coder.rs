@@ -23,7 +23,7 @@ fn encode(criterion: &mut Criterion) {
         // Once with the atoms of the data, once with atoms that explain them badly.
         for (name, seed) in [("own", 1), ("other", 2)] {
             let (dictionary, _) =
-                Dictionary::normalise(planted::gaussian(dim, atoms, seed)).expect("Gaussian atoms are not 0");
+                Dictionary::normalize(planted::gaussian(dim, atoms, seed)).expect("Gaussian atoms are not 0");
             group.bench_function(BenchmarkId::new(name, atoms), |bench| {
                 bench.iter(|| Coder::default().encode(black_box(&points), &dictionary, 0.1, &()));
             });

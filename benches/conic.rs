@@ -15,7 +15,7 @@ fn instance(atoms: usize) -> Result<(Problem, Dictionary), Box<dyn std::error::E
     let (dim, len) = SHAPE;
     let x = planted::mixture(dim, len, len, 2, 0.05, 1);
     let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
-    let (dictionary, _) = Dictionary::normalise(planted::gaussian(dim, atoms, 2))?;
+    let (dictionary, _) = Dictionary::normalize(planted::gaussian(dim, atoms, 2))?;
     Ok((problem, dictionary))
 }
 

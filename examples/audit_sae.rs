@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = ReadOptions { dim: Some(points.nrows()), atoms: None };
     let sae = Sae::read(&data.join("sae_tokens_128"), &options)?;
 
-    // The form of the joint problem: unit atoms, and the decoder bias a centre.
+    // The form of the joint problem: unit atoms, and the decoder bias a center.
     let folded = sae.fold()?;
     println!("folded: {:?}\n", folded.folding);
     let codes = sae.encode(&points, &folded)?;
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert!(found.splitting.atoms.iter().all(|split| split.gain > 0.0));
     // and no feature is nested in another.
     assert_eq!(found.hierarchy.exactly_nested, 0);
-    // No dictionary of any width, with any centre, goes below this.
+    // No dictionary of any width, with any center, goes below this.
     assert!(found.dictionary.lower_bound <= found.codes.exact.objective);
 
     if let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) {

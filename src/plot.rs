@@ -14,8 +14,8 @@ use crate::problem::Problem;
 /// a page, and the file grows by a few kilobytes each.
 const MAX_IMAGES: usize = 400;
 
-/// Steps of colour from 0 to an atom's largest entry. An eye tells some 30 apart;
-/// more make the file larger, because neighbours of one colour are drawn as one.
+/// Steps of color from 0 to an atom's largest entry. An eye tells some 30 apart;
+/// more make the file larger, because neighbors of one color are drawn as one.
 const SHADES: f64 = 32.0;
 
 /// Side of an image, in pixels of the picture (an atom's pixel is at least one).
@@ -120,15 +120,15 @@ fn image(
 ) -> Result<(), PlotError> {
     fill(canvas, corner, (pixel * side, pixel * side), WHITE)?;
     let largest = atom.iter().fold(0.0, |m, v| max(m, v.abs()));
-    let colour = |v: f64| {
+    let color = |v: f64| {
         let share = if largest > 0.0 { (v / largest * SHADES).round() / SHADES } else { 0.0 };
         if share < 0.0 { blend(NEGATIVE, -share) } else { blend(INK, share) }
     };
     for (y, row) in atom.chunks_exact(side).enumerate() {
-        // Neighbours of one colour are one rectangle, and white is there already.
+        // Neighbors of one color are one rectangle, and white is there already.
         let mut x = 0;
-        for run in row.chunk_by(|l, r| colour(*l) == colour(*r)) {
-            let here = colour(run[0]);
+        for run in row.chunk_by(|l, r| color(*l) == color(*r)) {
+            let here = color(run[0]);
             if here != WHITE {
                 let at = (corner.0 + x * pixel, corner.1 + y * pixel);
                 fill(canvas, at, (run.len() * pixel, pixel), here)?;
@@ -143,21 +143,21 @@ fn fill(
     canvas: &Canvas<'_>,
     at: (usize, usize),
     size: (usize, usize),
-    colour: RGBColor,
+    color: RGBColor,
 ) -> Result<(), PlotError> {
     if size.0 == 0 || size.1 == 0 {
         return Ok(());
     }
     let corners =
         [(coordinate(at.0), coordinate(at.1)), (coordinate(at.0 + size.0), coordinate(at.1 + size.1))];
-    Ok(canvas.draw(&Rectangle::new(corners, colour.filled()))?)
+    Ok(canvas.draw(&Rectangle::new(corners, color.filled()))?)
 }
 
-/// White at 0, `colour` at 1.
-fn blend(colour: RGBColor, share: f64) -> RGBColor {
+/// White at 0, `color` at 1.
+fn blend(color: RGBColor, share: f64) -> RGBColor {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, within 0..=255")]
     let channel = |c: u8| (255.0 - share.clamp(0.0, 1.0) * (255.0 - f64::from(c))).round() as u8;
-    RGBColor(channel(colour.0), channel(colour.1), channel(colour.2))
+    RGBColor(channel(color.0), channel(color.1), channel(color.2))
 }
 
 /// A dot an atom: mass against the largest |cosine| with another.
@@ -234,9 +234,9 @@ pub fn curve(points: &[CurvePoint], axis: &str, wide_limit: Option<f64>) -> Resu
         let canvas = SVGBackend::with_string(&mut document, (PANEL.0, 3 * PANEL.1)).into_drawing_area();
         canvas.fill(&WHITE)?;
         let areas = canvas.split_evenly((3, 1));
-        let line = |value: fn(&CurvePoint) -> f64, colour, name| Line {
+        let line = |value: fn(&CurvePoint) -> f64, color, name| Line {
             values: points.iter().map(|p| (p.x, value(p))).collect(),
-            colour,
+            color,
             name,
         };
         #[expect(clippy::cast_precision_loss, reason = "numbers of atoms are far below 2^53")]
@@ -245,7 +245,7 @@ pub fn curve(points: &[CurvePoint], axis: &str, wide_limit: Option<f64>) -> Resu
             vec![line(|p| p.objective, DOT, "objective"), line(|p| p.lower_bound, BOUND, "certified bound")];
         if let Some(limit) = wide_limit {
             let ends = vec![(first, limit), (last, limit)];
-            values.push(Line { values: ends, colour: LIMIT, name: "wide limit" });
+            values.push(Line { values: ends, color: LIMIT, name: "wide limit" });
         }
         let panels = [values, vec![line(atoms, DOT, "atoms")], vec![line(|p| p.mean_l0, DOT, "mean L0")]];
         for (area, lines) in areas.iter().zip(&panels) {
@@ -264,7 +264,7 @@ pub fn curve(points: &[CurvePoint], axis: &str, wide_limit: Option<f64>) -> Resu
 /// A named line of a panel.
 struct Line {
     values: Vec<(f64, f64)>,
-    colour: RGBColor,
+    color: RGBColor,
     name: &'static str,
 }
 
@@ -291,14 +291,14 @@ where
         .light_line_style(TRANSPARENT)
         .draw()?;
     for line in lines {
-        let style = ShapeStyle::from(line.colour).stroke_width(2);
-        let colour = line.colour;
+        let style = ShapeStyle::from(line.color).stroke_width(2);
+        let color = line.color;
         chart
             .draw_series(LineSeries::new(line.values.iter().copied(), style))?
             .label(line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour));
-        if line.colour != LIMIT {
-            chart.draw_series(line.values.iter().map(|&v| Circle::new(v, 3, colour.filled())))?;
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+        if line.color != LIMIT {
+            chart.draw_series(line.values.iter().map(|&v| Circle::new(v, 3, color.filled())))?;
         }
     }
     if lines.len() > 1 {

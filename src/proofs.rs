@@ -30,11 +30,11 @@ pages! {
     wide_limit = "wide-limit",
     /// Up to which atom price one atom per datapoint stays optimal.
     regime_boundary = "regime-boundary",
-    /// Minimising over the centre.
+    /// Minimizing over the center.
     centre = "centre",
     /// Polar and proximal map of the price of a code row.
     gauge_calculus = "gauge-calculus",
-    /// When a factorisation is globally optimal, and column generation.
+    /// When a factorization is globally optimal, and column generation.
     global_criterion = "global-criterion",
     /// A polar bound to any accuracy in small dimension.
     cone_branching = "cone-branching",
@@ -52,7 +52,7 @@ pages! {
     no_nesting = "no-nesting",
     /// Second-order certificate of a local optimum.
     local_second_order = "local-second-order",
-    /// Second-order certificate with an atom price and a centre.
+    /// Second-order certificate with an atom price and a center.
     second_order_gauge = "second-order-gauge",
     /// What splitting an atom gains.
     splitting_pressure = "splitting-pressure",

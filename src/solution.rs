@@ -42,14 +42,14 @@ pub enum SolveError {
         /// What it is.
         value: f64,
     },
-    /// The conic programme would not fit in the memory it may use.
+    /// The conic program would not fit in the memory it may use.
     #[error(
-        "the {programme} would take about {needed_mib} MiB, above the limit of {limit_mib} MiB: use the {instead}, or raise the limit"
+        "the {program} would take about {needed_mib} MiB, above the limit of {limit_mib} MiB: use the {instead}, or raise the limit"
     )]
     TooLarge {
         /// What was to be solved.
-        programme: &'static str,
-        /// Estimated memory of the factorisation, in MiB.
+        program: &'static str,
+        /// Estimated memory of the factorization, in MiB.
         needed_mib: u64,
         /// The limit, in MiB.
         limit_mib: u64,

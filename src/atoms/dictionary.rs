@@ -25,7 +25,7 @@ impl Dictionary {
     ///
     /// # Errors
     /// [`AtomsError::AtomEntry`] and [`AtomsError::ZeroAtom`], naming the atom.
-    pub fn normalise(mut atoms: Matrix) -> Result<(Self, Vec<f64>), AtomsError> {
+    pub fn normalize(mut atoms: Matrix) -> Result<(Self, Vec<f64>), AtomsError> {
         let mut lengths = Vec::with_capacity(atoms.ncols());
         for atom in 0..atoms.ncols() {
             let column = atoms.col_mut(atom);

@@ -1,4 +1,4 @@
-//! A dictionary, its codes and a centre: one feasible point of the joint problem.
+//! A dictionary, its codes and a center: one feasible point of the joint problem.
 
 use super::{AtomsError, Codes, Dictionary};
 use crate::linalg::Matrix;
@@ -26,7 +26,7 @@ impl Factorization {
     /// Joins the parts.
     ///
     /// # Errors
-    /// [`AtomsError::Shape`] if the numbers of atoms differ or the centre has
+    /// [`AtomsError::Shape`] if the numbers of atoms differ or the center has
     /// another dimension; [`AtomsError::Center`] if it is not finite.
     pub fn new(dictionary: Dictionary, codes: Codes, center: Option<Vec<f64>>) -> Result<Self, AtomsError> {
         if dictionary.len() != codes.atoms() {
@@ -39,7 +39,7 @@ impl Factorization {
         if let Some(center) = &center {
             if center.len() != dictionary.dim() {
                 return Err(AtomsError::Shape {
-                    what: "dimension of the centre",
+                    what: "dimension of the center",
                     expected: dictionary.dim(),
                     found: center.len(),
                 });
@@ -55,14 +55,14 @@ impl Factorization {
     /// their codes multiplied, so that every product `d_k z_k` stays.
     ///
     /// # Errors
-    /// As [`Dictionary::normalise`], [`Codes::new`] and [`Factorization::new`];
+    /// As [`Dictionary::normalize`], [`Codes::new`] and [`Factorization::new`];
     /// an atom of length 0 is refused.
     pub fn from_foreign(
         atoms: Matrix,
         codes: Codes,
         center: Option<Vec<f64>>,
     ) -> Result<(Self, Option<Rescaled>), AtomsError> {
-        let (dictionary, lengths) = Dictionary::normalise(atoms)?;
+        let (dictionary, lengths) = Dictionary::normalize(atoms)?;
         if dictionary.len() != codes.atoms() {
             return Self::new(dictionary, codes, center).map(|f| (f, None));
         }
@@ -101,7 +101,7 @@ impl Factorization {
         &self.codes
     }
 
-    /// The centre b; `None` stands for 0.
+    /// The center b; `None` stands for 0.
     #[must_use]
     pub fn center(&self) -> Option<&[f64]> {
         self.center.as_deref()

@@ -1,4 +1,4 @@
-//! What a solution is made of: unit atoms, sparse nonnegative codes, a centre.
+//! What a solution is made of: unit atoms, sparse nonnegative codes, a center.
 
 mod codes;
 mod dictionary;
@@ -8,7 +8,7 @@ pub use codes::Codes;
 pub use dictionary::Dictionary;
 pub use factorization::{Factorization, Rescaled};
 
-/// Why atoms, codes or a centre are refused.
+/// Why atoms, codes or a center are refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AtomsError {
@@ -48,8 +48,8 @@ pub enum AtomsError {
         /// The size found.
         found: usize,
     },
-    /// An entry of the centre is NaN or infinite.
-    #[error("centre, coordinate {coordinate}: expected a finite number, found {value}")]
+    /// An entry of the center is NaN or infinite.
+    #[error("center, coordinate {coordinate}: expected a finite number, found {value}")]
     Center {
         /// Index of the coordinate.
         coordinate: usize,

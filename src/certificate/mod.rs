@@ -137,7 +137,7 @@ impl Certified {
 ///
 /// # Guarantees
 /// `lower_bound ≤ optimum of the convex problem ≤ objective`, for the stored
-/// `f64` data and normalised weights taken as exact, every rounding included:
+/// `f64` data and normalized weights taken as exact, every rounding included:
 /// [`copositive-duality`](crate::proofs::copositive_duality),
 /// [`wide-limit`](crate::proofs::wide_limit),
 /// [`split-certificate`](crate::proofs::split_certificate),

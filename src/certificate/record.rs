@@ -40,11 +40,11 @@ pub struct ProblemDigest {
     pub lambda: f64,
     /// γ.
     pub gamma: f64,
-    /// Whether the centre is a variable.
+    /// Whether the center is a variable.
     pub centered: bool,
     /// Digest of the bits of the data.
     pub data: String,
-    /// Digest of the bits of the normalised weights.
+    /// Digest of the bits of the normalized weights.
     pub weights: String,
 }
 
@@ -59,7 +59,7 @@ pub struct PointDigest {
     pub dictionary: String,
     /// Digest of the places and bits of the codes.
     pub codes: String,
-    /// Digest of the bits of the centre; that of nothing where there is none.
+    /// Digest of the bits of the center; that of nothing where there is none.
     pub center: String,
 }
 
@@ -321,7 +321,7 @@ impl ProblemDigest {
             ("dimension", self.dim == found.dim),
             ("lambda", same(self.lambda, found.lambda)),
             ("gamma", same(self.gamma, found.gamma)),
-            ("whether the centre is a variable", self.centered == found.centered),
+            ("whether the center is a variable", self.centered == found.centered),
             ("data", self.data == found.data),
             ("weights", self.weights == found.weights),
         ])

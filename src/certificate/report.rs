@@ -109,7 +109,7 @@ impl Certificate {
         let relative = self.kkt.relative();
         if !(relative <= options.stationarity) {
             let (name, residual) =
-                [("codes", self.kkt.codes), ("dictionary", self.kkt.dictionary), ("centre", self.kkt.center)]
+                [("codes", self.kkt.codes), ("dictionary", self.kkt.dictionary), ("center", self.kkt.center)]
                     .into_iter()
                     .max_by(|l, r| l.1.relative().total_cmp(&r.1.relative()))
                     .expect("three groups");
@@ -238,7 +238,7 @@ impl fmt::Display for Certificate {
         }
         writeln!(
             f,
-            "stationarity         codes {:.1e}, dictionary {:.1e}, centre {:.1e} (relative)",
+            "stationarity         codes {:.1e}, dictionary {:.1e}, center {:.1e} (relative)",
             self.kkt.codes.relative(),
             self.kkt.dictionary.relative(),
             self.kkt.center.relative()

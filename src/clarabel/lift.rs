@@ -48,7 +48,7 @@ pub(crate) fn dual(problem: &Problem, directions: &Matrix, raw: &Raw, layout: &L
 }
 
 /// Gives the point the codes of a run, cleaned at the share that makes its objective
-/// least (the largest such share where several do), and its optimal centre for them.
+/// least (the largest such share where several do), and its optimal center for them.
 /// Returns the objective.
 pub(crate) fn set_cleaned(point: &mut Iterate<'_>, codes: &Matrix) -> f64 {
     let largest = codes.as_slice().iter().fold(0.0, |m, v| max(m, *v));

@@ -1,5 +1,5 @@
-//! The Huber location of weighted data as a second-order cone programme (theorem
-//! `centre`): a second way to the centre at γ = 0.
+//! The Huber location of weighted data as a second-order cone program (theorem
+//! `centre`): a second way to the center at γ = 0.
 //!
 //! ```math
 //! \min_{b,\,p,\,v}\ \sum_iw_i\big(\tfrac12p_i^2+\lambda v_i\big)\quad\text{subject to}\quad
@@ -17,7 +17,7 @@ use crate::problem::Data;
 use crate::solution::SolveError;
 use crate::wide::Location;
 
-/// Minimises `Σ wᵢ h_λ(‖xᵢ − b‖)` over b, λ > 0.
+/// Minimizes `Σ wᵢ h_λ(‖xᵢ − b‖)` over b, λ > 0.
 ///
 /// # Errors
 /// [`SolveError::Setting`] unless λ > 0, [`SolveError::TooLarge`] beyond `max_mib`,
@@ -33,7 +33,7 @@ pub(crate) fn location(
         return Err(SolveError::Setting { name: "lambda", needs: "a positive number", value: lambda });
     }
     let (dim, len) = (data.dim(), data.len());
-    check_size(max_mib, bytes(dim, len), "conic programme of the center", "first-order location")?;
+    check_size(max_mib, bytes(dim, len), "conic program of the center", "first-order location")?;
     // Distances from the mean, in units of the largest.
     let mean = data.mean();
     let mut points = data.points().clone();

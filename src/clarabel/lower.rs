@@ -1,7 +1,7 @@
-//! Codes over a fixed dictionary as a conic programme.
+//! Codes over a fixed dictionary as a conic program.
 //!
 //! In units of the data's size σ = ‖X̃‖ (X̃/σ, Z̃/σ, λ/σ, γ/σ, value/σ²), with
-//! variables `z_i ∈ R^M` a datapoint, `t ∈ R^M` for γ > 0, and the centre b where one
+//! variables `z_i ∈ R^M` a datapoint, `t ∈ R^M` for γ > 0, and the center b where one
 //! is learnt:
 //!
 //! ```math
@@ -10,10 +10,10 @@
 //! (t_k,\ \lambda a^\top\tilde z_k,\ \gamma\tilde z_k)\in\mathrm{SOC}.
 //! ```
 //!
-//! Codes that are not variables of the programme are 0 (`allowed`), which is how a large
+//! Codes that are not variables of the program are 0 (`allowed`), which is how a large
 //! one is solved in parts. γ = 0 has no t and no cone but the orthant: its price `λ aᵀz̃_k` is linear. λ = 0
 //! leaves the middle entry out. The fit is quadratic in P: by `G = DᵀD`, N blocks of
-//! M × M, where M ≤ n (M the most atoms a datapoint may use) and no centre is learnt; else over the residual,
+//! M × M, where M ≤ n (M the most atoms a datapoint may use) and no center is learnt; else over the residual,
 //! `R̃ + ba^T + DZ̃ = X̃` as nN equations, which keeps blocks of n × n.
 
 use clarabel::solver::SupportedConeT;
@@ -23,7 +23,7 @@ use crate::linalg::{Matrix, norm_sq};
 use crate::num::max;
 use crate::problem::Problem;
 
-/// Which codes are variables, and where the parts of the programme are.
+/// Which codes are variables, and where the parts of the program are.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     /// n, N, M.
@@ -47,7 +47,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// The programme over the codes that are `allowed`.
+    /// The program over the codes that are `allowed`.
     pub(crate) fn new(problem: &Problem, atoms: usize, allowed: Vec<Vec<usize>>) -> Self {
         let (dim, centered) = (problem.dim(), problem.centered());
         let (priced, massed) = (problem.gamma() > 0.0, problem.lambda() > 0.0);
@@ -106,10 +106,10 @@ impl Layout {
         self.cone(self.atoms)
     }
 
-    /// Estimated memory of clarabel's factorisation, in bytes.
+    /// Estimated memory of clarabel's factorization, in bytes.
     ///
     /// A datapoint's variables eliminate to a dense block, of its number of codes or
-    /// of n over the residual, and the cones and the centre couple the datapoints
+    /// of n over the residual, and the cones and the center couple the datapoints
     /// through a border of some three columns an atom and one a coordinate. Where
     /// datapoints are fewer than the order of a block, the ordering couples all codes
     /// instead.
@@ -128,11 +128,11 @@ impl Layout {
 /// Bytes of an entry of the factor: a number and an index.
 const FACTOR_BYTES: f64 = 16.0;
 
-/// Bytes of an entry of the programme over its copies: ours, clarabel's, the
+/// Bytes of an entry of the program over its copies: ours, clarabel's, the
 /// assembled system's and its permutation, and the maps between them.
 const ENTRY_BYTES: f64 = 96.0;
 
-/// The programme, in units of `scale` = σ > 0.
+/// The program, in units of `scale` = σ > 0.
 pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, scale: f64) -> Program {
     let Layout { dim, len, atoms, .. } = *layout;
     let a = problem.data().sqrt_weights();
@@ -220,7 +220,7 @@ pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
     }
 }
 
-/// ‖X̃‖, the unit of the programme; 0 for data that are all zero.
+/// ‖X̃‖, the unit of the program; 0 for data that are all zero.
 pub(crate) fn scale(problem: &Problem) -> f64 {
     let whitened = problem.data().whitened();
     let largest = whitened.as_slice().iter().fold(0.0, |m, v| max(m, v.abs()));
@@ -273,7 +273,7 @@ mod tests {
 
     /// Both forms give the objective of the same feasible point.
     #[test]
-    fn the_programme_prices_a_point_as_the_objective_does() {
+    fn the_program_prices_a_point_as_the_objective_does() {
         for (gamma, lambda, centered) in
             [(0.2, 0.3, false), (0.2, 0.3, true), (0.0, 0.3, false), (0.0, 0.3, true), (0.2, 0.0, false)]
         {

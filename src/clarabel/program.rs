@@ -1,4 +1,4 @@
-//! A conic programme as clarabel takes it, and one run of clarabel on it.
+//! A conic program as clarabel takes it, and one run of clarabel on it.
 //!
 //! ```math
 //! \min_x\ \tfrac12x^\top Px+q^\top x\quad\text{subject to}\quad Ax+s=b,\ s\in\mathcal K .
@@ -19,7 +19,7 @@ use super::status;
 /// MiB as bytes.
 const MIB: f64 = 1_048_576.0;
 
-/// Refuses a programme by its estimated size, before it is built.
+/// Refuses a program by its estimated size, before it is built.
 ///
 /// # Errors
 /// [`SolveError::TooLarge`], which names what to use `instead`.
@@ -28,14 +28,14 @@ const MIB: f64 = 1_048_576.0;
 pub(crate) fn check_size(
     max_mib: u64,
     bytes: f64,
-    programme: &'static str,
+    program: &'static str,
     instead: &'static str,
 ) -> Result<(), SolveError> {
     let needed = (bytes / MIB).ceil();
     if needed <= max_mib as f64 {
         return Ok(());
     }
-    Err(SolveError::TooLarge { programme, needed_mib: needed as u64, limit_mib: max_mib, instead })
+    Err(SolveError::TooLarge { program, needed_mib: needed as u64, limit_mib: max_mib, instead })
 }
 
 /// A sparse matrix under construction, a column after another.
@@ -70,7 +70,7 @@ impl Columns {
     }
 }
 
-/// A conic programme.
+/// A conic program.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// P, upper triangle.
@@ -88,7 +88,7 @@ pub(crate) struct Program {
 /// When clarabel stops by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Accuracy {
-    /// Gap and feasibility, absolute and relative, for programmes of size 1.
+    /// Gap and feasibility, absolute and relative, for programs of size 1.
     pub(crate) tolerance: f64,
     /// Interior-point iterations.
     pub(crate) iterations: u32,
@@ -133,7 +133,7 @@ pub(crate) struct Raw {
 
 impl Program {
     /// Runs clarabel on its own thread, which asks the observer before every
-    /// iteration whether to go on. One factorisation is not interrupted: the limits
+    /// iteration whether to go on. One factorization is not interrupted: the limits
     /// on memory keep it short.
     ///
     /// # Errors
@@ -146,7 +146,7 @@ impl Program {
             tol_gap_abs: accuracy.tolerance,
             tol_gap_rel: accuracy.tolerance,
             tol_feas: accuracy.tolerance,
-            // Nothing is removed from the programme.
+            // Nothing is removed from the program.
             presolve_enable: false,
             direct_solve_method: accuracy.factors.name().to_owned(),
             // The same numbers for any number of threads.
@@ -166,7 +166,7 @@ impl Program {
         let parts = [&self.quadratic.nzval, &self.linear, &self.constraints.nzval, &self.offsets];
         if !parts.into_iter().flatten().all(|v| v.is_finite()) {
             // Clarabel accepts NaN, and answers something.
-            return Err(broken("numbers in the programme that are not finite"));
+            return Err(broken("numbers in the program that are not finite"));
         }
         // The callback must own what it uses, so it asks through a channel.
         let (ask, asked) = mpsc::channel::<()>();

@@ -8,7 +8,7 @@ use clarabel::solver::SolverStatus;
 
 use crate::observer::{Interrupt, Stop};
 
-/// How a run that left a point to look at ended. Our programmes have interior points on
+/// How a run that left a point to look at ended. Our programs have interior points on
 /// both sides (`lower`, `location`, `relaxation`), so a claim of infeasibility is a
 /// breakdown, whose name is given back.
 pub(crate) fn outcome(status: SolverStatus, interrupt: Option<Interrupt>) -> Result<Stop, String> {
@@ -59,7 +59,7 @@ mod tests {
         }
     }
 
-    /// A programme with enough iterations to stop in between: `min Σ √…` of a cone.
+    /// A program with enough iterations to stop in between: `min Σ √…` of a cone.
     fn cone() -> Program {
         // min t + 0.1 x over ‖(x − 1, 3x + 2)‖ ≤ t.
         let constraints = CscMatrix::new(3, 2, vec![0, 2, 3], vec![1, 2, 0], vec![-1.0, -3.0, -1.0]);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_solved_programme() {
+    fn a_solved_program() {
         let raw = line(1.0, -3.0, &[-1.0], &[0.0]).solve_with(settings(), &()).unwrap();
         assert_eq!(raw.stop, Stop::ToleranceMet);
         assert!((raw.x[0] - 3.0).abs() < 1e-6);

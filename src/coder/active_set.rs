@@ -2,7 +2,7 @@
 //!
 //! Holds a set S of atoms with independent directions and the Cholesky factor L
 //! of `D_SᵀD_S`. Each step lets the most violating atom in, then moves to the
-//! minimiser on S, dropping atoms whose code would become negative. The
+//! minimizer on S, dropping atoms whose code would become negative. The
 //! objective falls at every step, so no set recurs.
 
 use super::PointCode;
@@ -19,7 +19,7 @@ pub(super) const VIOLATION: f64 = 1e-13;
 /// What is to be coded.
 #[derive(Clone, Copy)]
 pub(super) struct Point<'x> {
-    /// The datapoint, less the centre.
+    /// The datapoint, less the center.
     pub(super) x: &'x [f64],
     /// `Dᵀx`, where the caller holds it.
     pub(super) products: Option<&'x [f64]>,
@@ -160,7 +160,7 @@ impl<'d> Workspace<'d> {
         best
     }
 
-    /// Lets atom `k` in and moves to the minimiser on the set, dropping atoms
+    /// Lets atom `k` in and moves to the minimizer on the set, dropping atoms
     /// that reach zero.
     fn enter(&mut self, point: &Point<'_>, k: usize) {
         let mut value = 0.0;
@@ -191,10 +191,10 @@ impl<'d> Workspace<'d> {
         self.settle(point);
     }
 
-    /// Moves to the minimiser on the set, dropping atoms that reach zero.
+    /// Moves to the minimizer on the set, dropping atoms that reach zero.
     fn settle(&mut self, point: &Point<'_>) {
         loop {
-            let target = self.minimiser(point);
+            let target = self.minimizer(point);
             // The largest step towards the target that keeps the code nonnegative.
             let mut step = 1.0;
             let mut blocking = None;
@@ -269,7 +269,7 @@ impl<'d> Workspace<'d> {
     }
 
     /// `argmin ½‖x − D_S z‖² + λ1ᵀz` without the sign constraint.
-    fn minimiser(&self, point: &Point<'_>) -> Vec<f64> {
+    fn minimizer(&self, point: &Point<'_>) -> Vec<f64> {
         let mut z: Vec<f64> = match point.products {
             Some(products) => self.set.iter().map(|&k| products[k] - point.lambda).collect(),
             None => self.set.iter().map(|&k| dot(self.atoms.col(k), point.x) - point.lambda).collect(),

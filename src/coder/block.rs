@@ -409,7 +409,7 @@ impl Slot {
                 }
             }
             work.factors += 1;
-            if !self.minimise(lambda, scratch) {
+            if !self.minimize(lambda, scratch) {
                 return false;
             }
             let mut best = true;
@@ -466,7 +466,7 @@ impl Slot {
     /// Writes the support and its codes without the sign constraint; `false` if its
     /// atoms are dependent.
     #[inline(always)]
-    fn minimise(&self, lambda: f64, scratch: &mut Scratch) -> bool {
+    fn minimize(&self, lambda: f64, scratch: &mut Scratch) -> bool {
         let Scratch { support, factor, target, .. } = scratch;
         support.clear();
         support.extend(self.code.iter().enumerate().filter(|(_, z)| **z > 0.0).map(|(j, _)| j));

@@ -73,7 +73,7 @@ pub enum CoderError {
 /// ```
 /// use widedict::{Dictionary, Matrix, coder::Coder};
 /// let atoms = Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]);
-/// let (dictionary, _) = Dictionary::normalise(atoms)?;
+/// let (dictionary, _) = Dictionary::normalize(atoms)?;
 /// let x = Matrix::from_columns(2, &[[1.0, 0.3]]);
 /// let encoded = Coder::default().encode(&x, &dictionary, 0.5, &())?;
 /// assert_eq!(encoded.codes.column(0).get(0), Some(&0.5));
@@ -248,7 +248,7 @@ struct PointCode {
 /// dictionary changes the objective by far more.
 const WARM_TOLERANCE: f64 = 1e-11;
 
-/// Codes every column of `points` (less their centre) over the unit columns of
+/// Codes every column of `points` (less their center) over the unit columns of
 /// `atoms`, each from the code it has; gives `½‖x − Dz‖² + λ1ᵀz` a point.
 ///
 /// A round costs O(nM) a datapoint, at the speed of products; `gram = DᵀD`, where it is

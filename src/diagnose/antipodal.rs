@@ -10,10 +10,10 @@ use crate::num::max;
 /// Two nearly opposite atoms.
 ///
 /// Exactly opposite atoms are never active together at an optimum (theorem
-/// `antipodal-pairs`). Dense pairs can stand in for a centre that is off: `shift_excess`
-/// is what the objective rises by when one of the two is given up and the centre is
+/// `antipodal-pairs`). Dense pairs can stand in for a center that is off: `shift_excess`
+/// is what the objective rises by when one of the two is given up and the center is
 /// moved along it instead, the other coded anew at every point and all else as it is.
-/// Where it is not positive, a centre shift would do.
+/// Where it is not positive, a center shift would do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Antipodal {
     /// The smaller index.
@@ -28,7 +28,7 @@ pub struct Antipodal {
     pub density_second: f64,
     /// Datapoints at which both fire.
     pub together: usize,
-    /// The atom of the pair that a centre shift replaces at the lower cost.
+    /// The atom of the pair that a center shift replaces at the lower cost.
     pub given_up: usize,
     /// Length of that shift.
     pub shift: f64,

@@ -209,7 +209,7 @@ fn restricted(
     set: &[usize],
 ) -> Result<Vec<(usize, f64)>, CoderError> {
     let (small, _) =
-        Dictionary::normalise(dictionary.matrix().select_columns(set)).expect("unit atoms stay unit atoms");
+        Dictionary::normalize(dictionary.matrix().select_columns(set)).expect("unit atoms stay unit atoms");
     let point = Matrix::from_columns(x.len(), &[x]);
     let coded = Coder::default().encode(&point, &small, lambda, &())?;
     Ok(coded.codes.column(0).iter().map(|(at, &z)| (set[at], z)).collect())

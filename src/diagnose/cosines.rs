@@ -5,7 +5,7 @@ use crate::linalg::fold_tiles;
 
 /// Another atom and the cosine with it.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Neighbour {
+pub struct Neighbor {
     /// Index of the other atom.
     pub atom: usize,
     /// `d_jᵀd_l`.
@@ -27,9 +27,9 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cosines {
     /// The atom with the largest cosine, an atom; `None` where there is no other.
-    pub nearest: Vec<Option<Neighbour>>,
+    pub nearest: Vec<Option<Neighbor>>,
     /// The atom with the smallest cosine, an atom.
-    pub opposite: Vec<Option<Neighbour>>,
+    pub opposite: Vec<Option<Neighbor>>,
     /// Pairs with a cosine of at least `close`, the largest first.
     pub close: Vec<Pair>,
     /// Pairs with a cosine of at most `antipodal`, the smallest first.
@@ -43,8 +43,8 @@ const KEPT: usize = 8;
 
 #[derive(Clone)]
 struct State {
-    nearest: Vec<Option<Neighbour>>,
-    opposite: Vec<Option<Neighbour>>,
+    nearest: Vec<Option<Neighbor>>,
+    opposite: Vec<Option<Neighbor>>,
     close: Vec<Pair>,
     antipodal: Vec<Pair>,
 }
@@ -70,7 +70,7 @@ pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64) -> Cosines {
             for (second, products) in tile.columns() {
                 for (first, &cosine) in tile.left().zip(products).take_while(|(first, _)| *first < second) {
                     for (atom, other) in [(first, second), (second, first)] {
-                        let found = Neighbour { atom: other, cosine };
+                        let found = Neighbor { atom: other, cosine };
                         keep(&mut state.nearest[atom], found, nearer);
                         keep(&mut state.opposite[atom], found, farther);
                     }
@@ -116,15 +116,15 @@ pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64) -> Cosines {
 /// At least the number of atoms in a block of products.
 const BLOCK: usize = 1024;
 
-fn nearer(new: Neighbour, old: Neighbour) -> bool {
+fn nearer(new: Neighbor, old: Neighbor) -> bool {
     new.cosine > old.cosine || (new.cosine >= old.cosine && new.atom < old.atom)
 }
 
-fn farther(new: Neighbour, old: Neighbour) -> bool {
+fn farther(new: Neighbor, old: Neighbor) -> bool {
     new.cosine < old.cosine || (new.cosine <= old.cosine && new.atom < old.atom)
 }
 
-fn keep(own: &mut Option<Neighbour>, other: Neighbour, better: fn(Neighbour, Neighbour) -> bool) {
+fn keep(own: &mut Option<Neighbor>, other: Neighbor, better: fn(Neighbor, Neighbor) -> bool) {
     if own.is_none_or(|own| better(other, own)) {
         *own = Some(other);
     }

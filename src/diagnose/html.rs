@@ -86,10 +86,10 @@ fn label(value: f64) -> String {
     }
 }
 
-/// A name, a colour and dots.
+/// A name, a color and dots.
 type Series = (&'static str, &'static str, Vec<(f64, f64)>);
 
-/// Dots of several colours.
+/// Dots of several colors.
 fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{title}\" \
@@ -137,17 +137,17 @@ fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
         y.name
     );
     let mut corner = LEFT + w;
-    for (name, colour, dots) in series.iter().rev() {
+    for (name, color, dots) in series.iter().rev() {
         if !name.is_empty() {
             let _ = write!(
                 svg,
-                "<text x=\"{corner:.1}\" y=\"16\" fill=\"{colour}\" text-anchor=\"end\">{name}</text>"
+                "<text x=\"{corner:.1}\" y=\"16\" fill=\"{color}\" text-anchor=\"end\">{name}</text>"
             );
             #[expect(clippy::cast_precision_loss, reason = "a short word")]
             let width = name.len() as f64 * 6.5 + 8.0;
             corner -= width;
         }
-        let _ = write!(svg, "<g fill=\"{colour}\" fill-opacity=\"0.6\">");
+        let _ = write!(svg, "<g fill=\"{color}\" fill-opacity=\"0.6\">");
         for &(dx, dy) in dots.iter().take(DOTS) {
             if let (Some(px), Some(py)) = (x.place(dx), y.place(dy)) {
                 let _ = write!(
@@ -168,7 +168,7 @@ const BLUE: &str = "#2166ac";
 const RED: &str = "#b2182b";
 const GREY: &str = "#777777";
 
-/// A colour, a name, and a spectrum that may not be there.
+/// A color, a name, and a spectrum that may not be there.
 type Line<'a> = (&'static str, &'static str, &'a Option<Spectrum>);
 
 impl Diagnosis {
@@ -176,7 +176,7 @@ impl Diagnosis {
     /// opposite other atom, as one SVG document.
     #[must_use]
     pub fn density_plot(&self) -> String {
-        let cosines = |f: fn(&super::AtomRow) -> Option<super::Neighbour>| -> Vec<(f64, f64)> {
+        let cosines = |f: fn(&super::AtomRow) -> Option<super::Neighbor>| -> Vec<(f64, f64)> {
             self.atom_rows.iter().filter_map(|a| Some((a.density, f(a)?.cosine))).collect()
         };
         let (near, far) = (cosines(|a| a.nearest), cosines(|a| a.opposite));
@@ -295,7 +295,7 @@ impl Diagnosis {
         section(
             &mut page,
             "Antipodal pairs",
-            "Opposite atoms are never active together at an optimum; a dense pair may stand in for a shift of the centre (antipodal-pairs).",
+            "Opposite atoms are never active together at an optimum; a dense pair may stand in for a shift of the center (antipodal-pairs).",
             &["first", "second", "cosine", "density", "density", "together", "shift", "costs"],
             self.antipodal.iter().take(listed).map(|p| {
                 vec![

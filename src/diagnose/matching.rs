@@ -11,8 +11,8 @@ use crate::linalg::{Matrix, fold_tiles};
 /// # Examples
 /// ```
 /// use widedict::{Dictionary, Matrix, diagnose::compare};
-/// let (left, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
-/// let (right, _) = Dictionary::normalise(Matrix::from_columns(2, &[[0.6, 0.8], [1.0, 0.1], [-1.0, 0.0]]))?;
+/// let (left, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let (right, _) = Dictionary::normalize(Matrix::from_columns(2, &[[0.6, 0.8], [1.0, 0.1], [-1.0, 0.0]]))?;
 /// let matched = compare(&left, &right, 0.9, 1_000_000)?;
 /// assert_eq!(matched.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
 /// assert_eq!(matched.recovered, 1);

@@ -46,7 +46,7 @@ use crate::wide;
 
 pub use antipodal::Antipodal;
 pub use coding::{Coding, exact_codes};
-pub use cosines::{Cosines, Neighbour, Pair, cosines};
+pub use cosines::{Cosines, Neighbor, Pair, cosines};
 pub use hierarchy::{Absorbed, Hierarchy, Nested};
 pub use matching::{CompareError, Matched, Matching, compare};
 pub use residuals::{Identities, Residuals, Spectrum};
@@ -193,7 +193,7 @@ pub struct DictionaryReport {
     pub bound_kind: &'static str,
     /// `(objective − lower bound)/objective`, certified, of exact codes.
     pub relative_gap: f64,
-    /// The wide limit of the data less the centre as it is: an atom a datapoint.
+    /// The wide limit of the data less the center as it is: an atom a datapoint.
     pub wide_limit: f64,
     /// Objective of exact codes less that.
     pub excess: f64,
@@ -250,9 +250,9 @@ pub struct AtomRow {
     /// Gain of an actual split.
     pub split_gain: Option<f64>,
     /// The closest other atom.
-    pub nearest: Option<Neighbour>,
+    pub nearest: Option<Neighbor>,
     /// The most opposite atom.
-    pub opposite: Option<Neighbour>,
+    pub opposite: Option<Neighbor>,
 }
 
 /// A whole diagnosis.
@@ -268,7 +268,7 @@ pub struct Diagnosis {
     pub atoms: usize,
     /// λ.
     pub lambda: f64,
-    /// Whether the centre is a variable.
+    /// Whether the center is a variable.
     pub centered: bool,
     /// What counts as what.
     pub thresholds: Thresholds,
@@ -332,8 +332,8 @@ fn ratio(part: usize, whole: usize) -> f64 {
 /// codes it came with.
 ///
 /// `center` is subtracted from the data; where the problem is
-/// [centred](Problem::centered) it is a variable, as an autoencoder's decoder bias is:
-/// its stationarity is reported, and the bound is for every centre. Codes given are
+/// [centered](Problem::centered) it is a variable, as an autoencoder's decoder bias is:
+/// its stationarity is reported, and the bound is for every center. Codes given are
 /// those of unit atoms ([`Sae::encode`](crate::io::Sae::encode) gives such).
 ///
 /// # Guarantees
@@ -357,7 +357,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
 /// use widedict::{Dictionary, Matrix, Problem};
 /// let x = Matrix::from_columns(2, &[[2.0, 0.0], [1.5, 1.5], [0.0, 2.0]]);
 /// let problem = Problem::builder(x).lambda(0.5).build()?;
-/// let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
 /// let found = diagnose(&problem, &dictionary, None, None, &Thresholds::default(), &())?;
 /// // The point between the two atoms is what a third atom would be for.
 /// assert!(found.dictionary.excess > 0.1 && found.splitting.atoms[0].gain > 0.0);
@@ -378,10 +378,10 @@ pub fn diagnose(
     if dictionary.is_empty() {
         return Err(DiagnoseError::Empty);
     }
-    let centre = center.map(<[f64]>::to_vec);
-    // A fixed centre is part of the data; a variable one of the point.
+    let center = center.map(<[f64]>::to_vec);
+    // A fixed center is part of the data; a variable one of the point.
     let moved;
-    let (problem, centre) = match (&centre, problem.centered()) {
+    let (problem, center) = match (&center, problem.centered()) {
         (Some(b), false) => {
             moved = shifted(problem, b)?;
             (&moved, None)
@@ -389,19 +389,19 @@ pub fn diagnose(
         (b, _) => (problem, b.clone()),
     };
     let given = given
-        .map(|codes| Factorization::new(dictionary.clone(), codes.clone(), centre.clone()))
+        .map(|codes| Factorization::new(dictionary.clone(), codes.clone(), center.clone()))
         .transpose()?;
     let zero = Factorization::new(
         dictionary.clone(),
         Codes::zeros(dictionary.len(), problem.len()),
-        centre.clone(),
+        center.clone(),
     )?;
     objective::check_shapes(problem, given.as_ref().unwrap_or(&zero))?;
-    // What is coded: the data less the centre.
+    // What is coded: the data less the center.
     let inputs = objective::residuals(problem.data(), &zero);
     let start = given.as_ref().map(Factorization::codes);
     let coded = exact_codes(&inputs, dictionary, lambda, start, thresholds.coding, observer)?;
-    let point = Factorization::new(dictionary.clone(), coded.codes.clone(), centre)?;
+    let point = Factorization::new(dictionary.clone(), coded.codes.clone(), center)?;
     let residuals = objective::residuals(problem.data(), &point);
     let rows = point.codes().rows();
     let scene = Scene { problem, point: &point, residuals: &residuals, rows: &rows, lambda };
@@ -466,11 +466,11 @@ pub fn diagnose(
     })
 }
 
-/// The problem of data less a fixed centre.
+/// The problem of data less a fixed center.
 fn shifted(problem: &Problem, center: &[f64]) -> Result<Problem, AtomsError> {
     if center.len() != problem.dim() {
         return Err(AtomsError::Shape {
-            what: "dimension of the centre",
+            what: "dimension of the center",
             expected: problem.dim(),
             found: center.len(),
         });
@@ -604,7 +604,7 @@ fn dictionary_report(
     stationary::name_moves(scene, &mut atoms, &first);
     let wide_limit: f64 =
         inputs.columns().zip(scene.weights()).map(|(x, w)| w * huber(scene.lambda, norm(x))).sum();
-    let cosine = |n: &Option<Neighbour>| n.map_or(0.0, |n| n.cosine.abs());
+    let cosine = |n: &Option<Neighbor>| n.map_or(0.0, |n| n.cosine.abs());
     Ok(DictionaryReport {
         lower_bound: certificate.lower_bound().get(),
         bound_kind: certificate.bound_kind().as_str(),

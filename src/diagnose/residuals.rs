@@ -19,8 +19,8 @@ pub struct Identities {
     pub energy: f64,
     /// Points with a code whose residual is shorter than `λ(1 − 10⁻⁶)`.
     pub short: usize,
-    /// `‖Σᵢ wᵢrᵢ‖ / Σᵢ wᵢ‖rᵢ‖`: 0 where the centre is optimal (theorem `stationarity`).
-    pub centre: f64,
+    /// `‖Σᵢ wᵢrᵢ‖ / Σᵢ wᵢ‖rᵢ‖`: 0 where the center is optimal (theorem `stationarity`).
+    pub center: f64,
 }
 
 /// Eigenvalues of a weighted second moment `Σᵢ wᵢvᵢvᵢᵀ`, the largest first.
@@ -81,7 +81,7 @@ pub(super) fn identities(scene: &Scene<'_>, inputs: &Matrix, largest: &[f64]) ->
         complementarity: terms.iter().map(|t| t.1).fold(0.0, max),
         energy: terms.iter().map(|t| t.2).fold(0.0, max),
         short: terms.iter().filter(|t| t.3).count(),
-        centre: super::coding::share(norm(&mean), scale),
+        center: super::coding::share(norm(&mean), scale),
     }
 }
 

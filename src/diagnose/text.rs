@@ -14,7 +14,7 @@ impl fmt::Display for Diagnosis {
             self.dim,
             self.atoms,
             self.lambda,
-            if self.centered { ", the centre a variable" } else { "" }
+            if self.centered { ", the center a variable" } else { "" }
         )?;
         let variance =
             |c: &CodeSummary| c.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
@@ -130,7 +130,7 @@ impl fmt::Display for Diagnosis {
         for p in self.antipodal.iter().take(2) {
             writeln!(
                 f,
-                "  {:<18} densities {:.4} and {:.4}, together at {} points; a centre shift instead {} {:.2e}",
+                "  {:<18} densities {:.4} and {:.4}, together at {} points; a center shift instead {} {:.2e}",
                 format!("{} and {}", p.first, p.second),
                 p.density_first,
                 p.density_second,
@@ -144,8 +144,8 @@ impl fmt::Display for Diagnosis {
         for (name, i) in r.given.iter().map(|i| ("  given", i)).chain([("  exact", &r.exact)]) {
             writeln!(
                 f,
-                "{name:<20} beyond the polytope {:.1e}, complementarity {:.1e}, energy {:.1e}, centre {:.1e}",
-                i.polytope, i.complementarity, i.energy, i.centre
+                "{name:<20} beyond the polytope {:.1e}, complementarity {:.1e}, energy {:.1e}, center {:.1e}",
+                i.polytope, i.complementarity, i.energy, i.center
             )?;
         }
         if let (Some(all), Some(beyond)) = (&r.spectrum, &r.beyond_ball) {

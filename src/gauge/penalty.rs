@@ -12,7 +12,7 @@ pub enum PenaltyError {
         /// What was given.
         value: f64,
     },
-    /// Both are zero: every exact factorisation would be optimal.
+    /// Both are zero: every exact factorization would be optimal.
     #[error("lambda and gamma are both 0: at least one must be positive")]
     BothZero,
     /// What activations were multiplied by is not a positive number.

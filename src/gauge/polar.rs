@@ -1,4 +1,4 @@
-//! The polar `g°(v) = max_{z ≥ 0} vᵀz / g(z)` and its maximiser.
+//! The polar `g°(v) = max_{z ≥ 0} vᵀz / g(z)` and its maximizer.
 
 use super::Gauge;
 use crate::linalg::{LANES, opaque, simd};
@@ -14,12 +14,12 @@ const NEWTON_PASSES: usize = 40;
 pub struct Polar {
     /// `g°(v) ≥ 0`.
     pub value: f64,
-    /// The minimising τ of `‖(v − τa)₊‖²/γ² + τ²/λ²` (0 where λ = 0 or `v ≤ 0`).
+    /// The minimizing τ of `‖(v − τa)₊‖²/γ² + τ²/λ²` (0 where λ = 0 or `v ≤ 0`).
     pub tau: f64,
 }
 
 impl Gauge<'_> {
-    /// `g°(v)`; writes into `z` a maximiser with `g(z) = 1`, or zeros if `v ≤ 0`.
+    /// `g°(v)`; writes into `z` a maximizer with `g(z) = 1`, or zeros if `v ≤ 0`.
     ///
     /// ```math
     /// g^\circ(v)^2=\min_{\tau\ge 0}\ \lVert (v-\tau a)_+\rVert^2/\gamma^2+\tau^2/\lambda^2,
@@ -70,13 +70,13 @@ impl Gauge<'_> {
         );
         let unit = 1.0 / (self.relative(mass, energy) * self.scale);
         z.iter_mut().for_each(|z| *z *= unit);
-        // The minimised form: an error in τ enters it squared.
+        // The minimized form: an error in τ enters it squared.
         let block = energy * (sigma * sigma / self.gamma_sq);
         let price = if self.lambda_sq > 0.0 { tau * tau / self.lambda_sq } else { 0.0 };
         Polar { value: (block + price).sqrt() / self.scale, tau }
     }
 
-    /// σ = maxᵢ(vᵢ/aᵢ) − τ for the minimising τ: the root of the convex,
+    /// σ = maxᵢ(vᵢ/aᵢ) − τ for the minimizing τ: the root of the convex,
     /// increasing, piecewise linear `λ²Σ aᵢ²(uᵢ + σ)₊ − γ²(q − σ)` with
     /// `uᵢ = vᵢ/aᵢ − q ≤ 0`. Newton from the right decreases to it in finitely
     /// many steps; from a guess on the left its first step lands on the right. No

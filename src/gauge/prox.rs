@@ -137,7 +137,7 @@ impl Gauge<'_> {
                 let newton = if (moved - tau).abs() > 0.0 {
                     moved
                 } else if psi > 0.0 {
-                    // A step below one unit in the last place: look at the neighbour.
+                    // A step below one unit in the last place: look at the neighbor.
                     tau.next_up()
                 } else {
                     tau.next_down()

@@ -46,7 +46,7 @@ pub fn read_atoms(path: &Path) -> Result<Matrix, FileError> {
     read_rows(path, 0).map_err(|problem| FileError::new(path, problem))
 }
 
-/// Reads weights or a centre: an array of 1 dimension, or of 2 of which one is 1.
+/// Reads weights or a center: an array of 1 dimension, or of 2 of which one is 1.
 ///
 /// # Errors
 /// [`FileError`] unless the file is such an array, of finite numbers (the row is

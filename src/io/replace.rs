@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use super::{FileError, FileProblem};
 
-/// Writes a file through a neighbour that is renamed over it at the end, so
+/// Writes a file through a neighbor that is renamed over it at the end, so
 /// that a reader finds the old content or the new, never a part.
 ///
 /// What exists and is not a regular file (`/dev/null`) is written directly.
 ///
 /// # Errors
-/// [`FileError`] naming `path`; the neighbour is removed.
+/// [`FileError`] naming `path`; the neighbor is removed.
 pub fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), FileProblem>,
 ) -> Result<(), FileError> {
     let special = fs::metadata(path).is_ok_and(|m| !m.is_file());
-    let target = if special { path.to_path_buf() } else { neighbour(path) };
+    let target = if special { path.to_path_buf() } else { neighbor(path) };
     let written = into_file(&target, special, write)
         .and_then(|()| if special { Ok(()) } else { fs::rename(&target, path).map_err(FileProblem::from) });
     written.map_err(|problem| {
@@ -46,7 +46,7 @@ fn into_file(
 }
 
 /// A name in the same folder, hence on the same file system, of this process alone.
-fn neighbour(path: &Path) -> PathBuf {
+fn neighbor(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.partial", std::process::id()));

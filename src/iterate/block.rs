@@ -38,12 +38,12 @@ impl Iterate<'_> {
         (self.problem.dim() / 2).clamp(1, ATOMS)
     }
 
-    /// One exact step on each of the atoms `from..to`, then the centre. Never raises
+    /// One exact step on each of the atoms `from..to`, then the center. Never raises
     /// the objective (theorem `gauge-calculus`). O(nN) an atom.
     pub(crate) fn update(&mut self, from: usize, to: usize, moves: Moves) {
         let (len, b) = (self.problem.len(), to - from);
         let a = self.problem.data().sqrt_weights();
-        self.materialise();
+        self.materialize();
         self.panel.reshape(len, 2 * b);
         for j in 0..b {
             let row = self.panel.row_mut(j);

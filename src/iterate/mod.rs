@@ -1,5 +1,5 @@
 //! The working point of a solver, in whitened variables: atoms with their code
-//! rows, the centre, and the residual kept in step with them.
+//! rows, the center, and the residual kept in step with them.
 
 mod block;
 
@@ -45,13 +45,13 @@ pub(crate) struct Iterate<'p> {
     pub(crate) problem: &'p Problem,
     pub(crate) gauge: Gauge<'p>,
     pub(crate) atoms: Vec<Atom>,
-    /// b, all zero when the problem has no centre.
+    /// b, all zero when the problem has no center.
     pub(crate) center: Vec<f64>,
     /// `R̃ + offset·aᵀ`, with `R̃ = X̃ − b aᵀ − D Z̃` the residual: moving the
-    /// centre changes `offset` alone, see [`Iterate::recenter`].
+    /// center changes `offset` alone, see [`Iterate::recenter`].
     residual: Matrix,
     offset: Vec<f64>,
-    /// `R̃ a`, kept in step while a centre is learnt.
+    /// `R̃ a`, kept in step while a center is learnt.
     mean: Vec<f64>,
     /// `Σ aᵢ²`.
     total: f64,
@@ -63,7 +63,7 @@ pub(crate) struct Iterate<'p> {
 }
 
 impl<'p> Iterate<'p> {
-    /// The point without atoms (and with the mean as centre, where one is learnt).
+    /// The point without atoms (and with the mean as center, where one is learnt).
     pub(crate) fn new(problem: &'p Problem) -> Self {
         let (n, len) = (problem.dim(), problem.len());
         let mut point = Self {
@@ -122,7 +122,7 @@ impl<'p> Iterate<'p> {
         point
     }
 
-    /// Recomputes the residual from atoms, codes and centre: the drift of many
+    /// Recomputes the residual from atoms, codes and center: the drift of many
     /// updates is gone.
     pub(crate) fn refresh(&mut self) {
         let a = self.problem.data().sqrt_weights();
@@ -140,14 +140,14 @@ impl<'p> Iterate<'p> {
             let directions = self.directions(from, to);
             add_rows(&mut self.residual, -1.0, &directions, &self.panel, 0);
         }
-        self.materialise();
+        self.materialize();
         if self.problem.centered() {
             combine(&self.residual, a, &mut self.mean);
         }
     }
 
-    /// Folds the pending move of the centre into the residual.
-    fn materialise(&mut self) {
+    /// Folds the pending move of the center into the residual.
+    fn materialize(&mut self) {
         if self.offset.iter().all(|v| *v == 0.0) {
             return;
         }
@@ -157,7 +157,7 @@ impl<'p> Iterate<'p> {
         replace_outer(&mut self.residual, &offset, &none, &offset, a);
     }
 
-    /// Moves the centre to its optimum for the current atoms and codes, in O(n).
+    /// Moves the center to its optimum for the current atoms and codes, in O(n).
     pub(crate) fn recenter(&mut self) {
         if !self.problem.centered() {
             return;
@@ -172,11 +172,11 @@ impl<'p> Iterate<'p> {
 
     /// The whitened residual R̃.
     pub(crate) fn residual(&mut self) -> &Matrix {
-        self.materialise();
+        self.materialize();
         &self.residual
     }
 
-    /// Atoms, rows and centre: what [`Iterate::restore`] and
+    /// Atoms, rows and center: what [`Iterate::restore`] and
     /// [`Iterate::extrapolate`] need of a past iterate.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot { atoms: self.atoms.clone(), center: self.center.clone() }
@@ -239,7 +239,7 @@ impl<'p> Iterate<'p> {
         self.recenter();
     }
 
-    /// Gives every atom the whitened code row of the same place, and the centre its
+    /// Gives every atom the whitened code row of the same place, and the center its
     /// optimum for them.
     #[cfg(feature = "conic")]
     pub(crate) fn set_rows(&mut self, rows: Vec<Row>) {
@@ -264,7 +264,7 @@ impl<'p> Iterate<'p> {
     /// With `E = R̃ + d_j z_jᵀ + d_l z_lᵀ` the candidate is `z = z_j + z_l`,
     /// `d = Ez/‖Ez‖`, `z ← prox_g(Eᵀd)`; the change is evaluated exactly.
     pub(crate) fn try_merge(&mut self, j: usize, l: usize, slack: f64) -> bool {
-        self.materialise();
+        self.materialize();
         let (n, len) = (self.problem.dim(), self.problem.len());
         let (mut zj, mut zl) = (vec![0.0; len], vec![0.0; len]);
         self.atoms[j].row.scatter(&mut zj);
@@ -320,7 +320,7 @@ impl<'p> Iterate<'p> {
             })
             .collect();
         let directions: Vec<&[f64]> = self.atoms.iter().map(|a| a.direction.as_slice()).collect();
-        let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(self.problem.dim(), &directions))?;
+        let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(self.problem.dim(), &directions))?;
         let codes = Codes::from_rows(self.problem.len(), &rows);
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }

@@ -243,7 +243,7 @@ pub(crate) fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
 const ORTHOGONALISED: usize = 1 << 14;
 
 /// Largest eigenvalue and a unit eigenvector of a symmetric operator by Lanczos
-/// with full orthogonalisation, from a fixed start: a Ritz value, so a *lower*
+/// with full orthogonalization, from a fixed start: a Ritz value, so a *lower*
 /// estimate of the largest eigenvalue. O(steps · cost + steps² · size).
 pub(crate) fn lanczos_largest(
     size: usize,
@@ -266,8 +266,8 @@ pub(crate) fn lanczos_largest(
         diagonal.push(dot(&image, &v));
         basis.push(v);
         // Twice is enough.
-        orthogonalise(&mut image, &basis);
-        orthogonalise(&mut image, &basis);
+        orthogonalize(&mut image, &basis);
+        orthogonalize(&mut image, &basis);
         off.push(norm(&image));
         v = image;
         if off[off.len() - 1]
@@ -293,7 +293,7 @@ pub(crate) fn lanczos_largest(
 }
 
 /// `v ← v − BBᵀv` for orthonormal vectors B.
-fn orthogonalise(v: &mut [f64], basis: &[Vec<f64>]) {
+fn orthogonalize(v: &mut [f64], basis: &[Vec<f64>]) {
     use super::{axpy, dot, simd};
     let along = |b: &Vec<f64>| {
         simd(

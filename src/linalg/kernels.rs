@@ -1,6 +1,6 @@
 //! Dense vector kernels and the three products a first-order sweep is made of.
 //!
-//! Sums run over eight fixed lanes, so the compiler vectorises them and the
+//! Sums run over eight fixed lanes, so the compiler vectorizes them and the
 //! result does not depend on the instruction set: no fused operations.
 
 use pulp::Arch;

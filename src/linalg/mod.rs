@@ -2,7 +2,7 @@
 //! parallel and with the same result for any thread count.
 //!
 //! Work is cut into chunks whose size depends on the problem alone; partial
-//! sums are combined in order. faer does the dense factorisations, always with
+//! sums are combined in order. faer does the dense factorizations, always with
 //! its sequential mode (its threaded results depend on the thread count).
 
 mod dense;

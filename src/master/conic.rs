@@ -1,17 +1,17 @@
 //! The conic master: codes over a fixed dictionary by clarabel, an interior-point
-//! method, as a quadratic programme with second-order cones.
+//! method, as a quadratic program with second-order cones.
 //!
 //! A second way to the same optimum that shares no iteration with the first-order
-//! master. In three steps: `clarabel/lower.rs` writes the programme, `clarabel/status.rs` says what a run
+//! master. In three steps: `clarabel/lower.rs` writes the program, `clarabel/status.rs` says what a run
 //! of clarabel is worth, `clarabel/lift.rs` turns its answer into codes and a dual point, which
 //! the certificate checks as anybody else's.
 //!
 //! # Accuracy
 //! On data of ordinary size the certified gap of the codes for their dictionary
 //! ([`Coding`](crate::trusted::Coding)) is 1e-8 or less of the objective. What
-//! limits it is the conditioning of the programme: weights, or λ and γ, many decades
+//! limits it is the conditioning of the program: weights, or λ and γ, many decades
 //! apart, nearly equal atoms, and in general the square root of the rounding unit
-//! that a factorised quasi-definite system resolves. Whatever is left shows in the
+//! that a factorized quasi-definite system resolves. Whatever is left shows in the
 //! gap, which is computed from the point.
 
 use std::ops::ControlFlow;
@@ -46,15 +46,15 @@ const ACCURACY_SHARE: f64 = 0.03;
 /// The coarsest a conic solve may be.
 const COARSE: f64 = 1e-5;
 
-/// Most codes of a programme that is solved whole, some tenths of a second. Beyond, it
+/// Most codes of a program that is solved whole, some tenths of a second. Beyond, it
 /// pays to leave out codes that end at 0.
 const WHOLE: usize = 400;
 
-/// Programmes solved in parts at most; four to eight settle on data.
+/// Programs solved in parts at most; four to eight settle on data.
 const SIFTS: usize = 20;
 
 /// Codes a datapoint gains from one part to the next at most. Twice as many make the
-/// programmes larger than need be, half as many make more of them.
+/// programs larger than need be, half as many make more of them.
 const ADMITTED: usize = 12;
 
 /// Relative room of a stationarity condition: ten times less admits codes for the
@@ -74,7 +74,7 @@ const TURNS: usize = 10;
 /// use widedict::{Dictionary, Matrix, Problem};
 /// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.0], [0.0, 1.0]]);
 /// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
-/// let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
 /// let coded = Conic::default().codes(&problem, &dictionary, &())?;
 /// let proved = Coding::new(&problem, &coded.point, coded.dual.as_ref())?;
 /// assert!(proved.relative_gap() <= 1e-8);
@@ -87,13 +87,13 @@ pub struct Conic {
     pub tolerance: f64,
     /// Most interior-point iterations of one solve.
     pub iterations: u32,
-    /// Most memory, by estimate, that the factorisation of one programme may take.
+    /// Most memory, by estimate, that the factorization of one program may take.
     /// It also keeps an iteration, which cannot be interrupted, to some seconds.
     pub max_mib: u64,
 }
 
 impl Default for Conic {
-    /// 1e-10 is near what the factorisation resolves; most solves take 10 to 30
+    /// 1e-10 is near what the factorization resolves; most solves take 10 to 30
     /// iterations. 512 MiB are some thousand datapoints with fifty atoms.
     fn default() -> Self {
         Self { tolerance: 1e-10, iterations: 100, max_mib: 512 }
@@ -108,7 +108,7 @@ struct Recoded {
 }
 
 impl Conic {
-    /// Optimal codes (and centre) over a dictionary that stays as it is.
+    /// Optimal codes (and center) over a dictionary that stays as it is.
     ///
     /// # Errors
     /// [`SolveError::Setting`], [`SolveError::TooLarge`] before anything is built,
@@ -130,7 +130,7 @@ impl Conic {
         })
     }
 
-    /// Minimises `Σ wᵢ h_λ(‖xᵢ − b‖)` over b, λ > 0, by clarabel.
+    /// Minimizes `Σ wᵢ h_λ(‖xᵢ − b‖)` over b, λ > 0, by clarabel.
     ///
     /// Value and dual point are computed from the center: the certificate proves how
     /// close they are.
@@ -166,8 +166,8 @@ impl Conic {
         })
     }
 
-    /// Optimal codes and centre for the point's atoms, kept if the objective is no
-    /// higher. Where there are many codes, most of them 0, the programme is solved over
+    /// Optimal codes and center for the point's atoms, kept if the objective is no
+    /// higher. Where there are many codes, most of them 0, the program is solved over
     /// those in use and those whose stationarity condition fails, again until none does or
     /// as many `parts` are solved.
     fn recode(
@@ -195,7 +195,7 @@ impl Conic {
                 break;
             }
             let layout = Layout::new(point.problem, atoms, allowed.clone());
-            check_size(self.max_mib, layout.bytes(), "conic programme", "proximal method")?;
+            check_size(self.max_mib, layout.bytes(), "conic program", "proximal method")?;
             let program = lower::program(point.problem, &directions, &layout, scale);
             let accuracy = Accuracy { tolerance, iterations: self.iterations, factors: Factors::Sparse };
             let raw = program.solve(accuracy, observer)?;
@@ -278,7 +278,7 @@ fn in_use(point: &Iterate<'_>) -> Vec<Vec<usize>> {
 
 /// Allows the codes that are 0 and whose stationarity condition (theorem
 /// `stationarity`) fails at the point's residual: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`, and
-/// for an atom that nobody uses those of the maximiser of its polar, if that is above
+/// for an atom that nobody uses those of the maximizer of its polar, if that is above
 /// 1. Of each datapoint's, the ones that fail by most. Whether there are any.
 fn admit(point: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
     let (a, len) = (point.problem.data().sqrt_weights(), point.problem.len());

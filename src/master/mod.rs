@@ -20,7 +20,7 @@ use crate::observer::{Observer, Stop};
 /// Codes over a fixed dictionary, with what a solver knows about them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coded {
-    /// The dictionary with its codes, and the centre where one is learnt.
+    /// The dictionary with its codes, and the center where one is learnt.
     pub point: Factorization,
     /// A dual point, unwhitened columns, for [`Coding`](crate::trusted::Coding);
     /// `None` where the residual of the codes is all there is.

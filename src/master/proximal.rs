@@ -15,7 +15,7 @@ use crate::solution::SolveError;
 const PATIENCE: usize = 3;
 
 /// Block coordinate descent, some atoms at a time: their directions one after another,
-/// then their codes by the exact proximal map, then the centre. Between sweeps the
+/// then their codes by the exact proximal map, then the center. Between sweeps the
 /// point is extrapolated along its last step with Nesterov's weights; a sweep that ends
 /// higher than the best point is undone and the momentum restarts from there, so the
 /// objective never rises (O'Donoghue & Candès, *Adaptive restart for accelerated
@@ -24,7 +24,7 @@ const PATIENCE: usize = 3;
 pub struct Proximal;
 
 impl Proximal {
-    /// Codes (and centre) over a dictionary that stays as it is, by exact block steps
+    /// Codes (and center) over a dictionary that stays as it is, by exact block steps
     /// an atom: stops when a sweep lowers the objective by less than
     /// `effort.decrease`, or after `effort.sweeps`. O(nNM) a sweep.
     ///

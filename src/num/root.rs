@@ -17,7 +17,7 @@ impl Enclosure {
     }
 }
 
-/// More steps than bisection needs to reduce any finite bracket to neighbouring
+/// More steps than bisection needs to reduce any finite bracket to neighboring
 /// floating-point numbers (2 100 > the number of binades times the bits of one
 /// would be needed only around zero; Newton steps make tens typical).
 const MAX_STEPS: usize = 2_200;
@@ -26,7 +26,7 @@ const MAX_STEPS: usize = 2_200;
 ///
 /// `f(x)` returns the value and the derivative (0 if unknown); Newton steps are
 /// taken where they stay inside the bracket and halve it, bisection elsewhere.
-/// The result brackets the sign change to neighbouring numbers, or to width
+/// The result brackets the sign change to neighboring numbers, or to width
 /// `tolerance`. If `f(lo) < 0` both ends are `lo`; if `f(hi) > 0`, both `hi`.
 pub fn decreasing_root(lo: f64, hi: f64, tolerance: f64, mut f: impl FnMut(f64) -> (f64, f64)) -> Enclosure {
     let (mut lo, mut hi) = (lo, hi);

@@ -51,7 +51,7 @@ pub enum DataError {
         found: usize,
     },
     /// A weight that is zero, negative, infinite or NaN, alone or after
-    /// normalisation to sum 1.
+    /// normalization to sum 1.
     #[error("weight {index} must be a positive finite number, found {value}")]
     Weight {
         /// Index of the weight.
@@ -87,7 +87,7 @@ impl Data {
         let weights = match weights {
             #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
             None => vec![1.0 / len as f64; len],
-            Some(weights) => normalised(weights, len)?,
+            Some(weights) => normalized(weights, len)?,
         };
         let sqrt_weights = weights.iter().map(|w| w.sqrt()).collect();
         Ok(Self { points, weights, sqrt_weights })
@@ -105,7 +105,7 @@ impl Data {
         self.points.col(i)
     }
 
-    /// The normalised weights.
+    /// The normalized weights.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         &self.weights
@@ -153,7 +153,7 @@ impl Data {
     }
 }
 
-fn normalised(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {
+fn normalized(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {
     if weights.len() != len {
         return Err(DataError::WeightCount { expected: len, found: weights.len() });
     }
@@ -164,9 +164,9 @@ fn normalised(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {
     let largest = weights.iter().copied().fold(0.0, crate::num::max);
     let scaled: Vec<f64> = weights.iter().map(|w| w / largest).collect();
     let total: f64 = scaled.iter().sum();
-    let normalised: Vec<f64> = scaled.iter().map(|w| w / total).collect();
-    match normalised.iter().position(|&w| !(w >= f64::MIN_POSITIVE)) {
+    let normalized: Vec<f64> = scaled.iter().map(|w| w / total).collect();
+    match normalized.iter().position(|&w| !(w >= f64::MIN_POSITIVE)) {
         Some(index) => Err(DataError::Weight { index, value: weights[index] }),
-        None => Ok(normalised),
+        None => Ok(normalized),
     }
 }

@@ -7,9 +7,9 @@ use crate::gauge::PenaltyError;
 ///
 /// Each constructor multiplies that program's loss by the constant that turns its
 /// squared error into the mean over datapoints of ½‖x − x̂‖² (a sum over coordinates),
-/// which leaves the minimisers as they are; what then stands before `Σ_k‖d_k‖z_k` is
+/// which leaves the minimizers as they are; what then stands before `Σ_k‖d_k‖z_k` is
 /// λ. The formulas were read in the sources named. λ has the unit of the data: where
-/// a program normalised the activations, see [`Lambda::in_units_before`].
+/// a program normalized the activations, see [`Lambda::in_units_before`].
 ///
 /// # Examples
 /// ```
@@ -62,7 +62,7 @@ impl Lambda {
     /// (times `‖d_k‖` in `StandardTrainerAprilUpdate`), so λ is half of it.
     ///
     /// Source: `dictionary_learning/trainers/standard.py`, `loss`: `recon_loss`. Earlier
-    /// versions took `mean of ‖x − x̂‖`, not squared, and then no λ has the same minimisers.
+    /// versions took `mean of ‖x − x̂‖`, not squared, and then no λ has the same minimizers.
     ///
     /// # Errors
     /// As [`Lambda::new`].
@@ -160,7 +160,7 @@ impl Lambda {
 
     /// λ for the activations as they were before a program multiplied them by `scale`
     /// (for SAELens' `expected_average_only_in` √n over the mean norm): the same
-    /// minimisers with `x/scale` and `z/scale` have the penalty `λ/scale`.
+    /// minimizers with `x/scale` and `z/scale` have the penalty `λ/scale`.
     ///
     /// # Errors
     /// [`PenaltyError`] unless the scale is finite and positive and so is the result finite.

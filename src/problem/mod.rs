@@ -1,4 +1,4 @@
-//! The problem: validated data with weights, the penalty, an optional centre,
+//! The problem: validated data with weights, the penalty, an optional center,
 //! and the objective, defined here and nowhere else.
 
 mod data;
@@ -22,7 +22,7 @@ pub enum ProblemError {
     Penalty(#[from] PenaltyError),
 }
 
-/// One instance of the joint problem: data, weights, λ, γ, and whether a centre
+/// One instance of the joint problem: data, weights, λ, γ, and whether a center
 /// is learnt.
 ///
 /// ```math
@@ -65,7 +65,7 @@ pub struct ProblemBuilder {
 impl Problem {
     /// Starts a problem over `points`, n × N with a datapoint a column.
     ///
-    /// Defaults: weights 1/N, λ = γ = 0 (one must be set), no centre.
+    /// Defaults: weights 1/N, λ = γ = 0 (one must be set), no center.
     pub fn builder(points: impl Into<Matrix>) -> ProblemBuilder {
         ProblemBuilder { points: points.into(), weights: None, lambda: 0.0, gamma: 0.0, centered: false }
     }
@@ -96,7 +96,7 @@ impl Problem {
         self.penalty.gamma()
     }
 
-    /// Whether the centre b is a variable (else it is 0).
+    /// Whether the center b is a variable (else it is 0).
     #[must_use]
     pub fn centered(&self) -> bool {
         self.centered
@@ -145,13 +145,13 @@ impl ProblemBuilder {
         self
     }
 
-    /// Sets the weights, one a datapoint, positive; they are normalised to sum 1.
+    /// Sets the weights, one a datapoint, positive; they are normalized to sum 1.
     pub fn weights(mut self, weights: Vec<f64>) -> Self {
         self.weights = Some(weights);
         self
     }
 
-    /// Makes the centre b a variable.
+    /// Makes the center b a variable.
     pub fn centered(mut self, centered: bool) -> Self {
         self.centered = centered;
         self

@@ -57,7 +57,7 @@ pub fn least_participation(problem: &Problem, point: &Factorization) -> Option<(
 /// # Guarantees
 /// [`participation-bound`](crate::proofs::participation_bound): the bound is
 /// certified at every λ', whether or not the convex problem was solved well. It
-/// is never below `F_∞` where no centre is learnt. Not claimed: that some
+/// is never below `F_∞` where no center is learnt. Not claimed: that some
 /// dictionary attains it, or that the λ' found is the best.
 ///
 /// # Cost
@@ -100,7 +100,7 @@ pub struct ParticipationBound {
 impl Participation {
     /// The best bound found for participations at least `p`, starting from a point
     /// of the problem. The observer may end the search: the best bound so far, at
-    /// least `F_∞` where no centre is learnt, is returned.
+    /// least `F_∞` where no center is learnt, is returned.
     ///
     /// # Errors
     /// [`SolveError::NotApplicable`] unless γ = 0 and λ > 0,
@@ -193,7 +193,7 @@ fn price(lambda: f64, smaller: f64, p: f64) -> f64 {
 }
 
 /// The next λ'/λ to try: the first ones in turn, then halfway between the best
-/// and its neighbour on the better side. `None` at the end.
+/// and its neighbor on the better side. `None` at the end.
 fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
     if let Some(&ratio) = RATIOS.get(tried.len()) {
         return Some(ratio);
@@ -209,7 +209,7 @@ fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
     let above = sorted.get(at + 1).copied().unwrap_or((1.0, f64::NEG_INFINITY));
     // At an end of what was tried the bound may still rise outward.
     let outward = below.1 == f64::NEG_INFINITY || above.1 == f64::NEG_INFINITY;
-    let neighbour = match (outward, below.1 > above.1) {
+    let neighbor = match (outward, below.1 > above.1) {
         (true, _) => {
             if at == 0 {
                 below
@@ -220,7 +220,7 @@ fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
         (false, true) => below,
         (false, false) => above,
     };
-    Some(0.5 * (best.0 + neighbour.0))
+    Some(0.5 * (best.0 + neighbor.0))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Grids: the convex problem over atom prices, the joint problem over widths,
-//! each point warm-started from its neighbours.
+//! each point warm-started from its neighbors.
 
 use crate::atoms::Factorization;
 use crate::certificate::Witness;
@@ -21,7 +21,7 @@ use crate::wide;
 ///
 /// # Guarantees
 /// Those of [`ColumnGeneration`] for every point. No point is above what its
-/// neighbour's would cost at its price, up to rounding.
+/// neighbor's would cost at its price, up to rounding.
 ///
 /// # Errors
 /// Those of [`ColumnGeneration::solve`]; [`SolveError::Setting`] for a price that

@@ -52,7 +52,7 @@ pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
 }
 
 /// The second-order form of the value function along `direction` (n numbers an
-/// atom, then n for a learnt centre), on the largest sets or only the active
+/// atom, then n for a learnt center), on the largest sets or only the active
 /// ones; `None` where atoms used together are dependent.
 #[must_use]
 pub fn second_order(

@@ -20,13 +20,13 @@ use crate::linalg::Matrix;
 /// kept) and dense codes, M × N.
 ///
 /// # Errors
-/// As [`Dictionary::normalise`], [`Codes::new`] and [`Factorization::new`].
+/// As [`Dictionary::normalize`], [`Codes::new`] and [`Factorization::new`].
 pub fn factorization(
     atoms: Matrix,
     codes: &Matrix,
     center: Option<Vec<f64>>,
 ) -> Result<Factorization, AtomsError> {
-    let (dictionary, _) = Dictionary::normalise(atoms)?;
+    let (dictionary, _) = Dictionary::normalize(atoms)?;
     Factorization::new(dictionary, Codes::new(sparse(codes))?, center)
 }
 

@@ -72,7 +72,7 @@ impl Gauge {
         (inner(&p, &p) / (g * g) + lo * lo / (l * l)).sqrt()
     }
 
-    /// `g°(v)` and a maximiser, over all supports: on a support S the best row
+    /// `g°(v)` and a maximizer, over all supports: on a support S the best row
     /// is `A_S⁻¹v_S` when that is positive. For γ > 0 and N ≤ 20.
     #[must_use]
     pub fn polar_by_supports(&self, v: &[f64]) -> (f64, Vec<f64>) {
@@ -137,7 +137,7 @@ impl Gauge {
         p.iter().map(|p| p * (1.0 - t * g2 / gauge)).collect()
     }
 
-    /// What the prox minimises.
+    /// What the prox minimizes.
     #[must_use]
     pub fn prox_objective(&self, v: &[f64], t: f64, z: &[f64]) -> f64 {
         let distance: f64 = v.iter().zip(z).map(|(v, z)| (v - z) * (v - z)).sum();
@@ -207,7 +207,7 @@ pub struct Kkt {
     pub dead: f64,
     /// Of the atoms' condition.
     pub dictionary: f64,
-    /// `‖Σ wᵢrᵢ‖`; 0 without a centre.
+    /// `‖Σ wᵢrᵢ‖`; 0 without a center.
     pub center: f64,
 }
 
@@ -275,7 +275,7 @@ pub fn explained_variance(problem: &Problem, point: &Factorization) -> f64 {
     1.0 - left / spread
 }
 
-/// `F_∞ = Σ wᵢ h_λ(‖xᵢ − b‖)`; `b = 0` where no centre is given.
+/// `F_∞ = Σ wᵢ h_λ(‖xᵢ − b‖)`; `b = 0` where no center is given.
 #[must_use]
 pub fn wide_limit(problem: &Problem, center: Option<&[f64]>) -> f64 {
     let l = problem.lambda();
@@ -293,7 +293,7 @@ pub fn wide_limit(problem: &Problem, center: Option<&[f64]>) -> f64 {
 }
 
 /// κ of theorem `split-certificate` with T = 0: the root of the largest
-/// generalised eigenvalue of `(R̃ᵀR̃, A)`, dense N × N. For γ > 0.
+/// generalized eigenvalue of `(R̃ᵀR̃, A)`, dense N × N. For γ > 0.
 #[must_use]
 pub fn spectral_polar(problem: &Problem, dual: &Matrix) -> f64 {
     let n = problem.len();
@@ -421,7 +421,7 @@ fn positive(x: f64) -> f64 {
 
 /// A point of the joint problem with dense parts, improved by plain block
 /// descent: each code row by the naive prox, each atom to its best direction,
-/// the centre to the mean of what is left. Not a solver: it may stall.
+/// the center to the mean of what is left. Not a solver: it may stall.
 #[derive(Clone, Debug)]
 pub struct Descent {
     problem: Problem,
@@ -436,7 +436,7 @@ pub struct Descent {
 }
 
 impl Descent {
-    /// Starts from directions of any positive length, with zero codes and centre.
+    /// Starts from directions of any positive length, with zero codes and center.
     #[must_use]
     pub fn new(problem: &Problem, directions: &[Vec<f64>]) -> Self {
         let atoms: Vec<Vec<f64>> = directions.iter().map(|d| unit(d)).collect();
@@ -478,7 +478,7 @@ impl Descent {
         self.codes.retain(|_| *keep.next().unwrap_or(&true));
     }
 
-    /// One pass over all atoms and the centre.
+    /// One pass over all atoms and the center.
     pub fn sweep(&mut self) {
         let n = self.problem.dim();
         let points = self.problem.len();
@@ -502,7 +502,7 @@ impl Descent {
     }
 
     /// The directions of the atoms `from..to` one after another, each the best for the
-    /// codes as they are, then their codes one after another, then the centre.
+    /// codes as they are, then their codes one after another, then the center.
     pub fn block_step(&mut self, from: usize, to: usize) {
         let weights = self.problem.data().weights().to_vec();
         for k in from..to {
@@ -538,7 +538,7 @@ impl Descent {
         }
     }
 
-    /// Moves the centre, where one is learnt, to its best place.
+    /// Moves the center, where one is learnt, to its best place.
     fn recenter(&mut self) {
         if self.problem.centered() {
             let w = self.problem.data().weights();

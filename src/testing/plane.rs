@@ -19,7 +19,7 @@ pub struct Reference {
     pub point: Factorization,
 }
 
-/// Angles of the coarse scan: the cone between neighbours widens the polar by
+/// Angles of the coarse scan: the cone between neighbors widens the polar by
 /// `1/cos(π/4096)`, 3e-7 of itself, before the fine scan removes most of it.
 const ANGLES: usize = 4_096;
 
@@ -64,14 +64,14 @@ pub fn polar(problem: &Problem, dual: &crate::Matrix, relative: f64) -> (f64, f6
     (upper, best.1, vec![best.0.cos(), best.0.sin()])
 }
 
-/// Solves a planar problem without a centre to a relative gap, or as well as
+/// Solves a planar problem without a center to a relative gap, or as well as
 /// `rounds` rounds of adding the best direction of the circle can.
 ///
 /// # Panics
-/// If the data are not planar or a centre is asked for.
+/// If the data are not planar or a center is asked for.
 #[must_use]
 pub fn optimum(problem: &Problem, relative: f64, rounds: usize) -> Reference {
-    assert!(problem.dim() == 2 && !problem.centered(), "points of the plane without a centre");
+    assert!(problem.dim() == 2 && !problem.centered(), "points of the plane without a center");
     let mut descent = Descent::new(problem, &[]);
     let mut best = Reference { lower: 0.0, upper: f64::INFINITY, point: descent.point() };
     for _ in 0..rounds {

@@ -26,7 +26,7 @@ pub struct Planted {
 /// The parts a pair of theorem `copositive-duality` is built from.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Positive weights, one a datapoint; they are normalised.
+    /// Positive weights, one a datapoint; they are normalized.
     pub weights: Vec<f64>,
     /// λ ≥ 0.
     pub lambda: f64,
@@ -52,7 +52,7 @@ pub struct Recipe {
 /// is a unit vector at which the polar of R is 1, and `X̃ = R + Σ c_k d_k z_kᵀ`
 /// has the optimum `½ tr K + Σ c_k g(z_k)`.
 ///
-/// `None` when the rows are dependent or a factorisation breaks down.
+/// `None` when the rows are dependent or a factorization breaks down.
 #[must_use]
 pub fn pair(recipe: &Recipe) -> Option<Planted> {
     let (points, atoms) = (recipe.weights.len(), recipe.rows.len());
@@ -177,7 +177,7 @@ pub fn radial(problem: &Problem) -> Result<Factorization, crate::atoms::AtomsErr
         codes.col_mut(i)[k] = length(data.point(i)) - problem.lambda();
     }
     let codes = Codes::new(super::sparse(&codes))?;
-    let (dictionary, _) = crate::Dictionary::normalise(Matrix::from_columns(problem.dim(), &directions))?;
+    let (dictionary, _) = crate::Dictionary::normalize(Matrix::from_columns(problem.dim(), &directions))?;
     Factorization::new(dictionary, codes, None)
 }
 

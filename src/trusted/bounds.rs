@@ -23,15 +23,15 @@ use crate::trusted::{Lower, Upper};
 pub enum BoundKind {
     /// No bound was asked for: 0 is reported.
     None,
-    /// γ = 0 without a centre: `F_∞`, the exact optimum (theorem `wide-limit`).
+    /// γ = 0 without a center: `F_∞`, the exact optimum (theorem `wide-limit`).
     ClosedForm,
-    /// `F ≥ F_∞` for every γ, or a radial dual point where a centre is learnt.
+    /// `F ≥ F_∞` for every γ, or a radial dual point where a center is learnt.
     WideLimit,
     /// T = 0 in theorem `split-certificate`: one n × n eigenvalue. Any N.
     Fast,
     /// A split S + T found by a first-order search (theorem `split-certificate`).
     Relaxation,
-    /// A split S + T, and its dual point, found by a semidefinite programme
+    /// A split S + T, and its dual point, found by a semidefinite program
     /// (theorem `dnn-bound`).
     Sdp,
     /// The polar itself to a stated accuracy: small dimension or few datapoints
@@ -100,7 +100,7 @@ pub struct Estimate {
 /// in the witness O(N³) more.
 ///
 /// The witness's dual point is tried beside the point's own residuals; `upper`
-/// is the value of any feasible point, used where a centre is learnt.
+/// is the value of any feasible point, used where a center is learnt.
 #[must_use]
 pub fn best(problem: &Problem, residuals: &Matrix, witness: &Witness, upper: Upper) -> Bound {
     let mut bound = Bound { lower: Lower::ZERO, kind: BoundKind::WideLimit };
@@ -116,7 +116,7 @@ pub fn best(problem: &Problem, residuals: &Matrix, witness: &Witness, upper: Upp
 }
 
 /// The bound of a split witness (theorem `split-certificate`): its dual point,
-/// projected on the centre's constraint where there is one, at the polar that
+/// projected on the center's constraint where there is one, at the polar that
 /// [`copositive::polar`] proves for it. O(nN² + N³); `None` where that proves none
 /// (γ = 0, or entries that are not finite).
 #[must_use]
@@ -130,7 +130,7 @@ pub fn split(problem: &Problem, split: &Split, upper: Upper) -> Option<Bound> {
     Some(Bound { lower: dual.value(polar), kind })
 }
 
-/// The bound of a dual point, projected on the centre's constraint where there is
+/// The bound of a dual point, projected on the center's constraint where there is
 /// one, at the polar that [`exact::polar`] proves for it (theorem
 /// `cone-branching`). `None` where that proves none: γ = 0, or neither the
 /// dimension nor the datapoints are few. `upper` as for [`best`].
@@ -149,7 +149,7 @@ pub fn exact(
 
 /// `F_∞ = Σ wᵢ h_λ(‖xᵢ‖)`, rounded down (theorem `wide-limit`). O(nN).
 ///
-/// It bounds the problem without a centre only.
+/// It bounds the problem without a center only.
 #[must_use]
 pub fn wide_limit(problem: &Problem) -> Bound {
     let data = problem.data();
@@ -210,7 +210,7 @@ impl HuberBelow {
     }
 }
 
-/// A dual point made feasible for the centre's constraint, with the numbers
+/// A dual point made feasible for the center's constraint, with the numbers
 /// every bound of it shares.
 pub(super) struct DualPoint<'a> {
     problem: &'a Problem,
@@ -229,7 +229,7 @@ impl<'a> DualPoint<'a> {
         let mut defect = 0.0;
         if problem.centered() {
             center_columns(&mut dual, data.weights());
-            defect = centre_defect(problem, &dual, upper);
+            defect = center_defect(problem, &dual, upper);
         }
         let products = objective::dual_products(data, &dual);
         (products.0.lo.is_finite() && products.1.hi.is_finite() && defect.is_finite()).then_some(Self {
@@ -287,9 +287,9 @@ fn center_columns(dual: &mut Matrix, weights: &[f64]) {
     }
 }
 
-/// `B‖Σ wᵢrᵢ‖` rounded up, with `B = ‖x̄‖ + U/√(λ² + γ²)`: some optimal centre
+/// `B‖Σ wᵢrᵢ‖` rounded up, with `B = ‖x̄‖ + U/√(λ² + γ²)`: some optimal center
 /// is no longer than B (theorem `centre`).
-fn centre_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
+fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
     let weights = problem.data().weights();
     let n = problem.dim();
     let (mut sum, mut absolute) = (vec![0.0; n], vec![0.0; n]);

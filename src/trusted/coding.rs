@@ -1,7 +1,7 @@
 //! How good codes are for a dictionary that stays as it is (theorem `coding-gap`).
 //!
-//! With the atoms fixed, codes and centre solve a convex problem, and any R with
-//! `g°(R̃ᵀd_k) ≤ ‖d_k‖` for every atom (and `Ra = 0` where a centre is learnt)
+//! With the atoms fixed, codes and center solve a convex problem, and any R with
+//! `g°(R̃ᵀd_k) ≤ ‖d_k‖` for every atom (and `Ra = 0` where a center is learnt)
 //! bounds it from below. A dual point of any origin is scaled to that.
 
 use rayon::prelude::*;
@@ -20,7 +20,7 @@ use crate::trusted::{Lower, Upper, gap};
 pub struct Coding {
     /// The objective of the point, rounded up.
     pub upper: Upper,
-    /// A proved lower bound over all codes (and centres) with the same atoms.
+    /// A proved lower bound over all codes (and centers) with the same atoms.
     pub lower: Lower,
 }
 
@@ -31,7 +31,7 @@ impl Coding {
     /// columns, n × N) where a solver has one. O(nMN), plus a polar an atom.
     ///
     /// # Guarantees
-    /// `lower ≤ min over codes and centre of the objective at these atoms ≤ upper`,
+    /// `lower ≤ min over codes and center of the objective at these atoms ≤ upper`,
     /// every rounding included: [`coding-gap`](crate::proofs::coding_gap),
     /// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding).
     /// Nothing is said of other atoms.

@@ -2,7 +2,7 @@
 //! a bound of the polar (theorem `split-certificate`).
 //!
 //! For γ > 0 and symmetric `T ≥ 0`, `κ²A − RᵀR − T ⪰ 0` gives `Ω°(R) ≤ κ`,
-//! whoever proposed R and T: a semidefinite programme, a first-order search, a
+//! whoever proposed R and T: a semidefinite program, a first-order search, a
 //! file. Everything here is in the data's own units, so that no square root of a
 //! weight appears. With `E = diag(w)^{-1/2}`, `R₀ = R E` (columns rᵢ) and
 //! `T₀ = E T E` the test is
@@ -13,9 +13,9 @@
 //! ```
 //!
 //! # How it is proved
-//! A trial κ² just above the generalised eigenvalue of `(R₀ᵀR₀ + T₀, A₀)` is
+//! A trial κ² just above the generalized eigenvalue of `(R₀ᵀR₀ + T₀, A₀)` is
 //! tested by Cholesky of the assembled C. If it completes, the exact C is at
-//! least `−(δ + η)·diag(1/w)`, δ the error of the factorisation and η that of the
+//! least `−(δ + η)·diag(1/w)`, δ the error of the factorization and η that of the
 //! assembly, and `A₀ ⪰ γ² diag(1/w)` turns both into a larger κ
 //! (`proofs/rounding.md`, items 6, 7, 9):
 //!
@@ -40,7 +40,7 @@ use crate::trusted::Upper;
 pub enum Origin {
     /// A first-order search.
     FirstOrder,
-    /// A semidefinite programme.
+    /// A semidefinite program.
     Semidefinite,
 }
 
@@ -73,7 +73,7 @@ const ASSEMBLY_ROUNDINGS: usize = 12;
 /// exact there without a split), for shapes that differ, or where nothing finite
 /// can be proved. O(nN² + N³), memory 3N².
 ///
-/// With a centre the dual point must satisfy `Σ wᵢrᵢ = 0` up to a defect that
+/// With a center the dual point must satisfy `Σ wᵢrᵢ = 0` up to a defect that
 /// the caller prices: [`bounds::split`](super::bounds::split) does.
 #[must_use]
 pub fn polar(problem: &Problem, dual: &Matrix, slack: &Matrix) -> Option<Upper> {
@@ -83,7 +83,7 @@ pub fn polar(problem: &Problem, dual: &Matrix, slack: &Matrix) -> Option<Upper> 
         return None;
     }
     let test = Test::new(problem, dual, slack)?;
-    let estimate = max(test.generalised_eigenvalue()?, f64::MIN_POSITIVE);
+    let estimate = max(test.generalized_eigenvalue()?, f64::MIN_POSITIVE);
     let mut room = FIRST_SLACK * test.relative_error();
     for _ in 0..TRIALS {
         if let Some(proved) = test.prove(estimate * (1.0 + room)) {
@@ -162,7 +162,7 @@ impl<'a> Test<'a> {
     /// floating point: where to start, not a bound.
     ///
     /// `A^{-1/2} = (I − c ââᵀ)/γ` with `â = a/‖a‖`, `c = 1 − γ/√(γ² + λ²‖a‖²)`.
-    fn generalised_eigenvalue(&self) -> Option<f64> {
+    fn generalized_eigenvalue(&self) -> Option<f64> {
         let len = self.weights.len();
         let total: f64 = self.weights.iter().sum();
         let a: Vec<f64> = self.weights.iter().map(|w| w.sqrt()).collect();

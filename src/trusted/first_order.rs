@@ -3,7 +3,7 @@
 //! ```math
 //! \text{codes: } d_k^\top r_i \le \frac{\lambda^2 s_k+\gamma^2 z_{ki}}{g(z_k)},\ \text{equality where } z_{ki}>0;\qquad
 //! \text{atoms: } \sum_i w_iz_{ki}r_i=g(z_k)\,d_k;\qquad
-//! \text{centre: } \sum_i w_ir_i=0 .
+//! \text{center: } \sum_i w_ir_i=0 .
 //! ```
 //!
 //! At γ = 0 the right-hand side of the first is λ. An atom without codes asks
@@ -41,7 +41,7 @@ pub struct Kkt {
     pub codes: Residual,
     /// The scale is the largest `g(z_k)`.
     pub dictionary: Residual,
-    /// `‖Σ wᵢrᵢ‖` against `Σ wᵢ‖rᵢ‖`; zero when no centre is learnt.
+    /// `‖Σ wᵢrᵢ‖` against `Σ wᵢ‖rᵢ‖`; zero when no center is learnt.
     pub center: Residual,
 }
 
@@ -63,7 +63,7 @@ struct Usage {
 
 /// How much longer than λ a residual may be for what its datapoint violates at other
 /// atoms to be read off its length, relative to λ and the lengths of datapoint and
-/// centre: rounding, which then is the violation reported.
+/// center: rounding, which then is the violation reported.
 const SHORT: f64 = 64.0 * f64::EPSILON;
 
 /// Computes the residuals. `residuals` are those of `point`. O(nMN) time, O(nN + nnz)

@@ -126,7 +126,7 @@ pub fn unnest(
     } else {
         rows[pair.inner] = Row::default();
     }
-    let (dictionary, _) = Dictionary::normalise(atoms).ok()?;
+    let (dictionary, _) = Dictionary::normalize(atoms).ok()?;
     let codes = Codes::from_rows(problem.len(), &rows);
     let better = Factorization::new(dictionary, codes, point.center().map(<[f64]>::to_vec)).ok()?;
     let before = objective::primal(problem, point, residuals).lower;

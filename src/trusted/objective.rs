@@ -33,20 +33,20 @@ impl Objective {
     }
 }
 
-/// Checks that a factorization belongs to a problem: dimension, points, centre.
+/// Checks that a factorization belongs to a problem: dimension, points, center.
 ///
 /// # Errors
-/// [`AtomsError::Shape`], naming the size that differs. A centre is accepted
+/// [`AtomsError::Shape`], naming the size that differs. A center is accepted
 /// only where the problem has one.
 pub fn check_shapes(problem: &Problem, point: &Factorization) -> Result<(), AtomsError> {
     let sizes = [
         ("dimension of the atoms", problem.dim(), point.dictionary().dim()),
         ("datapoints in the codes", problem.len(), point.codes().points()),
-        ("centres", usize::from(problem.centered()), usize::from(point.center().is_some())),
+        ("centers", usize::from(problem.centered()), usize::from(point.center().is_some())),
     ];
     match sizes.into_iter().find(|(what, expected, found)| {
-        // A problem with a centre may be given a point without one: b = 0.
-        expected != found && !(*what == "centres" && *expected > *found)
+        // A problem with a center may be given a point without one: b = 0.
+        expected != found && !(*what == "centers" && *expected > *found)
     }) {
         Some((what, expected, found)) => Err(AtomsError::Shape { what, expected, found }),
         None => Ok(()),

@@ -62,7 +62,7 @@ pub struct Boundary {
 /// O(nN²) time in blocks, O(nN) memory.
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] for λ = 0 or a learnt centre.
+/// [`SolveError::NotApplicable`] for λ = 0 or a learnt center.
 ///
 /// # Examples
 /// ```
@@ -123,7 +123,7 @@ fn applies(problem: &Problem) -> Result<(), SolveError> {
     let refuse =
         |needs, found: String| Err(SolveError::NotApplicable { method: "the regime boundary", needs, found });
     if problem.centered() {
-        return refuse("a fixed centre", "a free centre".to_owned());
+        return refuse("a fixed center", "a free center".to_owned());
     }
     if problem.lambda() == 0.0 {
         return refuse("lambda > 0", "lambda = 0".to_owned());
@@ -349,7 +349,7 @@ pub enum Regime {
 /// block has a negative entry, O(K³) and O(K²) more for up to 4096 inactive points.
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] for λ = 0 or a learnt centre.
+/// [`SolveError::NotApplicable`] for λ = 0 or a learnt center.
 pub fn regime(problem: &Problem) -> Result<Regime, SolveError> {
     applies(problem)?;
     let pairs = Pairs::new(problem);
@@ -407,7 +407,7 @@ pub fn regime(problem: &Problem) -> Result<Regime, SolveError> {
     })
 }
 
-/// Largest block of inactive points whose definiteness is tried: a factorisation of
+/// Largest block of inactive points whose definiteness is tried: a factorization of
 /// some seconds.
 const LARGEST_BLOCK: usize = 4096;
 
@@ -417,13 +417,13 @@ const LARGEST_BLOCK: usize = 4096;
 /// (at γ = 0 always). Collinear points do not share an atom here.
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] for a learnt centre.
+/// [`SolveError::NotApplicable`] for a learnt center.
 pub fn atom_each(problem: &Problem) -> Result<Factorization, SolveError> {
     if problem.centered() {
         return Err(SolveError::NotApplicable {
             method: "one atom per datapoint",
-            needs: "a fixed centre",
-            found: "a free centre".to_owned(),
+            needs: "a fixed center",
+            found: "a free center".to_owned(),
         });
     }
     let data = problem.data();
@@ -437,7 +437,7 @@ pub fn atom_each(problem: &Problem) -> Result<Factorization, SolveError> {
             atoms.push_column(x);
         }
     }
-    let (dictionary, _) = Dictionary::normalise(atoms)?;
+    let (dictionary, _) = Dictionary::normalize(atoms)?;
     let codes = Codes::from_columns(dictionary.len(), &columns);
     Ok(Factorization::new(dictionary, codes, None)?)
 }

@@ -1,4 +1,4 @@
-//! The centre at γ = 0: the Huber location of weighted data (theorem `centre`).
+//! The center at γ = 0: the Huber location of weighted data (theorem `centre`).
 
 use std::ops::ControlFlow;
 
@@ -21,7 +21,7 @@ const GAP: f64 = 1e-13;
 /// A Huber location with its dual point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Location {
-    /// A minimiser b; not unique for collinear or tied data.
+    /// A minimizer b; not unique for collinear or tied data.
     pub center: Vec<f64>,
     /// `Σ wᵢ h_λ(‖xᵢ − b‖)`, as computed.
     pub value: f64,
@@ -34,7 +34,7 @@ pub struct Location {
     pub iterations: usize,
 }
 
-/// Minimises `Σ wᵢ h_λ(‖xᵢ − b‖)` over b by damped Newton with exact line
+/// Minimizes `Σ wᵢ h_λ(‖xᵢ − b‖)` over b by damped Newton with exact line
 /// search; λ > 0. O(nN) a step.
 ///
 /// λ → 0 tends to a geometric median; for `λ ≥ maxᵢ‖xᵢ − x̄‖` the result is the
@@ -81,7 +81,7 @@ pub fn location(data: &Data, lambda: f64, observer: &dyn Observer) -> Location {
     Location { center, value: state.value, dual, stop, iterations: step }
 }
 
-/// Everything of one centre.
+/// Everything of one center.
 struct State {
     residuals: Matrix,
     /// `cᵢ = min(1, λ/‖rᵢ‖)`.
@@ -89,7 +89,7 @@ struct State {
     /// `Σ wᵢcᵢrᵢ`: minus the derivative of the value.
     gradient: Vec<f64>,
     value: f64,
-    /// Largest distance from the centre: gradient times reach bounds the gap.
+    /// Largest distance from the center: gradient times reach bounds the gap.
     reach: f64,
 }
 
@@ -157,7 +157,7 @@ impl State {
         if direction.iter().all(|v| *v == 0.0) { self.gradient.clone() } else { direction }
     }
 
-    /// The minimiser of the value along `center + t·p`, t ≥ 0: the root of its
+    /// The minimizer of the value along `center + t·p`, t ≥ 0: the root of its
     /// derivative, each evaluation O(N) from `‖rᵢ‖²`, `rᵢᵀp`, `‖p‖²`.
     fn line_search(&self, weights: &[f64], lambda: f64, p: &[f64]) -> f64 {
         let square = norm_sq(p);

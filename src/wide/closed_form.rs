@@ -11,11 +11,11 @@ use crate::problem::Problem;
 use crate::solution::{Solution, SolveError};
 
 /// Directions closer than this (Euclidean distance of unit vectors) share an
-/// atom: collinear datapoints whose normalised coordinates differ by rounding.
+/// atom: collinear datapoints whose normalized coordinates differ by rounding.
 /// The objective changes by its square, far below rounding.
 const SAME_DIRECTION: f64 = 1e-13;
 
-/// The optimum at γ = 0 without a centre: datapoint i is active iff `‖xᵢ‖ > λ`;
+/// The optimum at γ = 0 without a center: datapoint i is active iff `‖xᵢ‖ > λ`;
 /// its atom is `xᵢ/‖xᵢ‖`, its code `‖xᵢ‖ − λ`. Collinear datapoints share an atom.
 ///
 /// # Guarantees
@@ -24,7 +24,7 @@ const SAME_DIRECTION: f64 = 1e-13;
 /// [`wide-limit`](crate::proofs::wide_limit).
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] unless γ = 0 and no centre is learnt.
+/// [`SolveError::NotApplicable`] unless γ = 0 and no center is learnt.
 ///
 /// # Examples
 /// ```
@@ -42,30 +42,30 @@ pub fn closed_form(problem: &Problem) -> Result<Certified, SolveError> {
     if problem.centered() {
         return Err(SolveError::NotApplicable {
             method: "closed form",
-            needs: "a fixed centre (closed_form_centered learns it)",
-            found: "a free centre".to_owned(),
+            needs: "a fixed center (closed_form_centered learns it)",
+            found: "a free center".to_owned(),
         });
     }
     let point = radial(problem.data().points(), problem.lambda(), None)?;
     Ok(certify(problem, point, &Witness::none(), &Options::default())?)
 }
 
-/// The optimum at γ = 0 with a learnt centre: the centre is the Huber location
+/// The optimum at γ = 0 with a learnt center: the center is the Huber location
 /// `min_b Σ wᵢ h_λ(‖xᵢ − b‖)` (theorem
 /// [`centre`](crate::proofs::centre)), the rest radial about it.
 ///
-/// The centre need not be unique; one of the optimal ones is returned. The
+/// The center need not be unique; one of the optimal ones is returned. The
 /// certified gap is that of the location problem.
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] unless γ = 0 and a centre is learnt.
+/// [`SolveError::NotApplicable`] unless γ = 0 and a center is learnt.
 pub fn closed_form_centered(problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
     needs_no_price(problem)?;
     if !problem.centered() {
         return Err(SolveError::NotApplicable {
-            method: "centred closed form",
-            needs: "a problem with a centre",
-            found: "a fixed centre".to_owned(),
+            method: "centered closed form",
+            needs: "a problem with a center",
+            found: "a fixed center".to_owned(),
         });
     }
     let found = location(problem.data(), problem.lambda(), observer);
@@ -94,7 +94,7 @@ fn needs_no_price(problem: &Problem) -> Result<(), SolveError> {
 /// Atoms and codes of the radial solution for (shifted) points.
 fn radial(points: &Matrix, lambda: f64, center: Option<Vec<f64>>) -> Result<Factorization, SolveError> {
     let Directions { lengths, active, group_of, leaders } = Directions::of(points, lambda);
-    let (dictionary, _) = Dictionary::normalise(points.select_columns(&leaders))?;
+    let (dictionary, _) = Dictionary::normalize(points.select_columns(&leaders))?;
     let mut starts = vec![0];
     let mut position = 0;
     for i in 0..points.ncols() {

@@ -7,7 +7,7 @@ use crate::linalg::axpy;
 use crate::problem::Problem;
 
 /// Quantities of the wide limit at γ = 0 (theorem `wide-limit`), about the
-/// centre given: nothing here depends on an algorithm.
+/// center given: nothing here depends on an algorithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Population {
     /// Datapoints N.
@@ -22,13 +22,13 @@ pub struct Population {
     pub distinct_directions: usize,
     /// `F_∞ = Σ wᵢh_λ(‖xᵢ − b‖)`.
     pub value: f64,
-    /// `Σ wᵢ‖xᵢ − b‖`, the limit of `F_∞/λ` as λ → 0 for this centre:
+    /// `Σ wᵢ‖xᵢ − b‖`, the limit of `F_∞/λ` as λ → 0 for this center:
     /// `0 ≤ λΣwᵢ‖xᵢ − b‖ − F_∞ ≤ λ²/2`.
     pub slope: f64,
 }
 
 /// The quantities for the problem's data about the origin, or about `location`
-/// (see [`location`](super::location)) where a centre is learnt. γ is not used.
+/// (see [`location`](super::location)) where a center is learnt. γ is not used.
 ///
 /// O(nN + N log N).
 ///

@@ -1,4 +1,4 @@
-//! Atoms, codes and centres: what is refused and what is kept.
+//! Atoms, codes and centers: what is refused and what is kept.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -28,8 +28,8 @@ fn directions() -> BoxedStrategy<Matrix> {
 
 proptest! {
     #[test]
-    fn normalising_gives_unit_atoms_and_their_lengths(atoms in directions()) {
-        let (dictionary, lengths) = Dictionary::normalise(atoms.clone()).unwrap();
+    fn normalizing_gives_unit_atoms_and_their_lengths(atoms in directions()) {
+        let (dictionary, lengths) = Dictionary::normalize(atoms.clone()).unwrap();
         for (k, length) in lengths.iter().enumerate() {
             let atom = dictionary.atom(k);
             close("length", naive::length(atom), 1.0, 32.0 * f64::EPSILON, 0.0);
@@ -40,7 +40,7 @@ proptest! {
             }
         }
         // A second time changes nothing.
-        let (again, ones) = Dictionary::normalise(dictionary.matrix().clone()).unwrap();
+        let (again, ones) = Dictionary::normalize(dictionary.matrix().clone()).unwrap();
         prop_assert_eq!(&again, &dictionary);
         prop_assert!(ones.iter().all(|l| *l == 1.0));
     }
@@ -72,7 +72,7 @@ proptest! {
 
     #[test]
     fn coherence_is_the_largest_cosine(atoms in directions()) {
-        let (dictionary, _) = Dictionary::normalise(atoms).unwrap();
+        let (dictionary, _) = Dictionary::normalize(atoms).unwrap();
         let mut largest = 0.0;
         for j in 0..dictionary.len() {
             for l in 0..j {
@@ -106,7 +106,7 @@ fn bad_atoms_are_refused_by_place_and_value() {
     let with = |coordinate: usize, atom: usize, value: f64| {
         let mut m = Matrix::from_fn(2, 3, |i, j| if i == j { 1.0 } else { 0.5 });
         m.col_mut(atom)[coordinate] = value;
-        Dictionary::normalise(m)
+        Dictionary::normalize(m)
     };
     for value in [f64::INFINITY, f64::NEG_INFINITY, 1.1e140, -2e200] {
         assert_eq!(with(1, 2, value), Err(AtomsError::AtomEntry { atom: 2, coordinate: 1, value }));
@@ -117,13 +117,13 @@ fn bad_atoms_are_refused_by_place_and_value() {
         "{nan:?}"
     );
     let zero = Matrix::from_columns(2, &[[1.0, 0.0], [0.0, -0.0]]);
-    assert_eq!(Dictionary::normalise(zero), Err(AtomsError::ZeroAtom { atom: 1 }));
+    assert_eq!(Dictionary::normalize(zero), Err(AtomsError::ZeroAtom { atom: 1 }));
     // Subnormal and large atoms have a direction all the same.
     for size in [5e-324, 1e-310, 1e-200, 1e139] {
-        let (dictionary, lengths) = Dictionary::normalise(Matrix::from_columns(2, &[[size, 0.0]])).unwrap();
+        let (dictionary, lengths) = Dictionary::normalize(Matrix::from_columns(2, &[[size, 0.0]])).unwrap();
         assert_eq!((dictionary.atom(0), lengths[0]), ([1.0, 0.0].as_slice(), size));
     }
-    let (empty, lengths) = Dictionary::normalise(Matrix::zeros(3, 0)).unwrap();
+    let (empty, lengths) = Dictionary::normalize(Matrix::zeros(3, 0)).unwrap();
     assert!(empty.is_empty() && lengths.is_empty() && empty == Dictionary::empty(3));
 }
 
@@ -155,7 +155,7 @@ fn parts_that_do_not_fit_are_refused() {
     );
     assert_eq!(
         factorization(atoms(), &codes(2), Some(vec![0.0; 3])),
-        Err(AtomsError::Shape { what: "dimension of the centre", expected: 2, found: 3 })
+        Err(AtomsError::Shape { what: "dimension of the center", expected: 2, found: 3 })
     );
     assert_eq!(
         factorization(atoms(), &codes(2), Some(vec![0.0, f64::INFINITY])),

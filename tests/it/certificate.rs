@@ -45,7 +45,7 @@ fn descents(problem: &Problem, point: &Factorization) -> Vec<Factorization> {
     vec![point.clone(), down.point(), fresh.point(), few.point()]
 }
 
-/// The dual point with the centre's constraint, `Σ wᵢrᵢ = 0`, where there is one.
+/// The dual point with the center's constraint, `Σ wᵢrᵢ = 0`, where there is one.
 fn projected(problem: &Problem, dual: &Matrix) -> Matrix {
     if !problem.centered() {
         return dual.clone();
@@ -364,7 +364,7 @@ fn one_atom_each_matches_its_closed_form() {
 }
 
 #[test]
-fn a_centre_that_is_off_is_refuted() {
+fn a_center_that_is_off_is_refuted() {
     let x = planted::gaussian(3, 12, 2);
     for gamma in [0.0, 0.2] {
         let problem = Problem::builder(x.clone()).lambda(0.3).gamma(gamma).centered(true).build().unwrap();
@@ -427,7 +427,7 @@ fn points_and_witnesses_of_another_problem_are_refused() {
     assert_eq!(text(shape(empty(3, 3)).unwrap_err()), "dimension of the atoms: expected 2, found 3");
     assert_eq!(text(shape(empty(2, 4)).unwrap_err()), "datapoints in the codes: expected 3, found 4");
     let centered = Factorization::new(Dictionary::empty(2), Codes::zeros(0, 3), Some(vec![0.0; 2])).unwrap();
-    assert_eq!(text(shape(centered).unwrap_err()), "centres: expected 0, found 1");
+    assert_eq!(text(shape(centered).unwrap_err()), "centers: expected 0, found 1");
     let witness = |dual, directions| {
         certify(&problem, empty(2, 3), &Witness { dual, directions, split: None }, &Options::default())
     };
@@ -560,7 +560,7 @@ proptest! {
         let exact = exact::objective(&problem, &point);
         match done.certificate().verdict() {
             Verdict::Local => {
-                // Codes are re-optimised for atoms (and a centre) nearby: none is lower,
+                // Codes are re-optimized for atoms (and a center) nearby: none is lower,
                 // as long as no idle code comes in reach.
                 prop_assume!(margin(&problem, &point) > 2e-3);
                 for (size, step) in moves.iter().zip([1e-4, 1e-5].iter().cycle()) {

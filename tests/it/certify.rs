@@ -68,7 +68,7 @@ fn through_files(problem: &Problem, lambda: f64) {
     assert!(row["local"]["nested_pairs"].is_number() && row["local"]["reason"].is_string());
 }
 
-/// Minimises over unit atoms and codes in turn, at γ = 0: a stationary point.
+/// Minimizes over unit atoms and codes in turn, at γ = 0: a stationary point.
 fn stationary(
     x: &Matrix,
     lambda: f64,
@@ -78,7 +78,7 @@ fn stationary(
     let problem = Problem::builder(x.clone()).lambda(lambda).build().expect("valid");
     let n = x.nrows();
     let start = Matrix::from_fn(n, atoms, |j, k| x.get(j, k) + 0.3 * rng.random_range(-1.0..1.0));
-    let (mut dictionary, _) = Dictionary::normalise(start).ok()?;
+    let (mut dictionary, _) = Dictionary::normalize(start).ok()?;
     for _ in 0..5000 {
         let codes = Coder::default().encode(x, &dictionary, lambda, &()).ok()?.codes;
         let point = Factorization::new(dictionary.clone(), codes, None).ok()?;
@@ -92,13 +92,13 @@ fn stationary(
                 .map(|i| z.get(k, i) * (residuals.get(j, i) + point.dictionary().atom(k)[j] * z.get(k, i)))
                 .sum()
         });
-        dictionary = Dictionary::normalise(next).ok()?.0;
+        dictionary = Dictionary::normalize(next).ok()?.0;
     }
     None
 }
 
 fn value(problem: &Problem, atoms: &Matrix) -> f64 {
-    let (dictionary, _) = Dictionary::normalise(atoms.clone()).expect("atoms");
+    let (dictionary, _) = Dictionary::normalize(atoms.clone()).expect("atoms");
     let coder = Coder { tolerance: 1e-15, ..Coder::default() };
     let x = problem.data().points();
     let codes = coder.encode(x, &dictionary, problem.lambda(), &()).expect("encoded").codes;
@@ -153,10 +153,10 @@ fn the_form_is_the_second_difference() {
     assert!(seen >= 10, "{seen} stationary points");
 }
 
-/// `min_{Z ≥ 0}` of the objective at given atoms and centre, by block descent with
+/// `min_{Z ≥ 0}` of the objective at given atoms and center, by block descent with
 /// the naive proximal map: the value function that the second-order form is of.
 fn value_function(problem: &Problem, atoms: &Matrix, center: &[f64]) -> f64 {
-    let (dictionary, _) = Dictionary::normalise(atoms.clone()).expect("atoms");
+    let (dictionary, _) = Dictionary::normalize(atoms.clone()).expect("atoms");
     let gauge = naive::Gauge::of(problem);
     let (n, len, width) = (problem.dim(), problem.len(), dictionary.len());
     let x = problem.data().points();
@@ -183,10 +183,10 @@ fn value_function(problem: &Problem, atoms: &Matrix, center: &[f64]) -> f64 {
     0.5 * square + rows.iter().map(|row| gauge.value(row)).sum::<f64>()
 }
 
-/// With an atom price, with a centre, and with both: central differences of the
+/// With an atom price, with a center, and with both: central differences of the
 /// value function, extrapolated from two steps.
 #[test]
-fn the_form_is_the_second_difference_with_a_price_and_with_a_centre() {
+fn the_form_is_the_second_difference_with_a_price_and_with_a_center() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     for (gamma, centered) in [(0.15, false), (0.0, true), (0.15, true)] {
         let mut seen = 0;
@@ -237,7 +237,7 @@ fn the_form_is_the_second_difference_with_a_price_and_with_a_centre() {
             close("the second difference", (4.0 * near - far) / 3.0, active, 1e-7, 1e-4);
             seen += 1;
         }
-        assert!(seen >= 5, "{seen} stationary points at gamma {gamma}, centre {centered}");
+        assert!(seen >= 5, "{seen} stationary points at gamma {gamma}, center {centered}");
     }
 }
 
@@ -277,7 +277,7 @@ fn degenerate_points_have_one_form_a_side() {
 
 #[test]
 fn a_saddle_is_refuted_by_a_lower_point() {
-    // One atom between two directions that a centre of symmetry keeps stationary.
+    // One atom between two directions that a center of symmetry keeps stationary.
     let x = Matrix::from_columns(3, &[[1.0, 0.0, 1.5], [1.0, 0.0, -1.5]]);
     let problem = Problem::builder(x).lambda(0.1).build().expect("valid");
     let saddle = point(&[vec![1.0, 0.0, 0.0]], &[vec![0.9, 0.9]]);
@@ -410,7 +410,7 @@ fn every_solver_passes_the_harness() {
         random_problems(400, false, true),
         &exact,
     )
-    .unwrap_or_else(|violation| panic!("centred closed form: {violation}"));
+    .unwrap_or_else(|violation| panic!("centered closed form: {violation}"));
     let loose = Expectations { stationarity: 0.1, gap: f64::INFINITY };
     let solver = ColumnGeneration { tolerance: 1e-4, ..Default::default() };
     for (gamma, centered) in [(true, false), (true, true), (false, false)] {

@@ -348,7 +348,7 @@ fn bad_weights_are_3_and_are_named() {
 }
 
 #[test]
-fn weights_are_normalised_and_count_as_repetition() {
+fn weights_are_normalized_and_count_as_repetition() {
     let bench = Bench::new();
     let x = bench.rows("x.npy", &[vec![1.0, 0.2], vec![0.1, 1.0]]);
     let twice = bench.rows("twice.npy", &[vec![1.0, 0.2], vec![0.1, 1.0], vec![1.0, 0.2]]);
@@ -458,7 +458,7 @@ fn written_files_certify_again() {
     let atoms = read_atoms(&out.join("dictionary.npy")).expect("read back");
     let codes = read_codes(&out.join("codes.npz"), rows.len(), atoms.ncols()).expect("read back");
     let center = read_vector(&out.join("center.npy")).expect("read back");
-    let (dictionary, lengths) = Dictionary::normalise(atoms.clone()).expect("atoms");
+    let (dictionary, lengths) = Dictionary::normalize(atoms.clone()).expect("atoms");
     assert_eq!(dictionary.matrix(), &atoms, "written atoms are unit atoms");
     assert!(lengths.iter().all(|l| (l - 1.0).abs() < 1e-15));
     let problem = Problem::builder(Matrix::from_columns(4, &rows))
@@ -702,7 +702,7 @@ fn a_width_that_holds_every_direction_returns_the_closed_form() {
     let wide = object(&run("wide --data {} --lambda 0.1 --json --quiet", &[&x]));
     assert_eq!(row["verdict"], "global");
     assert!((row["objective"].as_f64().unwrap() - wide["value"].as_f64().unwrap()).abs() < 1e-12);
-    // Priced and centred widths have every key too.
+    // Priced and centered widths have every key too.
     for options in ["--gamma 0.1", "--center", "--gamma 0.1 --center"] {
         let row = object(&run(
             &format!("solve --data {{}} --lambda 0.1 --width 2 {options} --json --quiet"),
@@ -746,10 +746,10 @@ fn wide_tells_the_limit_and_its_boundary() {
     assert!(answer["center"].is_null());
     assert!(out.join("dictionary.npy").is_file() && out.join("codes.npz").is_file());
 
-    let centred = object(&run("wide --data {} --lambda 0.1 --center --json --quiet", &[&x]));
-    assert_eq!(centred["center"].as_array().map(Vec::len), Some(2));
-    assert!(centred["boundary_gamma"].is_null());
-    assert!(centred["value"].as_f64().unwrap() <= number("value"));
+    let centered = object(&run("wide --data {} --lambda 0.1 --center --json --quiet", &[&x]));
+    assert_eq!(centered["center"].as_array().map(Vec::len), Some(2));
+    assert!(centered["boundary_gamma"].is_null());
+    assert!(centered["value"].as_f64().unwrap() <= number("value"));
 
     // Orthogonal points never share an atom; identical ones always do.
     let apart = bench.rows("apart.npy", &[vec![1.0, 0.0], vec![0.0, 1.0]]);
@@ -849,5 +849,5 @@ fn sdp_is_a_method_and_a_bound() {
         assert!((0.0..1e-4).contains(&gap), "{options}: {gap}");
     }
     let output = run("solve --dataset digits --lambda 0.3 --gamma 0.1 --bound sdp --quiet", &[]);
-    fails(&output, 4, &["semidefinite programme", "MiB", "proximal"]);
+    fails(&output, 4, &["semidefinite program", "MiB", "proximal"]);
 }

@@ -45,7 +45,7 @@ fn check(points: &Matrix, dictionary: &Dictionary, lambda: f64, encoded: &Encode
 
 fn instance(dim: usize, atoms: usize, points: usize) -> (Matrix, Dictionary) {
     let x = planted::mixture(dim, points, atoms, 8, 0.02, 1);
-    let (dictionary, _) = Dictionary::normalise(planted::gaussian(dim, atoms, 1)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(planted::gaussian(dim, atoms, 1)).unwrap();
     (x, dictionary)
 }
 
@@ -96,7 +96,7 @@ fn hostile_dictionaries_and_points() {
         columns.push(near);
         columns.push(columns[j].iter().map(|v| -v).collect());
     }
-    let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(6, &columns)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(6, &columns)).unwrap();
     let noise = planted::gaussian(6, 20, 4);
     let mut points: Vec<Vec<f64>> = noise.columns().map(<[f64]>::to_vec).collect();
     points.push(vec![0.0; 6]);
@@ -118,14 +118,14 @@ fn hostile_dictionaries_and_points() {
 #[test]
 fn atoms_alike_in_single_precision_are_told_apart() {
     for spread in [1e-4, 1e-5, 3e-6] {
-        let centres = planted::gaussian(40, 30, 5);
+        let centers = planted::gaussian(40, 30, 5);
         let noise = planted::gaussian(40, 30 * 6, 6);
         let columns: Vec<Vec<f64>> = noise
             .columns()
             .enumerate()
-            .map(|(j, e)| centres.col(j / 6).iter().zip(e).map(|(c, e)| c + spread * e).collect())
+            .map(|(j, e)| centers.col(j / 6).iter().zip(e).map(|(c, e)| c + spread * e).collect())
             .collect();
-        let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(40, &columns)).unwrap();
+        let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(40, &columns)).unwrap();
         for scale in [1e-60, 1.0, 1e60] {
             let mut x = planted::gaussian(40, 50, 7);
             x.as_mut_slice().iter_mut().for_each(|v| *v *= scale);

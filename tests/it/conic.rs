@@ -82,11 +82,11 @@ proptest! {
     ) {
         let problem = Problem::builder(planted::gaussian(dim, len, seed))
             .lambda(lambda).gamma(gamma).centered(centered).build().unwrap();
-        let (dictionary, _) = Dictionary::normalise(planted::gaussian(dim, atoms, seed ^ 1)).unwrap();
+        let (dictionary, _) = Dictionary::normalize(planted::gaussian(dim, atoms, seed ^ 1)).unwrap();
         let coded = conic().codes(&problem, &dictionary, &()).unwrap();
         let proved = coding(&problem, &coded);
         let energy = naive::wide_limit(&problem.with_penalty(1e9, 0.0).unwrap(), None);
-        // Data that the centre alone explains have an objective of 0.
+        // Data that the center alone explains have an objective of 0.
         prop_assert!(
             proved.gap() <= 1e-8 * proved.upper.get() + 1e-12 * energy,
             "{:e} of {:e}", proved.gap(), proved.upper.get()
@@ -104,17 +104,17 @@ fn the_masters_agree_on_digits() {
 
     // More atoms than dimensions: the residual form.
     let problem = self::problem(digits(0, 8), 0.3, 0.1);
-    let (all, _) = Dictionary::normalise(digits(8, 78)).unwrap();
+    let (all, _) = Dictionary::normalize(digits(8, 78)).unwrap();
     let (_, gap) = agree(&problem, &all);
     assert!(gap <= 1e-8, "{gap:e}");
 }
 
-/// γ = 0 without a centre: N independent lassos, which the coder solves by pivoting.
+/// γ = 0 without a center: N independent lassos, which the coder solves by pivoting.
 #[test]
 fn without_an_atom_price_it_agrees_with_the_coder() {
     for seed in 0..8 {
         let problem = problem(planted::gaussian(5, 12, seed), 0.2, 0.0);
-        let (dictionary, _) = Dictionary::normalise(planted::gaussian(5, 9, 100 + seed)).unwrap();
+        let (dictionary, _) = Dictionary::normalize(planted::gaussian(5, 9, 100 + seed)).unwrap();
         let coded = conic().codes(&problem, &dictionary, &()).unwrap();
         let encoded =
             widedict::coder::Coder::default().encode(problem.data().points(), &dictionary, 0.2, &()).unwrap();
@@ -140,7 +140,7 @@ fn proved_gap(problem: &Problem, solution: &Solution) -> f64 {
     certify(problem, point, &solution.witness, &options).unwrap().certificate().gap()
 }
 
-/// `‖W̃₁ − W̃₂‖` for the reconstructions of two points, centres included.
+/// `‖W̃₁ − W̃₂‖` for the reconstructions of two points, centers included.
 fn distance(problem: &Problem, one: &Factorization, two: &Factorization) -> f64 {
     let (one, two) = (naive::residuals(problem, one), naive::residuals(problem, two));
     let square: f64 = (0..problem.len())
@@ -227,7 +227,7 @@ fn two_runs_are_the_same() {
 
 /// The Huber location by two methods, and the bound its dual point proves.
 #[test]
-fn the_centre_is_the_huber_location() {
+fn the_center_is_the_huber_location() {
     for (seed, lambda) in [(0, 0.3), (1, 1.0), (2, 0.01), (3, 50.0)] {
         let x = planted::gaussian(3, 20, seed);
         let problem = Problem::builder(x).lambda(lambda).centered(true).build().unwrap();
@@ -263,7 +263,7 @@ fn degenerate_problems_have_their_answer() {
     assert_eq!(coding(&plain, &coded).gap(), coding(&plain, &proximal(&plain, &Dictionary::empty(3))).gap());
     // Data that are all zero.
     let zero = problem(Matrix::zeros(3, 4), 0.2, 0.1);
-    let (dictionary, _) = Dictionary::normalise(planted::gaussian(3, 2, 1)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(planted::gaussian(3, 2, 1)).unwrap();
     let coded = conic().codes(&zero, &dictionary, &()).unwrap();
     assert_eq!(coded.point.codes().nnz(), 0);
     assert!(coding(&zero, &coded).gap() <= 1e-300);
@@ -277,7 +277,7 @@ fn degenerate_problems_have_their_answer() {
         3,
         &[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.6, 0.8], [0.0, 0.6, 0.8]],
     );
-    let (dictionary, _) = Dictionary::normalise(copies).unwrap();
+    let (dictionary, _) = Dictionary::normalize(copies).unwrap();
     for gamma in [0.0, 0.1] {
         for centered in [false, true] {
             let problem = Problem::builder(planted::gaussian(3, 7, 5))
@@ -295,7 +295,7 @@ fn degenerate_problems_have_their_answer() {
 #[test]
 fn what_does_not_fit_is_refused_with_a_clear_error() {
     let problem = problem(planted::gaussian(3, 5, 1), 0.2, 0.1);
-    let (dictionary, _) = Dictionary::normalise(planted::gaussian(3, 2, 1)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(planted::gaussian(3, 2, 1)).unwrap();
     for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let conic = Conic { tolerance, ..conic() };
         let refused = conic.codes(&problem, &dictionary, &());
@@ -315,9 +315,9 @@ fn what_does_not_fit_is_refused_with_a_clear_error() {
 }
 
 #[test]
-fn a_programme_above_the_limit_is_refused_before_it_is_built() {
+fn a_program_above_the_limit_is_refused_before_it_is_built() {
     let problem = problem(digits(0, 400), 0.3, 0.1);
-    let (dictionary, _) = Dictionary::normalise(digits(0, 60)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(digits(0, 60)).unwrap();
     let small = Conic { max_mib: 1, ..conic() };
     let refused = small.codes(&problem, &dictionary, &()).unwrap_err();
     let SolveError::TooLarge { needed_mib, limit_mib: 1, .. } = refused else { panic!("{refused}") };
@@ -326,7 +326,7 @@ fn a_programme_above_the_limit_is_refused_before_it_is_built() {
     assert!(matches!(run.solve(&problem), Err(SolveError::TooLarge { .. })));
     // Where it does fit it is not refused.
     let tiny = self::problem(planted::gaussian(2, 3, 0), 0.2, 0.1);
-    let (two, _) = Dictionary::normalise(planted::gaussian(2, 2, 1)).unwrap();
+    let (two, _) = Dictionary::normalize(planted::gaussian(2, 2, 1)).unwrap();
     assert!(small.codes(&tiny, &two, &()).is_ok());
 }
 
@@ -346,7 +346,7 @@ impl Observer for After {
 #[test]
 fn it_stops_when_told_to_and_returns_a_feasible_point() {
     let problem = problem(digits(0, 12), 0.1, 0.1);
-    let (dictionary, _) = Dictionary::normalise(digits(12, 20)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(digits(12, 20)).unwrap();
     for (interrupt, expected) in
         [(Interrupt::TimeLimit, Stop::TimeLimit), (Interrupt::Cancelled, Stop::Cancelled)]
     {
@@ -370,7 +370,7 @@ fn it_stops_when_told_to_and_returns_a_feasible_point() {
 #[test]
 fn the_iteration_limit_is_a_stop() {
     let problem = problem(digits(0, 12), 0.1, 0.1);
-    let (dictionary, _) = Dictionary::normalise(digits(12, 20)).unwrap();
+    let (dictionary, _) = Dictionary::normalize(digits(12, 20)).unwrap();
     let coded = Conic { iterations: 2, ..conic() }.codes(&problem, &dictionary, &()).unwrap();
     assert_eq!((coded.stop, coded.iterations), (Stop::IterationLimit, 2));
 }

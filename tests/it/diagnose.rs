@@ -11,7 +11,7 @@ use widedict::trusted::objective;
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop, datasets, testing};
 
 fn unit(columns: &[Vec<f64>]) -> Dictionary {
-    Dictionary::normalise(Matrix::from_columns(columns[0].len(), columns)).expect("atoms").0
+    Dictionary::normalize(Matrix::from_columns(columns[0].len(), columns)).expect("atoms").0
 }
 
 /// Every 6th digit, and a dictionary of every 37th.
@@ -19,7 +19,7 @@ fn digits() -> (Matrix, Dictionary) {
     let all = datasets::digits();
     let pick =
         |step: usize, from: usize| all.select_columns(&(from..all.ncols()).step_by(step).collect::<Vec<_>>());
-    let (dictionary, _) = Dictionary::normalise(pick(37, 5)).expect("no digit is blank");
+    let (dictionary, _) = Dictionary::normalize(pick(37, 5)).expect("no digit is blank");
     (pick(6, 0), dictionary)
 }
 
@@ -51,7 +51,7 @@ fn working_sets_find_the_codes_of_the_coder() {
         let k = f64::from(u32::try_from(k % 1200).expect("small")) + 1.0;
         (k * (1.0 + f64::from(u32::try_from(j).expect("small"))) * 0.37).sin()
     });
-    let (dictionary, _) = Dictionary::normalise(wide).expect("atoms");
+    let (dictionary, _) = Dictionary::normalize(wide).expect("atoms");
     let x = Matrix::from_fn(6, 9, |j, i| ((i * 7 + j * 3) % 5) as f64 - 1.5);
     let slow = Coder::default().encode(&x, &dictionary, 0.2, &()).expect("coded");
     let fast = exact_codes(&x, &dictionary, 0.2, None, 1e-9, &()).expect("coded");
@@ -202,7 +202,7 @@ fn near_duplicates_are_grouped() {
     assert_eq!(found.splitting.clusters, [vec![0, 2, 3], vec![1, 4]]);
 }
 
-/// Points on a line with weights, the pair ±u at a centre.
+/// Points on a line with weights, the pair ±u at a center.
 fn line(points: &[f64], weights: &[f64], center: f64) -> Diagnosis {
     let columns: Vec<[f64; 2]> = points.iter().map(|p| [0.6 * p, 0.8 * p]).collect();
     let problem = Problem::builder(Matrix::from_columns(2, &columns))
@@ -217,7 +217,7 @@ fn line(points: &[f64], weights: &[f64], center: f64) -> Diagnosis {
 }
 
 #[test]
-fn antipodal_pairs_and_the_centre() {
+fn antipodal_pairs_and_the_center() {
     // Two points: one atom and a shift attain F_∞ = 11/300, the pair at ½ does not.
     let found = line(&[0.0, 1.0], &[0.6, 0.4], 0.5);
     assert!((found.codes.exact.objective - 0.045).abs() < 1e-15);
@@ -231,8 +231,8 @@ fn antipodal_pairs_and_the_centre() {
     // Three points with the middle the heaviest: the pair is needed.
     let needed = line(&[-1.0, 0.0, 1.0], &[0.3, 0.4, 0.3], 0.0);
     assert!(needed.antipodal[0].shift_excess > 0.01);
-    assert!(needed.residuals.exact.centre < 1e-15, "the centre is optimal");
-    assert!(found.residuals.exact.centre > 0.1);
+    assert!(needed.residuals.exact.center < 1e-15, "the center is optimal");
+    assert!(found.residuals.exact.center > 0.1);
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn an_atom_moves_to_the_best_one_for_its_codes() {
         assert!((turn - state.turn).abs() < 1e-6);
         let mut atoms = dictionary.matrix().clone();
         atoms.col_mut(state.atom).iter_mut().zip(&target).for_each(|(d, t)| *d = t / length);
-        let (moved, _) = Dictionary::normalise(atoms).expect("atoms");
+        let (moved, _) = Dictionary::normalize(atoms).expect("atoms");
         let after = value(&problem, &Factorization::new(moved, codes.clone(), None).expect("a point"));
         assert!((before - after - state.gain).abs() < 1e-10, "{} {}", before - after, state.gain);
         let (towards, cosine) = state.towards.expect("named");
@@ -371,12 +371,12 @@ fn a_permuted_dictionary_is_matched() {
     let (_, dictionary) = digits();
     let m = dictionary.len();
     let order: Vec<usize> = (0..m).map(|k| (k * 11) % m).collect();
-    let (permuted, _) = Dictionary::normalise(dictionary.matrix().select_columns(&order)).expect("atoms");
+    let (permuted, _) = Dictionary::normalize(dictionary.matrix().select_columns(&order)).expect("atoms");
     let found = compare(&dictionary, &permuted, 0.999, 1 << 20).expect("small");
     assert_eq!(found.recovered, m);
     assert!(found.pairs.iter().all(|p| order[p.right] == p.left));
     // A part of it, either way round.
-    let (part, _) = Dictionary::normalise(dictionary.matrix().select_columns(&[7, 3, 40])).expect("atoms");
+    let (part, _) = Dictionary::normalize(dictionary.matrix().select_columns(&[7, 3, 40])).expect("atoms");
     let small = compare(&part, &dictionary, 0.999, 1 << 20).expect("small");
     assert_eq!(small.pairs.iter().map(|p| p.right).collect::<Vec<_>>(), [7, 3, 40]);
     let large = compare(&dictionary, &part, 0.999, 1 << 20).expect("small");

@@ -127,10 +127,10 @@ fn widths_lie_between_the_wide_limit_and_one_atom() {
     }
 }
 
-/// At γ > 0 and with a centre the point is feasible and stationary, and no lower
+/// At γ > 0 and with a center the point is feasible and stationary, and no lower
 /// than a convex bound.
 #[test]
-fn priced_and_centred_widths_are_stationary() {
+fn priced_and_centered_widths_are_stationary() {
     for (gamma, centered) in [(0.1, false), (0.1, true), (0.0, true)] {
         let problem = Problem::builder(planted::mixture(5, 40, 6, 2, 0.05, 7))
             .lambda(0.1)

@@ -124,7 +124,7 @@ proptest! {
         for hint in hints {
             let hinted = case.fast().polar(&case.v, hint, &mut z);
             close("hinted value", hinted.value, value, 0.0, ULPS);
-            // As rows: the maximiser itself may turn by the root of what the value loses.
+            // As rows: the maximizer itself may turn by the root of what the value loses.
             let attained = naive::inner(&case.v, &z);
             close("hinted row", attained, value, 0.0, ULPS);
             prop_assert!(z.iter().all(|z| z.is_finite() && *z >= 0.0) && row.len() == z.len());
@@ -139,7 +139,7 @@ proptest! {
             prop_assert!(case.v.iter().all(|v| *v <= 0.0) && z.iter().all(|z| *z == 0.0));
         } else {
             let gauge = case.exact().value(&z);
-            close("gauge of the maximiser", gauge.approx(), 1.0, 0.0, ULPS);
+            close("gauge of the maximizer", gauge.approx(), 1.0, 0.0, ULPS);
             let attained = exact::inner(&case.v, &z).over(&gauge).approx();
             close("attained", attained, value, 0.0, ULPS);
         }
@@ -161,10 +161,10 @@ proptest! {
         let (best, row) = naive.polar_by_supports(&case.v);
         close("supports", value, best, 0.0, 1e-9);
         if best > 0.0 {
-            // The maximiser is unique for γ > 0.
+            // The maximizer is unique for γ > 0.
             let size = naive.value(&row);
             for (z, y) in z.iter().zip(&row) {
-                close("maximiser", *z, y / size, 1e-7 / case.gamma, 1e-7);
+                close("maximizer", *z, y / size, 1e-7 / case.gamma, 1e-7);
             }
         }
     }
@@ -231,7 +231,7 @@ proptest! {
             (Just((case, t)), vectors(a))
         })
     ) {
-        // ⟨v − z, y − z⟩ ≤ t(g(y) − g(z)) for every y ≥ 0 characterises the prox.
+        // ⟨v − z, y − z⟩ ≤ t(g(y) − g(z)) for every y ≥ 0 characterizes the prox.
         let (_, z) = case.prox(&case.v, t, 0.0);
         let exact = case.exact();
         let candidates = [
@@ -342,7 +342,7 @@ fn closed_forms_at_the_ends() {
     let mut z = [f64::NAN; 2];
     let l1 = Gauge::new(&a, Penalty::new(0.5, 0.0).unwrap());
     close("gamma 0", l1.polar(&v, 0.0, &mut z).value, 1.0, 0.0, ULPS);
-    close("its maximiser", z[0], 1.0 / 0.3, 0.0, ULPS);
+    close("its maximizer", z[0], 1.0 / 0.3, 0.0, ULPS);
     l1.prox(&v, 0.5, 0.0, &mut z);
     close("soft threshold", z[0], 0.3 - 0.5 * 0.5 * 0.6, ULPS, 0.0);
     let l2 = Gauge::new(&a, Penalty::new(0.0, 0.5).unwrap());
@@ -461,7 +461,7 @@ fn regressions() {
         GaugeCase { a: vec![1.0], v: vec![0.7946342869958035], lambda: 0.01, gamma: 1e-10 },
         &[0.5, 1.0 + 3e-12],
     );
-    // A root between two neighbouring numbers, magnified by the light datapoints.
+    // A root between two neighboring numbers, magnified by the light datapoints.
     check(
         GaugeCase {
             a: vec![0.5773499797372972, 0.5773499797372972, 1.2246224530806856e-5, 0.0010012643406435908],

@@ -112,7 +112,7 @@ proptest! {
         let f = |x: f64| (c - x * x * x, if know_slope { -3.0 * x * x } else { 0.0 });
         let hi = 1.0 + c;
         let sign = |x: f64| ex(c) - ex(x) * ex(x) * ex(x);
-        // Neighbouring numbers, up to the rounding of f itself.
+        // Neighboring numbers, up to the rounding of f itself.
         let e = decreasing_root(0.0, hi, 0.0, f);
         prop_assert!(sign(e.lo * (1.0 - 4.0 * f64::EPSILON)) >= Exact::zero());
         prop_assert!(sign(e.hi * (1.0 + 4.0 * f64::EPSILON)) <= Exact::zero());

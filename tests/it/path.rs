@@ -13,7 +13,7 @@ fn problem(seed: u64) -> Problem {
 }
 
 /// The optimum does not fall with γ: no lower bound exceeds an objective at a
-/// larger price, and warm starts leave no point above its neighbour's.
+/// larger price, and warm starts leave no point above its neighbor's.
 #[test]
 fn prices_cost_more_the_larger_they_are() {
     for seed in 0..3 {

@@ -194,7 +194,7 @@ fn the_huber_function_meets_itself() {
 
 proptest! {
     #[test]
-    fn weights_are_normalised_and_only_ratios_matter(weights in prop::collection::vec(decades(-20.0, 20.0), 3), size in decades(-200.0, 200.0)) {
+    fn weights_are_normalized_and_only_ratios_matter(weights in prop::collection::vec(decades(-20.0, 20.0), 3), size in decades(-200.0, 200.0)) {
         let one = build(data(), Some(weights.clone()), 0.1, 0.1).unwrap();
         let other = build(data(), Some(weights.iter().map(|w| w * size).collect()), 0.1, 0.1).unwrap();
         close("sum", one.data().weights().iter().sum(), 1.0, 1e-15, 0.0);

@@ -178,7 +178,7 @@ fn encoders_that_are_not_plain_are_refused_and_the_decoder_is_taken() {
         ("architecture", json!("jumprelu"), NoEncoder::Architecture("jumprelu".into())),
         ("architecture", json!("gated"), NoEncoder::Architecture("gated".into())),
         ("activation_fn_str", json!("tanh-relu"), NoEncoder::Activation("tanh-relu".into())),
-        ("normalize_activations", json!("layer_norm"), NoEncoder::Normalised("layer_norm".into())),
+        ("normalize_activations", json!("layer_norm"), NoEncoder::Normalized("layer_norm".into())),
         ("finetuning_scaling_factor", json!(true), NoEncoder::Finetuned),
     ] {
         let folder = Folder::new();
@@ -377,7 +377,7 @@ proptest! {
         lambda in 0.0..5.0_f64,
     ) {
         let raw = Matrix::from_column_major(n, m, values).expect("sizes agree");
-        let Ok((dictionary, _)) = Dictionary::normalise(raw) else { return Ok(()) };
+        let Ok((dictionary, _)) = Dictionary::normalize(raw) else { return Ok(()) };
         let folder = Folder::new();
         let out = folder.path("sae");
         write_saelens(&out, &dictionary, Some(&center), lambda)?;
@@ -422,7 +422,7 @@ proptest! {
 #[test]
 fn what_cannot_be_written_is_an_error() {
     let folder = Folder::new();
-    let (dictionary, _) = Dictionary::normalise(Matrix::from_columns(2, &[[1.0, 1.0]])).expect("an atom");
+    let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 1.0]])).expect("an atom");
     assert!(write_saelens(&folder.path("a"), &Dictionary::empty(2), None, 0.1).is_err());
     assert!(write_saelens(&folder.path("a"), &dictionary, Some(&[0.0]), 0.1).is_err());
     fs::write(folder.path("file"), b"x").expect("written");

@@ -143,7 +143,7 @@ fn imports_only_go_down() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(seen > 50, "only {seen} imports were recognised");
+    assert!(seen > 50, "only {seen} imports were recognized");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The wide limit: its boundary against copositivity, its centre against the mean
+//! The wide limit: its boundary against copositivity, its center against the mean
 //! and the geometric median, the polar polytope's identities, the excess on the circle.
 
 use proptest::prelude::*;
@@ -165,7 +165,7 @@ proptest! {
         seed in 0_u64..10_000, dim in 1_usize..6, atoms in 1_usize..12, lambda in 0.01_f64..1.5,
     ) {
         let points = planted::gaussian(dim, 8, seed);
-        let (dictionary, _) = Dictionary::normalise(planted::gaussian(dim, atoms, seed + 1)).unwrap();
+        let (dictionary, _) = Dictionary::normalize(planted::gaussian(dim, atoms, seed + 1)).unwrap();
         let encoded = Coder::default().encode(&points, &dictionary, lambda, &()).unwrap();
         for (i, x) in points.columns().enumerate() {
             let code = encoded.codes.column(i);
@@ -196,7 +196,7 @@ proptest! {
 
 /// T6: the mean as soon as λ reaches the farthest point from it.
 #[test]
-fn the_centre_is_the_mean_for_a_large_penalty() {
+fn the_center_is_the_mean_for_a_large_penalty() {
     for seed in 0..20 {
         let data = planted::gaussian(3, 12, seed);
         let problem = Problem::builder(data).lambda(1.0).centered(true).build().unwrap();
@@ -209,15 +209,15 @@ fn the_centre_is_the_mean_for_a_large_penalty() {
             .fold(0.0, max);
         let found = wide::location(problem.data(), 1.000_001 * reach, &());
         for (c, m) in found.center.iter().zip(&mean) {
-            close("centre", *c, *m, 1e-12, 1e-9);
+            close("center", *c, *m, 1e-12, 1e-9);
         }
     }
 }
 
-/// T6: a geometric median as λ → 0, by Weiszfeld's iteration. The centre's mean
+/// T6: a geometric median as λ → 0, by Weiszfeld's iteration. The center's mean
 /// distance exceeds the least one by at most λ/2.
 #[test]
-fn the_centre_tends_to_a_geometric_median() {
+fn the_center_tends_to_a_geometric_median() {
     for seed in 0..20 {
         let data = planted::gaussian(3, 11, seed);
         let problem = Problem::builder(data).lambda(1.0).centered(true).build().unwrap();
@@ -245,10 +245,10 @@ fn the_centre_tends_to_a_geometric_median() {
     }
 }
 
-/// Collinear data and ties: n = 1, data ±1, λ = 0.2: every centre of an interval
+/// Collinear data and ties: n = 1, data ±1, λ = 0.2: every center of an interval
 /// is optimal, one of them is returned, with the value and its certificate.
 #[test]
-fn a_centre_that_is_not_unique_is_still_certified() {
+fn a_center_that_is_not_unique_is_still_certified() {
     let problem = Problem::builder(Matrix::from_columns(1, &[[-1.0], [1.0]]))
         .lambda(0.2)
         .centered(true)
@@ -284,7 +284,7 @@ fn the_excess_on_the_circle_is_that_of_computed_optima() {
         let problem = Problem::builder(circle(32 * atoms, r)).lambda(lambda).build().unwrap();
         let limit = bounds::wide_limit(&problem).lower.get();
         let formula = wide::circle_excess(r, lambda, atoms).unwrap().exact;
-        let (even, _) = Dictionary::normalise(circle(atoms, 1.0)).unwrap();
+        let (even, _) = Dictionary::normalize(circle(atoms, 1.0)).unwrap();
         let encoded = Coder::default().encode(problem.data().points(), &even, lambda, &()).unwrap();
         let start = Factorization::new(even, encoded.codes, None).unwrap();
         // The midpoint rule over 32 points an atom.

@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Certify(CertifyArgs),
     /// The wide limit, an atom a datapoint, and up to which gamma it is optimal
     Wide(WideArgs),
-    /// A grid of gammas or of widths, each point warm-started from its neighbours
+    /// A grid of gammas or of widths, each point warm-started from its neighbors
     Path(PathArgs),
     /// Diagnose a sparse autoencoder: how far its codes and dictionary are from optimal, and what they show
     Diagnose(DiagnoseArgs),
@@ -81,10 +81,10 @@ pub(crate) struct SolveArgs {
     /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
     #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: f64,
-    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
     #[arg(long, value_name = "W.npy")]
     pub(crate) weights: Option<PathBuf>,
-    /// Learn a centre too (an SAE's decoder bias)
+    /// Learn a center too (an SAE's decoder bias)
     #[arg(long)]
     pub(crate) center: bool,
     /// Number of atoms of the joint problem [default: the convex problem, any number]
@@ -132,7 +132,7 @@ pub(crate) struct EncodeArgs {
     /// Price of a unit of code times the length of its atom
     #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) lambda: f64,
-    /// Centre to subtract from the data, `.npy`
+    /// Center to subtract from the data, `.npy`
     #[arg(long, value_name = "b.npy")]
     pub(crate) center_file: Option<PathBuf>,
     /// Relative gap at which a datapoint's code is done [default: the coder's]
@@ -162,13 +162,13 @@ pub(crate) struct DiagnoseArgs {
     /// Price of a unit of code [default: from the configuration, where it has an L1 coefficient]
     #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lambda: Option<f64>,
-    /// Centre, `.npy`, of a --dictionary
+    /// Center, `.npy`, of a --dictionary
     #[arg(long, value_name = "b.npy", requires = "dictionary")]
     pub(crate) center_file: Option<PathBuf>,
-    /// The centre is fixed, not a variable: the bound is for this centre alone
+    /// The center is fixed, not a variable: the bound is for this center alone
     #[arg(long)]
     pub(crate) fixed_center: bool,
-    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
     #[arg(long, value_name = "W.npy")]
     pub(crate) weights: Option<PathBuf>,
     /// Take at most so many points, evenly spaced, reading the file in blocks
@@ -230,13 +230,13 @@ pub(crate) struct CertifyArgs {
     /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
     #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: f64,
-    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
     #[arg(long, value_name = "W.npy")]
     pub(crate) weights: Option<PathBuf>,
-    /// Centre, `.npy`: subtracted from the data, unless --center makes it a variable
+    /// Center, `.npy`: subtracted from the data, unless --center makes it a variable
     #[arg(long, value_name = "b.npy")]
     pub(crate) center_file: Option<PathBuf>,
-    /// The centre is a variable: its stationarity is checked, the bound is for any centre
+    /// The center is a variable: its stationarity is checked, the bound is for any center
     #[arg(long)]
     pub(crate) center: bool,
     /// Relative gap at which the point counts as global
@@ -266,10 +266,10 @@ pub(crate) struct WideArgs {
     /// Price of a unit of code
     #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lambda: f64,
-    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
     #[arg(long, value_name = "W.npy")]
     pub(crate) weights: Option<PathBuf>,
-    /// Learn a centre too
+    /// Learn a center too
     #[arg(long)]
     pub(crate) center: bool,
     /// Folder for dictionary.npy, codes.npz and center.npy of the closed form
@@ -296,10 +296,10 @@ pub(crate) struct PathArgs {
     /// Price of holding an atom, with --ratios
     #[arg(long, value_name = "G", conflicts_with = "gammas", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: Option<f64>,
-    /// Weights, `.npy`, positive, one a datapoint; normalised to sum 1 [default: 1/N]
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
     #[arg(long, value_name = "W.npy")]
     pub(crate) weights: Option<PathBuf>,
-    /// Learn a centre too
+    /// Learn a center too
     #[arg(long)]
     pub(crate) center: bool,
     /// Relative gap (with --ratios, relative stationarity) at which a run stops
@@ -351,7 +351,7 @@ pub(crate) enum BoundChoice {
     Fast,
     /// A split found by a first-order search: N × N matrices, up to 4000 datapoints
     Relaxation,
-    /// A split found by a semidefinite programme: up to some 65 datapoints (feature sdp)
+    /// A split found by a semidefinite program: up to some 65 datapoints (feature sdp)
     Sdp,
     /// The polar itself: dimension up to 4 or few datapoints
     Exact,

@@ -30,7 +30,7 @@ enum Search {
     Always,
     /// Not: the polar is computed exactly instead.
     Exact,
-    /// The whole relaxation as one semidefinite programme.
+    /// The whole relaxation as one semidefinite program.
     #[cfg(feature = "sdp")]
     Semidefinite,
 }
@@ -72,7 +72,7 @@ impl Bounding {
     }
 
     /// What a foreign point has no witness for and is quickly found: where a
-    /// centre is learnt, the dual of the Huber location, which bounds every
+    /// center is learnt, the dual of the Huber location, which bounds every
     /// dictionary; directions of a large polar, for the estimate.
     pub(crate) fn cheap_witness(self, problem: &Problem, point: &Factorization, watch: &Watch) -> Witness {
         if !self.bounds {
@@ -169,7 +169,7 @@ impl Bounding {
     }
 }
 
-/// The split of the semidefinite programme; `None` at γ = 0, where the bound is exact
+/// The split of the semidefinite program; `None` at γ = 0, where the bound is exact
 /// without it, and where it was stopped before its first step.
 #[cfg(feature = "sdp")]
 fn semidefinite(problem: &Problem, run: &RunArgs, watch: &Watch) -> Result<Option<Split>, Failure> {
@@ -182,9 +182,7 @@ fn semidefinite(problem: &Problem, run: &RunArgs, watch: &Watch) -> Result<Optio
     let short = !matches!(relaxed.stop, Stop::ToleranceMet | Stop::Stalled);
     if short && !run.quiet {
         let ended = relaxed.stop.as_str();
-        output::say(&format!(
-            "note: the semidefinite programme ended with {ended}: its bound is not its best"
-        ));
+        output::say(&format!("note: the semidefinite program ended with {ended}: its bound is not its best"));
     }
     Ok(Some(relaxed.split))
 }

@@ -140,7 +140,7 @@ fn read(args: &CertifyArgs, problem: &Problem) -> Result<Foreign, Failure> {
             let center = widedict::io::read_vector(path)?;
             if center.len() != problem.dim() {
                 return rejected(format!(
-                    "{}: expected a centre of dimension {}, found {}",
+                    "{}: expected a center of dimension {}, found {}",
                     path.display(),
                     problem.dim(),
                     center.len()
@@ -179,7 +179,7 @@ fn audit(
     Ok(Audit { certified, witness, participation, certifying })
 }
 
-/// The centre as another program needs it: what is to be subtracted from the data.
+/// The center as another program needs it: what is to be subtracted from the data.
 fn center(problem: &Problem, point: &Factorization, fixed: Option<&[f64]>) -> Vec<f64> {
     fixed.or(point.center()).map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec)
 }
@@ -205,7 +205,7 @@ fn summary(problem: &Problem, audit: &Audit, rescaled: Option<Rescaled>, folder:
         problem.dim(),
         problem.lambda(),
         problem.gamma(),
-        if problem.centered() { ", with a centre" } else { "" },
+        if problem.centered() { ", with a center" } else { "" },
         audit.certifying.as_secs_f64(),
         audit.certified.certificate(),
     );

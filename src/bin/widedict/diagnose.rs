@@ -190,7 +190,7 @@ fn autoencoder(
     Ok((Subject { dictionary, center, codes, source }, lambda))
 }
 
-/// A plain dictionary, with codes and a centre where files have them.
+/// A plain dictionary, with codes and a center where files have them.
 fn dictionary(path: &Path, args: &DiagnoseArgs, points: &Matrix) -> Result<Subject, Failure> {
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), points.nrows())?;
@@ -230,7 +230,7 @@ fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Dictionary, Fai
     if path.extension().is_some_and(|e| e == "npy") {
         let atoms = read_atoms(path)?;
         check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-        let (dictionary, _) = Dictionary::normalise(atoms)
+        let (dictionary, _) = Dictionary::normalize(atoms)
             .map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })?;
         return Ok(dictionary);
     }
@@ -293,7 +293,7 @@ fn describe(source: &Source) -> String {
             ),
         });
         if let Some(length) = folding.decoder_bias {
-            parts.push(format!("a centre of length {length:.4}"));
+            parts.push(format!("a center of length {length:.4}"));
         }
     }
     if let Some(why) = &source.no_encoder {

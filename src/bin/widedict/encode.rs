@@ -78,7 +78,7 @@ fn dictionary(args: &EncodeArgs, dim: usize) -> Result<Foreign, Failure> {
         return Err(Failure::Dimension { path: path.clone(), what: "atoms", expected: dim, found, hint });
     }
     let (dictionary, lengths) =
-        Dictionary::normalise(atoms).map_err(|error| Failure::Atoms { path: path.clone(), error })?;
+        Dictionary::normalize(atoms).map_err(|error| Failure::Atoms { path: path.clone(), error })?;
     Ok(Foreign { dictionary, lengths })
 }
 

@@ -1,4 +1,4 @@
-//! Data, weights and centres from files, with errors that name the file.
+//! Data, weights and centers from files, with errors that name the file.
 
 use std::path::Path;
 
@@ -63,18 +63,18 @@ pub(crate) fn problem(
     })
 }
 
-/// Reads a centre of dimension `dim`.
+/// Reads a center of dimension `dim`.
 pub(crate) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
     let center = read_vector(path)?;
     if center.len() == dim {
         Ok(center)
     } else {
         let found = vec![center.len()];
-        Err(Failure::Dimension { path: path.into(), what: "a centre", expected: dim, found, hint: "" })
+        Err(Failure::Dimension { path: path.into(), what: "a center", expected: dim, found, hint: "" })
     }
 }
 
-/// Takes the centre off every datapoint.
+/// Takes the center off every datapoint.
 pub(crate) fn subtract(points: &mut Matrix, center: &[f64]) {
     for i in 0..points.ncols() {
         points.col_mut(i).iter_mut().zip(center).for_each(|(x, b)| *x -= b);

@@ -24,7 +24,7 @@ use crate::{Outcome, input};
 #[derive(Clone, Debug, Serialize)]
 struct Answer {
     schema_version: u32,
-    /// `F_∞` at this lambda, about the origin or the learnt centre.
+    /// `F_∞` at this lambda, about the origin or the learnt center.
     wide_limit: f64,
     /// A power law fitted to the excess over it against the width: an estimate.
     excess_estimate: Option<Fit>,

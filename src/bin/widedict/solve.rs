@@ -319,7 +319,7 @@ fn summary(
         problem.dim(),
         problem.lambda(),
         problem.gamma(),
-        if problem.centered() { ", with a centre" } else { "" },
+        if problem.centered() { ", with a center" } else { "" },
         run.method,
         run.seed,
         stop_name(run.stop),

@@ -32,7 +32,7 @@ struct Answer {
     active: usize,
     share_active: f64,
     distinct_directions: usize,
-    /// `Σ wᵢ‖xᵢ − b‖`: the limit of `F_∞/λ` as λ → 0 at this centre.
+    /// `Σ wᵢ‖xᵢ − b‖`: the limit of `F_∞/λ` as λ → 0 at this center.
     slope: f64,
     #[serde(flatten)]
     boundary: BoundaryKeys,
@@ -44,7 +44,7 @@ struct Answer {
 /// The boundary γ*, with its proved ends.
 #[derive(Clone, Debug, Default, Serialize)]
 struct BoundaryKeys {
-    /// γ*; null where it is infinite, not known, or not defined (a centre).
+    /// γ*; null where it is infinite, not known, or not defined (a center).
     boundary_gamma: Option<f64>,
     boundary_gamma_lower: Option<f64>,
     boundary_gamma_upper: Option<f64>,
@@ -72,7 +72,7 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
     let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), watch));
     let Population { active, share_active, distinct_directions, value, slope, .. } =
         wide::population(problem, location.as_ref());
-    // About a centre the cosines are those of the shifted data.
+    // About a center the cosines are those of the shifted data.
     let about = match &location {
         None => None,
         Some(location) => {
@@ -82,7 +82,7 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
                 .lambda(problem.lambda())
                 .weights(problem.data().weights().to_vec())
                 .build();
-            Some(shifted.expect("finite data about a finite centre"))
+            Some(shifted.expect("finite data about a finite center"))
         }
     };
     let boundary = wide::boundary(about.as_ref().unwrap_or(problem), watch)?;
@@ -135,7 +135,7 @@ impl BoundaryKeys {
             boundary_note: "one atom per datapoint is optimal up to here",
         };
         if problem.centered() {
-            keys = Self { boundary_note: "not defined where a centre is learnt", ..Self::default() };
+            keys = Self { boundary_note: "not defined where a center is learnt", ..Self::default() };
         } else if boundary.stop != Stop::ToleranceMet {
             keys.boundary_gamma = None;
             keys.boundary_note = "the search was stopped: a bracket";
@@ -152,7 +152,7 @@ fn summary(answer: &Answer) -> String {
         answer.points,
         answer.dim,
         answer.lambda,
-        if answer.centered { ", with a centre" } else { "" }
+        if answer.centered { ", with a center" } else { "" }
     );
     let _ = writeln!(
         text,

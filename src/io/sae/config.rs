@@ -39,7 +39,7 @@ impl Config {
             Some(name) => Some(name),
             None => text(value, "activation_fn_str")?,
         };
-        let normalised = match &value["normalize_activations"] {
+        let normalized = match &value["normalize_activations"] {
             Value::Null | Value::Bool(false) => None,
             Value::String(how) if how == "none" => None,
             Value::String(how) => Some(how.clone()),
@@ -49,8 +49,8 @@ impl Config {
             Some(NoEncoder::Architecture(architecture.clone()))
         } else if let Some(name) = activation.filter(|name| *name != "relu") {
             Some(NoEncoder::Activation(name.to_owned()))
-        } else if let Some(how) = normalised {
-            Some(NoEncoder::Normalised(how))
+        } else if let Some(how) = normalized {
+            Some(NoEncoder::Normalized(how))
         } else if value["finetuning_scaling_factor"] == Value::Bool(true) {
             Some(NoEncoder::Finetuned)
         } else {

@@ -79,8 +79,8 @@ pub enum NoEncoder {
     Architecture(String),
     /// Another activation function than ReLU.
     Activation(String),
-    /// The encoder sees activations normalised at run time.
-    Normalised(String),
+    /// The encoder sees activations normalized at run time.
+    Normalized(String),
     /// Codes are multiplied by a factor that was fitted after training.
     Finetuned,
     /// No configuration says what the encoder is.
@@ -100,9 +100,9 @@ impl fmt::Display for NoEncoder {
             Self::Activation(name) => {
                 write!(f, "its activation function is {name}: only plain ReLU encoders are evaluated")
             }
-            Self::Normalised(how) => write!(
+            Self::Normalized(how) => write!(
                 f,
-                "it normalises activations at run time ({how}): normalise the data, and fold the scale into the weights"
+                "it normalizes activations at run time ({how}): normalize the data, and fold the scale into the weights"
             ),
             Self::Finetuned => {
                 f.write_str("its codes are rescaled by a finetuning factor, which is not evaluated")
@@ -139,7 +139,7 @@ pub struct Sae {
 }
 
 /// What was folded to bring an autoencoder into the form of the joint problem, unit
-/// atoms and a centre: `x̂ = b + Σ_k (f_k‖d_k‖) d_k/‖d_k‖`.
+/// atoms and a center: `x̂ = b + Σ_k (f_k‖d_k‖) d_k/‖d_k‖`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Folding {
     /// Atoms that were divided by a length other than 1, their codes multiplied by it.
@@ -148,7 +148,7 @@ pub struct Folding {
     pub shortest_atom: f64,
     /// Longest length found.
     pub longest_atom: f64,
-    /// Length of the decoder bias, which becomes the centre; `None` without one.
+    /// Length of the decoder bias, which becomes the center; `None` without one.
     pub decoder_bias: Option<f64>,
     /// Whether the encoder subtracts the decoder bias from its input; `None` without
     /// an encoder.
@@ -252,12 +252,12 @@ impl Sae {
         self.encoder.as_ref().err()
     }
 
-    /// Divides every atom by its length and makes the decoder bias a centre.
+    /// Divides every atom by its length and makes the decoder bias a center.
     ///
     /// # Errors
     /// [`AtomsError`] for an atom of length 0 or too large, naming it.
     pub fn fold(&self) -> Result<Folded, AtomsError> {
-        let (dictionary, lengths) = Dictionary::normalise(self.decoder.clone())?;
+        let (dictionary, lengths) = Dictionary::normalize(self.decoder.clone())?;
         let folding = Folding {
             rescaled_atoms: lengths.iter().filter(|l| (**l - 1.0).abs() > 0.0).count(),
             shortest_atom: lengths.iter().copied().fold(f64::INFINITY, crate::num::min),

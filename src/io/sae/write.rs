@@ -22,7 +22,7 @@ use crate::linalg::Matrix;
 /// atom is active and no other comes close are they the same.
 ///
 /// # Errors
-/// [`FileError`] when a file cannot be written, for a centre of another dimension or
+/// [`FileError`] when a file cannot be written, for a center of another dimension or
 /// a dictionary without atoms.
 #[doc(alias = "SAELens")]
 pub fn write_saelens(

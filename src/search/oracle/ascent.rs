@@ -56,7 +56,7 @@ pub struct Ascent {
 
 impl Default for Ascent {
     /// 60 starts of at most 60 steps: on data of some thousand points they find
-    /// the maximisers that matter; ten times as many cost ten times as much and
+    /// the maximizers that matter; ten times as many cost ten times as much and
     /// lower the estimated bound by less than its tolerance.
     fn default() -> Self {
         Self { starts: 60, steps: 60, tolerance: 1e-10, seed: 0 }
@@ -199,7 +199,7 @@ impl Climber {
         }
     }
 
-    /// Takes the polar at `direction` and the image `y` of its maximiser; whether
+    /// Takes the polar at `direction` and the image `y` of its maximizer; whether
     /// there is more to gain.
     fn step(&mut self, polar: Polar, image: &[f64], tolerance: f64) -> bool {
         if polar.value < self.promised && self.reach > 1.0 {

@@ -95,7 +95,7 @@ impl Relaxation {
     /// many, and for up to 600 datapoints both are tried.
     ///
     /// `None` where the method does not apply: γ = 0 (the polar is then known
-    /// exactly), more than `max_points` datapoints, or a failed factorisation
+    /// exactly), more than `max_points` datapoints, or a failed factorization
     /// before the first proposal. O(N³) an iteration, O(N²) memory.
     #[must_use]
     pub fn search(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Found> {
@@ -252,7 +252,7 @@ impl<'p> Metric<'p> {
     }
 
     /// `R = (X̃ − b aᵀ)(I + UUᵀ)⁻¹` by the Woodbury identity, b optimal where a
-    /// centre is learnt (then `Ra = 0`). O(nNk + k³).
+    /// center is learnt (then `Ra = 0`). O(nNk + k³).
     fn dual(&self, factor: &Matrix) -> Option<Matrix> {
         let (k, len) = (factor.ncols(), self.a.len());
         let mut gram = factor.transpose_times(factor);
@@ -296,7 +296,7 @@ impl<'p> Metric<'p> {
         out
     }
 
-    /// Whitens residual columns; with a centre projects them on `Ra = 0`. `None` if
+    /// Whitens residual columns; with a center projects them on `Ra = 0`. `None` if
     /// they are not finite.
     pub(super) fn feasible(&self, mut residuals: Matrix) -> Option<Matrix> {
         for (i, &a) in self.a.iter().enumerate() {

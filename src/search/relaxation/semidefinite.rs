@@ -1,4 +1,4 @@
-//! The doubly nonnegative relaxation as one semidefinite programme, by clarabel: the
+//! The doubly nonnegative relaxation as one semidefinite program, by clarabel: the
 //! reference for lower bounds (theorem `dnn-bound`).
 //!
 //! With `κᵢ = √(λ²wᵢ + γ²)`, the rows of X̃ reduced to its rank r by a rotation, and
@@ -11,7 +11,7 @@
 //! \begin{pmatrix}I&R\\R^\top&A-T\end{pmatrix}\succeq0,\qquad T_{ij}\ge0\ (i\ne j),
 //! ```
 //!
-//! and `Ra = 0` where a centre is learnt. T has no diagonal: it would only shrink the
+//! and `Ra = 0` where a center is learnt. T has no diagonal: it would only shrink the
 //! feasible set. Variables: R (rN) and the strict triangle of T; the quadratic term
 //! is in the objective, so that there is one semidefinite cone, of order r + N.
 
@@ -40,12 +40,12 @@ const RANK: f64 = 1e-15;
 /// and below it in general ([`dnn-bound`](crate::proofs::dnn_bound)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Semidefinite {
-    /// Accuracy asked of clarabel, relative to the size of the programme. The proved
+    /// Accuracy asked of clarabel, relative to the size of the program. The proved
     /// bound is below the relaxation's value by about as much.
     pub tolerance: f64,
     /// Most interior-point iterations.
     pub iterations: u32,
-    /// Most memory, by estimate, that the factorisation may take. The order of the
+    /// Most memory, by estimate, that the factorization may take. The order of the
     /// cone enters with its fourth power.
     pub max_mib: u64,
 }
@@ -74,7 +74,7 @@ impl Semidefinite {
     /// Solves the relaxation of a problem with γ > 0.
     ///
     /// Memory O((r + N)⁴), time O((r + N)⁶) an iteration, r ≤ min(n, N). The observer
-    /// is asked before every iteration; a factorisation is not interrupted.
+    /// is asked before every iteration; a factorization is not interrupted.
     ///
     /// # Errors
     /// [`SolveError::NotApplicable`] for γ = 0, where the polar is known exactly;
@@ -119,7 +119,7 @@ impl Semidefinite {
         check_size(
             self.max_mib,
             bytes(order),
-            "semidefinite programme",
+            "semidefinite program",
             "first-order relaxation (--bound relaxation), after the proximal method (--method proximal)",
         )
     }
@@ -142,7 +142,7 @@ fn place(i: usize, j: usize) -> usize {
     j * (j + 1) / 2 + i
 }
 
-/// The programme's numbers.
+/// The program's numbers.
 struct Form<'p> {
     problem: &'p Problem,
     /// Orthonormal columns that span the data, n × r.

@@ -102,7 +102,7 @@ pub struct Rounds<'p> {
     problem: &'p Problem,
     observer: &'p dyn Observer,
     point: Iterate<'p>,
-    /// Certified before the first round: `F_∞` where no centre is learnt.
+    /// Certified before the first round: `F_∞` where no center is learnt.
     lower_bound: f64,
     /// The directions the last oracle call ended at.
     directions: Vec<Vec<f64>>,

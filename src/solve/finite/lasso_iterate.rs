@@ -76,7 +76,7 @@ impl<'p> LassoIterate<'p> {
         Self::new(problem, atoms, center)
     }
 
-    /// The data less the centre.
+    /// The data less the center.
     pub(super) fn shifted(&self) -> Matrix {
         let mut points = self.problem.data().points().clone();
         if self.problem.centered() {
@@ -154,9 +154,9 @@ impl<'p> LassoIterate<'p> {
         rows
     }
 
-    /// Block descent on the dictionary (and the centre) for fixed codes,
-    /// `passes` times over: `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalised, the
-    /// exact minimiser in one atom. Never raises the objective. O(n·nnz) a pass.
+    /// Block descent on the dictionary (and the center) for fixed codes,
+    /// `passes` times over: `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalized, the
+    /// exact minimizer in one atom. Never raises the objective. O(n·nnz) a pass.
     pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize) {
         let mut dense = vec![0.0; self.codes.len()];
         for _ in 0..passes {
@@ -233,7 +233,7 @@ impl<'p> LassoIterate<'p> {
         }
     }
 
-    /// Moves the centre to its optimum for fixed atoms and codes.
+    /// Moves the center to its optimum for fixed atoms and codes.
     fn recenter(&mut self) {
         if !self.problem.centered() {
             return;
@@ -250,9 +250,9 @@ impl<'p> LassoIterate<'p> {
         self.residual.as_mut_slice().chunks_exact_mut(n).for_each(|r| axpy(-1.0, &mean, r));
     }
 
-    /// Relative stationarity of atoms and centre for exact codes (theorem
+    /// Relative stationarity of atoms and center for exact codes (theorem
     /// `stationarity`): `max_k ‖Σᵢ wᵢz_kirᵢ − λs_kd_k‖ / max_k λs_k`, and
-    /// `‖Σ wᵢrᵢ‖ / Σ wᵢ‖rᵢ‖` with a centre.
+    /// `‖Σ wᵢrᵢ‖ / Σ wᵢ‖rᵢ‖` with a center.
     pub(super) fn stationarity(&self, rows: &Rows) -> f64 {
         let weights = self.problem.data().weights();
         let lambda = self.problem.lambda();
@@ -310,7 +310,7 @@ impl<'p> LassoIterate<'p> {
         self.objective = self.value();
     }
 
-    /// Moves atoms and centre on by `beta` times their step from `past`; the
+    /// Moves atoms and center on by `beta` times their step from `past`; the
     /// codes are left to [`LassoIterate::encode`].
     pub(super) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
         for k in 0..self.atoms.ncols() {
@@ -344,7 +344,7 @@ impl<'p> LassoIterate<'p> {
 
     /// The point with its present codes.
     pub(super) fn factorization(&self) -> Result<Factorization, AtomsError> {
-        let (dictionary, _) = Dictionary::normalise(self.atoms.clone())?;
+        let (dictionary, _) = Dictionary::normalize(self.atoms.clone())?;
         let codes = Codes::from_columns(dictionary.len(), &self.codes);
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }

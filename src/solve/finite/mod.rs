@@ -52,7 +52,7 @@ const STILL: f64 = 1e-14;
 ///
 /// best of `restarts` starts. At γ = 0: exact codes for every datapoint
 /// ([`Coder`](crate::coder::Coder)'s method, each from the code it had), exact
-/// block steps on atoms and centre, momentum between iterations; dead atoms come
+/// block steps on atoms and center, momentum between iterations; dead atoms come
 /// back at the worst residuals, atoms worth less than another's split or a new
 /// direction are exchanged for it, nested features are exchanged. At γ > 0: block
 /// descent by the proximal map of the gauge from the same starts.
@@ -399,7 +399,7 @@ impl Finite {
     /// the tolerance is met.
     fn certified(&self, problem: &Problem, run: Run) -> Result<Solution, SolveError> {
         let options = certificate::Options { tolerance: self.tolerance, ..Default::default() };
-        // With a centre the wide limit's bound needs its own dual point (theorem `centre`).
+        // With a center the wide limit's bound needs its own dual point (theorem `centre`).
         let wide = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), &()).dual);
         let witness = Witness { dual: wide, ..Witness::none() };
         let certified = certify(problem, run.point, &witness, &options)?;
@@ -427,7 +427,7 @@ impl Finite {
         }
         let price = problem.lambda().hypot(problem.gamma());
         let atoms = starts::directions(kind, &points, data.weights(), price, self.width, seed);
-        Ok(Dictionary::normalise(atoms)?.0)
+        Ok(Dictionary::normalize(atoms)?.0)
     }
 }
 

@@ -83,7 +83,7 @@ fn first_atoms(
     order.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
     let mut keep: Vec<usize> = order.into_iter().take(width).map(|(_, k)| k).collect();
     keep.sort_unstable();
-    let (dictionary, _) = Dictionary::normalise(point.dictionary().matrix().select_columns(&keep))?;
+    let (dictionary, _) = Dictionary::normalize(point.dictionary().matrix().select_columns(&keep))?;
     let rows: Vec<_> = keep.iter().map(|&k| rows[k].clone()).collect();
     Factorization::new(
         dictionary,

@@ -17,7 +17,7 @@
 //! become small, only small enough for that.
 //!
 //! # Covering
-//! The generators are not normalised: they start as ±e_j, and an edge is cut at its
+//! The generators are not normalized: they start as ±e_j, and an edge is cut at its
 //! exact midpoint (a cone whose midpoint is not a floating-point vector is not
 //! cut, which happens after some fifty cuts). So the cones cover the space exactly.
 

@@ -107,7 +107,7 @@ impl Polar {
 /// nothing is proved yet, or where the dual point is not finite or has another
 /// shape. Deterministic, sequential.
 ///
-/// With a centre the dual point must satisfy `Σ wᵢrᵢ = 0` up to a defect that the
+/// With a center the dual point must satisfy `Σ wᵢrᵢ = 0` up to a defect that the
 /// caller prices: [`bounds::exact`](super::bounds::exact) does.
 #[must_use]
 pub fn polar(problem: &Problem, dual: &Matrix, limits: &Limits, observer: &dyn Observer) -> Option<Polar> {
@@ -188,7 +188,7 @@ impl<'a> Scaled<'a> {
         (back.is_finite() && back > 0.0).then_some(Some((scaled, back)))
     }
 
-    /// `(g°(R̃ᵀd)/‖d‖, τ)` as computed, for `d ≠ 0`; `z` receives the maximiser.
+    /// `(g°(R̃ᵀd)/‖d‖, τ)` as computed, for `d ≠ 0`; `z` receives the maximizer.
     fn value(&self, direction: &[f64], z: &mut [f64]) -> (f64, f64) {
         let v: Vec<f64> =
             self.dual.columns().zip(self.sqrt_weights).map(|(r, a)| a * dot(r, direction)).collect();

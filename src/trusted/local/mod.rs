@@ -10,7 +10,7 @@
 //! ```
 //!
 //! *Certified*: 𝒬 minus `μ(‖V‖² + ‖β‖²)` is positive definite in (V, β, Y) for the
-//! largest sets, proved by a Cholesky factorisation that eliminates Y a datapoint
+//! largest sets, proved by a Cholesky factorization that eliminates Y a datapoint
 //! at a time and whose rounding is accounted for. *Refuted*: a point on an escape
 //! curve has a lower objective, proved by enclosures. Everything else is
 //! *undecided*, with the reason. A Ritz value alone decides nothing.
@@ -37,7 +37,7 @@ pub struct Limits {
     /// activity count as degenerate and join the largest sets. At least the
     /// point's own stationarity residual is used.
     pub degeneracy: f64,
-    /// Largest number of dense variables (n times live atoms, and n for a centre)
+    /// Largest number of dense variables (n times live atoms, and n for a center)
     /// the proof is tried for: 8·p² bytes and p³/3 operations.
     pub max_dense: usize,
     /// Lanczos steps for the estimate of the smallest eigenvalue.
@@ -194,7 +194,7 @@ pub fn test(
 }
 
 /// `min_Y 𝒬(V, β, Y)` for a direction: n numbers an atom of the point, and n for
-/// the centre where it is learnt; with the largest sets or only the active ones.
+/// the center where it is learnt; with the largest sets or only the active ones.
 /// `None` where a block is rank-deficient. What [`test`] decides by, for checks.
 #[cfg(feature = "testing")]
 pub(crate) fn form_along(
@@ -217,7 +217,7 @@ pub(crate) fn form_along(
 }
 
 /// Dense variables of the form at a point with so many atoms in use: V, and β where a
-/// centre is learnt.
+/// center is learnt.
 pub(crate) fn variables(problem: &Problem, atoms: usize) -> usize {
     problem.dim() * (atoms + usize::from(problem.centered()))
 }
@@ -344,7 +344,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Dense variables: V, and β where a centre is learnt.
+    /// Dense variables: V, and β where a center is learnt.
     fn size(&self) -> usize {
         variables(self.problem, self.live.len())
     }
@@ -394,7 +394,7 @@ impl<'a> Form<'a> {
         Some(Blocks { sets, factors: factors?, rows })
     }
 
-    /// `Y` minimising 𝒬 for given (V, β): conjugate gradients, preconditioned by
+    /// `Y` minimizing 𝒬 for given (V, β): conjugate gradients, preconditioned by
     /// the blocks (exact at γ = 0, where one step suffices). One vector a datapoint.
     /// `images` are those of `u`.
     fn inner(&self, blocks: &Blocks, u: &[f64], images: &Matrix) -> Vec<Vec<f64>> {
@@ -627,7 +627,7 @@ impl<'a> Form<'a> {
                     b
                 });
                 let codes = Codes::from_columns(self.point.width(), &columns);
-                let candidate = Dictionary::normalise(atoms)
+                let candidate = Dictionary::normalize(atoms)
                     .and_then(|(dictionary, _)| Factorization::new(dictionary, codes, center))
                     .ok()?;
                 let residuals = objective::residuals(self.problem.data(), &candidate);

@@ -13,7 +13,7 @@ pub(crate) fn close(what: &str, a: f64, b: f64, absolute: f64, relative: f64) {
     assert!((a - b).abs() <= absolute + relative * size, "{what}: {a:e} and {b:e} differ by {:e}", a - b);
 }
 
-/// Codes are finite and positive where stored, atoms of unit length, the centre finite.
+/// Codes are finite and positive where stored, atoms of unit length, the center finite.
 pub(crate) fn feasible(problem: &Problem, point: &Factorization) {
     assert_eq!((point.dictionary().dim(), point.codes().points()), (problem.dim(), problem.len()));
     for (k, atom) in point.dictionary().atoms().enumerate() {
@@ -82,7 +82,7 @@ pub(crate) fn kkt(problem: &Problem, point: &Factorization, certificate: &Certif
         .map(|k| naive::inner(problem.data().weights(), &naive::row(&usage, k)))
         .fold(0.0, widedict::num::max);
     close("dictionary", found.dictionary.value, naive.dictionary, size * mass, 1e-9);
-    close("centre", found.center.value, naive.center, size, 1e-9);
+    close("center", found.center.value, naive.center, size, 1e-9);
 }
 
 /// Largest `g°(R̃ᵀd_k) − 1` over atoms without codes, at any ratio of the penalties.

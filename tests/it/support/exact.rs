@@ -189,7 +189,7 @@ impl ExactGauge {
         self.value_sq(&z.iter().map(|z| ex(*z)).collect::<Vec<_>>()).root()
     }
 
-    /// `g°(v)²`: the support of the maximiser is a set of largest ratios `vᵢ/aᵢ`,
+    /// `g°(v)²`: the support of the maximizer is a set of largest ratios `vᵢ/aᵢ`,
     /// and on a support `g°² = (‖v_S‖² − λ²(aᵀv_S)²/(γ² + λ²‖a_S‖²))/γ²`, which
     /// grows with S until the best.
     fn polar_sq(&self, v: &[f64]) -> Exact {
@@ -265,7 +265,7 @@ impl ExactGauge {
     }
 }
 
-/// The exact objective of a point with its stored atoms, codes and centre
+/// The exact objective of a point with its stored atoms, codes and center
 /// (square roots cut after [`BITS`] bits).
 pub(crate) fn objective(problem: &widedict::Problem, point: &widedict::Factorization) -> Exact {
     let w = problem.data().weights();

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use widedict::testing;
 use widedict::{Factorization, Matrix, Problem};
 
-/// Units in the last place between a number and its near neighbour.
-const NEIGHBOUR: i64 = 32;
+/// Units in the last place between a number and its near neighbor.
+const NEIGHBOR: i64 = 32;
 
 /// `x` moved by `ulps` representable numbers; zeros and infinities stay.
 pub(crate) fn nudged(x: f64, ulps: i64) -> f64 {
@@ -73,7 +73,7 @@ pub(crate) struct GaugeCase {
 enum Ratio {
     Fresh(f64),
     Tie(usize),
-    Neighbour(usize, i64),
+    Neighbor(usize, i64),
     Close(usize, f64),
     Zero,
     Negative(f64),
@@ -84,7 +84,7 @@ fn ratio() -> impl Strategy<Value = Ratio> {
     prop_oneof![
         6 => (0.0..1.0).prop_map(Ratio::Fresh),
         2 => any::<prop::sample::Index>().prop_map(|i| Ratio::Tie(i.index(64))),
-        2 => (0..64_usize, -NEIGHBOUR..=NEIGHBOUR).prop_map(|(i, u)| Ratio::Neighbour(i, u)),
+        2 => (0..64_usize, -NEIGHBOR..=NEIGHBOR).prop_map(|(i, u)| Ratio::Neighbor(i, u)),
         2 => (0..64_usize, decades(-12.0, -1.0)).prop_map(|(i, e)| Ratio::Close(i, e)),
         1 => Just(Ratio::Zero),
         2 => (0.0..1.0).prop_map(Ratio::Negative),
@@ -105,7 +105,7 @@ pub(crate) fn vectors(a: Vec<f64>) -> BoxedStrategy<Vec<f64>> {
                 let value = match kind {
                     Ratio::Fresh(q) | Ratio::Tiny(q) => q,
                     Ratio::Tie(i) => earlier(i),
-                    Ratio::Neighbour(i, ulps) => nudged(earlier(i), ulps),
+                    Ratio::Neighbor(i, ulps) => nudged(earlier(i), ulps),
                     Ratio::Close(i, e) => earlier(i) * (1.0 - e),
                     Ratio::Zero => 0.0,
                     Ratio::Negative(q) => -q,
@@ -142,7 +142,7 @@ pub(crate) fn gauge_cases(largest: usize, penalties: BoxedStrategy<(f64, f64)>) 
 enum Kind {
     Fresh,
     Copy(usize),
-    Neighbour(usize, i64),
+    Neighbor(usize, i64),
     Near(usize, f64),
     Antipode(usize),
     Collinear(usize, f64),
@@ -154,7 +154,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         8 => Just(Kind::Fresh),
         1 => (0..64_usize).prop_map(Kind::Copy),
-        1 => (0..64_usize, -NEIGHBOUR..=NEIGHBOUR).prop_map(|(i, u)| Kind::Neighbour(i, u)),
+        1 => (0..64_usize, -NEIGHBOR..=NEIGHBOR).prop_map(|(i, u)| Kind::Neighbor(i, u)),
         1 => (0..64_usize, decades(-10.0, -2.0)).prop_map(|(i, e)| Kind::Near(i, e)),
         1 => (0..64_usize).prop_map(Kind::Antipode),
         1 => (0..64_usize, 0.1..3.0).prop_map(|(i, c)| Kind::Collinear(i, c)),
@@ -171,7 +171,7 @@ fn columns(dim: usize, len: usize) -> impl Strategy<Value = Vec<Vec<f64>>> {
             let column = match kind {
                 Kind::Fresh => fresh,
                 Kind::Copy(i) => earlier(i).clone(),
-                Kind::Neighbour(i, ulps) => earlier(i).iter().map(|x| nudged(*x, ulps)).collect(),
+                Kind::Neighbor(i, ulps) => earlier(i).iter().map(|x| nudged(*x, ulps)).collect(),
                 Kind::Near(i, e) => earlier(i).iter().zip(&fresh).map(|(x, f)| x + e * f).collect(),
                 Kind::Antipode(i) => earlier(i).iter().map(|x| -x).collect(),
                 Kind::Collinear(i, c) => earlier(i).iter().map(|x| c * x).collect(),
@@ -203,7 +203,7 @@ impl Default for Limits {
     }
 }
 
-/// Problems with and without a centre, with data and penalties of any size.
+/// Problems with and without a center, with data and penalties of any size.
 pub(crate) fn problems(limits: Limits, penalties: BoxedStrategy<(f64, f64)>) -> BoxedStrategy<Problem> {
     (1..=limits.dim, 1..=limits.points)
         .prop_flat_map(move |(dim, len)| {
@@ -230,7 +230,7 @@ pub(crate) fn data_size(problem: &Problem) -> f64 {
 }
 
 /// A feasible point: atoms that repeat, nearly repeat or oppose each other and
-/// the data; codes with many zeros, nested supports and dead atoms; a centre
+/// the data; codes with many zeros, nested supports and dead atoms; a center
 /// where the problem has one.
 pub(crate) fn feasible(problem: Problem, limits: Limits) -> BoxedStrategy<(Problem, Factorization)> {
     let (dim, len) = (problem.dim(), problem.len());
@@ -337,7 +337,7 @@ mod tests {
             (0..q.len()).any(|j| (0..j).any(|i| q[i] > 0.0 && q[j] > 0.0 && test(q[i], q[j])))
         };
         seen("ties", &cases, |c| pair(c, |p, q| p == q));
-        seen("neighbours", &cases, |c| pair(c, |p, q| p != q && (p - q).abs() <= 64.0 * f64::EPSILON * p));
+        seen("neighbors", &cases, |c| pair(c, |p, q| p != q && (p - q).abs() <= 64.0 * f64::EPSILON * p));
         seen("close", &cases, |c| pair(c, |p, q| p != q && (p - q).abs() <= 1e-6 * p));
         seen("nothing positive", &cases, |c| c.v.iter().all(|v| *v <= 0.0));
         seen("a zero", &cases, |c| c.v.contains(&0.0));
@@ -368,7 +368,7 @@ mod tests {
         seen("zero points", &problems, |p| p.data().points().columns().any(|x| x.iter().all(|v| *v == 0.0)));
         seen("huge", &problems, |p| data_size(p) > 1e90);
         seen("small", &problems, |p| data_size(p) < 1e-90);
-        seen("a centre", &problems, Problem::centered);
+        seen("a center", &problems, Problem::centered);
         seen("one point", &problems, |p| p.len() == 1);
         seen("one dimension", &problems, |p| p.dim() == 1);
         seen("short points", &problems, |p| {
@@ -382,8 +382,8 @@ mod tests {
         let rows = |p: &Factorization| p.codes().rows();
         seen("dead atoms", &points, |(_, p)| rows(p).iter().any(widedict::linalg::Row::is_empty));
         seen("no atoms", &points, |(_, p)| p.width() == 0);
-        seen("a centre", &points, |(_, p)| p.center().is_some());
-        seen("a centre left out", &points, |(q, p)| q.centered() && p.center().is_none());
+        seen("a center", &points, |(_, p)| p.center().is_some());
+        seen("a center left out", &points, |(q, p)| q.centered() && p.center().is_none());
         seen("repeated atoms", &points, |(_, p)| {
             (0..p.width()).any(|j| (0..j).any(|i| p.dictionary().atom(i) == p.dictionary().atom(j)))
         });
