@@ -32,7 +32,7 @@ sed -n 's,^theories/,,p' _CoqProject | sort > "$work/listed"
 (cd theories && ls ./*.v) | sed 's,^\./,,' | sort > "$work/present"
 diff -u "$work/listed" "$work/present" || fail "_CoqProject does not list exactly theories/*.v"
 grep -v '^#' trace.tsv > "$work/trace" || fail "trace.tsv is empty"
-if grep -nvE "^Widedict\.[A-Za-z]+\.T[0-9]+[a-z]?_[A-Za-z0-9_]+${tab}T[0-9]+[a-z]? [a-z0-9-]+${tab}tests/it/[a-z_]+\.rs::[a-z0-9_]+\$" "$work/trace"; then
+if grep -nvE "^Widedict\.[A-Za-z]+\.T[0-9]+[a-z]?_[A-Za-z0-9_]+${tab}T[0-9]+[a-z]? [a-z0-9-]+${tab}tests/it/([a-z_]+/)*[a-z_]+\.rs::[a-z0-9_]+\$" "$work/trace"; then
   fail "malformed line in trace.tsv"; fi
 cut -f1 "$work/trace" | sort > "$work/traced"
 for column in 1 3; do
@@ -99,10 +99,23 @@ done < "$work/trace"
 # a file of tests counts when it is compiled, whole and unconditionally
 cut -f3 "$work/trace" | sed 's/::.*//' | sort -u > "$work/files"
 while read -r file; do
-  module=$(basename "$file" .rs)
-  grep -B1 -xF "mod $module;" "$repo/tests/it/main.rs" > "$work/module" ||
-    fail "tests/it/main.rs does not declare mod $module"
-  if grep -q '^#' "$work/module"; then fail "tests/it/main.rs: mod $module is conditional"; fi
+  # a/b.rs by `mod a;` in main.rs and `mod b;` in a/mod.rs
+  folder=tests/it
+  parent=$folder/main.rs
+  rest=${file#"$folder"/}
+  while [ -n "$rest" ]; do
+    name=${rest%%/*}
+    rest=${rest#"$name"}
+    rest=${rest#/}
+    module=${name%.rs}
+    grep -B1 -xF "mod $module;" "$repo/$parent" > "$work/module" ||
+      fail "$parent does not declare mod $module"
+    if grep -q '^#' "$work/module"; then fail "$parent: mod $module is conditional"; fi
+    folder=$folder/$module
+    parent=$folder/mod.rs
+    if [ -n "$rest" ] && grep -nE '/\*|#!\[|macro_rules!' "$repo/$parent"; then
+      fail "$parent: block comments, inner attributes and macros could hide a module"; fi
+  done
   if grep -nE '/\*|#!\[|^mod |macro_rules!' "$repo/$file"; then
     fail "$file: block comments, inner attributes, modules and macros could hide a test"; fi
 done < "$work/files"

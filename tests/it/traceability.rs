@@ -229,9 +229,14 @@ fn find_test(repository: &Repository, test: &str) -> Result<(), String> {
     let (path, name) = test.split_once("::").ok_or("not of the form path::function")?;
     let text = repository.0.get(path).ok_or_else(|| format!("{path} does not exist"))?;
     if let Some(module) = path.strip_prefix("tests/it/").and_then(|p| p.strip_suffix(".rs")) {
-        let declaration = format!("mod {module};");
-        if !module.contains('/') && !repository.text("tests/it/main.rs").lines().any(|l| l == declaration) {
-            return Err(format!("tests/it/main.rs does not say `{declaration}`"));
+        // `a/b.rs` is compiled when `main.rs` says `mod a;` and `a/mod.rs` says `mod b;`.
+        let (mut folder, mut root) = ("tests/it".to_owned(), "main.rs");
+        for name in module.split('/') {
+            let (parent, declaration) = (format!("{folder}/{root}"), format!("mod {name};"));
+            if !repository.text(&parent).lines().any(|l| l == declaration) {
+                return Err(format!("{parent} does not say `{declaration}`"));
+            }
+            (folder, root) = (format!("{folder}/{name}"), "mod.rs");
         }
     }
     let mut attributes = String::new();
@@ -565,8 +570,10 @@ fn a_tampered_trace_is_seen() {
     ] {
         assert_seen(machine, &sound.with(TRACE, from, to), complaint);
     }
-    let renamed = sound.with("tests/it/mechanised.rs", "fn t14_no_nesting(", "fn t14_nesting(");
+    let renamed = sound.with("tests/it/mechanised/no_nesting.rs", "fn t14_no_nesting(", "fn t14_nesting(");
     assert_seen(machine, &renamed, "no function t14_no_nesting");
+    let unused = sound.with("tests/it/mechanised/mod.rs", "mod radial;", "");
+    assert_seen(machine, &unused, "tests/it/mechanised/mod.rs does not say `mod radial;`");
     let unlisted = sound.with("proofs/wide-limit.md", "  - Widedict.Radial.T4_radial_eq\n", "");
     assert_seen(machine, &unlisted, "proofs/wide-limit.md: machine is");
     let miscounted = sound.with("proofs/rocq/README.md", " theorems of", " facts of");
