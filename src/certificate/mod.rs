@@ -1,47 +1,27 @@
-//! What is proved of a point: stationarity, bounds, the verdict.
+//! Certificates: what is proved of a factorization, in numbers and in a word.
 //!
-//! This module imports only the layers below it (problem, gauge, atoms, linalg,
-//! num) and no solver: a solver hands over a [`Witness`], and every number in a
-//! [`Certificate`] is computed here from (problem, point, witness).
+//! [`certify`] is the only door. A solver's answer and a dictionary trained elsewhere go
+//! through it alike: it takes (problem, factorization, [`Witness`]), has every number
+//! computed by [`trusted`](crate::trusted), and puts them together with a [`Verdict`]. It
+//! runs no solver and searches nothing; who wants a better bound hands over a better
+//! witness.
 
+mod estimate;
 pub mod record;
 mod report;
 mod verdict;
 
+pub use crate::trusted::{CertifyError, Curvature, Witness};
+pub use estimate::Estimate;
+pub(crate) use estimate::dual_value;
 pub use record::Record;
 pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
-use crate::atoms::{AtomsError, Factorization};
-use crate::linalg::Matrix;
+use crate::atoms::Factorization;
 use crate::observer::Observer;
 use crate::problem::Problem;
-use crate::trusted::Lower;
-use crate::trusted::objective;
-use crate::trusted::{Bound, BoundKind, Kkt, Split, bounds, exact, first_order, local, nesting};
-
-/// What a solver hands over as evidence. Nothing in it is believed: the checker
-/// turns each part into a number of its own.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Witness {
-    /// A dual point, unwhitened columns rᵢ (n × N). The residuals of the point
-    /// itself are always tried too.
-    pub dual: Option<Matrix>,
-    /// Directions at which the polar of the residuals may be large (n × any):
-    /// they give the *estimated* bound, never a certified one.
-    pub directions: Option<Matrix>,
-    /// A dual point with the entrywise nonnegative part of a split
-    /// (theorem `split-certificate`); used where γ > 0.
-    pub split: Option<Split>,
-}
-
-impl Witness {
-    /// No evidence: an audit of the bare point.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::default()
-    }
-}
+use crate::trusted::{Bound, BoundKind, Kkt, Lower, Subject, bounds, exact, first_order, local, nesting};
 
 /// What the checker is asked to prove and how strictly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,28 +47,6 @@ impl Default for Options {
     fn default() -> Self {
         Self { tolerance: 5e-3, stationarity: 0.05, bounds: true, local: None, exact: None }
     }
-}
-
-/// Why no certificate can be made: the point does not belong to the problem.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CertifyError {
-    /// Shapes or entries that do not fit the problem.
-    #[error(transparent)]
-    Atoms(#[from] AtomsError),
-    /// A witness of another shape.
-    #[error("witness {part}: expected {expected:?}, found {found:?}")]
-    Witness {
-        /// `dual`, `directions`, `split dual` or `split slack`.
-        part: &'static str,
-        /// Rows and columns asked for (columns 0 where any number is accepted).
-        expected: (usize, usize),
-        /// Rows and columns found.
-        found: (usize, usize),
-    },
-    /// The point is so large that its objective overflows.
-    #[error("the objective of the point is not finite")]
-    Overflow,
 }
 
 /// A solution with its certificate: made by [`certify`] and nowhere else.
@@ -128,7 +86,7 @@ impl Certified {
 
 /// Certifies a feasible point of the joint problem.
 ///
-/// Computes, from `problem`, `point` and `witness` alone: the objective with
+/// Computes, from `problem`, `factorization` and `witness` alone: the objective with
 /// its rounding bounds; stationarity residuals; the best certified lower bound
 /// (wide limit; the spectral split bound where γ > 0, and the split of the
 /// witness; at γ = 0 the exact polar; the exact polar at γ > 0 where
@@ -150,11 +108,11 @@ impl Certified {
 /// [`CertifyError`] when shapes do not fit or the objective overflows.
 pub fn certify(
     problem: &Problem,
-    point: Factorization,
+    factorization: Factorization,
     witness: &Witness,
     options: &Options,
 ) -> Result<Certified, CertifyError> {
-    certify_observed(problem, point, witness, options, &())
+    certify_observed(problem, factorization, witness, options, &())
 }
 
 /// [`certify`] with an observer, who may stop the exact bound and the local test:
@@ -164,54 +122,52 @@ pub fn certify(
 /// As [`certify`].
 pub fn certify_observed(
     problem: &Problem,
-    point: Factorization,
+    factorization: Factorization,
     witness: &Witness,
     options: &Options,
     observer: &dyn Observer,
 ) -> Result<Certified, CertifyError> {
-    objective::check_shapes(problem, &point)?;
     witness.check(problem)?;
-    let residuals = objective::residuals(problem.data(), &point);
-    let primal = objective::primal(problem, &point, &residuals);
-    if !primal.upper.get().is_finite() {
-        return Err(CertifyError::Overflow);
-    }
-    let kkt = first_order::residuals(problem, &point, &residuals);
-    let bound = if options.bounds {
-        let bound = bounds::best(problem, &residuals, witness, primal.upper);
-        let duals = [Some(&residuals), witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];
-        duals.into_iter().flatten().fold(bound, |bound, dual| {
-            let exact = options.exact.as_ref();
-            bound.best(exact.and_then(|l| bounds::exact(problem, dual, primal.upper, l, observer)))
-        })
-    } else {
-        Bound { lower: Lower::ZERO, kind: BoundKind::None }
-    };
-    let estimate = witness
-        .directions
-        .as_ref()
-        .filter(|_| options.bounds)
-        .and_then(|directions| bounds::estimate(problem, &residuals, directions));
-    let statistics = Statistics::of(problem, &point, &residuals);
-    let tested = options.local.map(|limits| width_test(problem, &point, &residuals, &kkt, &limits, observer));
+    let subject = Subject::of(problem, &factorization)?;
+    let kkt = first_order::residuals(&subject);
+    let bound = bound(&subject, witness, options, observer);
+    let directions = witness.directions.as_ref().filter(|_| options.bounds);
+    let estimate = directions.and_then(|directions| Estimate::of(&subject, directions));
+    let statistics = Statistics::of(&subject);
+    let tested =
+        options.local.map(|limits| width_test(&subject, &kkt, witness.curvature.as_ref(), &limits, observer));
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
-    let certificate = Certificate::new(primal, bound, estimate, kkt, statistics, local, options);
-    Ok(Certified { solution: point, certificate, improvement: improvement.map(Box::new) })
+    let certificate = Certificate::new(subject.primal(), bound, estimate, kkt, statistics, local, options);
+    Ok(Certified { solution: factorization, certificate, improvement: improvement.map(Box::new) })
 }
 
-/// Nesting, then second order; and a better point where one was proved.
+/// The best bound that the options allow.
+fn bound(subject: &Subject<'_>, witness: &Witness, options: &Options, observer: &dyn Observer) -> Bound {
+    if !options.bounds {
+        return Bound { lower: Lower::ZERO, kind: BoundKind::None };
+    }
+    let bound = bounds::best(subject, witness);
+    let Some(limits) = &options.exact else { return bound };
+    let duals =
+        [Some(&**subject.residuals()), witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];
+    duals
+        .into_iter()
+        .flatten()
+        .fold(bound, |bound, dual| bound.best(bounds::exact(subject, dual, limits, observer)))
+}
+
+/// Nesting, then second order; and a better factorization where one was proved.
 fn width_test(
-    problem: &Problem,
-    point: &Factorization,
-    residuals: &Matrix,
+    subject: &Subject<'_>,
     kkt: &Kkt,
+    curvature: Option<&Curvature>,
     limits: &local::Limits,
     observer: &dyn Observer,
 ) -> (LocalSummary, Option<Factorization>) {
-    let nested = nesting::pairs(problem, point);
+    let nested = nesting::pairs(subject);
     let best = nested.iter().filter(|p| p.change < 0.0).min_by(|l, r| l.change.total_cmp(&r.change));
-    let unnested = best.and_then(|pair| nesting::unnest(problem, point, residuals, pair).map(|p| (*pair, p)));
-    let second = local::test(problem, point, residuals, kkt, limits, observer);
+    let unnested = best.and_then(|pair| nesting::unnest(subject, pair).map(|better| (*pair, better)));
+    let second = local::test(subject, kkt, curvature, limits, observer);
     let mut summary = LocalSummary {
         smallest_eigenvalue: second.smallest_eigenvalue,
         eigenvalue_lower: second.eigenvalue_lower,
@@ -235,25 +191,4 @@ fn width_test(
         local::Outcome::Certified | local::Outcome::Undecided => None,
     };
     (summary, better)
-}
-
-impl Witness {
-    fn check(&self, problem: &Problem) -> Result<(), CertifyError> {
-        let (dim, len) = (problem.dim(), problem.len());
-        let parts = [
-            ("dual", self.dual.as_ref(), (dim, len)),
-            ("directions", self.directions.as_ref(), (dim, 0)),
-            ("split dual", self.split.as_ref().map(|s| &s.dual), (dim, len)),
-            ("split slack", self.split.as_ref().map(|s| &s.slack), (len, len)),
-        ];
-        for (part, matrix, expected) in parts {
-            let Some(matrix) = matrix else { continue };
-            let found = (matrix.nrows(), matrix.ncols());
-            let fits = found.0 == expected.0 && (part == "directions" || found.1 == expected.1);
-            if !fits {
-                return Err(CertifyError::Witness { part, expected, found });
-            }
-        }
-        Ok(())
-    }
 }

@@ -4,13 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Options, Verdict};
-use crate::atoms::Factorization;
-use crate::linalg::{Matrix, distance_sq, norm_sq};
-use crate::problem::Problem;
-use crate::trusted::objective::Objective;
-use crate::trusted::{Bound, BoundKind, Estimate, Kkt};
-use crate::trusted::{Lower, Upper, gap};
+use super::{Estimate, Options, Verdict};
+use crate::linalg::{distance_sq, norm_sq};
+use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, Subject, Upper, gap};
 
 /// Descriptive figures of a point; nothing is claimed by them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,19 +23,19 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    pub(super) fn of(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Self {
-        let data = problem.data();
+    pub(super) fn of(subject: &Subject<'_>) -> Self {
+        let (data, factorization) = (subject.problem().data(), subject.factorization());
         let mean = data.mean();
         let (mut left, mut total) = (0.0, 0.0);
-        for ((x, r), &w) in data.points().columns().zip(residuals.columns()).zip(data.weights()) {
+        for ((x, r), &w) in data.points().columns().zip(subject.residuals().columns()).zip(data.weights()) {
             left += w * norm_sq(r);
             total += w * distance_sq(x, &mean);
         }
         Self {
-            atoms: point.width(),
-            mean_l0: point.codes().mean_l0(),
+            atoms: factorization.width(),
+            mean_l0: factorization.codes().mean_l0(),
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
-            max_coherence: point.dictionary().max_coherence(),
+            max_coherence: factorization.dictionary().max_coherence(),
         }
     }
 }

@@ -3,15 +3,17 @@
 //! All vectors are whitened: `z̃ᵢ = √wᵢ zᵢ`, `a = √w`, so that
 //! `g(z̃) = √(λ²(aᵀz̃)² + γ²‖z̃‖²)`. λ = 0 and γ = 0 are limits, not exceptions.
 
+mod moments;
 mod penalty;
 mod polar;
 mod prox;
 
+pub use moments::Moments;
 pub use penalty::{Penalty, PenaltyError, huber};
 pub use polar::Polar;
 pub use prox::Prox;
 
-use crate::linalg::{Row, simd};
+use crate::linalg::{Matrix, Row, dot, norm_sq, simd};
 
 /// Ratio of the penalties below which the smaller is treated as 0.
 ///
@@ -24,6 +26,7 @@ const NEGLIGIBLE: f64 = 1e-100;
 pub struct Gauge<'a> {
     /// `a = √w`.
     a: &'a [f64],
+    penalty: Penalty,
     /// max(λ, γ): everything below is in units of it.
     scale: f64,
     /// (λ/scale)².
@@ -41,7 +44,7 @@ impl<'a> Gauge<'a> {
             let r = p / scale;
             if r < NEGLIGIBLE { 0.0 } else { r * r }
         };
-        Self { a, scale, lambda_sq: relative(penalty.lambda()), gamma_sq: relative(penalty.gamma()) }
+        Self { a, penalty, scale, lambda_sq: relative(penalty.lambda()), gamma_sq: relative(penalty.gamma()) }
     }
 
     /// `a = √w`.
@@ -55,9 +58,9 @@ impl<'a> Gauge<'a> {
     pub fn value(&self, z: &[f64]) -> f64 {
         let (mass, energy) = simd(
             #[inline(always)]
-            || (crate::linalg::dot(self.a, z), crate::linalg::norm_sq(z)),
+            || (dot(self.a, z), norm_sq(z)),
         );
-        self.of_moments(mass, energy)
+        self.penalty.price(Moments { mass, energy })
     }
 
     /// `g(z)` for a sparse whitened row. O(nnz).
@@ -68,16 +71,19 @@ impl<'a> Gauge<'a> {
             mass += self.a[i] * v;
             energy += v * v;
         }
-        self.of_moments(mass, energy)
+        self.penalty.price(Moments { mass, energy })
     }
 
-    /// `√(λ²·mass² + γ²·energy)` for `mass = aᵀz`, `energy = ‖z‖²`.
-    #[must_use]
-    pub fn of_moments(&self, mass: f64, energy: f64) -> f64 {
-        self.scale * self.relative(mass, energy)
+    /// The polar along a direction, `g°(R̃ᵀd)`, for unwhitened columns `rᵢ`: the price
+    /// at which an atom along `d` begins to pay. Writes the maximizer, a whitened code
+    /// row, to `z`. O(nN).
+    pub fn polar_along(&self, residuals: &Matrix, direction: &[f64], z: &mut [f64]) -> Polar {
+        let v: Vec<f64> = residuals.columns().zip(self.a).map(|(r, a)| a * dot(r, direction)).collect();
+        self.polar(&v, 0.0, z)
     }
 
-    /// The same in units of `scale`.
+    /// `√(λ²·mass² + γ²·energy)` in units of `scale`: what the proximal map and the polar
+    /// compute with, so that no square overflows.
     fn relative(&self, mass: f64, energy: f64) -> f64 {
         (self.lambda_sq * mass * mass + self.gamma_sq * energy).sqrt()
     }

@@ -8,6 +8,13 @@ pub mod rounding;
 pub use interval::Interval;
 pub use root::{Enclosure, decreasing_root};
 
+/// The power of two at or below a positive finite number (2⁻¹⁰²² at least).
+#[must_use]
+pub fn power_of_two(x: f64) -> f64 {
+    let exponent_bits = (x.to_bits() >> 52).max(1);
+    f64::from_bits(exponent_bits << 52)
+}
+
 /// The larger of two numbers; NaN if either is NaN (unlike [`f64::max`]).
 #[must_use]
 pub fn max(a: f64, b: f64) -> f64 {

@@ -3,13 +3,14 @@
 
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
-use crate::num::{Interval, max, min, rounding};
+use crate::gauge::Moments;
 use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::search::relaxation::Relaxation;
 use crate::solution::SolveError;
 use crate::solve::column_generation::ColumnGeneration;
 use crate::trusted::Lower;
+use crate::trusted::participation::price;
 use crate::trusted::{BoundKind, bounds};
 
 /// First ratios λ'/λ tried, the likely best first. Between 0.9 and 0.99 the bound
@@ -30,21 +31,7 @@ const MORE_RATIOS: usize = 2;
 #[must_use]
 pub fn participations(problem: &Problem, point: &Factorization) -> Vec<Option<f64>> {
     let weights = problem.data().weights();
-    let sums = point.codes().rows().into_iter().map(|row| {
-        row.iter().fold((0.0, 0.0), |(m, e), (i, z)| (m + weights[i] * z, e + weights[i] * z * z))
-    });
-    sums.map(|(mass, energy)| (energy > 0.0).then(|| min(mass * mass / energy, 1.0))).collect()
-}
-
-/// The least participation of the atoms in use, as computed, with a number proved
-/// not to exceed it: the `p` for which [`Participation::bound`] speaks about
-/// `point` too. `None` without an atom in use.
-#[must_use]
-pub fn least_participation(problem: &Problem, point: &Factorization) -> Option<(f64, f64)> {
-    let least = participations(problem, point).into_iter().flatten().reduce(min)?;
-    // Two sums of N nonnegative products, a square and a quotient.
-    let slack = 1.0 - 4.0 * rounding::gamma(point.codes().points() + 8);
-    Some((least, max(least * slack, f64::MIN_POSITIVE)))
+    point.codes().rows().iter().map(|row| Moments::of(weights, row).participation()).collect()
 }
 
 /// The search for the best bound of theorem `participation-bound`.
@@ -128,7 +115,7 @@ impl Participation {
                 break;
             }
             let lambda = ratio * problem.lambda();
-            let gamma = price(problem.lambda(), lambda, p);
+            let gamma = price(problem.lambda(), lambda, p).get();
             if !(gamma > 0.0) {
                 break;
             }
@@ -178,20 +165,6 @@ fn check(problem: &Problem, p: f64) -> Result<(), SolveError> {
     Ok(())
 }
 
-/// The largest γ found with `γ² ≤ p(λ² − λ'²)` proved; 0 where that underflows.
-fn price(lambda: f64, smaller: f64, p: f64) -> f64 {
-    let (l, s) = (Interval::point(lambda), Interval::point(smaller));
-    let square = Interval::point(p).mul(l.sub(s)).mul(l.add(s)).lo;
-    if !(square > 0.0) {
-        return 0.0;
-    }
-    let mut gamma = square.sqrt();
-    while gamma > 0.0 && Interval::point(gamma).square().hi > square {
-        gamma = gamma.next_down();
-    }
-    gamma
-}
-
 /// The next λ'/λ to try: the first ones in turn, then halfway between the best
 /// and its neighbor on the better side. `None` at the end.
 fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
@@ -221,19 +194,4 @@ fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
         (false, false) => above,
     };
     Some(0.5 * (best.0 + neighbor.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_price_is_proved_and_nearly_the_largest() {
-        for (lambda, smaller, p) in [(0.3, 0.285, 0.0215), (1.0, 0.0, 1.0), (1e-3, 9.99e-4, 1e-6)] {
-            let gamma = price(lambda, smaller, p);
-            let exact = (p * (lambda - smaller) * (lambda + smaller)).sqrt();
-            assert!(gamma <= exact && gamma >= exact * (1.0 - 1e-14), "{gamma} {exact}");
-        }
-        assert!(price(0.3, 0.3, 0.5) == 0.0);
-    }
 }

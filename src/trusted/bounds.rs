@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::copositive::{self, Origin, Split};
 use super::exact;
-use crate::certificate::Witness;
+use super::{Subject, Witness};
 use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen};
 use crate::num::{Interval, max, rounding};
 use crate::observer::Observer;
@@ -78,7 +78,8 @@ pub struct Bound {
 
 impl Bound {
     /// The larger of two bounds, this one where they are equal.
-    pub(crate) fn best(self, other: Option<Self>) -> Self {
+    #[must_use]
+    pub fn best(self, other: Option<Self>) -> Self {
         match other {
             Some(other) if other.lower.get() > self.lower.get() => other,
             _ => self,
@@ -86,33 +87,24 @@ impl Bound {
     }
 }
 
-/// A lower bound that would hold if the polar were no larger than what an
-/// ascent found. Not a bound: the ascent may miss the maximum.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The largest `g°(R̃ᵀd)` over the directions tried: below or at Ω°(R̃).
-    pub polar: f64,
-    /// The dual value at the scale that polar would allow.
-    pub lower_bound: f64,
-}
-
-/// The best of the bounds this module can prove: O(n²N + n³), and with a split
-/// in the witness O(N³) more.
+/// The best of the bounds that take no search: O(n²N + n³), and with a split in the
+/// witness O(N³) more.
 ///
-/// The witness's dual point is tried beside the point's own residuals; `upper`
-/// is the value of any feasible point, used where a center is learnt.
+/// The witness's dual point is tried beside the subject's own residuals. Where a center
+/// is learnt the subject's objective bounds how far the optimal center may lie.
 #[must_use]
-pub fn best(problem: &Problem, residuals: &Matrix, witness: &Witness, upper: Upper) -> Bound {
+pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
+    let problem = subject.problem();
     let mut bound = Bound { lower: Lower::ZERO, kind: BoundKind::WideLimit };
     if !problem.centered() {
         bound = wide_limit(problem);
     }
-    for candidate in [Some(residuals), witness.dual.as_ref()].into_iter().flatten() {
-        let Some(dual) = DualPoint::new(problem, candidate, upper) else { continue };
+    for candidate in [Some(&**subject.residuals()), witness.dual.as_ref()].into_iter().flatten() {
+        let Some(dual) = DualPoint::new(subject, candidate) else { continue };
         bound = bound.best(Some(dual.radial()));
         bound = bound.best(dual.spectral());
     }
-    bound.best(witness.split.as_ref().and_then(|split| self::split(problem, split, upper)))
+    bound.best(witness.split.as_ref().and_then(|split| self::split(subject, split)))
 }
 
 /// The bound of a split witness (theorem `split-certificate`): its dual point,
@@ -120,9 +112,9 @@ pub fn best(problem: &Problem, residuals: &Matrix, witness: &Witness, upper: Upp
 /// [`copositive::polar`] proves for it. O(nN² + N³); `None` where that proves none
 /// (γ = 0, or entries that are not finite).
 #[must_use]
-pub fn split(problem: &Problem, split: &Split, upper: Upper) -> Option<Bound> {
-    let dual = DualPoint::new(problem, &split.dual, upper)?;
-    let polar = copositive::polar(problem, &dual.dual, &split.slack)?;
+pub fn split(subject: &Subject<'_>, split: &Split) -> Option<Bound> {
+    let dual = DualPoint::new(subject, &split.dual)?;
+    let polar = copositive::polar(subject.problem(), &dual.dual, &split.slack)?;
     let kind = match split.origin {
         Origin::FirstOrder => BoundKind::Relaxation,
         Origin::Semidefinite => BoundKind::Sdp,
@@ -133,17 +125,16 @@ pub fn split(problem: &Problem, split: &Split, upper: Upper) -> Option<Bound> {
 /// The bound of a dual point, projected on the center's constraint where there is
 /// one, at the polar that [`exact::polar`] proves for it (theorem
 /// `cone-branching`). `None` where that proves none: γ = 0, or neither the
-/// dimension nor the datapoints are few. `upper` as for [`best`].
+/// dimension nor the datapoints are few.
 #[must_use]
 pub fn exact(
-    problem: &Problem,
+    subject: &Subject<'_>,
     dual: &Matrix,
-    upper: Upper,
     limits: &exact::Limits,
     observer: &dyn Observer,
 ) -> Option<Bound> {
-    let dual = DualPoint::new(problem, dual, upper)?;
-    let polar = exact::polar(problem, &dual.dual, limits, observer)?;
+    let dual = DualPoint::new(subject, dual)?;
+    let polar = exact::polar(subject.problem(), &dual.dual, limits, observer)?;
     Some(Bound { lower: dual.value(polar.upper), kind: BoundKind::Exact })
 }
 
@@ -174,6 +165,15 @@ pub fn wide_limit(problem: &Problem) -> Bound {
     let kind = if problem.gamma() == 0.0 { BoundKind::ClosedForm } else { BoundKind::WideLimit };
     Bound { lower: Lower::proved(max(total, 0.0)), kind }
 }
+
+/// Roundings of scalars beside those of the long sums, from above (`proofs/rounding.md`,
+/// items 4 and 5 count at most five).
+const FEW: usize = 8;
+
+/// The second moment's error in units of γ_N times the energy: 1 for the sums of triple
+/// products, 4 for the products of means, rounded up twice over (`proofs/rounding.md`,
+/// item 5).
+const SECOND_MOMENT_SHARE: f64 = 12.0;
 
 /// `h_λ` from below, from a computed `‖x‖²`: every operation is rounded down, one
 /// unit in the last place, as [`Interval`] does, without its upper ends.
@@ -222,8 +222,10 @@ pub(super) struct DualPoint<'a> {
 }
 
 impl<'a> DualPoint<'a> {
-    /// `None` if the point is not finite.
-    pub(super) fn new(problem: &'a Problem, dual: &Matrix, upper: Upper) -> Option<Self> {
+    /// `None` if the dual point is not finite. The subject's objective is the value U of
+    /// theorem `centre`.
+    pub(super) fn new(subject: &Subject<'a>, dual: &Matrix) -> Option<Self> {
+        let (problem, upper) = (subject.problem(), subject.primal().upper);
         let data = problem.data();
         let mut dual = dual.clone();
         let mut defect = 0.0;
@@ -305,7 +307,7 @@ fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
         total.add(Interval::around(s, rounding::radius(problem.len(), a)).square())
     });
     // ‖x̄‖ ≤ Σ wᵢ‖xᵢ‖ / Σ wᵢ; the factor covers N + n roundings of nonnegative sums.
-    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + 8);
+    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + FEW);
     let (lambda, gamma) = (Interval::point(problem.lambda()), Interval::point(problem.gamma()));
     let price = lambda.square().add(gamma.square()).sqrt();
     // U/√(λ² + γ²) is for Σw = 1, which holds to as many roundings.
@@ -327,7 +329,7 @@ fn spectral_polar(dual: &Matrix, weights: &[f64], lambda: f64, gamma: f64) -> Op
     let largest = psd::largest_eigenvalue_upper(&matrix, *values.last()?)?;
     // Entries are sums of N triple products, |Σ w r rᵀ| ≤ Σ w |r||r|ᵀ whose norm is
     // at most `energy`; m is off by γ_N Σ w|r|, ‖m‖² ≤ Σw · energy ≤ 2 energy, c·Σw ≤ 1.
-    let error = 12.0 * rounding::gamma(dual.ncols() + 8) * energy + f64::MIN_POSITIVE;
+    let error = SECOND_MOMENT_SHARE * rounding::gamma(dual.ncols() + FEW) * energy + f64::MIN_POSITIVE;
     let polar = Interval::point(0.0).add(Interval { lo: 0.0, hi: (max(largest, 0.0) + error).next_up() });
     Some(Upper::proved(polar.div(g2).sqrt().hi))
 }
@@ -365,40 +367,7 @@ fn second_moment(dual: &Matrix, weights: &[f64]) -> (Matrix, Vec<f64>, f64) {
         axpy(1.0, &m, &mut mean);
         energy += e;
     }
-    (second, mean, energy * (1.0 + rounding::gamma(dual.ncols() + n + 8)))
-}
-
-/// The dual value at the scale that the largest `g°(R̃ᵀd)` over `directions`
-/// would allow. An estimate: see [`Estimate`]. `None` without directions.
-#[must_use]
-pub fn estimate(problem: &Problem, residuals: &Matrix, directions: &Matrix) -> Option<Estimate> {
-    let data = problem.data();
-    let mut dual = residuals.clone();
-    if problem.centered() {
-        center_columns(&mut dual, data.weights());
-    }
-    let gauge = problem.gauge();
-    let polar = (0..directions.ncols())
-        .into_par_iter()
-        .filter_map(|k| {
-            let direction = directions.col(k);
-            let length = norm(direction);
-            (length > 0.0 && length.is_finite()).then(|| {
-                let v: Vec<f64> = dual
-                    .columns()
-                    .zip(data.sqrt_weights())
-                    .map(|(r, a)| a * crate::linalg::dot(r, direction) / length)
-                    .collect();
-                let mut z = vec![0.0; v.len()];
-                gauge.polar(&v, 0.0, &mut z).value
-            })
-        })
-        .reduce_with(max)?;
-    let products = objective::dual_products(data, &dual);
-    let t = objective::best_scale(products, polar);
-    let (inner, square) = products;
-    let middle = |i: Interval| 0.5 * (i.lo + i.hi);
-    Some(Estimate { polar, lower_bound: max(t * middle(inner) - 0.5 * t * t * middle(square), 0.0) })
+    (second, mean, energy * (1.0 + rounding::gamma(dual.ncols() + n + FEW)))
 }
 
 #[cfg(test)]

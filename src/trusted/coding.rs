@@ -7,13 +7,11 @@
 use rayon::prelude::*;
 
 use super::bounds::DualPoint;
+use super::{CertifyError, Lower, Subject, Upper, Witness, gap};
 use crate::atoms::Factorization;
-use crate::certificate::CertifyError;
 use crate::linalg::{Matrix, dot, norm_sq};
 use crate::num::{Interval, max, min, rounding};
 use crate::problem::Problem;
-use crate::trusted::objective;
-use crate::trusted::{Lower, Upper, gap};
 
 /// The value of codes over a fixed dictionary between proved bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,26 +38,18 @@ impl Coding {
     /// [`CertifyError`] when shapes do not fit or the objective overflows.
     pub fn new(
         problem: &Problem,
-        point: &Factorization,
+        factorization: &Factorization,
         dual: Option<&Matrix>,
     ) -> Result<Self, CertifyError> {
-        objective::check_shapes(problem, point)?;
-        let expected = (problem.dim(), problem.len());
-        if let Some(found) = dual.map(|d| (d.nrows(), d.ncols())).filter(|found| *found != expected) {
-            return Err(CertifyError::Witness { part: "dual", expected, found });
-        }
-        let residuals = objective::residuals(problem.data(), point);
-        let upper = objective::primal(problem, point, &residuals).upper;
-        if !upper.get().is_finite() {
-            return Err(CertifyError::Overflow);
-        }
+        Witness { dual: dual.cloned(), ..Witness::none() }.check(problem)?;
+        let subject = Subject::of(problem, factorization)?;
         let mut lower = Lower::ZERO;
-        for candidate in [Some(&residuals), dual].into_iter().flatten() {
-            let Some(dual) = DualPoint::new(problem, candidate, upper) else { continue };
-            let Some(polar) = polar(problem, point, &dual.dual) else { continue };
+        for candidate in [Some(&**subject.residuals()), dual].into_iter().flatten() {
+            let Some(dual) = DualPoint::new(&subject, candidate) else { continue };
+            let Some(polar) = polar(problem, factorization, &dual.dual) else { continue };
             lower = lower.best(dual.value(polar));
         }
-        Ok(Self { upper, lower })
+        Ok(Self { upper: subject.primal().upper, lower })
     }
 
     /// The certified gap: no codes for these atoms are better by more.
@@ -77,7 +67,7 @@ impl Coding {
 
 /// A proved upper bound of `max_k g°(R̃ᵀd_k)/‖d_k‖` for unwhitened columns of R.
 /// `None` where it overflows.
-fn polar(problem: &Problem, point: &Factorization, dual: &Matrix) -> Option<Upper> {
+fn polar(problem: &Problem, factorization: &Factorization, dual: &Matrix) -> Option<Upper> {
     let data = problem.data();
     let (lambda, gamma) = (Interval::point(problem.lambda()), Interval::point(problem.gamma()));
     let gauge = problem.gauge();
@@ -118,7 +108,7 @@ fn polar(problem: &Problem, point: &Factorization, dual: &Matrix) -> Option<Uppe
         let length = Interval::around(square, rounding::radius(atom.len(), square)).sqrt();
         Interval::point(min(radial, priced)).div(Interval::point(length.lo)).hi
     };
-    let atoms: Vec<&[f64]> = point.dictionary().atoms().collect();
+    let atoms: Vec<&[f64]> = factorization.dictionary().atoms().collect();
     let largest = atoms.par_iter().map(|atom| of_atom(atom)).reduce(|| 0.0, max);
     largest.is_finite().then(|| Upper::proved(largest))
 }

@@ -1,17 +1,17 @@
 //! `Lower` and `Upper`: a bound carries its direction in its type.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A number proved to lie at or below the quantity it bounds.
 ///
-/// Only the checker in [`crate::certificate`] and the layers below it make one,
-/// so a heuristic value cannot become a bound by accident.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+/// Only the files of [`trusted`](crate::trusted) make one, and none is read from a file:
+/// a saved bound is proved again before it is one.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Lower(f64);
 
 /// A number proved to lie at or above the quantity it bounds.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Upper(f64);
 
@@ -20,7 +20,7 @@ impl Lower {
     pub const ZERO: Self = Self(0.0);
 
     /// Wraps a value whose proof the caller holds.
-    pub(crate) fn proved(value: f64) -> Self {
+    pub(in crate::trusted) fn proved(value: f64) -> Self {
         Self(value)
     }
 
@@ -39,7 +39,7 @@ impl Lower {
 
 impl Upper {
     /// Wraps a value whose proof the caller holds.
-    pub(crate) fn proved(value: f64) -> Self {
+    pub(in crate::trusted) fn proved(value: f64) -> Self {
         Self(value)
     }
 

@@ -12,10 +12,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::atoms::Factorization;
+use super::Subject;
+use crate::gauge::Moments;
 use crate::linalg::{Matrix, axpy, dot, fold_tiles, norm};
 use crate::num::max;
-use crate::problem::Problem;
 
 /// A violation and the size it is compared with, both in units of the gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,57 +53,44 @@ impl Kkt {
     }
 }
 
-/// Moments of one atom's codes.
-struct Usage {
-    /// `s_k = Σ wᵢz_ki`.
-    mass: f64,
-    /// `g(z_k)`.
-    gauge: f64,
-}
-
-/// How much longer than λ a residual may be for what its datapoint violates at other
-/// atoms to be read off its length, relative to λ and the lengths of datapoint and
-/// center: rounding, which then is the violation reported.
+/// Slack on `‖rᵢ‖ ≤ λ` within which atoms that a datapoint does not use cannot be violated
+/// beyond rounding, relative to λ and the lengths of datapoint and center. What is within
+/// it is reported as violated by that rounding. Ten times more would report more than
+/// there is, ten times less would send rounded optima to the slow path.
 const SHORT: f64 = 64.0 * f64::EPSILON;
 
-/// Computes the residuals. `residuals` are those of `point`. O(nMN) time, O(nN + nnz)
-/// where γ = 0 and no residual is longer than λ; memory of the input's size.
+/// The stationarity residuals of a subject. O(nMN) time, O(nN + nnz) where γ = 0 and no
+/// residual is longer than λ; memory of the input's size.
 #[must_use]
-pub fn residuals(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Kkt {
-    let weights = problem.data().weights();
-    let rows = point.codes().rows();
-    let (lambda, gamma) = (problem.lambda(), problem.gamma());
-    let usage: Vec<Usage> = rows
-        .iter()
-        .map(|row| {
-            let (mut mass, mut energy) = (0.0, 0.0);
-            for (i, z) in row.iter() {
-                mass += weights[i] * z;
-                energy += weights[i] * z * z;
-            }
-            Usage { mass, gauge: (lambda * mass).hypot(gamma * energy.sqrt()) }
-        })
-        .collect();
-    let largest_slope = usage.iter().filter(|u| u.mass > 0.0).map(|u| u.gauge / u.mass).fold(0.0, max);
-    let scale = if largest_slope > 0.0 { largest_slope } else { lambda.hypot(gamma) };
-    let dead = dead_atoms(problem, point, residuals, &usage);
-    let codes = Residual { value: max(codes(problem, point, residuals, &usage), dead * scale), scale };
-    let dictionary = rows
+pub fn residuals(subject: &Subject<'_>) -> Kkt {
+    let problem = subject.problem();
+    let prices: Vec<f64> = (0..subject.rows().len()).map(|k| subject.price(k)).collect();
+    let slopes = prices.iter().zip(subject.moments()).filter(|(_, m)| m.mass > 0.0).map(|(g, m)| g / m.mass);
+    let largest_slope = slopes.fold(0.0, max);
+    let scale = if largest_slope > 0.0 { largest_slope } else { problem.lambda().hypot(problem.gamma()) };
+    let codes = Residual { value: max(codes(subject, &prices), dead_atoms(subject) * scale), scale };
+    let dictionary =
+        Residual { value: dictionary(subject, &prices), scale: prices.iter().copied().fold(0.0, max) };
+    let center = if problem.centered() { center(subject) } else { Residual { value: 0.0, scale: 0.0 } };
+    Kkt { codes, dictionary, center }
+}
+
+/// Largest `‖Σᵢ wᵢz_ki rᵢ − g(z_k)d_k‖`.
+fn dictionary(subject: &Subject<'_>, prices: &[f64]) -> f64 {
+    let problem = subject.problem();
+    subject
+        .rows()
         .par_iter()
         .enumerate()
         .map(|(k, row)| {
             let mut gradient = vec![0.0; problem.dim()];
             for (i, z) in row.iter() {
-                axpy(weights[i] * z, residuals.col(i), &mut gradient);
+                axpy(problem.data().weights()[i] * z, subject.residuals().col(i), &mut gradient);
             }
-            axpy(-usage[k].gauge, point.dictionary().atom(k), &mut gradient);
+            axpy(-prices[k], subject.factorization().dictionary().atom(k), &mut gradient);
             length(&gradient)
         })
-        .reduce(|| 0.0, max);
-    let dictionary = Residual { value: dictionary, scale: usage.iter().map(|u| u.gauge).fold(0.0, max) };
-    let center =
-        if problem.centered() { center(problem, residuals) } else { Residual { value: 0.0, scale: 0.0 } };
-    Kkt { codes, dictionary, center }
+        .reduce(|| 0.0, max)
 }
 
 /// `‖v‖` without overflow or underflow: gradients have the size of squared data.
@@ -115,52 +102,74 @@ fn length(v: &[f64]) -> f64 {
     largest * norm(&v.iter().map(|x| x / largest).collect::<Vec<f64>>())
 }
 
-fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[Usage]) -> f64 {
-    let atoms = point.width();
-    if atoms == 0 {
+/// Right-hand sides of the codes' conditions: the slope of an atom's price in one code.
+struct Slopes<'a> {
+    lambda: f64,
+    gamma: f64,
+    prices: &'a [f64],
+    moments: &'a [Moments],
+}
+
+impl Slopes<'_> {
+    /// `(λ²s_k + γ²z)/g(z_k)`; infinite for an atom without codes at γ > 0, which is judged
+    /// by its polar instead.
+    fn at(&self, k: usize, z: f64) -> f64 {
+        let (lambda, gamma, price) = (self.lambda, self.gamma, self.prices[k]);
+        if gamma == 0.0 {
+            lambda
+        } else if price > 0.0 {
+            // Quotients first: λ²s overflows where the slope does not.
+            lambda * (lambda * self.moments[k].mass / price) + gamma * (gamma * z / price)
+        } else {
+            f64::INFINITY
+        }
+    }
+}
+
+/// Largest violation of the codes' conditions.
+fn codes(subject: &Subject<'_>, prices: &[f64]) -> f64 {
+    let (problem, factorization) = (subject.problem(), subject.factorization());
+    if factorization.width() == 0 {
         return 0.0;
     }
     let (lambda, gamma) = (problem.lambda(), problem.gamma());
-    let slope = |k: usize, z: f64| {
-        if gamma == 0.0 {
-            lambda
-        } else if usage[k].gauge > 0.0 {
-            // Quotients first: λ²s overflows where the slope does not.
-            lambda * (lambda * usage[k].mass / usage[k].gauge) + gamma * (gamma * z / usage[k].gauge)
-        } else {
-            f64::INFINITY // judged by the polar instead
-        }
-    };
+    let slopes = Slopes { lambda, gamma, prices, moments: subject.moments() };
     // At γ = 0 a datapoint with a residual no longer than λ violates nothing at the atoms
     // it does not use, by Cauchy–Schwarz: that leaves those it uses. Where every
     // datapoint has its own atom, all are such, and products with all atoms would take
     // quadratic time.
-    let (mut near, mut far) = (Vec::new(), Vec::new());
-    let from_center = point.center().map_or(0.0, norm);
-    for (i, r) in residuals.columns().enumerate() {
+    let from_center = factorization.center().map_or(0.0, norm);
+    let short = |i: usize| {
         let size = lambda + from_center + norm(problem.data().points().col(i));
-        let short = gamma == 0.0 && norm(r) <= lambda + SHORT * size;
-        if short { near.push(i) } else { far.push(i) }
-    }
+        gamma == 0.0 && norm(subject.residuals().col(i)) <= lambda + SHORT * size
+    };
+    let (near, far): (Vec<usize>, Vec<usize>) = (0..problem.len()).partition(|&i| short(i));
     let worst_near = near
         .par_iter()
         .map(|&i| {
-            let r = residuals.col(i);
-            let code = point.codes().column(i);
-            let used = code.iter().map(|(k, _)| (dot(point.dictionary().atom(k), r) - lambda).abs());
+            let r = subject.residuals().col(i);
+            let code = factorization.codes().column(i);
+            let used = code.iter().map(|(k, _)| (dot(factorization.dictionary().atom(k), r) - lambda).abs());
             used.fold(max(norm(r) - lambda, 0.0), max)
         })
         .reduce(|| 0.0, max);
+    max(worst_near, by_products(subject, &far, &slopes))
+}
+
+/// The same for some datapoints, by their products with all atoms.
+fn by_products(subject: &Subject<'_>, datapoints: &[usize], slopes: &Slopes<'_>) -> f64 {
+    let factorization = subject.factorization();
+    let atoms = factorization.width();
     let selected;
-    let residuals = if near.is_empty() {
-        residuals
+    let residuals: &Matrix = if datapoints.len() == subject.problem().len() {
+        subject.residuals()
     } else {
-        selected = residuals.select_columns(&far);
+        selected = subject.residuals().select_columns(datapoints);
         &selected
     };
-    let unused: Vec<f64> = (0..atoms).map(|k| slope(k, 0.0)).collect();
-    let worst_far = fold_tiles(
-        point.dictionary().matrix(),
+    let unused: Vec<f64> = (0..atoms).map(|k| slopes.at(k, 0.0)).collect();
+    fold_tiles(
+        factorization.dictionary().matrix(),
         residuals,
         |_| atoms,
         || 0.0,
@@ -168,48 +177,46 @@ fn codes(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[
             let left = tile.left();
             for (at, correlations) in tile.columns() {
                 // Between two atoms in use lie atoms that are not.
-                let (mut from, code) = (left.start, point.codes().column(far[at]));
+                let (mut from, code) = (left.start, factorization.codes().column(datapoints[at]));
                 let used = code.iter().filter(|(k, _)| left.contains(k)).map(|(k, &z)| (k, Some(z)));
                 for (k, z) in used.chain(std::iter::once((left.end, None))) {
                     let between =
                         correlations[from - left.start..k - left.start].iter().zip(&unused[from..k]);
                     *worst = between.fold(*worst, |worst, (c, slope)| max(worst, c - slope));
                     if let Some(z) = z {
-                        *worst = max(*worst, (correlations[k - left.start] - slope(k, z)).abs());
+                        *worst = max(*worst, (correlations[k - left.start] - slopes.at(k, z)).abs());
                     }
                     from = k + 1;
                 }
             }
         },
         max,
-    );
-    max(worst_near, worst_far)
+    )
 }
 
 /// Largest `g°(R̃ᵀd_k) − 1` over atoms without codes, at γ > 0; 0 if none violates.
-fn dead_atoms(problem: &Problem, point: &Factorization, residuals: &Matrix, usage: &[Usage]) -> f64 {
+fn dead_atoms(subject: &Subject<'_>) -> f64 {
+    let problem = subject.problem();
     if problem.gamma() == 0.0 {
         return 0.0;
     }
-    let a = problem.data().sqrt_weights();
     let gauge = problem.gauge();
-    (0..point.width())
+    (0..subject.rows().len())
         .into_par_iter()
-        .filter(|&k| usage[k].mass == 0.0)
+        .filter(|&k| subject.rows()[k].is_empty())
         .map(|k| {
-            let atom = point.dictionary().atom(k);
-            let v: Vec<f64> =
-                residuals.columns().zip(a).map(|(r, a)| a * crate::linalg::dot(r, atom)).collect();
-            let mut z = vec![0.0; v.len()];
-            gauge.polar(&v, 0.0, &mut z).value - 1.0
+            let atom = subject.factorization().dictionary().atom(k);
+            gauge.polar_along(subject.residuals(), atom, &mut vec![0.0; problem.len()]).value - 1.0
         })
         .reduce(|| 0.0, max)
 }
 
-fn center(problem: &Problem, residuals: &Matrix) -> Residual {
+/// `‖Σ wᵢrᵢ‖` against `Σ wᵢ‖rᵢ‖`.
+fn center(subject: &Subject<'_>) -> Residual {
+    let problem = subject.problem();
     let mut sum = vec![0.0; problem.dim()];
     let mut scale = 0.0;
-    for (r, &w) in residuals.columns().zip(problem.data().weights()) {
+    for (r, &w) in subject.residuals().columns().zip(problem.data().weights()) {
         axpy(w, r, &mut sum);
         scale += w * norm(r);
     }

@@ -1,4 +1,42 @@
-//! What must be believed: the numbers of a certificate, and nothing else.
+//! What must be believed, in one folder: the numbers of a certificate come from here.
+//!
+//! A solver may be wrong in any way it likes; what it returns passes through this folder,
+//! which recomputes every number from the problem, the factorization and the
+//! [`Witness`], with every rounding counted. So this is what a skeptic reads:
+//!
+//! | file | what it proves | theorem |
+//! |---|---|---|
+//! | `direction` | nothing: the types [`Lower`] and [`Upper`], which only this folder makes | |
+//! | `residuals`, `subject` | what all checks share, computed once | |
+//! | `objective` | primal and dual value, enclosed | `rounding` |
+//! | `first_order` | stationarity residuals, as computed | `stationarity` |
+//! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre` |
+//! | `copositive` | the polar from a split | `split-certificate` |
+//! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
+//! | `coding` | codes over a fixed dictionary | `coding-gap` |
+//! | `nesting` | exchanges of nested atoms | `no-nesting` |
+//! | `local` | a local minimum | `local-second-order`, `second-order-gauge` |
+//! | `participation` | the price γ that a participation allows | `participation-bound` |
+//! | `witness` | nothing: what a search hands over | |
+//!
+//! It imports only what lies below it (problem, gauge, atoms, linalg, num), and a test
+//! reads the sources and fails on an import that goes up.
+//!
+//! Nobody else makes a bound:
+//!
+//! ```compile_fail
+//! let forged = widedict::Lower::proved(2.0); // private
+//! ```
+//! ```compile_fail
+//! let forged = widedict::Lower(2.0); // the field is private
+//! ```
+//! ```compile_fail
+//! let forged: widedict::Lower = serde_json::from_str("2.0").unwrap(); // not Deserialize
+//! ```
+//! ```compile_fail
+//! fn is_read<T: for<'de> serde::Deserialize<'de>>() {}
+//! is_read::<widedict::Upper>();
+//! ```
 
 pub mod bounds;
 pub mod coding;
@@ -9,9 +47,17 @@ pub mod first_order;
 pub mod local;
 pub mod nesting;
 pub mod objective;
+pub mod participation;
+mod residuals;
+mod subject;
+mod witness;
 
-pub use bounds::{Bound, BoundKind, Estimate};
+pub use bounds::{Bound, BoundKind};
 pub use coding::Coding;
 pub use copositive::{Origin, Split};
 pub use direction::{Lower, Upper, gap};
 pub use first_order::{Kkt, Residual};
+pub use objective::Objective;
+pub use residuals::{Residuals, check_shapes};
+pub use subject::{CertifyError, Subject};
+pub use witness::{Curvature, Witness, WitnessError};

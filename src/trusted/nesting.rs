@@ -1,9 +1,9 @@
 //! Nested supports (theorem `no-nesting`): pairs whose exchange lowers the objective.
 
+use super::Subject;
 use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::linalg::{Matrix, Row, axpy, norm};
-use crate::problem::Problem;
-use crate::trusted::objective;
+use crate::gauge::Moments;
+use crate::linalg::{Row, axpy, distance_sq, norm};
 
 /// A pair with `supp(inner) ⊆ supp(outer)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,11 +26,11 @@ pub struct NestedPair {
 /// At γ = 0 every pair with different atoms refutes the point (theorem
 /// `no-nesting`); at γ > 0 only a negative change does.
 #[must_use]
-pub fn pairs(problem: &Problem, point: &Factorization) -> Vec<NestedPair> {
-    let rows = point.codes().rows();
+pub fn pairs(subject: &Subject<'_>) -> Vec<NestedPair> {
+    let (rows, codes) = (subject.rows(), subject.factorization().codes());
     let mut together = std::collections::BTreeMap::<(usize, usize), usize>::new();
-    for i in 0..point.codes().points() {
-        let code = point.codes().column(i);
+    for i in 0..codes.points() {
+        let code = codes.column(i);
         for &l in code.indices() {
             for &j in code.indices() {
                 if l != j {
@@ -44,7 +44,7 @@ pub fn pairs(problem: &Problem, point: &Factorization) -> Vec<NestedPair> {
         .filter(|((l, _), count)| *count == rows[*l].len())
         .filter_map(|((inner, outer), _)| {
             let slack = slack(&rows[inner], &rows[outer])?;
-            let change = change(problem, point, &rows, inner, outer, slack);
+            let change = change(subject, inner, outer, slack);
             Some(NestedPair { inner, outer, slack, change })
         })
         .collect()
@@ -61,29 +61,21 @@ fn slack(inner: &Row, outer: &Row) -> Option<f64> {
     slack.is_finite().then_some(slack)
 }
 
-fn moments(problem: &Problem, row: impl Iterator<Item = (usize, f64)>) -> f64 {
-    let weights = problem.data().weights();
-    let (mut mass, mut energy) = (0.0, 0.0);
-    for (i, z) in row {
-        mass += weights[i] * z;
-        energy += weights[i] * z * z;
-    }
-    (problem.lambda() * mass).hypot(problem.gamma() * energy.sqrt())
-}
-
-fn change(problem: &Problem, point: &Factorization, rows: &[Row], l: usize, j: usize, slack: f64) -> f64 {
-    let (dl, dj) = (point.dictionary().atom(l), point.dictionary().atom(j));
+/// What the exchange changes, see [`NestedPair::change`].
+fn change(subject: &Subject<'_>, l: usize, j: usize, slack: f64) -> f64 {
+    let dictionary = subject.factorization().dictionary();
+    let (dl, dj) = (dictionary.atom(l), dictionary.atom(j));
     let mut sum = dl.to_vec();
     axpy(slack, dj, &mut sum);
     let length = norm(&sum);
-    let gl = moments(problem, rows[l].iter());
-    if problem.gamma() == 0.0 {
+    let gl = subject.price(l);
+    if subject.problem().gamma() == 0.0 {
         // 1 + ε − ‖d_l + εd_j‖ = ε‖d_l − d_j‖²/(1 + ε + ‖d_l + εd_j‖), without cancellation.
-        let apart = crate::linalg::distance_sq(dl, dj);
-        return -gl * slack * apart / (1.0 + slack + length);
+        return -gl * slack * distance_sq(dl, dj) / (1.0 + slack + length);
     }
-    let reduced = reduce(&rows[l], &rows[j], slack);
-    length * gl + moments(problem, reduced.iter()) - gl - moments(problem, rows[j].iter())
+    let reduced = reduce(&subject.rows()[l], &subject.rows()[j], slack);
+    let reduced = Moments::of(subject.problem().data().weights(), &reduced);
+    length * gl + subject.problem().penalty().price(reduced) - gl - subject.price(j)
 }
 
 /// `z_j − ε z_l`, clipped at 0.
@@ -106,16 +98,12 @@ fn reduce(inner: &Row, outer: &Row, slack: f64) -> Row {
     out
 }
 
-/// The point after un-nesting one pair, if its objective is *proved* lower.
+/// The factorization after un-nesting one pair, if its objective is *proved* lower.
 #[must_use]
-pub fn unnest(
-    problem: &Problem,
-    point: &Factorization,
-    residuals: &Matrix,
-    pair: &NestedPair,
-) -> Option<Factorization> {
-    let mut rows = point.codes().rows();
-    let mut atoms = point.dictionary().matrix().clone();
+pub fn unnest(subject: &Subject<'_>, pair: &NestedPair) -> Option<Factorization> {
+    let factorization = subject.factorization();
+    let mut rows = subject.rows().to_vec();
+    let mut atoms = factorization.dictionary().matrix().clone();
     let mut sum = atoms.col(pair.inner).to_vec();
     axpy(pair.slack, atoms.col(pair.outer), &mut sum);
     let length = norm(&sum);
@@ -127,9 +115,7 @@ pub fn unnest(
         rows[pair.inner] = Row::default();
     }
     let (dictionary, _) = Dictionary::normalize(atoms).ok()?;
-    let codes = Codes::from_rows(problem.len(), &rows);
-    let better = Factorization::new(dictionary, codes, point.center().map(<[f64]>::to_vec)).ok()?;
-    let before = objective::primal(problem, point, residuals).lower;
-    let after = objective::primal(problem, &better, &objective::residuals(problem.data(), &better)).upper;
-    (after.get() < before.get()).then_some(better)
+    let codes = Codes::from_rows(subject.problem().len(), &rows);
+    let better = Factorization::new(dictionary, codes, factorization.center().map(<[f64]>::to_vec)).ok()?;
+    subject.is_above(&better).then_some(better)
 }

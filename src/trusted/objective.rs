@@ -6,8 +6,10 @@
 
 use rayon::prelude::*;
 
-use crate::atoms::{AtomsError, Factorization};
-use crate::linalg::{Matrix, axpy, chunk_columns, dot, norm_sq, subtract_product};
+use super::residuals::Residuals;
+use crate::atoms::Factorization;
+use crate::gauge::Moments;
+use crate::linalg::{Matrix, Row, chunk_columns, dot, norm_sq};
 use crate::num::{Interval, rounding};
 use crate::problem::{Data, Problem};
 use crate::trusted::{Lower, Upper};
@@ -33,52 +35,24 @@ impl Objective {
     }
 }
 
-/// Checks that a factorization belongs to a problem: dimension, points, center.
-///
-/// # Errors
-/// [`AtomsError::Shape`], naming the size that differs. A center is accepted
-/// only where the problem has one.
-pub fn check_shapes(problem: &Problem, point: &Factorization) -> Result<(), AtomsError> {
-    let sizes = [
-        ("dimension of the atoms", problem.dim(), point.dictionary().dim()),
-        ("datapoints in the codes", problem.len(), point.codes().points()),
-        ("centers", usize::from(problem.centered()), usize::from(point.center().is_some())),
-    ];
-    match sizes.into_iter().find(|(what, expected, found)| {
-        // A problem with a center may be given a point without one: b = 0.
-        expected != found && !(*what == "centers" && *expected > *found)
-    }) {
-        Some((what, expected, found)) => Err(AtomsError::Shape { what, expected, found }),
-        None => Ok(()),
-    }
-}
-
-/// Residuals `rᵢ = xᵢ − b − Dzᵢ` (not whitened), n × N. O(n·nnz + nN).
-#[must_use]
-pub fn residuals(data: &Data, point: &Factorization) -> Matrix {
-    let mut out = data.points().clone();
-    if let Some(center) = point.center() {
-        let n = data.dim();
-        out.as_mut_slice().par_chunks_mut(n).for_each(|r| axpy(-1.0, center, r));
-    }
-    subtract_product(point.dictionary().matrix(), point.codes().view(), &mut out);
-    out
-}
-
-/// The primal objective at a feasible point, enclosed.
-///
-/// `residuals` must be [`residuals`] of the same point. O(n·nnz + nN).
-#[must_use]
-pub fn primal(problem: &Problem, point: &Factorization, residuals: &Matrix) -> Objective {
+/// The primal objective of a factorization, enclosed: what [`Subject::of`](super::Subject::of)
+/// keeps. Residuals, rows and moments are those of the same factorization. O(n·nnz + nN).
+pub(super) fn primal(
+    problem: &Problem,
+    factorization: &Factorization,
+    residuals: &Residuals,
+    rows: &[Row],
+    moments: &[Moments],
+) -> Objective {
     let data = problem.data();
     let mut value = 0.0;
     let mut fit = Interval::point(0.0);
-    for (i, (half, error)) in fit_terms(data, point, residuals).into_iter().enumerate() {
+    for (i, (half, error)) in fit_terms(data, factorization, residuals).into_iter().enumerate() {
         let w = data.weights()[i];
         value += w * half;
         fit = fit.add(Interval::point(w).mul(Interval::around(half, error)));
     }
-    let (penalty_value, penalty) = penalty(problem, point);
+    let (penalty_value, penalty) = penalty(problem, factorization, rows, moments);
     let total = fit.add(penalty);
     Objective {
         fit: value,
@@ -89,19 +63,19 @@ pub fn primal(problem: &Problem, point: &Factorization, residuals: &Matrix) -> O
 }
 
 /// `½‖rᵢ‖²` with a radius that covers the rounding of the residual and the sum.
-fn fit_terms(data: &Data, point: &Factorization, residuals: &Matrix) -> Vec<(f64, f64)> {
+fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) -> Vec<(f64, f64)> {
     let n = data.dim();
     let chunk = chunk_columns(n);
-    let dictionary = point.dictionary();
+    let dictionary = factorization.dictionary();
     let zero = vec![0.0; n];
-    let center = point.center().unwrap_or(&zero);
+    let center = factorization.center().unwrap_or(&zero);
     let blocks: Vec<Vec<(f64, f64)>> = (0..data.len().div_ceil(chunk))
         .into_par_iter()
         .map(|c| {
             let mut magnitude = vec![0.0; n];
             (c * chunk..((c + 1) * chunk).min(data.len()))
                 .map(|i| {
-                    let code = point.codes().column(i);
+                    let code = factorization.codes().column(i);
                     // |x| + |b| + |D| z bounds what each coordinate summed.
                     for ((m, x), b) in magnitude.iter_mut().zip(data.point(i)).zip(center) {
                         *m = x.abs() + b.abs();
@@ -130,26 +104,26 @@ fn fit_terms(data: &Data, point: &Factorization, residuals: &Matrix) -> Vec<(f64
 }
 
 /// `Σ_k ‖d_k‖ g(z_k)`: the value as computed, and an enclosure.
-fn penalty(problem: &Problem, point: &Factorization) -> (f64, Interval) {
-    let weights = problem.data().weights();
+fn penalty(
+    problem: &Problem,
+    factorization: &Factorization,
+    rows: &[Row],
+    moments: &[Moments],
+) -> (f64, Interval) {
     let lambda = Interval::point(problem.lambda());
     let gamma = Interval::point(problem.gamma());
     let mut value = 0.0;
     let mut total = Interval::point(0.0);
-    for (k, row) in point.codes().rows().iter().enumerate() {
+    for (k, (row, &of_row)) in rows.iter().zip(moments).enumerate() {
         if row.is_empty() {
             continue; // exactly 0
         }
-        let (mut mass, mut energy) = (0.0, 0.0);
-        for (i, z) in row.iter() {
-            mass += weights[i] * z;
-            energy += weights[i] * z * z;
-        }
+        let Moments { mass, energy } = of_row;
         // Sums of nonnegative terms: the error is relative to the sum itself.
         let terms = 2 * row.len();
         let s = Interval::around(mass, rounding::radius(terms, mass));
         let q = Interval::around(energy, rounding::radius(terms, energy));
-        let atom = point.dictionary().atom(k);
+        let atom = factorization.dictionary().atom(k);
         let square = norm_sq(atom);
         let length = Interval::around(square, rounding::radius(atom.len(), square)).sqrt();
         let gauge = if problem.gamma() == 0.0 {
@@ -158,7 +132,7 @@ fn penalty(problem: &Problem, point: &Factorization) -> (f64, Interval) {
             hypotenuse(lambda.mul(s), gamma.mul(q.sqrt()))
         };
         let term = length.mul(gauge);
-        value += (problem.lambda() * mass).hypot(problem.gamma() * energy.sqrt());
+        value += problem.penalty().price(of_row);
         total = total.add(term);
     }
     (value, total)
@@ -178,8 +152,7 @@ fn hypotenuse(x: Interval, y: Interval) -> Interval {
 
 /// The inner products a dual value is made of: `⟨X̃, R̃⟩` and `‖R̃‖²` for a dual
 /// point given by unwhitened columns `rᵢ`, enclosed. O(nN).
-#[must_use]
-pub fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) {
+pub(super) fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) {
     let n = data.dim();
     let terms: Vec<(Interval, Interval)> = (0..data.len())
         .into_par_iter()
@@ -204,8 +177,7 @@ pub fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) {
 /// The dual bound `max_t t⟨X̃,R̃⟩ − ½t²‖R̃‖²` over `0 ≤ t ≤ 1/κ`, for `κ ≥ Ω°(R̃)`
 /// (theorem `copositive-duality`): a lower bound of the convex optimum, hence of
 /// every width. It is 0 where the best `t` is 0.
-#[must_use]
-pub fn dual_value(products: (Interval, Interval), polar: Upper) -> Lower {
+pub(super) fn dual_value(products: (Interval, Interval), polar: Upper) -> Lower {
     let t = best_scale(products, polar.get());
     let (inner, square) = products;
     let t = Interval::point(t);
@@ -214,8 +186,7 @@ pub fn dual_value(products: (Interval, Interval), polar: Upper) -> Lower {
 }
 
 /// The scale `t ∈ [0, 1/κ]` at which a dual point gives its best bound.
-#[must_use]
-pub fn best_scale(products: (Interval, Interval), polar: f64) -> f64 {
+pub(super) fn best_scale(products: (Interval, Interval), polar: f64) -> f64 {
     let (inner, square) = products;
     if !(inner.lo > 0.0) || !(square.hi > 0.0) || polar.is_nan() {
         return 0.0;

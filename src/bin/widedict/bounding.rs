@@ -4,7 +4,7 @@ use widedict::search::oracle::Ascent;
 use widedict::search::relaxation::Relaxation;
 #[cfg(feature = "sdp")]
 use widedict::search::relaxation::Semidefinite;
-use widedict::trusted::objective;
+use widedict::trusted::Residuals;
 use widedict::trusted::{Split, exact};
 use widedict::{Factorization, Matrix, Problem, Witness, wide};
 
@@ -80,7 +80,8 @@ impl Bounding {
         }
         let dual = (problem.centered() && problem.lambda() > 0.0)
             .then(|| wide::location(problem.data(), problem.lambda(), watch).dual);
-        let mut residual = objective::residuals(problem.data(), point);
+        let Ok(residuals) = Residuals::of(problem, point) else { return Witness::none() };
+        let mut residual = residuals.into_matrix();
         for (i, &a) in problem.data().sqrt_weights().iter().enumerate() {
             residual.col_mut(i).iter_mut().for_each(|v| *v *= a);
         }

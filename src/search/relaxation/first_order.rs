@@ -18,11 +18,12 @@ use rayon::prelude::*;
 use super::fixed;
 use super::subspace::{FULL_SHARE, PositivePart};
 use crate::atoms::Factorization;
+use crate::certificate::dual_value;
 use crate::linalg::{Cholesky, Matrix, axpy, correlate, dot, lanczos_largest};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::Problem;
-use crate::trusted::objective;
+use crate::trusted::Subject;
 use crate::trusted::{Origin, Split};
 
 /// Step length in units of 1/λ_max(A), an upper estimate of the inverse
@@ -126,18 +127,15 @@ impl Relaxation {
 
     /// Whether a proposal promises the gap asked for.
     fn closes(&self, problem: &Problem, start: &Factorization, found: &Found) -> bool {
-        let residuals = objective::residuals(problem.data(), start);
-        let value = objective::primal(problem, start, &residuals).value();
+        let Ok(subject) = Subject::of(problem, start) else { return false };
+        let value = subject.primal().value();
         value - found.promised <= self.gap * value
     }
 
     /// Davis–Yin on Q, started from the point's codes.
     fn moving(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Found> {
         let metric = Metric::new(problem);
-        let objective = {
-            let residuals = objective::residuals(problem.data(), start);
-            objective::primal(problem, start, &residuals).value()
-        };
+        let objective = Subject::of(problem, start).ok()?.primal().value();
         let (mut state, len) = (metric.warm_start(start)?, problem.len());
         let step = STEP / metric.largest;
         let mut best: Option<Found> = None;
@@ -355,11 +353,7 @@ impl<'p> Metric<'p> {
         let polar = max(polar_sq, 0.0).sqrt();
         let inner = dot(self.whitened.as_slice(), dual.as_slice());
         let square = dot(dual.as_slice(), dual.as_slice());
-        if !(inner > 0.0 && square > 0.0 && polar.is_finite()) {
-            return (polar, 0.0);
-        }
-        let t = min(inner / square, if polar > 0.0 { 1.0 / polar } else { f64::INFINITY });
-        (polar, t * inner - 0.5 * t * t * square)
+        (polar, dual_value(inner, square, polar))
     }
 
     pub(super) fn unwhitened(&self, mut dual: Matrix) -> Matrix {

@@ -15,7 +15,7 @@ use crate::linalg::{Matrix, axpy, symmetric_eigen};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::Problem;
-use crate::trusted::objective;
+use crate::trusted::Subject;
 use crate::trusted::{Origin, Split};
 
 /// First trial `c − 1`. A dual point from a point with a gap of a percent is
@@ -46,8 +46,8 @@ pub(super) fn search(
     observer: &dyn Observer,
 ) -> Option<Found> {
     let metric = Metric::new(problem);
-    let residuals = objective::residuals(problem.data(), start);
-    let value = objective::primal(problem, start, &residuals).value();
+    let subject = Subject::of(problem, start).ok()?;
+    let (residuals, value) = (subject.residuals(), subject.primal().value());
     let dual = metric.feasible(residuals)?;
     let len = problem.len();
     let slack = metric.slack(&dual);

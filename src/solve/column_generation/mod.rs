@@ -12,7 +12,7 @@ use crate::master::Method;
 use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::solution::{Solution, SolveError};
-use crate::trusted::objective;
+use crate::trusted::check_shapes;
 
 /// Solves the convex large-dictionary problem by column generation, with the
 /// first-order master or, on small problems, with the conic one.
@@ -103,7 +103,7 @@ impl ColumnGeneration {
         start: &Factorization,
         observer: &dyn Observer,
     ) -> Result<Solution, SolveError> {
-        objective::check_shapes(problem, start).map_err(CertifyError::from)?;
+        check_shapes(problem, start).map_err(CertifyError::from)?;
         let mut rounds = self.rounds(problem, observer)?.starting_at(start);
         rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
         rounds.finish()

@@ -13,9 +13,9 @@ use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::oracle::{Ascent, Candidate, distinct};
 use crate::solution::{Solution, SolveError};
+use crate::trusted::Subject;
 use crate::trusted::bounds;
 use crate::trusted::first_order;
-use crate::trusted::objective;
 
 /// Two new atoms of one round differ by at least this cosine: closer ones would
 /// be merged again. At 0.8 rounds add too few atoms, at 0.999 near-copies.
@@ -165,17 +165,12 @@ impl<'p> Rounds<'p> {
             inner += a[i] * dot(points.col(i), r);
             square += dot(r, r);
         }
-        let t = if square > 0.0 && inner > 0.0 {
-            min(inner / square, if polar > 0.0 { 1.0 / polar } else { f64::INFINITY })
-        } else {
-            0.0
-        };
         Round {
             round: self.round,
             objective,
             atoms: self.point.atoms.len(),
             polar,
-            estimated_lower_bound: max(t * inner - 0.5 * t * t * square, 0.0),
+            estimated_lower_bound: certificate::dual_value(inner, square, polar),
             lower_bound: self.lower_bound,
         }
     }
@@ -230,8 +225,7 @@ impl<'p> Rounds<'p> {
     fn polish(&mut self) -> Result<(), SolveError> {
         for _ in 0..POLISH_ROUNDS {
             let point = self.point.factorization()?;
-            let residuals = objective::residuals(self.problem.data(), &point);
-            if first_order::residuals(self.problem, &point, &residuals).relative() <= STATIONARITY {
+            if first_order::residuals(&Subject::of(self.problem, &point)?).relative() <= STATIONARITY {
                 break;
             }
             match self.settings.master {

@@ -169,7 +169,7 @@ impl Finite {
         observer: &dyn Observer,
     ) -> Result<Solution, SolveError> {
         self.check()?;
-        crate::trusted::objective::check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
+        crate::trusted::check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
         if problem.gamma() > 0.0 {
             let run = priced::solve_from(self, problem, start, observer)?;
             return self.judged(problem, run, observer);

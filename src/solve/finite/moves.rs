@@ -6,6 +6,7 @@ use super::lasso_iterate::LassoIterate;
 use crate::linalg::{axpy, combine, correlate, dot, norm, norm_sq};
 use crate::num::max;
 use crate::observer::Observer;
+use crate::trusted::Subject;
 use crate::trusted::nesting::{self, NestedPair};
 
 /// Residuals an ascent for a new direction starts from, the worst first. The
@@ -268,7 +269,8 @@ const NESTING_GAIN: f64 = 1e-12;
 /// are exact after.
 pub(super) fn unnest(point: &mut LassoIterate<'_>) -> bool {
     let Ok(here) = point.factorization() else { return false };
-    let mut pairs = nesting::pairs(point.problem, &here);
+    let Ok(subject) = Subject::of(point.problem, &here) else { return false };
+    let mut pairs = nesting::pairs(&subject);
     pairs.sort_by(|l, r| l.change.total_cmp(&r.change));
     let rows = point.rows();
     // Pairs of different atoms do not disturb one another.

@@ -12,8 +12,8 @@ use crate::problem::Problem;
 use crate::search::oracle::{Ascent, distinct};
 use crate::solution::SolveError;
 use crate::solve::column_generation::ColumnGeneration;
+use crate::trusted::Subject;
 use crate::trusted::first_order;
-use crate::trusted::objective;
 
 /// Sweeps between two looks at the stationarity, which costs O(nMN) itself.
 const SWEEPS: usize = 20;
@@ -43,8 +43,8 @@ pub(super) fn solve(
         Start::Spread | Start::Random => coded(settings, kind, problem, seed, observer)?,
     };
     let run = solve_from(settings, problem, &start, observer)?;
-    let residuals = objective::residuals(problem.data(), &run.point);
-    Ok((objective::primal(problem, &run.point, &residuals).value(), run))
+    let objective = Subject::of(problem, &run.point)?.primal().value();
+    Ok((objective, run))
 }
 
 /// The atoms of largest gauge of the convex solution, with their codes.
@@ -148,8 +148,7 @@ pub(super) fn solve_from(
             atoms: point.atoms.len(),
         });
         let here = point.factorization()?;
-        let residuals = objective::residuals(problem.data(), &here);
-        if first_order::residuals(problem, &here, &residuals).relative() <= settings.tolerance {
+        if first_order::residuals(&Subject::of(problem, &here)?).relative() <= settings.tolerance {
             break Stop::ToleranceMet;
         }
         if iterations >= settings.max_iterations {

@@ -28,8 +28,8 @@ mod faces;
 
 use crate::gauge::Gauge;
 use crate::gauge::Penalty;
-use crate::linalg::{Matrix, dot, norm};
-use crate::num::{Interval, max};
+use crate::linalg::{Matrix, norm};
+use crate::num::{Interval, max, power_of_two};
 use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::trusted::Upper;
@@ -190,9 +190,7 @@ impl<'a> Scaled<'a> {
 
     /// `(g°(R̃ᵀd)/‖d‖, τ)` as computed, for `d ≠ 0`; `z` receives the maximizer.
     fn value(&self, direction: &[f64], z: &mut [f64]) -> (f64, f64) {
-        let v: Vec<f64> =
-            self.dual.columns().zip(self.sqrt_weights).map(|(r, a)| a * dot(r, direction)).collect();
-        let polar = self.gauge.polar(&v, 0.0, z);
+        let polar = self.gauge.polar_along(&self.dual, direction, z);
         (polar.value / norm(direction), polar.tau)
     }
 
@@ -276,10 +274,4 @@ impl<'a> Search<'a> {
         self.steps += usize::from(go);
         go
     }
-}
-
-/// The power of two at or below a positive finite number (2⁻¹⁰²² at least).
-fn power_of_two(x: f64) -> f64 {
-    let exponent_bits = (x.to_bits() >> 52).max(1);
-    f64::from_bits(exponent_bits << 52)
 }

@@ -19,13 +19,12 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::Kkt;
+use super::{Curvature, Kkt, Subject};
 use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_largest, norm, norm_sq, simd};
 use crate::num::{max, rounding};
 use crate::observer::Observer;
 use crate::problem::Problem;
-use crate::trusted::objective;
 
 /// What the second-order test may cost and what it calls stationary.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,13 +92,14 @@ pub enum Outcome {
 /// `O(Σᵢ (n|E_i|)²|E_i| + p³)` time, `O(p²)` memory for the proof.
 #[must_use]
 pub fn test(
-    problem: &Problem,
-    point: &Factorization,
-    residuals: &Matrix,
+    subject: &Subject<'_>,
     kkt: &Kkt,
+    curvature: Option<&Curvature>,
     limits: &Limits,
     observer: &dyn Observer,
 ) -> Local {
+    let (problem, point, residuals) = (subject.problem(), subject.factorization(), subject.residuals());
+    let _ = curvature;
     let undecided = |degenerate, smallest, reason: String| Local {
         smallest_eigenvalue: smallest,
         eigenvalue_lower: None,
@@ -203,9 +203,9 @@ pub(crate) fn form_along(
     direction: &[f64],
     largest: bool,
 ) -> Option<f64> {
-    let residuals = objective::residuals(problem.data(), point);
-    let kkt = super::first_order::residuals(problem, point, &residuals);
-    let form = Form::new(problem, point, &residuals, &kkt, &Limits::default());
+    let subject = Subject::of(problem, point).ok()?;
+    let kkt = super::first_order::residuals(&subject);
+    let form = Form::new(problem, point, subject.residuals(), &kkt, &Limits::default());
     let n = problem.dim();
     let mut u: Vec<f64> = form.live.iter().flat_map(|k| direction[k * n..(k + 1) * n].to_vec()).collect();
     if problem.centered() {
@@ -598,7 +598,7 @@ impl<'a> Form<'a> {
     /// point whose objective is *proved* lower, if one is met.
     fn escape(&self, blocks: &Blocks, direction: &[f64]) -> Option<Factorization> {
         let n = self.problem.dim();
-        let start = objective::primal(self.problem, self.point, self.residuals).lower.get();
+        let subject = Subject::of(self.problem, self.point).ok()?;
         let y = self.inner(blocks, direction, &self.images(direction));
         let size = max(norm(direction), f64::MIN_POSITIVE);
         for halving in 0..30 {
@@ -630,8 +630,7 @@ impl<'a> Form<'a> {
                 let candidate = Dictionary::normalize(atoms)
                     .and_then(|(dictionary, _)| Factorization::new(dictionary, codes, center))
                     .ok()?;
-                let residuals = objective::residuals(self.problem.data(), &candidate);
-                if objective::primal(self.problem, &candidate, &residuals).upper.get() < start {
+                if subject.is_above(&candidate) {
                     return Some(candidate);
                 }
             }

@@ -1,0 +1,59 @@
+//! The estimated lower bound, which is none.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::linalg::{Matrix, axpy, dot, norm, norm_sq};
+use crate::num::{max, min};
+use crate::trusted::Subject;
+
+/// A lower bound that would hold if the polar were no larger than what an
+/// ascent found. Not a bound: the ascent may miss the maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The largest `g°(R̃ᵀd)` over the directions tried: below or at Ω°(R̃).
+    pub polar: f64,
+    /// The dual value at the scale that polar would allow.
+    pub lower_bound: f64,
+}
+
+impl Estimate {
+    /// From the directions of a witness; `None` without a usable one. O(nN) a direction.
+    #[must_use]
+    pub(super) fn of(subject: &Subject<'_>, directions: &Matrix) -> Option<Self> {
+        let problem = subject.problem();
+        let (data, gauge) = (problem.data(), problem.gauge());
+        let mut dual = Matrix::clone(subject.residuals());
+        if problem.centered() {
+            let mut mean = vec![0.0; dual.nrows()];
+            dual.columns().zip(data.weights()).for_each(|(r, &w)| axpy(w, r, &mut mean));
+            (0..dual.ncols()).for_each(|i| axpy(-1.0, &mean, dual.col_mut(i)));
+        }
+        let polar = (0..directions.ncols())
+            .into_par_iter()
+            .filter_map(|k| {
+                let length = norm(directions.col(k));
+                let mut z = vec![0.0; problem.len()];
+                (length > 0.0 && length.is_finite())
+                    .then(|| gauge.polar_along(&dual, directions.col(k), &mut z).value / length)
+            })
+            .reduce_with(max)?;
+        let (mut inner, mut square) = (0.0, 0.0);
+        for ((x, r), w) in data.points().columns().zip(dual.columns()).zip(data.weights()) {
+            inner += w * dot(x, r);
+            square += w * norm_sq(r);
+        }
+        Some(Self { polar, lower_bound: dual_value(inner, square, polar) })
+    }
+}
+
+/// `max_t t⟨X̃,R̃⟩ − ½t²‖R̃‖²` over `0 ≤ t ≤ 1/κ`, in floating point: what a dual point
+/// promises at a polar κ that nobody has proved (theorem `copositive-duality`).
+#[must_use]
+pub(crate) fn dual_value(inner: f64, square: f64, polar: f64) -> f64 {
+    if !(inner > 0.0 && square > 0.0) || polar.is_nan() {
+        return 0.0;
+    }
+    let t = min(inner / square, if polar > 0.0 { 1.0 / polar } else { f64::INFINITY });
+    max(t * inner - 0.5 * t * t * square, 0.0)
+}
