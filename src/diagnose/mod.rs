@@ -41,7 +41,7 @@ use crate::linalg::{Matrix, Row, axpy, distance_sq, norm, norm_sq};
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{Residuals, check_shapes};
+use crate::trusted::{self, check_shapes};
 use crate::wide;
 
 pub use antipodal::Antipodal;
@@ -398,17 +398,17 @@ pub fn diagnose(
     )?;
     check_shapes(problem, given.as_ref().unwrap_or(&zero))?;
     // What is coded: the data less the center.
-    let inputs = Residuals::of(problem, &zero)?.into_matrix();
+    let inputs = trusted::Residuals::of(problem, &zero)?.into_matrix();
     let start = given.as_ref().map(Factorization::codes);
     let coded = exact_codes(&inputs, dictionary, lambda, start, thresholds.coding, observer)?;
     let point = Factorization::new(dictionary.clone(), coded.codes.clone(), center)?;
-    let residuals = Residuals::of(problem, &point)?.into_matrix();
+    let residuals = trusted::Residuals::of(problem, &point)?.into_matrix();
     let rows = point.codes().rows();
     let scene = Scene { problem, point: &point, residuals: &residuals, rows: &rows, lambda };
     let extremes = coding::extremes(dictionary, &residuals);
     let (given_part, off) = match &given {
         Some(given) => {
-            let residuals = Residuals::of(problem, given)?.into_matrix();
+            let residuals = trusted::Residuals::of(problem, given)?.into_matrix();
             let part = Given::new(problem, given, residuals, &inputs);
             let limit = thresholds.spectrum_dim;
             let off = residuals::spectrum(&scene, limit, |i, v| {

@@ -76,8 +76,8 @@ pub struct ParticipationBound {
     pub p: f64,
     /// λ' of the convex problem that gave it.
     pub lambda: f64,
-    /// γ of that problem: `γ² ≤ p(λ² − λ'²)`, proved for the stored numbers.
-    pub gamma: f64,
+    /// γ of that problem: proved to satisfy `γ² ≤ p(λ² − λ'²)`.
+    pub gamma: Lower,
     /// The bound.
     pub lower: Lower,
     /// How the convex problem's bound was proved.
@@ -104,7 +104,7 @@ impl Participation {
         let mut best = ParticipationBound {
             p,
             lambda: problem.lambda(),
-            gamma: 0.0,
+            gamma: Lower::ZERO,
             lower: if problem.centered() { Lower::ZERO } else { bounds::wide_limit(problem).lower },
             kind: if problem.centered() { BoundKind::WideLimit } else { BoundKind::ClosedForm },
         };
@@ -115,11 +115,11 @@ impl Participation {
                 break;
             }
             let lambda = ratio * problem.lambda();
-            let gamma = price(problem.lambda(), lambda, p).get();
-            if !(gamma > 0.0) {
+            let gamma = price(problem.lambda(), lambda, p);
+            if !(gamma.get() > 0.0) {
                 break;
             }
-            let priced = problem.with_penalty(lambda, gamma).map_err(|_| SolveError::Setting {
+            let priced = problem.with_penalty(lambda, gamma.get()).map_err(|_| SolveError::Setting {
                 name: "p",
                 needs: "large enough",
                 value: p,

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use widedict::certificate::{CertifyError, Options};
 use widedict::testing::{dense_codes, factorization, naive, planted};
+use widedict::trusted::WitnessError;
 use widedict::trusted::{BoundKind, Origin, Split, bounds, local};
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
@@ -100,6 +101,7 @@ proptest! {
                 dual: Some(witness.clone()),
                 directions: Some(problem.data().points().clone()),
                 split: Some(Split { dual: witness, slack: slack.clone(), origin: Origin::FirstOrder }),
+                curvature: None,
             };
             let done = certify(&problem, point.clone(), &witness, &Options::default()).unwrap();
             checks::never_crosses(&problem, done.certificate().lower_bound().get(), &points);
@@ -416,11 +418,11 @@ fn points_and_witnesses_of_another_problem_are_refused() {
     };
     assert_eq!(
         split(Matrix::zeros(2, 4), Matrix::zeros(3, 3)),
-        Err(CertifyError::Witness { part: "split dual", expected: (2, 3), found: (2, 4) })
+        Err(WitnessError { part: "split dual", expected: (2, 3), found: (2, 4) }.into())
     );
     assert_eq!(
         split(Matrix::zeros(2, 3), Matrix::zeros(3, 2)),
-        Err(CertifyError::Witness { part: "split slack", expected: (3, 3), found: (3, 2) })
+        Err(WitnessError { part: "split slack", expected: (3, 3), found: (3, 2) }.into())
     );
     let shape = |point: Factorization| certify(&problem, point, &Witness::none(), &Options::default());
     let text = |e: CertifyError| e.to_string();
@@ -429,15 +431,15 @@ fn points_and_witnesses_of_another_problem_are_refused() {
     let centered = Factorization::new(Dictionary::empty(2), Codes::zeros(0, 3), Some(vec![0.0; 2])).unwrap();
     assert_eq!(text(shape(centered).unwrap_err()), "centers: expected 0, found 1");
     let witness = |dual, directions| {
-        certify(&problem, empty(2, 3), &Witness { dual, directions, split: None }, &Options::default())
+        certify(&problem, empty(2, 3), &Witness { dual, directions, ..Witness::none() }, &Options::default())
     };
     assert_eq!(
         witness(Some(Matrix::zeros(2, 4)), None),
-        Err(CertifyError::Witness { part: "dual", expected: (2, 3), found: (2, 4) })
+        Err(WitnessError { part: "dual", expected: (2, 3), found: (2, 4) }.into())
     );
     assert_eq!(
         witness(None, Some(Matrix::zeros(3, 1))),
-        Err(CertifyError::Witness { part: "directions", expected: (2, 0), found: (3, 1) })
+        Err(WitnessError { part: "directions", expected: (2, 0), found: (3, 1) }.into())
     );
 }
 
@@ -453,6 +455,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
             dual: Some(dual.clone()),
             directions: Some(dual.clone()),
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
+            curvature: None,
         };
         let done = certify(&problem, point.clone(), &witness, &Options::default()).unwrap();
         assert_eq!(done.certificate().lower_bound(), plain.certificate().lower_bound(), "{bad}");

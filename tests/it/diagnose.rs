@@ -6,8 +6,9 @@ use widedict::diagnose::{
     CompareError, DiagnoseError, Diagnosis, Thresholds, compare, cosines, diagnose, exact_codes,
 };
 use widedict::linalg::{axpy, dot, norm};
+use widedict::trusted::Residuals;
+use widedict::trusted::Subject;
 use widedict::trusted::nesting;
-use widedict::trusted::objective;
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop, datasets, testing};
 
 fn unit(columns: &[Vec<f64>]) -> Dictionary {
@@ -28,7 +29,7 @@ fn run(problem: &Problem, dictionary: &Dictionary, given: Option<&Codes>) -> Dia
 }
 
 fn value(problem: &Problem, point: &Factorization) -> f64 {
-    objective::primal(problem, point, &objective::residuals(problem.data(), point)).value()
+    Subject::of(problem, point).expect("of this problem").primal().value()
 }
 
 #[test]
@@ -109,12 +110,12 @@ fn exact_nesting_gains_what_the_exchange_gains() {
     let codes =
         exact_codes(problem.data().points(), &dictionary, 0.4, None, 1e-12, &()).expect("coded").codes;
     let point = Factorization::new(dictionary, codes, None).expect("a point");
-    let slow = nesting::pairs(&problem, &point);
+    let subject = Subject::of(&problem, &point).expect("of this problem");
+    let slow = nesting::pairs(&subject);
     let slow = slow.iter().find(|p| (p.inner, p.outer) == (1, 0)).expect("the same pair");
     assert!((pair.gain + slow.change).abs() < 1e-14 && pair.gain > 0.0);
     assert!((pair.slack - slow.slack).abs() < 1e-14);
-    let residuals = objective::residuals(problem.data(), &point);
-    let better = nesting::unnest(&problem, &point, &residuals, slow).expect("proved lower");
+    let better = nesting::unnest(&subject, slow).expect("proved lower");
     assert!((value(&problem, &point) - value(&problem, &better) - pair.gain).abs() < 1e-12);
 }
 
@@ -261,7 +262,7 @@ fn codes_given_are_judged_by_their_gaps() {
     assert!(given.polytope > 1e-2 && given.complementarity > 1e-3);
     // What is off the polytope is D(z_exact − z_given) = 0.2 D z_exact.
     let off = found.residuals.off_polytope.as_ref().unwrap();
-    let inside = objective::residuals(problem.data(), &point);
+    let inside = Residuals::of(&problem, &point).expect("of this problem");
     assert!(off.total > 0.0 && off.eigenvalues.is_sorted_by(|l, r| l >= r));
     assert!((off.total - off.eigenvalues.iter().sum::<f64>()).abs() < 1e-12 * off.total);
     let mean: f64 = inside.columns().map(|r| dot(r, r)).sum::<f64>() / 300.0;
@@ -279,7 +280,7 @@ fn an_atom_moves_to_the_best_one_for_its_codes() {
     let found = run(&problem, &dictionary, None);
     let codes = exact_codes(problem.data().points(), &dictionary, 0.5, None, 1e-9, &()).expect("coded").codes;
     let point = Factorization::new(dictionary.clone(), codes.clone(), None).expect("a point");
-    let residuals = objective::residuals(problem.data(), &point);
+    let residuals = Residuals::of(&problem, &point).expect("of this problem");
     let before = value(&problem, &point);
     assert!(found.dictionary.atoms.is_sorted_by(|l, r| l.gain >= r.gain));
     for state in found.dictionary.atoms.iter().take(5) {

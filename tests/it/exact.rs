@@ -8,6 +8,8 @@ use widedict::certificate::{Options, certify_observed};
 use widedict::num::max;
 use widedict::search::relaxation::Relaxation;
 use widedict::testing::{naive, plane, planted};
+use widedict::trusted::Residuals;
+use widedict::trusted::Subject;
 use widedict::trusted::exact::{Limits, Polar, polar};
 use widedict::trusted::{BoundKind, bounds};
 use widedict::{ColumnGeneration, Interrupt, Matrix, Observer, Problem, Witness, certify};
@@ -224,10 +226,10 @@ fn no_feasible_point_is_below_the_bound() {
         let certified = certify(&problem, solution, &Witness::none(), &options).unwrap();
         let lower = certified.certificate().lower_bound().get();
         // A bound of any dual point: also of a perturbed one.
-        let mut other = widedict::trusted::objective::residuals(problem.data(), certified.solution());
+        let subject = Subject::of(&problem, certified.solution()).unwrap();
+        let mut other = subject.residuals().clone().into_matrix();
         other.as_mut_slice().iter_mut().for_each(|v| *v *= 1.0 + 0.1 * rng.random_range(-1.0..1.0));
-        let upper = certified.certificate().upper();
-        let second = bounds::exact(&problem, &other, upper, &limits(), &()).map_or(0.0, |b| b.lower.get());
+        let second = bounds::exact(&subject, &other, &limits(), &()).map_or(0.0, |b| b.lower.get());
         let finer = ColumnGeneration { tolerance: 1e-7, max_rounds: 100, ..ColumnGeneration::default() };
         let better = finer.solve(&problem).unwrap().certified.into_parts().0;
         never_crosses(&problem, max(lower, second), &[certified.into_parts().0, better]);
@@ -392,7 +394,7 @@ fn the_default_limits_suffice_near_an_optimum() {
         let problem = Problem::builder(planted::gaussian(n, len, 5)).lambda(0.2).gamma(0.1).build().unwrap();
         let point =
             ColumnGeneration { tolerance: 1e-4, ..ColumnGeneration::default() }.solve(&problem).unwrap();
-        let residuals = widedict::trusted::objective::residuals(problem.data(), point.certified.solution());
+        let residuals = Residuals::of(&problem, point.certified.solution()).unwrap();
         let found = of(&problem, &residuals);
         assert!(found.accuracy() <= 1.01 * TOLERANCE, "n {n}, N {len}: {found:?}");
     }

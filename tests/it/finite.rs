@@ -7,8 +7,10 @@ use super::support::checks;
 use super::support::strategies::{Limits, moderate_penalties, problems};
 use widedict::gauge::huber;
 use widedict::num::{max, min};
-use widedict::solve::participation::{least_participation, participations};
+use widedict::solve::participation::participations;
 use widedict::testing::{naive, planted};
+use widedict::trusted::Subject;
+use widedict::trusted::participation::LeastParticipation;
 use widedict::{Finite, Matrix, Participation, Problem, Verdict};
 
 /// T18's data: two unit features at an angle and their sum.
@@ -207,7 +209,9 @@ proptest! {
             let finite = Finite { seed, restarts: 2, local: None, ..Finite::new(width) };
             let solution = finite.solve(&problem).unwrap();
             let point = solution.certified.into_parts().0;
-            let Some((computed, proved)) = least_participation(&problem, &point) else { continue };
+            let subject = Subject::of(&problem, &point).unwrap();
+            let Some(least) = LeastParticipation::of(&subject) else { continue };
+            let (computed, proved) = (least.value, least.lower.get());
             prop_assert!(proved <= computed && computed <= 1.0);
             for (p, row) in participations(&problem, &point).iter().zip(point.codes().rows()) {
                 // At most the share of the data the atom fires on.
@@ -218,7 +222,7 @@ proptest! {
         }
         for (p, _, point) in &seen {
             let bound = Participation::default().bound(&problem, *p, point, &()).unwrap();
-            prop_assert!(bound.gamma.powi(2) <= p * (problem.lambda().powi(2) - bound.lambda.powi(2)) * (1.0 + 1e-12));
+            prop_assert!(bound.gamma.get().powi(2) <= p * (problem.lambda().powi(2) - bound.lambda.powi(2)) * (1.0 + 1e-12));
             for (other, objective, _) in &seen {
                 if other >= p {
                     prop_assert!(

@@ -1,23 +1,11 @@
-//! Enclosures of roots, the direction of gaps, rounding radii: against exact arithmetic.
+//! Enclosures of roots, rounding radii: against exact arithmetic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde::Deserialize;
-use serde::de::value::{Error, F64Deserializer};
 use widedict::num::{Interval, decreasing_root, rounding};
-use widedict::trusted::{Lower, Upper, gap};
 
 use crate::support::exact::{Exact, ex, inner};
 use crate::support::strategies::{decades, nudged};
-
-/// A bound read from a file: the only way to make one here.
-fn lower(value: f64) -> Lower {
-    Lower::deserialize(F64Deserializer::<Error>::new(value)).unwrap()
-}
-
-fn upper(value: f64) -> Upper {
-    Upper::deserialize(F64Deserializer::<Error>::new(value)).unwrap()
-}
 
 fn numbers() -> BoxedStrategy<f64> {
     prop_oneof![
@@ -32,22 +20,6 @@ fn numbers() -> BoxedStrategy<f64> {
 }
 
 proptest! {
-    #[test]
-    fn a_gap_is_at_least_the_distance(a in numbers(), b in numbers()) {
-        let gap = gap(upper(a), lower(b));
-        prop_assert!(gap >= 0.0);
-        prop_assert!(ex(gap) >= ex(a) - ex(b));
-        // Not much more: one unit in the last place.
-        let distance = widedict::num::max(a - b, 0.0);
-        prop_assert!(gap <= distance.next_up());
-    }
-
-    #[test]
-    fn the_better_bound_is_the_larger(a in numbers(), b in numbers()) {
-        let best = lower(a).best(lower(b)).get();
-        prop_assert!(best >= a && best >= b && (best == a || best == b));
-    }
-
     #[test]
     fn the_radius_covers_a_sum_in_any_order(x in vec(numbers(), 1..40), shift in 0..40_usize, seed in vec(numbers(), 40)) {
         let y = &seed[..x.len()];

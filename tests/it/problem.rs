@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use widedict::gauge::{PenaltyError, huber};
 use widedict::problem::{DataError, ProblemError};
 use widedict::testing::{factorization, naive};
-use widedict::trusted::objective;
+use widedict::trusted::Subject;
 use widedict::{Factorization, Matrix, Problem, Witness};
 
 use crate::support::checks::{self, close, magnitude, rounding};
@@ -210,9 +210,9 @@ proptest! {
 
     #[test]
     fn objective_and_residuals_are_the_naive_ones((problem, point) in feasible_points(Limits::default(), penalties())) {
-        let residuals = objective::residuals(problem.data(), &point);
+        let subject = Subject::of(&problem, &point).unwrap();
+        let (residuals, found) = (subject.residuals(), subject.primal());
         let expected = naive::residuals(&problem, &point);
-        let found = objective::primal(&problem, &point, &residuals);
         let slack = rounding(&problem, &point) * magnitude(&problem, &point);
         close("objective", found.value(), naive::objective(&problem, &point), slack, 0.0);
         let exact = exact::objective(&problem, &point);
@@ -241,7 +241,7 @@ proptest! {
         let codes = times(&widedict::testing::dense_codes(&point));
         let moved = factorization(point.dictionary().matrix().clone(), &codes, center).unwrap();
         let value = |problem: &Problem, point: &Factorization| {
-            objective::primal(problem, point, &objective::residuals(problem.data(), point)).value()
+            Subject::of(problem, point).unwrap().primal().value()
         };
         let slack = rounding(&problem, &point) * magnitude(&larger, &moved);
         close("scaled", value(&larger, &moved), c * c * value(&problem, &point), slack + 1e-300, 0.0);

@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use widedict::search::relaxation::Relaxation;
-use widedict::solve::participation::{ParticipationBound, least_participation};
-use widedict::{Factorization, Participation, Problem};
+use widedict::solve::participation::ParticipationBound;
+use widedict::trusted::Subject;
+use widedict::trusted::participation::LeastParticipation;
+use widedict::{Factorization, Participation, Problem, SolveError};
 
 use crate::bounding::auto_steps;
 use crate::failure::Failure;
@@ -51,10 +53,11 @@ impl Least {
         quiet: bool,
         watch: &Watch,
     ) -> Result<Option<report::Participation>, Failure> {
-        let least = least_participation(problem, point);
+        let subject = Subject::of(problem, point).map_err(SolveError::from)?;
+        let least = LeastParticipation::of(&subject);
         let p = match (self, least) {
             (Self::Given(p), _) => p,
-            (Self::Auto, Some((_, proved))) => proved,
+            (Self::Auto, Some(least)) => least.lower.get(),
             (Self::Auto, None) => {
                 if !quiet {
                     output::say("note: --participation auto: no atom is in use, nothing to bound");
@@ -68,10 +71,10 @@ impl Least {
         let ParticipationBound { p, lambda, gamma, lower, kind } =
             settings.bound(problem, p, point, watch)?;
         Ok(Some(report::Participation {
-            min: least.map(|(computed, _)| computed),
+            min: least.map(|least| least.value),
             p,
             lambda,
-            gamma,
+            gamma: gamma.get(),
             lower_bound: lower.get(),
             bound_kind: kind.as_str(),
         }))

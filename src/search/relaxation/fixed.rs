@@ -48,7 +48,7 @@ pub(super) fn search(
     let metric = Metric::new(problem);
     let subject = Subject::of(problem, start).ok()?;
     let (residuals, value) = (subject.residuals(), subject.primal().value());
-    let dual = metric.feasible(residuals)?;
+    let dual = metric.feasible(residuals.clone().into_matrix())?;
     let len = problem.len();
     let slack = metric.slack(&dual);
     let mut trial = FIRST_TRIAL;
