@@ -29,7 +29,7 @@ fn bandwidth(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(8 * ENTRIES as u64));
         group.bench_function(BenchmarkId::new("copy", dim), |bench| {
             bench.iter(|| {
-                let from = problem.data().points().as_slice().par_chunks(COPIED);
+                let from = problem.data().datapoints().as_slice().par_chunks(COPIED);
                 let to = copied.as_mut_slice().par_chunks_mut(COPIED);
                 from.zip(to).for_each(|(from, to)| to.copy_from_slice(black_box(from)));
             });

@@ -49,7 +49,7 @@ impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotE
     }
 }
 
-/// Draws the atoms of a point as one SVG document.
+/// Draws the atoms of a factorization as one SVG document.
 ///
 /// Where the dimension is a square (and at least 4), each atom is a small image,
 /// row by row as the data are; else each atom is a dot at its mass and its
@@ -59,20 +59,20 @@ impl<E: std::error::Error + Send + Sync> From<DrawingAreaErrorKind<E>> for PlotE
 ///
 /// # Errors
 /// [`PlotError`] when drawing fails.
-pub fn atoms(problem: &Problem, point: &Factorization) -> Result<String, PlotError> {
-    let mut order: Vec<(usize, f64)> = masses(problem, point).into_iter().enumerate().collect();
+pub fn atoms(problem: &Problem, factorization: &Factorization) -> Result<String, PlotError> {
+    let mut order: Vec<(usize, f64)> = masses(problem, factorization).into_iter().enumerate().collect();
     // Stable: equal masses keep the dictionary's order.
     order.sort_by(|l, r| r.1.total_cmp(&l.1));
     match image_side(problem.dim()) {
-        Some(side) => images(point, &order, side),
-        None => chart(point, &order),
+        Some(side) => images(factorization, &order, side),
+        None => chart(factorization, &order),
     }
 }
 
 /// `s_k = Σ wᵢz_ki`.
-fn masses(problem: &Problem, point: &Factorization) -> Vec<f64> {
+fn masses(problem: &Problem, factorization: &Factorization) -> Vec<f64> {
     let weights = problem.data().weights();
-    point.codes().rows().iter().map(|row| row.iter().map(|(i, z)| weights[i] * z).sum()).collect()
+    factorization.codes().rows().iter().map(|row| row.iter().map(|(i, z)| weights[i] * z).sum()).collect()
 }
 
 fn image_side(dim: usize) -> Option<usize> {
@@ -83,7 +83,7 @@ fn image_side(dim: usize) -> Option<usize> {
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// A grid a little wider than high.
-fn images(point: &Factorization, order: &[(usize, f64)], side: usize) -> Result<String, PlotError> {
+fn images(factorization: &Factorization, order: &[(usize, f64)], side: usize) -> Result<String, PlotError> {
     let shown = &order[..order.len().min(MAX_IMAGES)];
     let columns = (1..=shown.len()).find(|c| c * c * 5 >= shown.len() * 8).unwrap_or(1);
     let rows = shown.len().div_ceil(columns);
@@ -101,7 +101,7 @@ fn images(point: &Factorization, order: &[(usize, f64)], side: usize) -> Result<
         let heaviest = shown.first().map_or(0.0, |(_, mass)| *mass);
         for (at, &(k, mass)) in shown.iter().enumerate() {
             let corner = (GAP + (at % columns) * cell, CAPTION + (at / columns) * cell);
-            image(&canvas, point.dictionary().atom(k), corner, side, pixel)?;
+            image(&canvas, factorization.dictionary().atom(k), corner, side, pixel)?;
             let share = if heaviest > 0.0 { mass / heaviest } else { 0.0 };
             let bar = (corner.0, corner.1 + pixel * side + 1);
             fill(&canvas, bar, (length(share, pixel * side), BAR), INK)?;
@@ -161,8 +161,8 @@ fn blend(color: RGBColor, share: f64) -> RGBColor {
 }
 
 /// A dot an atom: mass against the largest |cosine| with another.
-fn chart(point: &Factorization, order: &[(usize, f64)]) -> Result<String, PlotError> {
-    let dictionary = point.dictionary();
+fn chart(factorization: &Factorization, order: &[(usize, f64)]) -> Result<String, PlotError> {
+    let dictionary = factorization.dictionary();
     let closest = |k: usize| {
         (0..dictionary.len())
             .filter(|&l| l != k)

@@ -14,8 +14,8 @@ pub struct Codes(CsMat<f64>);
 impl Codes {
     /// No code anywhere.
     #[must_use]
-    pub fn zeros(atoms: usize, points: usize) -> Self {
-        Self(CsMat::zero((atoms, points)).into_csc())
+    pub fn zeros(atoms: usize, datapoints: usize) -> Self {
+        Self(CsMat::zero((atoms, datapoints)).into_csc())
     }
 
     /// Takes an M × N matrix; stored zeros are dropped.
@@ -24,15 +24,15 @@ impl Codes {
     /// [`AtomsError::Code`] for the first negative or non-finite entry.
     pub fn new(codes: CsMat<f64>) -> Result<Self, AtomsError> {
         let codes = codes.into_csc();
-        for (point, column) in codes.outer_iterator().enumerate() {
+        for (datapoint, column) in codes.outer_iterator().enumerate() {
             for (atom, &value) in column.iter() {
                 if !(value.is_finite() && value >= 0.0) {
-                    return Err(AtomsError::Code { atom, point, value });
+                    return Err(AtomsError::Code { atom, datapoint, value });
                 }
             }
         }
-        let (atoms, points) = codes.shape();
-        let columns: Vec<Vec<(usize, f64)>> = (0..points)
+        let (atoms, datapoints) = codes.shape();
+        let columns: Vec<Vec<(usize, f64)>> = (0..datapoints)
             .map(|i| {
                 codes.outer_view(i).map_or_else(Vec::new, |c| {
                     c.iter().filter(|(_, v)| **v > 0.0).map(|(k, v)| (k, *v)).collect()
@@ -65,9 +65,9 @@ impl Codes {
         Self(CsMat::new_csc((atoms, columns.len()), starts, indices, values))
     }
 
-    /// From one row an atom, over `points` datapoints.
-    pub(crate) fn from_rows(points: usize, rows: &[Row]) -> Self {
-        let mut columns = vec![Vec::new(); points];
+    /// From one row an atom, over N datapoints.
+    pub(crate) fn from_rows(datapoints: usize, rows: &[Row]) -> Self {
+        let mut columns = vec![Vec::new(); datapoints];
         for (k, row) in rows.iter().enumerate() {
             for (i, v) in row.iter() {
                 if v > 0.0 {
@@ -86,7 +86,7 @@ impl Codes {
 
     /// Number of datapoints N.
     #[must_use]
-    pub fn points(&self) -> usize {
+    pub fn datapoints(&self) -> usize {
         self.0.cols()
     }
 
@@ -99,7 +99,7 @@ impl Codes {
     /// The code of datapoint `i`.
     #[must_use]
     pub fn column(&self, i: usize) -> CsVecView<'_, f64> {
-        self.0.outer_view(i).expect("a datapoint index below `points`")
+        self.0.outer_view(i).expect("a datapoint index below `datapoints`")
     }
 
     /// The M × N matrix (CSC).
@@ -118,6 +118,6 @@ impl Codes {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn mean_l0(&self) -> f64 {
-        if self.points() == 0 { 0.0 } else { self.nnz() as f64 / self.points() as f64 }
+        if self.datapoints() == 0 { 0.0 } else { self.nnz() as f64 / self.datapoints() as f64 }
     }
 }

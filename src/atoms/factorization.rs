@@ -70,14 +70,14 @@ impl Factorization {
         if changed == 0 {
             return Ok((Self::new(dictionary, codes, center)?, None));
         }
-        let columns: Vec<Vec<(usize, f64)>> = (0..codes.points())
+        let columns: Vec<Vec<(usize, f64)>> = (0..codes.datapoints())
             .map(|i| {
                 codes.column(i).iter().map(|(k, v)| (k, v * lengths[k])).filter(|(_, v)| *v > 0.0).collect()
             })
             .collect();
-        for (point, column) in columns.iter().enumerate() {
+        for (datapoint, column) in columns.iter().enumerate() {
             if let Some(&(atom, value)) = column.iter().find(|(_, v)| !v.is_finite()) {
-                return Err(AtomsError::Code { atom, point, value });
+                return Err(AtomsError::Code { atom, datapoint, value });
             }
         }
         let record = Rescaled {

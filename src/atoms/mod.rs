@@ -29,12 +29,14 @@ pub enum AtomsError {
         atom: usize,
     },
     /// A code is NaN, infinite or negative.
-    #[error("code of atom {atom} at datapoint {point}: expected a finite number at least 0, found {value}")]
+    #[error(
+        "code of atom {atom} at datapoint {datapoint}: expected a finite number at least 0, found {value}"
+    )]
     Code {
         /// Index of the atom.
         atom: usize,
         /// Index of the datapoint.
-        point: usize,
+        datapoint: usize,
         /// What was found.
         value: f64,
     },

@@ -309,7 +309,7 @@ impl ProblemDigest {
             lambda: problem.lambda(),
             gamma: problem.gamma(),
             centered: problem.centered(),
-            data: digest(problem.data().points().as_slice()),
+            data: digest(problem.data().datapoints().as_slice()),
             weights: digest(problem.data().weights()),
         }
     }
@@ -331,7 +331,7 @@ impl ProblemDigest {
 impl PointDigest {
     fn of(point: &Factorization) -> Self {
         let mut codes = Digest::new();
-        for i in 0..point.codes().points() {
+        for i in 0..point.codes().datapoints() {
             let column = point.codes().column(i);
             codes.word(column.nnz() as u64);
             for (k, z) in column.iter() {

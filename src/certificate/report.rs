@@ -27,7 +27,7 @@ impl Statistics {
         let (data, factorization) = (subject.problem().data(), subject.factorization());
         let mean = data.mean();
         let (mut left, mut total) = (0.0, 0.0);
-        for ((x, r), &w) in data.points().columns().zip(subject.residuals().columns()).zip(data.weights()) {
+        for ((x, r), &w) in data.datapoints().columns().zip(subject.residuals().columns()).zip(data.weights()) {
             left += w * norm_sq(r);
             total += w * distance_sq(x, &mean);
         }

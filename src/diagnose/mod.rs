@@ -478,7 +478,7 @@ fn shifted(problem: &Problem, center: &[f64]) -> Result<Problem, AtomsError> {
     if let Some(coordinate) = center.iter().position(|v| !v.is_finite()) {
         return Err(AtomsError::Center { coordinate, value: center[coordinate] });
     }
-    let mut points = problem.data().points().clone();
+    let mut points = problem.data().datapoints().clone();
     for i in 0..points.ncols() {
         axpy(-1.0, center, points.col_mut(i));
     }
@@ -529,7 +529,7 @@ fn summary(scene: &Scene<'_>, objectives: &[f64], gaps: &[f64]) -> CodeSummary {
     for i in 0..data.len() {
         let w = data.weights()[i];
         left += w * norm_sq(scene.residuals.col(i));
-        total += w * distance_sq(data.point(i), &mean);
+        total += w * distance_sq(data.datapoint(i), &mean);
         gap += w * gaps[i];
         let relative = coding::share(gaps[i], objectives[i]);
         if relative > worst.0 {

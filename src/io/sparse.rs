@@ -31,7 +31,7 @@ pub fn write_codes(path: &Path, codes: &Codes) -> Result<(), FileError> {
     let view = codes.view();
     let indices: Vec<i64> = view.indices().iter().map(|&k| signed(k)).collect();
     let pointers: Vec<i64> = view.proper_indptr().iter().map(|&p| signed(p)).collect();
-    let shape = [signed(codes.points()), signed(codes.atoms())];
+    let shape = [signed(codes.datapoints()), signed(codes.atoms())];
     let format = "|S3".parse().expect("numpy's type of three bytes");
     // npyz's own writer of sparse matrices stamps the time of writing.
     let options = || FileOptions::default().last_modified_time(DateTime::default());

@@ -12,19 +12,19 @@ const MAX_MAGNITUDE: f64 = 1e140;
 pub enum DataError {
     /// No datapoint, or datapoints without coordinates.
     #[error(
-        "data must have at least one datapoint and one dimension, found {points} datapoints of dimension {dim}"
+        "data must have at least one datapoint and one dimension, found {datapoints} datapoints of dimension {dim}"
     )]
     Empty {
         /// Datapoints found.
-        points: usize,
+        datapoints: usize,
         /// Dimension found.
         dim: usize,
     },
     /// A NaN or an infinity.
-    #[error("datapoint {point}, coordinate {coordinate}: expected a finite number, found {value}")]
+    #[error("datapoint {datapoint}, coordinate {coordinate}: expected a finite number, found {value}")]
     NotFinite {
         /// Index of the datapoint.
-        point: usize,
+        datapoint: usize,
         /// Index of the coordinate.
         coordinate: usize,
         /// What was found.
@@ -32,11 +32,11 @@ pub enum DataError {
     },
     /// An entry whose square would overflow.
     #[error(
-        "datapoint {point}, coordinate {coordinate}: {value:e} is beyond 1e140, rescale the data (and lambda, gamma)"
+        "datapoint {datapoint}, coordinate {coordinate}: {value:e} is beyond 1e140, rescale the data (and lambda, gamma)"
     )]
     TooLarge {
         /// Index of the datapoint.
-        point: usize,
+        datapoint: usize,
         /// Index of the coordinate.
         coordinate: usize,
         /// What was found.
@@ -64,24 +64,24 @@ pub enum DataError {
 /// Data `X` (n × N, a datapoint a column) with positive weights of sum 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
-    points: Matrix,
+    datapoints: Matrix,
     weights: Vec<f64>,
     sqrt_weights: Vec<f64>,
 }
 
 impl Data {
-    /// Validates points and weights; `None` is the uniform weight 1/N.
-    pub(super) fn new(points: Matrix, weights: Option<Vec<f64>>) -> Result<Self, DataError> {
-        let (dim, len) = (points.nrows(), points.ncols());
+    /// Validates datapoints and weights; `None` is the uniform weight 1/N.
+    pub(super) fn new(datapoints: Matrix, weights: Option<Vec<f64>>) -> Result<Self, DataError> {
+        let (dim, len) = (datapoints.nrows(), datapoints.ncols());
         if dim == 0 || len == 0 {
-            return Err(DataError::Empty { points: len, dim });
+            return Err(DataError::Empty { datapoints: len, dim });
         }
-        if let Some(at) = points.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
-            let (point, coordinate, value) = (at / dim, at % dim, points.as_slice()[at]);
+        if let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
+            let (datapoint, coordinate, value) = (at / dim, at % dim, datapoints.as_slice()[at]);
             return Err(if value.is_finite() {
-                DataError::TooLarge { point, coordinate, value }
+                DataError::TooLarge { datapoint, coordinate, value }
             } else {
-                DataError::NotFinite { point, coordinate, value }
+                DataError::NotFinite { datapoint, coordinate, value }
             });
         }
         let weights = match weights {
@@ -90,19 +90,19 @@ impl Data {
             Some(weights) => normalized(weights, len)?,
         };
         let sqrt_weights = weights.iter().map(|w| w.sqrt()).collect();
-        Ok(Self { points, weights, sqrt_weights })
+        Ok(Self { datapoints, weights, sqrt_weights })
     }
 
-    /// The points, n × N.
+    /// The datapoints, n × N.
     #[must_use]
-    pub fn points(&self) -> &Matrix {
-        &self.points
+    pub fn datapoints(&self) -> &Matrix {
+        &self.datapoints
     }
 
     /// Datapoint `i`.
     #[must_use]
-    pub fn point(&self, i: usize) -> &[f64] {
-        self.points.col(i)
+    pub fn datapoint(&self, i: usize) -> &[f64] {
+        self.datapoints.col(i)
     }
 
     /// The normalized weights.
@@ -121,19 +121,19 @@ impl Data {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "data have at least one datapoint")]
     pub fn len(&self) -> usize {
-        self.points.ncols()
+        self.datapoints.ncols()
     }
 
     /// Dimension n.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.points.nrows()
+        self.datapoints.nrows()
     }
 
     /// The whitened data: column i is `√wᵢ xᵢ`.
     #[must_use]
     pub fn whitened(&self) -> Matrix {
-        let mut out = self.points.clone();
+        let mut out = self.datapoints.clone();
         for (i, &a) in self.sqrt_weights.iter().enumerate() {
             out.col_mut(i).iter_mut().for_each(|v| *v *= a);
         }
@@ -144,8 +144,8 @@ impl Data {
     #[must_use]
     pub fn mean(&self) -> Vec<f64> {
         let mut mean = vec![0.0; self.dim()];
-        for (point, &w) in self.points.columns().zip(&self.weights) {
-            crate::linalg::axpy(w, point, &mut mean);
+        for (datapoint, &w) in self.datapoints.columns().zip(&self.weights) {
+            crate::linalg::axpy(w, datapoint, &mut mean);
         }
         let total: f64 = self.weights.iter().sum();
         mean.iter_mut().for_each(|v| *v /= total);

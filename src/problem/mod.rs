@@ -55,7 +55,7 @@ pub struct Problem {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ProblemBuilder {
-    points: Matrix,
+    datapoints: Matrix,
     weights: Option<Vec<f64>>,
     lambda: f64,
     gamma: f64,
@@ -63,11 +63,17 @@ pub struct ProblemBuilder {
 }
 
 impl Problem {
-    /// Starts a problem over `points`, n × N with a datapoint a column.
+    /// Starts a problem over `datapoints`, n × N with a datapoint a column.
     ///
     /// Defaults: weights 1/N, λ = γ = 0 (one must be set), no center.
-    pub fn builder(points: impl Into<Matrix>) -> ProblemBuilder {
-        ProblemBuilder { points: points.into(), weights: None, lambda: 0.0, gamma: 0.0, centered: false }
+    pub fn builder(datapoints: impl Into<Matrix>) -> ProblemBuilder {
+        ProblemBuilder {
+            datapoints: datapoints.into(),
+            weights: None,
+            lambda: 0.0,
+            gamma: 0.0,
+            centered: false,
+        }
     }
 
     /// The data and weights.
@@ -165,7 +171,7 @@ impl ProblemBuilder {
     /// finite, ≥ 0 and not both 0. Each names the entry and its value.
     pub fn build(self) -> Result<Problem, ProblemError> {
         let penalty = Penalty::new(self.lambda, self.gamma)?;
-        let data = Data::new(self.points, self.weights)?;
+        let data = Data::new(self.datapoints, self.weights)?;
         Ok(Problem { data, penalty, centered: self.centered })
     }
 }

@@ -3,11 +3,11 @@
 
 use std::fmt::Display;
 
-use super::{dense_codes, factorization, naive};
+use super::{dense_codes, naive};
 use crate::certificate::{Options, Record};
 use crate::{Certified, Factorization, Problem, Solution, Witness, certify};
 
-/// What a solver hands over: a certified point and what its bound rests on.
+/// What a solver hands over: a certified factorization and what its bound rests on.
 #[derive(Clone, Debug)]
 pub struct Answer {
     certified: Certified,
@@ -85,10 +85,13 @@ pub fn verify_solver<A: Into<Answer>, E: Display>(
 
 fn check(problem: &Problem, answer: &Answer, expected: &Expectations, seen: &mut Seen) -> Result<(), String> {
     let ask = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
-    let (point, certificate) = (answer.certified.solution(), answer.certified.certificate());
-    let objective = naive::objective(problem, point);
+    let (factorization, certificate) = (answer.certified.solution(), answer.certified.certificate());
+    let objective = naive::objective(problem, factorization);
     let room = ROUNDING * (objective + energy(problem));
-    ask((certificate.objective() - objective).abs() <= room, "the objective is not that of the point")?;
+    ask(
+        (certificate.objective() - objective).abs() <= room,
+        "the objective is not that of the factorization",
+    )?;
     ask(certificate.upper().get() >= objective - room, "the upper bound is below the objective")?;
     ask(certificate.lower_bound().get() <= objective + room, "the lower bound is above the objective")?;
     let stationarity = certificate.kkt().relative();
@@ -97,9 +100,10 @@ fn check(problem: &Problem, answer: &Answer, expected: &Expectations, seen: &mut
     seen.stationarity = crate::num::max(seen.stationarity, stationarity);
     seen.gap = crate::num::max(seen.gap, certificate.relative_gap());
 
-    // Made again from (problem, point, witness), the certificate is the same.
+    // Made again from (problem, factorization, witness), the certificate is the same.
     let options = Options::default();
-    let again = certify(problem, point.clone(), &answer.witness, &options).map_err(|e| e.to_string())?;
+    let again =
+        certify(problem, factorization.clone(), &answer.witness, &options).map_err(|e| e.to_string())?;
     ask(again.certificate().objective().to_bits() == certificate.objective().to_bits(), "another objective")?;
     let (lower, claimed) = (again.certificate().lower_bound().get(), certificate.lower_bound().get());
     ask(lower >= claimed * (1.0 - ROUNDING), "the bound is not proved again")?;
@@ -107,7 +111,13 @@ fn check(problem: &Problem, answer: &Answer, expected: &Expectations, seen: &mut
 }
 
 fn energy(problem: &Problem) -> f64 {
-    problem.data().points().columns().zip(problem.data().weights()).map(|(x, w)| w * naive::inner(x, x)).sum()
+    problem
+        .data()
+        .datapoints()
+        .columns()
+        .zip(problem.data().weights())
+        .map(|(x, w)| w * naive::inner(x, x))
+        .sum()
 }
 
 /// Changes one thing at a time; each must be rejected, by name.
@@ -119,11 +129,14 @@ fn tamper(
     seen: &mut Seen,
 ) -> Result<(), String> {
     let record = Record::new(problem, certified, witness, options);
-    let point = certified.solution();
-    let verify = |record: &Record, problem: &Problem, point: Factorization| {
-        record.verify(problem, point, witness, &()).map(|_| ()).map_err(|mismatch| mismatch.to_string())
+    let factorization = certified.solution();
+    let verify = |record: &Record, problem: &Problem, factorization: Factorization| {
+        record
+            .verify(problem, factorization, witness, &())
+            .map(|_| ())
+            .map_err(|mismatch| mismatch.to_string())
     };
-    verify(&record, problem, point.clone()).map_err(|why| format!("a valid record is rejected: {why}"))?;
+    verify(&record, problem, factorization.clone()).map_err(|why| format!("a valid record is rejected: {why}"))?;
     let mut rejected = |name: &str, result: Result<(), String>| match result {
         Ok(()) => Err(format!("{name} changed and not noticed")),
         Err(why) if why.contains(name) => {
@@ -138,35 +151,35 @@ fn tamper(
             claim.value = claim.value * (1.0 + 1e-6) + f64::MIN_POSITIVE;
         }
         if changed.claims.iter().any(|c| c.name == name && c.value > 1e-300) {
-            rejected(name, verify(&changed, problem, point.clone()))?;
+            rejected(name, verify(&changed, problem, factorization.clone()))?;
         }
     }
-    let mut codes = dense_codes(point);
-    if point.width() > 0 {
+    let mut codes = dense_codes(factorization);
+    if factorization.width() > 0 {
         let at = codes.as_slice().iter().position(|z| *z > 0.0).unwrap_or(0);
         let code = &mut codes.as_mut_slice()[at];
         *code = *code * (1.0 + 4.0 * f64::EPSILON) + f64::MIN_POSITIVE;
-        let center = point.center().map(<[f64]>::to_vec);
-        let changed = factorization(point.dictionary().matrix().clone(), &codes, center.clone());
+        let center = factorization.center().map(<[f64]>::to_vec);
+        let changed = super::factorization(factorization.dictionary().matrix().clone(), &codes, center.clone());
         rejected("codes", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
-        let mut atoms = point.dictionary().matrix().clone();
+        let mut atoms = factorization.dictionary().matrix().clone();
         atoms.col_mut(0)[problem.dim() - 1] += 1e-3;
         if problem.dim() > 1 {
-            let changed = factorization(atoms, &dense_codes(point), center);
+            let changed = super::factorization(atoms, &dense_codes(factorization), center);
             rejected("dictionary", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
         }
     }
     if problem.len() > 1 {
         let mut weights = problem.data().weights().to_vec();
         weights[0] *= 1.001;
-        let changed = Problem::builder(problem.data().points().clone())
+        let changed = Problem::builder(problem.data().datapoints().clone())
             .lambda(problem.lambda())
             .gamma(problem.gamma())
             .centered(problem.centered())
             .weights(weights)
             .build()
             .map_err(|e| e.to_string())?;
-        rejected("weights", verify(&record, &changed, point.clone()))?;
+        rejected("weights", verify(&record, &changed, factorization.clone()))?;
     }
     Ok(())
 }

@@ -27,17 +27,17 @@ pub fn replace_outer(matrix: &Matrix, old: &[f64], z_old: &[f64], new: &[f64], z
     out
 }
 
-/// `point` after a block step on its atoms `from..to`, or on all of them in blocks of
+/// `factorization` after a block step on its atoms `from..to`, or on all of them in blocks of
 /// the usual size where no range is given.
 #[must_use]
 pub fn block_step(
     problem: &crate::Problem,
-    point: &crate::Factorization,
+    factorization: &crate::Factorization,
     range: Option<std::ops::Range<usize>>,
 ) -> crate::Factorization {
     use crate::iterate::{Iterate, Moves};
     use crate::master::sweep_once;
-    let mut working = Iterate::from_factorization(problem, point);
+    let mut working = Iterate::from_factorization(problem, factorization);
     match range {
         Some(range) => working.update(range.start, range.end, Moves::Both),
         None => assert!(sweep_once(&mut working, Moves::Both, &()).is_continue(), "nobody stops it"),
@@ -57,9 +57,9 @@ pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
 #[must_use]
 pub fn second_order(
     problem: &crate::Problem,
-    point: &crate::Factorization,
+    factorization: &crate::Factorization,
     direction: &[f64],
     largest: bool,
 ) -> Option<f64> {
-    crate::trusted::local::form_along(problem, point, direction, largest)
+    crate::trusted::local::form_along(problem, factorization, direction, largest)
 }

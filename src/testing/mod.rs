@@ -44,12 +44,12 @@ pub fn sparse(codes: &Matrix) -> sprs::CsMat<f64> {
     entries.to_csc()
 }
 
-/// The codes of a point as a dense M × N matrix.
+/// The codes of a factorization as a dense M × N matrix.
 #[must_use]
-pub fn dense_codes(point: &Factorization) -> Matrix {
-    let mut out = Matrix::zeros(point.codes().atoms(), point.codes().points());
-    for i in 0..point.codes().points() {
-        for (k, &z) in point.codes().column(i).iter() {
+pub fn dense_codes(factorization: &Factorization) -> Matrix {
+    let mut out = Matrix::zeros(factorization.codes().atoms(), factorization.codes().datapoints());
+    for i in 0..factorization.codes().datapoints() {
+        for (k, &z) in factorization.codes().column(i).iter() {
             out.col_mut(i)[k] = z;
         }
     }

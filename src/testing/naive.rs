@@ -167,24 +167,24 @@ impl Gauge {
 
 /// Residuals `rᵢ = xᵢ − b − Σ_k d_k z_ki`.
 #[must_use]
-pub fn residuals(problem: &Problem, point: &Factorization) -> Matrix {
-    let codes = dense_codes(point);
+pub fn residuals(problem: &Problem, factorization: &Factorization) -> Matrix {
+    let codes = dense_codes(factorization);
     Matrix::from_fn(problem.dim(), problem.len(), |j, i| {
         let explained: f64 =
-            (0..point.width()).map(|k| point.dictionary().atom(k)[j] * codes.get(k, i)).sum();
-        problem.data().point(i)[j] - point.center().map_or(0.0, |b| b[j]) - explained
+            (0..factorization.width()).map(|k| factorization.dictionary().atom(k)[j] * codes.get(k, i)).sum();
+        problem.data().datapoint(i)[j] - factorization.center().map_or(0.0, |b| b[j]) - explained
     })
 }
 
 /// `Σ wᵢ ½‖rᵢ‖² + Σ_k ‖d_k‖ g(z_k)` with `g` in its weighted form.
 #[must_use]
-pub fn objective(problem: &Problem, point: &Factorization) -> f64 {
-    let r = residuals(problem, point);
+pub fn objective(problem: &Problem, factorization: &Factorization) -> f64 {
+    let r = residuals(problem, factorization);
     let w = problem.data().weights();
     let fit: f64 = (0..problem.len()).map(|i| w[i] * 0.5 * inner(r.col(i), r.col(i))).sum();
-    let codes = dense_codes(point);
-    let penalty: f64 = (0..point.width())
-        .map(|k| length(point.dictionary().atom(k)) * row_gauge(problem, &row(&codes, k)))
+    let codes = dense_codes(factorization);
+    let penalty: f64 = (0..factorization.width())
+        .map(|k| length(factorization.dictionary().atom(k)) * row_gauge(problem, &row(&codes, k)))
         .sum();
     fit + penalty
 }
@@ -211,17 +211,17 @@ pub struct Kkt {
     pub center: f64,
 }
 
-/// The violations at a point, each by its formula.
+/// The violations at a factorization, each by its formula.
 #[must_use]
-pub fn kkt(problem: &Problem, point: &Factorization) -> Kkt {
+pub fn kkt(problem: &Problem, factorization: &Factorization) -> Kkt {
     let (l, g) = (problem.lambda(), problem.gamma());
     let w = problem.data().weights();
-    let r = residuals(problem, point);
-    let codes = dense_codes(point);
+    let r = residuals(problem, factorization);
+    let codes = dense_codes(factorization);
     let gauge = Gauge::of(problem);
     let mut out = Kkt { codes: 0.0, dead: 0.0, dictionary: 0.0, center: 0.0 };
-    for k in 0..point.width() {
-        let (d, z) = (point.dictionary().atom(k), row(&codes, k));
+    for k in 0..factorization.width() {
+        let (d, z) = (factorization.dictionary().atom(k), row(&codes, k));
         let size = row_gauge(problem, &z);
         let mass = inner(w, &z);
         for i in 0..problem.len() {
@@ -251,7 +251,7 @@ pub fn kkt(problem: &Problem, point: &Factorization) -> Kkt {
 /// `max t⟨X̃, R̃⟩ − ½t²‖R̃‖²` over `0 ≤ t ≤ 1/κ`, with unwhitened columns.
 #[must_use]
 pub fn dual_value(problem: &Problem, dual: &Matrix, kappa: f64) -> f64 {
-    let (x, w) = (problem.data().points(), problem.data().weights());
+    let (x, w) = (problem.data().datapoints(), problem.data().weights());
     let cross: f64 = (0..problem.len()).map(|i| w[i] * inner(x.col(i), dual.col(i))).sum();
     let square: f64 = (0..problem.len()).map(|i| w[i] * inner(dual.col(i), dual.col(i))).sum();
     if square == 0.0 || cross <= 0.0 {
@@ -263,9 +263,9 @@ pub fn dual_value(problem: &Problem, dual: &Matrix, kappa: f64) -> f64 {
 
 /// `1 − Σ wᵢ‖rᵢ‖² / Σ wᵢ‖xᵢ − x̄‖²`.
 #[must_use]
-pub fn explained_variance(problem: &Problem, point: &Factorization) -> f64 {
-    let (x, w) = (problem.data().points(), problem.data().weights());
-    let r = residuals(problem, point);
+pub fn explained_variance(problem: &Problem, factorization: &Factorization) -> f64 {
+    let (x, w) = (problem.data().datapoints(), problem.data().weights());
+    let r = residuals(problem, factorization);
     let total: f64 = w.iter().sum();
     let center: Vec<f64> = mean(x, w).iter().map(|v| v / total).collect();
     let left: f64 = (0..problem.len()).map(|i| w[i] * inner(r.col(i), r.col(i))).sum();
@@ -281,10 +281,9 @@ pub fn wide_limit(problem: &Problem, center: Option<&[f64]>) -> f64 {
     let l = problem.lambda();
     (0..problem.len())
         .map(|i| {
-            let point = problem.data().point(i);
-            let zero = vec![0.0; point.len()];
-            let difference: Vec<f64> =
-                point.iter().zip(center.unwrap_or(&zero)).map(|(x, b)| x - b).collect();
+            let x = problem.data().datapoint(i);
+            let zero = vec![0.0; x.len()];
+            let difference: Vec<f64> = x.iter().zip(center.unwrap_or(&zero)).map(|(x, b)| x - b).collect();
             let r = length(&difference);
             let h = if r > l { l * r - 0.5 * l * l } else { 0.5 * r * r };
             problem.data().weights()[i] * h
@@ -419,7 +418,7 @@ fn positive(x: f64) -> f64 {
     if x > 0.0 { x } else { 0.0 }
 }
 
-/// A point of the joint problem with dense parts, improved by plain block
+/// A factorization with dense parts, improved by plain block
 /// descent: each code row by the naive prox, each atom to its best direction,
 /// the center to the mean of what is left. Not a solver: it may stall.
 #[derive(Clone, Debug)]
@@ -444,22 +443,22 @@ impl Descent {
             gauge: Gauge::of(problem),
             codes: vec![vec![0.0; problem.len()]; atoms.len()],
             center: vec![0.0; problem.dim()],
-            residuals: problem.data().points().clone(),
+            residuals: problem.data().datapoints().clone(),
             atoms,
             problem: problem.clone(),
             learn_atoms: true,
         }
     }
 
-    /// Starts from a point.
+    /// Starts from a factorization.
     #[must_use]
-    pub fn from_point(problem: &Problem, point: &Factorization) -> Self {
-        let directions: Vec<Vec<f64>> = point.dictionary().atoms().map(<[f64]>::to_vec).collect();
-        let codes = dense_codes(point);
+    pub fn from_factorization(problem: &Problem, factorization: &Factorization) -> Self {
+        let directions: Vec<Vec<f64>> = factorization.dictionary().atoms().map(<[f64]>::to_vec).collect();
+        let codes = dense_codes(factorization);
         let mut out = Self::new(problem, &directions);
-        out.codes = (0..point.width()).map(|k| row(&codes, k)).collect();
-        out.center = point.center().map_or(vec![0.0; problem.dim()], <[f64]>::to_vec);
-        out.residuals = residuals(problem, point);
+        out.codes = (0..factorization.width()).map(|k| row(&codes, k)).collect();
+        out.center = factorization.center().map_or(vec![0.0; problem.dim()], <[f64]>::to_vec);
+        out.residuals = residuals(problem, factorization);
         out
     }
 
@@ -553,7 +552,7 @@ impl Descent {
         }
     }
 
-    /// Objective of the current point.
+    /// Objective of the current factorization.
     #[must_use]
     pub fn objective(&self) -> f64 {
         let w = self.problem.data().weights();
@@ -583,12 +582,12 @@ impl Descent {
         &self.residuals
     }
 
-    /// The current point.
+    /// The current factorization.
     ///
     /// # Panics
     /// If the descent left the reals, which no problem makes it do.
     #[must_use]
-    pub fn point(&self) -> Factorization {
+    pub fn factorization(&self) -> Factorization {
         let codes = Matrix::from_fn(self.codes.len(), self.problem.len(), |k, i| self.codes[k][i]);
         let center = self.problem.centered().then(|| self.center.clone());
         super::factorization(Matrix::from_columns(self.problem.dim(), &self.atoms), &codes, center)

@@ -13,10 +13,10 @@ use super::naive::{Descent, Gauge, dual_value, inner};
 pub struct Reference {
     /// A lower bound, from the polar over the whole circle.
     pub lower: f64,
-    /// The objective of `point`.
+    /// The objective of `factorization`.
     pub upper: f64,
-    /// The best point found.
-    pub point: Factorization,
+    /// The best factorization found.
+    pub factorization: Factorization,
 }
 
 /// Angles of the coarse scan: the cone between neighbors widens the polar by
@@ -73,7 +73,7 @@ pub fn polar(problem: &Problem, dual: &crate::Matrix, relative: f64) -> (f64, f6
 pub fn optimum(problem: &Problem, relative: f64, rounds: usize) -> Reference {
     assert!(problem.dim() == 2 && !problem.centered(), "points of the plane without a center");
     let mut descent = Descent::new(problem, &[]);
-    let mut best = Reference { lower: 0.0, upper: f64::INFINITY, point: descent.point() };
+    let mut best = Reference { lower: 0.0, upper: f64::INFINITY, factorization: descent.factorization() };
     for _ in 0..rounds {
         descent.run(4_000, 1e-15);
         descent.prune();
@@ -83,7 +83,7 @@ pub fn optimum(problem: &Problem, relative: f64, rounds: usize) -> Reference {
         let objective = descent.objective();
         if objective < best.upper {
             best.upper = objective;
-            best.point = descent.point();
+            best.factorization = descent.factorization();
         }
         if best.upper - best.lower <= relative * best.upper {
             break;

@@ -9,13 +9,13 @@ use crate::linalg::Matrix;
 use crate::problem::Problem;
 use crate::{Codes, Factorization};
 
-/// A problem with an optimal point and the optimal value.
+/// A problem with an optimal factorization and the optimal value.
 #[derive(Clone, Debug)]
 pub struct Planted {
     /// The problem.
     pub problem: Problem,
     /// A global optimum of the convex problem.
-    pub point: Factorization,
+    pub factorization: Factorization,
     /// Its value, from the construction.
     pub value: f64,
     /// The entrywise nonnegative part of `A − RᵀR` at the optimum, as a split
@@ -108,14 +108,14 @@ pub fn pair(recipe: &Recipe) -> Option<Planted> {
             .gamma(recipe.gamma)
             .build()
             .ok()?,
-        point: super::factorization(Matrix::from_columns(dim, &directions), &codes, None).ok()?,
+        factorization: super::factorization(Matrix::from_columns(dim, &directions), &codes, None).ok()?,
         value: 0.5 * square + price,
         slack: Matrix::from_fn(points, points, |i, j| step * free.get(i, j) / (a[i] * a[j])),
     })
 }
 
 /// One atom per datapoint, with the value of theorem `regime-boundary`; the
-/// point is returned whether or not the theorem calls it optimal there.
+/// factorization is returned whether or not the theorem calls it optimal there.
 ///
 /// `None` unless every `√wᵢ‖xᵢ‖ > κᵢ = √(λ²wᵢ + γ²)`.
 #[must_use]
@@ -125,21 +125,21 @@ pub fn atom_each(problem: &Problem) -> Option<Planted> {
     let mut codes = Matrix::zeros(problem.len(), problem.len());
     for (i, w) in data.weights().iter().enumerate() {
         let kappa = (problem.lambda().powi(2) * w + problem.gamma().powi(2)).sqrt();
-        let size = w.sqrt() * length(data.point(i));
+        let size = w.sqrt() * length(data.datapoint(i));
         if !(size > kappa) {
             return None;
         }
         codes.col_mut(i)[i] = (size - kappa) / w.sqrt();
         value += kappa * size - 0.5 * kappa * kappa;
     }
-    let point = super::factorization(data.points().clone(), &codes, None).ok()?;
+    let factorization = super::factorization(data.datapoints().clone(), &codes, None).ok()?;
     // A − RᵀR has a zero diagonal, so all of it is T.
-    let residuals = super::naive::residuals(problem, &point);
+    let residuals = super::naive::residuals(problem, &factorization);
     let slack = Matrix::from_fn(problem.len(), problem.len(), |i, j| {
         let slack = problem.lambda().powi(2) - inner(residuals.col(i), residuals.col(j));
         if i != j && slack > 0.0 { slack } else { 0.0 }
     });
-    Some(Planted { problem: problem.clone(), point, value, slack })
+    Some(Planted { problem: problem.clone(), factorization, value, slack })
 }
 
 /// The largest violation `cos∠(xᵢ, xⱼ) − λ²√(wᵢwⱼ)/(κᵢκⱼ)` over pairs of theorem
@@ -153,8 +153,8 @@ pub fn boundary_violation(problem: &Problem) -> f64 {
     let mut worst = f64::NEG_INFINITY;
     for j in 0..problem.len() {
         for i in 0..j {
-            let cosine =
-                inner(data.point(i), data.point(j)) / (length(data.point(i)) * length(data.point(j)));
+            let cosine = inner(data.datapoint(i), data.datapoint(j))
+                / (length(data.datapoint(i)) * length(data.datapoint(j)));
             let limit = l2 * (w[i] * w[j]).sqrt() / ((l2 * w[i] + g2) * (l2 * w[j] + g2)).sqrt();
             worst = crate::num::max(worst, cosine - limit);
         }
@@ -162,7 +162,7 @@ pub fn boundary_violation(problem: &Problem) -> f64 {
     worst
 }
 
-/// The point of theorem `wide-limit`: an atom along every datapoint longer than
+/// The optimum of theorem `wide-limit`: an atom along every datapoint longer than
 /// λ, with code `‖xᵢ‖ − λ`; optimal at γ = 0.
 ///
 /// # Errors
@@ -170,25 +170,25 @@ pub fn boundary_violation(problem: &Problem) -> f64 {
 pub fn radial(problem: &Problem) -> Result<Factorization, crate::atoms::AtomsError> {
     let data = problem.data();
     let active: Vec<usize> =
-        (0..problem.len()).filter(|&i| length(data.point(i)) > problem.lambda()).collect();
-    let directions: Vec<Vec<f64>> = active.iter().map(|&i| unit(data.point(i))).collect();
+        (0..problem.len()).filter(|&i| length(data.datapoint(i)) > problem.lambda()).collect();
+    let directions: Vec<Vec<f64>> = active.iter().map(|&i| unit(data.datapoint(i))).collect();
     let mut codes = Matrix::zeros(active.len(), problem.len());
     for (k, &i) in active.iter().enumerate() {
-        codes.col_mut(i)[k] = length(data.point(i)) - problem.lambda();
+        codes.col_mut(i)[k] = length(data.datapoint(i)) - problem.lambda();
     }
     let codes = Codes::new(super::sparse(&codes))?;
     let (dictionary, _) = crate::Dictionary::normalize(Matrix::from_columns(problem.dim(), &directions))?;
     Factorization::new(dictionary, codes, None)
 }
 
-/// Data at γ = 0 with a known optimum and a point that looks right and is not.
+/// Data at γ = 0 with a known optimum and a factorization that looks right and is not.
 #[derive(Clone, Debug)]
 pub struct Decoy {
     /// The problem.
     pub problem: Problem,
     /// Its global optimum, an atom a direction (theorem `wide-limit`).
     pub optimum: Factorization,
-    /// Another point with the same reconstructions or the same width.
+    /// Another factorization with the same reconstructions or the same width.
     pub decoy: Factorization,
 }
 

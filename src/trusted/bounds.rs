@@ -147,7 +147,7 @@ pub fn wide_limit(problem: &Problem) -> Bound {
     let huber = HuberBelow::new(data.dim(), problem.lambda());
     let (n, chunk) = (data.dim(), chunk_columns(data.dim()));
     let parts: Vec<f64> = data
-        .points()
+        .datapoints()
         .as_slice()
         .par_chunks(chunk * n)
         .zip(data.weights().par_chunks(chunk))
@@ -296,7 +296,7 @@ fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
     let n = problem.dim();
     let (mut sum, mut absolute) = (vec![0.0; n], vec![0.0; n]);
     let mut mean_norm = 0.0;
-    for ((r, x), &w) in dual.columns().zip(problem.data().points().columns()).zip(weights) {
+    for ((r, x), &w) in dual.columns().zip(problem.data().datapoints().columns()).zip(weights) {
         for ((s, a), v) in sum.iter_mut().zip(&mut absolute).zip(r) {
             *s += w * v;
             *a += (w * v).abs();

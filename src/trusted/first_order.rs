@@ -140,7 +140,7 @@ fn codes(subject: &Subject<'_>, prices: &[f64]) -> f64 {
     // quadratic time.
     let from_center = factorization.center().map_or(0.0, norm);
     let short = |i: usize| {
-        let size = lambda + from_center + norm(problem.data().points().col(i));
+        let size = lambda + from_center + norm(problem.data().datapoints().col(i));
         gamma == 0.0 && norm(subject.residuals().col(i)) <= lambda + SHORT * size
     };
     let (near, far): (Vec<usize>, Vec<usize>) = (0..problem.len()).partition(|&i| short(i));

@@ -29,7 +29,7 @@ pub struct NestedPair {
 pub fn pairs(subject: &Subject<'_>) -> Vec<NestedPair> {
     let (rows, codes) = (subject.rows(), subject.factorization().codes());
     let mut together = std::collections::BTreeMap::<(usize, usize), usize>::new();
-    for i in 0..codes.points() {
+    for i in 0..codes.datapoints() {
         let code = codes.column(i);
         for &l in code.indices() {
             for &j in code.indices() {

@@ -77,7 +77,7 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
                 .map(|i| {
                     let code = factorization.codes().column(i);
                     // |x| + |b| + |D| z bounds what each coordinate summed.
-                    for ((m, x), b) in magnitude.iter_mut().zip(data.point(i)).zip(center) {
+                    for ((m, x), b) in magnitude.iter_mut().zip(data.datapoint(i)).zip(center) {
                         *m = x.abs() + b.abs();
                     }
                     for (k, &z) in code.iter() {
@@ -158,7 +158,7 @@ pub(super) fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) 
         .into_par_iter()
         .with_min_len(256)
         .map(|i| {
-            let (x, r) = (data.point(i), dual.col(i));
+            let (x, r) = (data.datapoint(i), dual.col(i));
             let inner = dot(x, r);
             let absolute: f64 = x.iter().zip(r).map(|(x, r)| (x * r).abs()).sum();
             let square = norm_sq(r);

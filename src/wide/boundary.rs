@@ -185,8 +185,8 @@ impl Pairs {
     fn new(problem: &Problem) -> Self {
         let data = problem.data();
         let n = data.dim();
-        let index: Vec<usize> = (0..data.len()).filter(|&i| norm(data.point(i)) > 0.0).collect();
-        let mut units = data.points().select_columns(&index);
+        let index: Vec<usize> = (0..data.len()).filter(|&i| norm(data.datapoint(i)) > 0.0).collect();
+        let mut units = data.datapoints().select_columns(&index);
         let mut norms = Vec::with_capacity(index.len());
         for k in 0..units.ncols() {
             let column = units.col_mut(k);
@@ -429,7 +429,7 @@ pub fn atom_each(problem: &Problem) -> Result<Factorization, SolveError> {
     let data = problem.data();
     let mut atoms = Matrix::zeros(data.dim(), 0);
     let mut columns = vec![Vec::new(); data.len()];
-    for (i, x) in data.points().columns().enumerate() {
+    for (i, x) in data.datapoints().columns().enumerate() {
         let a = data.sqrt_weights()[i];
         let code = norm(x) - (problem.lambda() * a).hypot(problem.gamma()) / a;
         if code > 0.0 {

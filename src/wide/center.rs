@@ -95,7 +95,7 @@ struct State {
 
 impl State {
     fn at(data: &Data, lambda: f64, center: &[f64]) -> Self {
-        let mut residuals = data.points().clone();
+        let mut residuals = data.datapoints().clone();
         let mut shares = Vec::with_capacity(data.len());
         let mut gradient = vec![0.0; data.dim()];
         let (mut value, mut reach) = (0.0, 0.0);

@@ -46,7 +46,7 @@ pub fn closed_form(problem: &Problem) -> Result<Certified, SolveError> {
             found: "a free center".to_owned(),
         });
     }
-    let point = radial(problem.data().points(), problem.lambda(), None)?;
+    let point = radial(problem.data().datapoints(), problem.lambda(), None)?;
     Ok(certify(problem, point, &Witness::none(), &Options::default())?)
 }
 
@@ -69,7 +69,7 @@ pub fn closed_form_centered(problem: &Problem, observer: &dyn Observer) -> Resul
         });
     }
     let found = location(problem.data(), problem.lambda(), observer);
-    let mut shifted = problem.data().points().clone();
+    let mut shifted = problem.data().datapoints().clone();
     for i in 0..shifted.ncols() {
         crate::linalg::axpy(-1.0, &found.center, shifted.col_mut(i));
     }

@@ -141,7 +141,7 @@ pub fn excess_bounds(problem: &Problem, dictionary: &Dictionary) -> (f64, f64) {
     let terms: Vec<(f64, f64)> = (0..data.len())
         .into_par_iter()
         .map(|i| {
-            let x = data.point(i);
+            let x = data.datapoint(i);
             let r = norm(x);
             if !(r > problem.lambda()) {
                 return (0.0, 0.0);

@@ -47,9 +47,9 @@ pub fn population(problem: &Problem, location: Option<&Location>) -> Population 
     let data = problem.data();
     let lambda = problem.lambda();
     let directions = match location {
-        None => Directions::of(data.points(), lambda),
+        None => Directions::of(data.datapoints(), lambda),
         Some(location) => {
-            let mut points = data.points().clone();
+            let mut points = data.datapoints().clone();
             for i in 0..points.ncols() {
                 axpy(-1.0, &location.center, points.col_mut(i));
             }

@@ -86,7 +86,7 @@ proptest! {
     fn codes_are_their_dense_matrix(rows in vec(vec(prop_oneof![2 => Just(0.0), 1 => Just(-0.0), 3 => 0.0..1.0_f64], 5), 0..5)) {
         let dense = Matrix::from_fn(rows.len(), 5, |k, i| rows[k][i]);
         let codes = Codes::new(sparse(&dense)).unwrap();
-        prop_assert_eq!((codes.atoms(), codes.points()), (rows.len(), 5));
+        prop_assert_eq!((codes.atoms(), codes.datapoints()), (rows.len(), 5));
         let count = dense.as_slice().iter().filter(|v| **v > 0.0).count();
         prop_assert_eq!(codes.nnz(), count);
         close("mean L0", codes.mean_l0() * 5.0, f64::from(u32::try_from(count).unwrap()), 1e-12, 0.0);
@@ -132,16 +132,19 @@ fn bad_codes_are_refused_by_place_and_value() {
     for value in [-1.0, -5e-324, f64::NEG_INFINITY, f64::INFINITY] {
         let mut dense = Matrix::from_fn(2, 3, |_, _| 0.5);
         dense.col_mut(2)[1] = value;
-        assert_eq!(Codes::new(sparse(&dense)), Err(AtomsError::Code { atom: 1, point: 2, value }));
+        assert_eq!(Codes::new(sparse(&dense)), Err(AtomsError::Code { atom: 1, datapoint: 2, value }));
     }
     let nan = Codes::new(sprs::CsMat::new_csc((1, 1), vec![0, 1], vec![0], vec![f64::NAN]));
-    assert!(matches!(nan, Err(AtomsError::Code { atom: 0, point: 0, value }) if value.is_nan()), "{nan:?}");
+    assert!(
+        matches!(nan, Err(AtomsError::Code { atom: 0, datapoint: 0, value }) if value.is_nan()),
+        "{nan:?}"
+    );
     // Stored zeros of either sign are dropped; a matrix held by rows is turned.
     let zeros = sprs::CsMat::new((2, 2), vec![0, 2, 3], vec![0, 1, 1], vec![0.0, -0.0, 2.0]);
     let codes = Codes::new(zeros).unwrap();
     assert_eq!((codes.nnz(), codes.column(1).get(1)), (1, Some(&2.0)));
     let empty = Codes::zeros(0, 4);
-    assert_eq!((empty.atoms(), empty.points(), empty.nnz()), (0, 4, 0));
+    assert_eq!((empty.atoms(), empty.datapoints(), empty.nnz()), (0, 4, 0));
     assert!(empty.mean_l0() == 0.0 && Codes::zeros(3, 0).mean_l0() == 0.0);
 }
 
@@ -171,13 +174,13 @@ fn parts_that_do_not_fit_are_refused() {
     let long = Matrix::from_columns(1, &[[1e100]]);
     assert_eq!(
         Factorization::from_foreign(long, huge, None),
-        Err(AtomsError::Code { atom: 0, point: 0, value: f64::INFINITY })
+        Err(AtomsError::Code { atom: 0, datapoint: 0, value: f64::INFINITY })
     );
 }
 
 #[test]
 fn errors_say_where_and_what() {
-    let error = AtomsError::Code { atom: 3, point: 7, value: -0.5 };
+    let error = AtomsError::Code { atom: 3, datapoint: 7, value: -0.5 };
     assert_eq!(
         error.to_string(),
         "code of atom 3 at datapoint 7: expected a finite number at least 0, found -0.5"

@@ -35,15 +35,20 @@ fn checks_size(problem: &Problem) -> f64 {
 /// Feasible points reached from one by naive descent: all of them lie above the
 /// optimum, some of them close.
 fn descents(problem: &Problem, point: &Factorization) -> Vec<Factorization> {
-    let mut down = naive::Descent::from_point(problem, point);
+    let mut down = naive::Descent::from_factorization(problem, point);
     down.run(60, 1e-12);
-    let directions: Vec<Vec<f64>> =
-        problem.data().points().columns().filter(|x| naive::length(x) > 0.0).map(<[f64]>::to_vec).collect();
+    let directions: Vec<Vec<f64>> = problem
+        .data()
+        .datapoints()
+        .columns()
+        .filter(|x| naive::length(x) > 0.0)
+        .map(<[f64]>::to_vec)
+        .collect();
     let mut fresh = naive::Descent::new(problem, &directions);
     fresh.run(200, 1e-12);
     let mut few = naive::Descent::new(problem, &directions[..directions.len().min(1)]);
     few.run(60, 1e-12);
-    vec![point.clone(), down.point(), fresh.point(), few.point()]
+    vec![point.clone(), down.factorization(), fresh.factorization(), few.factorization()]
 }
 
 /// The dual point with the center's constraint, `Σ wᵢrᵢ = 0`, where there is one.
@@ -93,13 +98,13 @@ proptest! {
             dual_of(&problem, &dual),
             naive::residuals(&problem, &best),
             naive::residuals(&problem, &points[1]),
-            problem.data().points().clone(),
+            problem.data().datapoints().clone(),
             Matrix::zeros(problem.dim(), problem.len()),
         ];
         for witness in witnesses {
             let witness = Witness {
                 dual: Some(witness.clone()),
-                directions: Some(problem.data().points().clone()),
+                directions: Some(problem.data().datapoints().clone()),
                 split: Some(Split { dual: witness, slack: slack.clone(), origin: Origin::FirstOrder }),
                 curvature: None,
             };
@@ -115,7 +120,7 @@ proptest! {
         let done = certified(&problem, &point, &Witness::none());
         let statistics = done.certificate().statistics();
         prop_assert_eq!(statistics.atoms, point.width());
-        let x = problem.data().points();
+        let x = problem.data().datapoints();
         let constant = x.columns().all(|c| c == x.col(0));
         match statistics.explained_variance {
             Some(found) => {
@@ -156,7 +161,7 @@ proptest! {
         close("F_inf", bound.lower.get(), plain, 1e-300, 1e-13);
         // Exactly: below Σ wᵢ h(‖xᵢ‖).
         let half = ex(problem.lambda()).square().half();
-        let exact = exact::Exact::sum(problem.data().points().columns().zip(problem.data().weights()).map(|(x, w)| {
+        let exact = exact::Exact::sum(problem.data().datapoints().columns().zip(problem.data().weights()).map(|(x, w)| {
             let length = exact::inner(x, x).root();
             let h = if length > ex(problem.lambda()) {
                 length * ex(problem.lambda()) - half.clone()
@@ -209,25 +214,25 @@ proptest! {
     #[test]
     fn tampering_with_an_optimum_is_seen(recipe in recipes(), k in any::<prop::sample::Index>(), change in prop_oneof![0.5..0.8_f64, 1.25..2.0_f64]) {
         let Some(optimum) = planted::pair(&recipe) else { return Ok(()) };
-        let before = certified(&optimum.problem, &optimum.point, &Witness::none());
+        let before = certified(&optimum.problem, &optimum.factorization, &Witness::none());
         prop_assert!(before.certificate().kkt().relative() < 1e-8, "{}", before.certificate());
         // One code.
-        let mut codes = dense_codes(&optimum.point);
+        let mut codes = dense_codes(&optimum.factorization);
         let used: Vec<usize> = (0..codes.as_slice().len()).filter(|&i| codes.as_slice()[i] > 0.0).collect();
         let at = used[k.index(used.len())];
         codes.as_mut_slice()[at] *= change;
-        let atoms = optimum.point.dictionary().matrix().clone();
+        let atoms = optimum.factorization.dictionary().matrix().clone();
         let after = factorization(atoms.clone(), &codes, None).unwrap();
         let worse = certified(&optimum.problem, &after, &Witness::none());
         prop_assert!(worse.certificate().kkt().relative() > 1e-3 * before.certificate().kkt().relative() + 1e-7);
-        prop_assert!(ex(worse.certificate().lower_bound().get()) <= exact::objective(&optimum.problem, &optimum.point));
+        prop_assert!(ex(worse.certificate().lower_bound().get()) <= exact::objective(&optimum.problem, &optimum.factorization));
         // One atom turned, along its smallest coordinate.
         let mut turned = atoms;
-        let atom = turned.col_mut(k.index(optimum.point.width()));
+        let atom = turned.col_mut(k.index(optimum.factorization.width()));
         if atom.len() > 1 {
             let at = (0..atom.len()).min_by(|&i, &j| atom[i].abs().total_cmp(&atom[j].abs())).unwrap();
             atom[at] += 0.3;
-            let after = factorization(turned, &dense_codes(&optimum.point), None).unwrap();
+            let after = factorization(turned, &dense_codes(&optimum.factorization), None).unwrap();
             let worse = certified(&optimum.problem, &after, &Witness::none());
             prop_assert!(worse.certificate().kkt().dictionary.relative() > 1e-4, "{}", worse.certificate());
         }
@@ -236,10 +241,10 @@ proptest! {
     #[test]
     fn planted_pairs_are_optimal(recipe in recipes()) {
         let Some(optimum) = planted::pair(&recipe) else { return Ok(()) };
-        let done = certified(&optimum.problem, &optimum.point, &Witness::none());
+        let done = certified(&optimum.problem, &optimum.factorization, &Witness::none());
         let certificate = done.certificate();
         close("planted value", certificate.objective(), optimum.value, 0.0, 1e-9);
-        checks::never_crosses(&optimum.problem, certificate.lower_bound().get(), &descents(&optimum.problem, &optimum.point));
+        checks::never_crosses(&optimum.problem, certificate.lower_bound().get(), &descents(&optimum.problem, &optimum.factorization));
         // Where the slack is semidefinite alone, the spectral bound is exact.
         if recipe.nonnegative == 0.0 {
             prop_assert!(certificate.relative_gap() < 1e-7, "{certificate}");
@@ -248,15 +253,15 @@ proptest! {
         }
         // With the nonnegative part it was built from, the split is exact as well.
         let split = Split {
-            dual: naive::residuals(&optimum.problem, &optimum.point),
+            dual: naive::residuals(&optimum.problem, &optimum.factorization),
             slack: optimum.slack.clone(),
             origin: Origin::Semidefinite,
         };
-        let done = certified(&optimum.problem, &optimum.point, &Witness { split: Some(split), ..Witness::none() });
+        let done = certified(&optimum.problem, &optimum.factorization, &Witness { split: Some(split), ..Witness::none() });
         prop_assert!(done.certificate().relative_gap() < 1e-6, "{}", done.certificate());
         prop_assert_eq!(done.certificate().verdict(), &Verdict::Global);
         // No descent gets below.
-        for other in descents(&optimum.problem, &optimum.point) {
+        for other in descents(&optimum.problem, &optimum.factorization) {
             prop_assert!(naive::objective(&optimum.problem, &other) >= optimum.value * (1.0 - 1e-9));
         }
     }
@@ -341,7 +346,7 @@ fn one_atom_each_matches_its_closed_form() {
         let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.2, 1.0], [-0.8, 0.5]]);
         let problem = Problem::builder(x).lambda(0.3).gamma(gamma).build().unwrap();
         let optimum = planted::atom_each(&problem).unwrap();
-        let done = certified(&problem, &optimum.point, &Witness::none());
+        let done = certified(&problem, &optimum.factorization, &Witness::none());
         close("value", done.certificate().objective(), optimum.value, 0.0, 1e-14);
         assert_eq!(planted::boundary_violation(&problem) <= 0.0, optimal);
         // Beyond the boundary, points want each other's atoms.
@@ -350,11 +355,12 @@ fn one_atom_each_matches_its_closed_form() {
         assert!(reference.lower <= optimum.value * (1.0 + 1e-12));
         // The split whose semidefinite part is 0 proves it, and only where it holds.
         let split = Split {
-            dual: naive::residuals(&problem, &optimum.point),
+            dual: naive::residuals(&problem, &optimum.factorization),
             slack: optimum.slack,
             origin: Origin::FirstOrder,
         };
-        let done = certified(&problem, &optimum.point, &Witness { split: Some(split), ..Witness::none() });
+        let done =
+            certified(&problem, &optimum.factorization, &Witness { split: Some(split), ..Witness::none() });
         assert_eq!(done.certificate().relative_gap() < 1e-9, optimal, "{}", done.certificate());
         if optimal {
             assert_eq!(done.certificate().bound_kind(), BoundKind::Relaxation);
@@ -372,15 +378,15 @@ fn a_center_that_is_off_is_refuted() {
         let problem = Problem::builder(x.clone()).lambda(0.3).gamma(gamma).centered(true).build().unwrap();
         let mut descent = naive::Descent::new(&problem, &[vec![1.0, 0.0, 0.0], vec![0.0, -1.0, 1.0]]);
         descent.run(4000, 1e-15);
-        let rest = certified(&problem, &descent.point(), &Witness::none());
+        let rest = certified(&problem, &descent.factorization(), &Witness::none());
         assert!(rest.certificate().kkt().relative() < 1e-4, "{}", rest.certificate());
-        let center: Vec<f64> = descent.point().center().unwrap().iter().map(|b| b + 0.5).collect();
-        let (dictionary, codes, _) = descent.point().into_parts();
+        let center: Vec<f64> = descent.factorization().center().unwrap().iter().map(|b| b + 0.5).collect();
+        let (dictionary, codes, _) = descent.factorization().into_parts();
         let moved = Factorization::new(dictionary, codes, Some(center)).unwrap();
         let done = certified(&problem, &moved, &Witness::none());
         assert!(matches!(done.certificate().verdict(), Verdict::Refuted { .. }), "{}", done.certificate());
         assert!(done.certificate().kkt().center.relative() > 0.1, "{}", done.certificate());
-        checks::never_crosses(&problem, done.certificate().lower_bound().get(), &[descent.point()]);
+        checks::never_crosses(&problem, done.certificate().lower_bound().get(), &[descent.factorization()]);
     }
 }
 
@@ -401,7 +407,7 @@ fn the_empty_point_is_certified_like_any_other() {
     let problem = problem();
     let done = certified(&problem, &empty(2, 3), &Witness::none());
     let half: f64 =
-        (0..3).map(|i| naive::inner(problem.data().point(i), problem.data().point(i)) / 6.0).sum();
+        (0..3).map(|i| naive::inner(problem.data().datapoint(i), problem.data().datapoint(i)) / 6.0).sum();
     close("½‖X‖²", done.certificate().objective(), half, 0.0, 1e-15);
     // A penalty so large that W = 0 is optimal.
     let heavy = problem.with_penalty(0.0, 5.0).unwrap();
@@ -446,7 +452,7 @@ fn points_and_witnesses_of_another_problem_are_refused() {
 #[test]
 fn a_witness_that_is_not_finite_changes_nothing() {
     let problem = problem();
-    let point = planted::atom_each(&problem).unwrap().point;
+    let point = planted::atom_each(&problem).unwrap().factorization;
     let plain = certify(&problem, point.clone(), &Witness::none(), &Options::default()).unwrap();
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
         let mut dual = Matrix::from_fn(2, 3, |i, j| if i == j { 1.0 } else { 0.1 });
@@ -471,9 +477,9 @@ fn a_witness_that_is_not_finite_changes_nothing() {
 #[test]
 fn without_bounds_nothing_is_claimed() {
     let problem = problem();
-    let point = planted::atom_each(&problem).unwrap().point;
+    let point = planted::atom_each(&problem).unwrap().factorization;
     let options = Options { bounds: false, ..Options::default() };
-    let witness = Witness { directions: Some(problem.data().points().clone()), ..Witness::none() };
+    let witness = Witness { directions: Some(problem.data().datapoints().clone()), ..Witness::none() };
     let done = certify(&problem, point, &witness, &options).unwrap();
     let certificate = done.certificate();
     assert_eq!((certificate.verdict(), certificate.bound_kind()), (&Verdict::Feasible, BoundKind::None));
@@ -496,8 +502,9 @@ fn verdicts_need_their_evidence() {
     let mut descent = naive::Descent::new(&problem, &[vec![0.0, 1.0]]);
     descent.run(5000, 1e-16);
     let options = |tolerance: f64| Options { tolerance, ..Options::default() };
-    let judge =
-        |tolerance: f64| certify(&problem, descent.point(), &Witness::none(), &options(tolerance)).unwrap();
+    let judge = |tolerance: f64| {
+        certify(&problem, descent.factorization(), &Witness::none(), &options(tolerance)).unwrap()
+    };
     let gap = judge(1e-3).certificate().relative_gap();
     assert!(gap > 0.0);
     assert_eq!(judge(gap * 1.01).certificate().verdict(), &Verdict::Global);
@@ -529,7 +536,7 @@ fn rests() -> BoxedStrategy<(Problem, Factorization)> {
             let mut descent = naive::Descent::new(&problem, &directions);
             descent.run(20_000, 0.0);
             descent.prune();
-            (problem.clone(), descent.point())
+            (problem.clone(), descent.factorization())
         })
         .boxed()
 }
@@ -580,10 +587,10 @@ proptest! {
                         point.center().map(|b| b.iter().enumerate().map(|(j, b)| b + at(30 + j)).collect()),
                     )
                     .unwrap();
-                    let mut descent = naive::Descent::from_point(&problem, &moved);
+                    let mut descent = naive::Descent::from_factorization(&problem, &moved);
                     descent.learn_atoms = false;
                     descent.run(2_000, 0.0);
-                    let value = naive::objective(&problem, &descent.point());
+                    let value = naive::objective(&problem, &descent.factorization());
                     prop_assert!(value >= naive::objective(&problem, &point) * (1.0 - 1e-13), "{} is lower", value);
                 }
             }
@@ -606,7 +613,7 @@ proptest! {
             prop_assert!(exact::objective(&problem, better) < exact::objective(&problem, &point));
         }
         if done.certificate().verdict() == &Verdict::Local {
-            let mut descent = naive::Descent::from_point(&problem, &point);
+            let mut descent = naive::Descent::from_factorization(&problem, &point);
             descent.run(50, 0.0);
             prop_assert!(descent.objective() >= naive::objective(&problem, &point) * (1.0 - 1e-9));
         }

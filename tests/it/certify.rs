@@ -47,7 +47,7 @@ fn through_files(problem: &Problem, lambda: f64) {
     use widedict::io::{write_atoms, write_codes};
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
-    write_atoms(&path("x.npy"), problem.data().points()).expect("written");
+    write_atoms(&path("x.npy"), problem.data().datapoints()).expect("written");
     // The second atom is twice too long: it is rescaled, and the record says so.
     write_atoms(&path("d.npy"), &Matrix::from_columns(2, &[[1.0, 0.0], [2.0, 0.6]])).expect("written");
     let codes = point(&[vec![1.0, 0.0], vec![1.0, 0.3]], &[vec![1.0], vec![0.0]]);
@@ -100,7 +100,7 @@ fn stationary(
 fn value(problem: &Problem, atoms: &Matrix) -> f64 {
     let (dictionary, _) = Dictionary::normalize(atoms.clone()).expect("atoms");
     let coder = Coder { tolerance: 1e-15, ..Coder::default() };
-    let x = problem.data().points();
+    let x = problem.data().datapoints();
     let codes = coder.encode(x, &dictionary, problem.lambda(), &()).expect("encoded").codes;
     naive::objective(problem, &Factorization::new(dictionary, codes, None).expect("a point"))
 }
@@ -159,7 +159,7 @@ fn value_function(problem: &Problem, atoms: &Matrix, center: &[f64]) -> f64 {
     let (dictionary, _) = Dictionary::normalize(atoms.clone()).expect("atoms");
     let gauge = naive::Gauge::of(problem);
     let (n, len, width) = (problem.dim(), problem.len(), dictionary.len());
-    let x = problem.data().points();
+    let x = problem.data().datapoints();
     let mut residual = Matrix::from_fn(n, len, |j, i| gauge.a[i] * (x.get(j, i) - center[j]));
     let mut rows = vec![vec![0.0; len]; width];
     for _ in 0..20_000 {

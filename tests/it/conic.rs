@@ -116,8 +116,9 @@ fn without_an_atom_price_it_agrees_with_the_coder() {
         let problem = problem(planted::gaussian(5, 12, seed), 0.2, 0.0);
         let (dictionary, _) = Dictionary::normalize(planted::gaussian(5, 9, 100 + seed)).unwrap();
         let coded = conic().codes(&problem, &dictionary, &()).unwrap();
-        let encoded =
-            widedict::coder::Coder::default().encode(problem.data().points(), &dictionary, 0.2, &()).unwrap();
+        let encoded = widedict::coder::Coder::default()
+            .encode(problem.data().datapoints(), &dictionary, 0.2, &())
+            .unwrap();
         let other = Factorization::new(dictionary.clone(), encoded.codes, None).unwrap();
         let (one, two) = (coding(&problem, &coded), Coding::new(&problem, &other, None).unwrap());
         assert!((one.upper.get() - two.upper.get()).abs() <= one.gap() + two.gap());
@@ -168,7 +169,7 @@ fn full_solves_agree(problem: &Problem, tolerance: f64) -> (f64, f64) {
     );
     let apart = distance(problem, one.certified.solution(), two.certified.solution());
     let allowed = (2.0 * gap_one).sqrt() + (2.0 * gap_two).sqrt();
-    let size = naive::length(problem.data().points().as_slice());
+    let size = naive::length(problem.data().datapoints().as_slice());
     assert!(apart <= allowed + 1e-12 * size, "{apart:e} is more than {allowed:e}");
     (gap_one / first.objective(), gap_two / second.objective())
 }

@@ -108,7 +108,7 @@ fn exact_nesting_gains_what_the_exchange_gains() {
     assert_eq!((pair.share, pair.child_solo), (1.0, 0.0));
     assert!((pair.parent_solo - 12.0 / 22.0).abs() < 1e-15);
     let codes =
-        exact_codes(problem.data().points(), &dictionary, 0.4, None, 1e-12, &()).expect("coded").codes;
+        exact_codes(problem.data().datapoints(), &dictionary, 0.4, None, 1e-12, &()).expect("coded").codes;
     let point = Factorization::new(dictionary, codes, None).expect("a point");
     let subject = Subject::of(&problem, &point).expect("of this problem");
     let slow = nesting::pairs(&subject);
@@ -128,7 +128,7 @@ fn near_nesting_gains_what_the_point_it_speaks_of_gains() {
     assert_eq!((pair.child, pair.together, pair.child_uses), (1, 10, 11));
     let lambda = problem.lambda();
     let codes =
-        exact_codes(problem.data().points(), &dictionary, lambda, None, 1e-12, &()).expect("coded").codes;
+        exact_codes(problem.data().datapoints(), &dictionary, lambda, None, 1e-12, &()).expect("coded").codes;
     let before = Factorization::new(dictionary.clone(), codes, None).expect("a point");
     let mut moved = dictionary.atom(1).to_vec();
     axpy(pair.slack, dictionary.atom(0), &mut moved);
@@ -140,7 +140,7 @@ fn near_nesting_gains_what_the_point_it_speaks_of_gains() {
         match (k, parent > 0.0 && child > 0.0, child > 0.0) {
             (0, true, _) => parent - pair.slack * child,
             (1, true, _) => child * length,
-            (1, false, true) => dot(&moved, problem.data().point(i)) - lambda,
+            (1, false, true) => dot(&moved, problem.data().datapoint(i)) - lambda,
             (0, false, _) => parent,
             _ => 0.0,
         }
@@ -241,7 +241,7 @@ fn codes_given_are_judged_by_their_gaps() {
     let (x, dictionary) = digits();
     let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
     let exact =
-        exact_codes(problem.data().points(), &dictionary, 0.5, None, 1e-10, &()).expect("coded").codes;
+        exact_codes(problem.data().datapoints(), &dictionary, 0.5, None, 1e-10, &()).expect("coded").codes;
     let mut scaled = exact.view().to_owned();
     scaled.data_mut().iter_mut().for_each(|z| *z *= 0.8);
     let given = Codes::new(scaled).expect("codes");
@@ -278,7 +278,8 @@ fn an_atom_moves_to_the_best_one_for_its_codes() {
     let (x, dictionary) = digits();
     let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
     let found = run(&problem, &dictionary, None);
-    let codes = exact_codes(problem.data().points(), &dictionary, 0.5, None, 1e-9, &()).expect("coded").codes;
+    let codes =
+        exact_codes(problem.data().datapoints(), &dictionary, 0.5, None, 1e-9, &()).expect("coded").codes;
     let point = Factorization::new(dictionary.clone(), codes.clone(), None).expect("a point");
     let residuals = Residuals::of(&problem, &point).expect("of this problem");
     let before = value(&problem, &point);
@@ -430,7 +431,7 @@ mod files {
         let row: Value = serde_json::from_slice(&out.stdout).expect("one object");
         assert_eq!(row["schema_version"], 1);
         // The encoder written with a dictionary is one thresholding step.
-        let x = problem.data().points();
+        let x = problem.data().datapoints();
         let columns: Vec<Vec<(usize, f64)>> = x
             .columns()
             .map(|x| {

@@ -177,7 +177,7 @@ fn cones_and_faces_agree() {
             .gamma(problem.gamma())
             .build()
             .unwrap();
-        let cones = of(&copies, copies.data().points()).upper.get();
+        let cones = of(&copies, copies.data().datapoints()).upper.get();
         let faces = of(&padded, &tall).upper.get();
         assert!((cones - faces).abs() <= (2.0 * TOLERANCE + 1e-11) * cones, "case {case}: {cones} {faces}");
     }
@@ -208,7 +208,7 @@ fn the_bound_holds_in_exact_arithmetic() {
     // One datapoint: Ω° = √w‖r‖/√(λ²w² + γ²w), with w = 1.
     let one =
         Problem::builder(Matrix::from_columns(2, &[[3.0, 4.0]])).lambda(0.6).gamma(0.8).build().unwrap();
-    let kappa = of(&one, one.data().points()).upper.get();
+    let kappa = of(&one, one.data().datapoints()).upper.get();
     let exact = arithmetic::inner(&[3.0, 4.0], &[3.0, 4.0]);
     let square = exact.over(&(ex(0.6).square() + ex(0.8).square()));
     assert!(ex(kappa).square() >= square && ex(kappa * (1.0 - 2e-9)).square() <= square);
@@ -261,7 +261,7 @@ fn planted_optima_are_certified() {
         let Some(planted) = planted::pair(&recipe) else { continue };
         seen += 1;
         let options = Options { exact: Some(limits()), ..Options::default() };
-        let certified = certify(&planted.problem, planted.point, &Witness::none(), &options).unwrap();
+        let certified = certify(&planted.problem, planted.factorization, &Witness::none(), &options).unwrap();
         let certificate = certified.certificate();
         assert!(certificate.lower_bound().get() <= planted.value * (1.0 + 1e-12));
         assert!(certificate.relative_gap() <= 1e-7, "{certificate}");

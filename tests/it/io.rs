@@ -105,7 +105,7 @@ proptest! {
         let folder = folder();
         let path = folder.path().join("z.npz");
         write_codes(&path, &codes)?;
-        let back = read_codes(&path, codes.points(), codes.atoms())?;
+        let back = read_codes(&path, codes.datapoints(), codes.atoms())?;
         let (found, expected) = (back.view(), codes.view());
         prop_assert_eq!(found.indices(), expected.indices());
         prop_assert_eq!(bits(found.data()), bits(expected.data()));
@@ -149,7 +149,7 @@ proptest! {
         bytes.truncate(keep);
         fs::write(&path, bytes)?;
         if let Ok(codes) = read_codes(&path, 3, 2) {
-            prop_assert_eq!((codes.points(), codes.atoms()), (3, 2));
+            prop_assert_eq!((codes.datapoints(), codes.atoms()), (3, 2));
         }
     }
 }
@@ -383,7 +383,7 @@ fn hostile_codes_are_errors() {
     csr(&[0], &[0, 1, 1, 2], &[1.0, 1.0]);
     is(|p| matches!(p, P::Count { expected: 2, found: 1 }));
     csr(&[0], &[0, 1, 1, 1], &[-1.0]);
-    is(|p| matches!(p, P::Codes(AtomsError::Code { atom: 0, point: 0, .. })));
+    is(|p| matches!(p, P::Codes(AtomsError::Code { atom: 0, datapoint: 0, .. })));
     csr(&[0], &[0, 1, 1, 1], &[f64::NAN]);
     is(|p| matches!(p, P::Codes(AtomsError::Code { .. })));
     archive(&path, "csr", [3, 5], &[("indices", &[0]), ("indptr", &[0, 1, 1, 1])], &[1.0]);

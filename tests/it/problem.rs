@@ -33,7 +33,7 @@ fn bad_data_are_refused_by_place_and_value() {
     for value in [f64::INFINITY, f64::NEG_INFINITY] {
         let mut x = data();
         x.col_mut(2)[1] = value;
-        let error = DataError::NotFinite { point: 2, coordinate: 1, value };
+        let error = DataError::NotFinite { datapoint: 2, coordinate: 1, value };
         assert_eq!(build(x, None, 0.1, 0.1), Err(error.into()));
     }
     let mut x = data();
@@ -42,18 +42,18 @@ fn bad_data_are_refused_by_place_and_value() {
     assert!(
         matches!(
             refused,
-            Err(ProblemError::Data(DataError::NotFinite { point: 1, coordinate: 0, value })) if value.is_nan()
+            Err(ProblemError::Data(DataError::NotFinite { datapoint: 1, coordinate: 0, value })) if value.is_nan()
         ),
         "{refused:?}"
     );
     for value in [1.0000001e140, -1e300, f64::MAX] {
         let mut x = data();
         x.col_mut(0)[1] = value;
-        let error = DataError::TooLarge { point: 0, coordinate: 1, value };
+        let error = DataError::TooLarge { datapoint: 0, coordinate: 1, value };
         assert_eq!(build(x, None, 0.1, 0.1), Err(error.into()));
     }
     for (dim, points) in [(0, 3), (2, 0), (0, 0)] {
-        let error = DataError::Empty { points, dim };
+        let error = DataError::Empty { datapoints: points, dim };
         assert_eq!(build(Matrix::zeros(dim, points), None, 0.1, 0.1), Err(error.into()));
     }
 }
@@ -114,7 +114,7 @@ fn bad_penalties_are_refused_by_name_and_value() {
 #[test]
 fn errors_are_one_clause_with_the_numbers() {
     let text = |e: ProblemError| e.to_string();
-    let error = DataError::NotFinite { point: 4, coordinate: 2, value: f64::NAN };
+    let error = DataError::NotFinite { datapoint: 4, coordinate: 2, value: f64::NAN };
     assert_eq!(text(error.into()), "datapoint 4, coordinate 2: expected a finite number, found NaN");
     let error = DataError::WeightCount { expected: 3, found: 2 };
     assert_eq!(text(error.into()), "expected 3 weights, one a datapoint, found 2");
@@ -230,7 +230,7 @@ proptest! {
         let c = 2.0_f64.powi(k);
         let times = |m: &Matrix| Matrix::from_fn(m.nrows(), m.ncols(), |i, j| m.get(i, j) * c);
         prop_assume!(checks::magnitude(&problem, &point) < 1e150);
-        let larger = Problem::builder(times(problem.data().points()))
+        let larger = Problem::builder(times(problem.data().datapoints()))
             .weights(problem.data().weights().to_vec())
             .lambda(problem.lambda() * c)
             .gamma(problem.gamma() * c)

@@ -105,7 +105,7 @@ fn rough_point(problem: &Problem, atoms: usize) -> Factorization {
     directions[atoms - 1] = directions[0].clone();
     let mut descent = naive::Descent::new(problem, &directions);
     descent.sweep();
-    descent.point()
+    descent.factorization()
 }
 
 #[test]
@@ -116,9 +116,9 @@ fn a_block_step_is_its_single_steps() {
         let start = rough_point(&problem, 7);
         for (from, to) in [(0, 7), (2, 5), (6, 7)] {
             let fast = kernels::block_step(&problem, &start, Some(from..to));
-            let mut slow = naive::Descent::from_point(&problem, &start);
+            let mut slow = naive::Descent::from_factorization(&problem, &start);
             slow.block_step(from, to);
-            let slow = slow.point();
+            let slow = slow.factorization();
             for k in 0..7 {
                 for (f, s) in fast.dictionary().atom(k).iter().zip(slow.dictionary().atom(k)) {
                     assert!((f - s).abs() <= 1e-9, "instance {instance}, atom {k}: {f} {s}");
@@ -145,7 +145,7 @@ fn a_sweep_never_rises_and_does_not_depend_on_threads() {
     let x = planted::mixture(16, 1500, 20, 3, 0.1, 2);
     let problem = problem(x, 0.05, 0.02);
     let directions: Vec<Vec<f64>> = planted::gaussian(16, 40, 3).columns().map(<[f64]>::to_vec).collect();
-    let mut point = naive::Descent::new(&problem, &directions).point();
+    let mut point = naive::Descent::new(&problem, &directions).factorization();
     let mut last = naive::objective(&problem, &point);
     for _ in 0..4 {
         let step = |threads: usize| {

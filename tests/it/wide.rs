@@ -62,7 +62,7 @@ fn enclosed_block(problem: &Problem, i: usize, j: usize) -> [Interval; 3] {
     };
     // κᵢ²/wᵢ, the square of a residual's longest length, and ‖xᵢ‖² over it.
     let parts = |i: usize| {
-        let x = problem.data().point(i);
+        let x = problem.data().datapoint(i);
         let longest = l2.add(g2.div(point(problem.data().weights()[i])));
         (x, longest, inner(x, x).div(longest))
     };
@@ -122,7 +122,7 @@ fn separates(problem: &Problem) -> Result<(), TestCaseError> {
     let found = wide::boundary(problem, &()).unwrap();
     prop_assert!(found.lower <= found.gamma && found.gamma <= found.upper);
     let at = |gamma: f64| problem.with_penalty(problem.lambda(), gamma).unwrap();
-    let largest = problem.data().points().columns().map(norm).fold(problem.lambda(), max);
+    let largest = problem.data().datapoints().columns().map(norm).fold(problem.lambda(), max);
     let top = if found.gamma.is_finite() { found.gamma } else { 10.0 * largest };
     for share in [0.0, 0.3, 0.9, 0.999] {
         prop_assert!(copositivity_defect(&slack(&at(share * top))) >= -1e-9);
@@ -203,7 +203,7 @@ fn the_center_is_the_mean_for_a_large_penalty() {
         let mean = problem.data().mean();
         let reach = problem
             .data()
-            .points()
+            .datapoints()
             .columns()
             .map(|x| x.iter().zip(&mean).map(|(x, m)| (x - m) * (x - m)).sum::<f64>().sqrt())
             .fold(0.0, max);
@@ -221,7 +221,7 @@ fn the_center_tends_to_a_geometric_median() {
     for seed in 0..20 {
         let data = planted::gaussian(3, 11, seed);
         let problem = Problem::builder(data).lambda(1.0).centered(true).build().unwrap();
-        let (points, weights) = (problem.data().points(), problem.data().weights());
+        let (points, weights) = (problem.data().datapoints(), problem.data().weights());
         let distance =
             |x: &[f64], b: &[f64]| x.iter().zip(b).map(|(x, b)| (x - b).powi(2)).sum::<f64>().sqrt();
         let mean_distance =
@@ -285,7 +285,7 @@ fn the_excess_on_the_circle_is_that_of_computed_optima() {
         let limit = bounds::wide_limit(&problem).lower.get();
         let formula = wide::circle_excess(r, lambda, atoms).unwrap().exact;
         let (even, _) = Dictionary::normalize(circle(atoms, 1.0)).unwrap();
-        let encoded = Coder::default().encode(problem.data().points(), &even, lambda, &()).unwrap();
+        let encoded = Coder::default().encode(problem.data().datapoints(), &even, lambda, &()).unwrap();
         let start = Factorization::new(even, encoded.codes, None).unwrap();
         // The midpoint rule over 32 points an atom.
         close("evenly spaced", naive::objective(&problem, &start) - limit, formula, 0.0, 2e-3);

@@ -76,7 +76,7 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
     let about = match &location {
         None => None,
         Some(location) => {
-            let mut points = problem.data().points().clone();
+            let mut points = problem.data().datapoints().clone();
             input::subtract(&mut points, &location.center);
             let shifted = Problem::builder(points)
                 .lambda(problem.lambda())

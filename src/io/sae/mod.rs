@@ -319,9 +319,9 @@ impl Sae {
         for (i, part) in entries {
             columns[i].extend(part);
         }
-        for (point, column) in columns.iter().enumerate() {
+        for (datapoint, column) in columns.iter().enumerate() {
             if let Some(&(atom, value)) = column.iter().find(|(_, v)| !v.is_finite()) {
-                return Err(AtomsError::Code { atom, point, value }.into());
+                return Err(AtomsError::Code { atom, datapoint, value }.into());
             }
         }
         Ok(Codes::from_columns(self.atoms(), &columns))

@@ -158,7 +158,7 @@ impl<'p> Rounds<'p> {
     fn state(&mut self, polar: f64) -> Round {
         let objective = self.point.objective();
         let a = self.problem.data().sqrt_weights();
-        let points = self.problem.data().points();
+        let points = self.problem.data().datapoints();
         let residual = self.point.residual();
         let (mut inner, mut square) = (0.0, 0.0);
         for (i, r) in residual.columns().enumerate() {

@@ -78,7 +78,7 @@ impl<'p> LassoIterate<'p> {
 
     /// The data less the center.
     pub(super) fn shifted(&self) -> Matrix {
-        let mut points = self.problem.data().points().clone();
+        let mut points = self.problem.data().datapoints().clone();
         if self.problem.centered() {
             let n = points.nrows();
             points.as_mut_slice().par_chunks_mut(n).for_each(|x| axpy(-1.0, &self.center, x));

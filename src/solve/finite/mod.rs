@@ -310,7 +310,7 @@ impl Finite {
         } else {
             vec![0.0; problem.dim()]
         };
-        let mut points = data.points().clone();
+        let mut points = data.datapoints().clone();
         for i in 0..points.ncols() {
             axpy(-1.0, &center, points.col_mut(i));
         }
@@ -421,7 +421,7 @@ impl Finite {
         seed: u64,
     ) -> Result<Dictionary, SolveError> {
         let data = problem.data();
-        let mut points = data.points().clone();
+        let mut points = data.datapoints().clone();
         for i in 0..points.ncols() {
             axpy(-1.0, center, points.col_mut(i));
         }

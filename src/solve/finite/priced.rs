@@ -105,7 +105,7 @@ fn coded(
     let zero = vec![0.0; problem.dim()];
     let origin = center.as_deref().unwrap_or(&zero);
     let dictionary = settings.dictionary(kind, problem, origin, seed)?;
-    let mut points = problem.data().points().clone();
+    let mut points = problem.data().datapoints().clone();
     for i in 0..points.ncols() {
         axpy(-1.0, origin, points.col_mut(i));
     }

@@ -654,7 +654,7 @@ impl<'a> Form<'a> {
         let mut energies = vec![0.0; count];
         let (mut pairs_total, mut trace, mut cross) = (0, 0.0, 0.0);
         for (i, &w) in weights.iter().enumerate() {
-            let mut magnitude = norm(self.problem.data().point(i)) + norm(self.residuals.col(i));
+            let mut magnitude = norm(self.problem.data().datapoint(i)) + norm(self.residuals.col(i));
             magnitude += self.point.center().map_or(0.0, norm);
             let pairs: Vec<(usize, f64)> = self.pairs(i, Sets::Largest).collect();
             for &(p, z) in &pairs {

@@ -15,7 +15,7 @@ pub(crate) fn close(what: &str, a: f64, b: f64, absolute: f64, relative: f64) {
 
 /// Codes are finite and positive where stored, atoms of unit length, the center finite.
 pub(crate) fn feasible(problem: &Problem, point: &Factorization) {
-    assert_eq!((point.dictionary().dim(), point.codes().points()), (problem.dim(), problem.len()));
+    assert_eq!((point.dictionary().dim(), point.codes().datapoints()), (problem.dim(), problem.len()));
     for (k, atom) in point.dictionary().atoms().enumerate() {
         close(&format!("length of atom {k}"), naive::length(atom), 1.0, 32.0 * f64::EPSILON, 0.0);
     }
@@ -46,7 +46,7 @@ pub(crate) fn magnitude(problem: &Problem, point: &Factorization) -> f64 {
                         .map(|k| (point.dictionary().atom(k)[j] * codes.get(k, i)).abs())
                         .sum();
                     let center = point.center().map_or(0.0, |b| b[j].abs());
-                    (problem.data().point(i)[j].abs() + center + explained).powi(2)
+                    (problem.data().datapoint(i)[j].abs() + center + explained).powi(2)
                 })
                 .sum();
             0.5 * w[i] * square

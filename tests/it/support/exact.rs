@@ -275,7 +275,7 @@ pub(crate) fn objective(problem: &widedict::Problem, point: &widedict::Factoriza
         let square = Exact::sum((0..problem.dim()).map(|j| {
             let explained = Exact::sum(code.iter().map(|(k, z)| ex(point.dictionary().atom(k)[j]) * ex(*z)));
             let center = point.center().map_or(Exact::zero(), |b| ex(b[j]));
-            (ex(problem.data().point(i)[j]) - center - explained).square()
+            (ex(problem.data().datapoint(i)[j]) - center - explained).square()
         }));
         fit = fit + ex(*w) * square.half();
     }

@@ -225,7 +225,8 @@ pub(crate) fn problems(limits: Limits, penalties: BoxedStrategy<(f64, f64)>) -> 
 
 /// The largest magnitude of the data, 1 if all are 0.
 pub(crate) fn data_size(problem: &Problem) -> f64 {
-    let largest = problem.data().points().as_slice().iter().fold(0.0, |m, v| widedict::num::max(m, v.abs()));
+    let largest =
+        problem.data().datapoints().as_slice().iter().fold(0.0, |m, v| widedict::num::max(m, v.abs()));
     if largest > 0.0 { largest } else { 1.0 }
 }
 
@@ -255,7 +256,7 @@ pub(crate) fn feasible(problem: Problem, limits: Limits) -> BoxedStrategy<(Probl
             let mut atoms = Vec::with_capacity(rows.len());
             for (k, from) in from_data.iter().enumerate() {
                 let wanted = match from {
-                    Some(index) => problem.data().point(index.index(len)).to_vec(),
+                    Some(index) => problem.data().datapoint(index.index(len)).to_vec(),
                     None => directions[len + k].clone(),
                 };
                 let nonzero = wanted.iter().any(|v| v.abs() > 0.0);
@@ -355,7 +356,7 @@ mod tests {
     fn problems_have_their_trouble() {
         let problems = sample(&problems(Limits::default(), penalties()), 3000);
         let pair = |p: &Problem, test: &dyn Fn(&[f64], &[f64]) -> bool| {
-            let x = p.data().points();
+            let x = p.data().datapoints();
             let zero = |c: &[f64]| c.iter().all(|v| *v == 0.0);
             (0..x.ncols())
                 .any(|j| (0..j).any(|i| !zero(x.col(i)) && !zero(x.col(j)) && test(x.col(i), x.col(j))))
@@ -365,14 +366,16 @@ mod tests {
         seen("near duplicates", &problems, |p| {
             pair(p, &|x, y| x != y && x.iter().zip(y).all(|(x, y)| (x - y).abs() <= 1e-12 * x.abs()))
         });
-        seen("zero points", &problems, |p| p.data().points().columns().any(|x| x.iter().all(|v| *v == 0.0)));
+        seen("zero points", &problems, |p| {
+            p.data().datapoints().columns().any(|x| x.iter().all(|v| *v == 0.0))
+        });
         seen("huge", &problems, |p| data_size(p) > 1e90);
         seen("small", &problems, |p| data_size(p) < 1e-90);
         seen("a center", &problems, Problem::centered);
         seen("one point", &problems, |p| p.len() == 1);
         seen("one dimension", &problems, |p| p.dim() == 1);
         seen("short points", &problems, |p| {
-            p.data().points().columns().any(|x| testing::naive::length(x) < p.lambda())
+            p.data().datapoints().columns().any(|x| testing::naive::length(x) < p.lambda())
         });
     }
 
