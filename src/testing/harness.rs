@@ -136,7 +136,8 @@ fn tamper(
             .map(|_| ())
             .map_err(|mismatch| mismatch.to_string())
     };
-    verify(&record, problem, factorization.clone()).map_err(|why| format!("a valid record is rejected: {why}"))?;
+    verify(&record, problem, factorization.clone())
+        .map_err(|why| format!("a valid record is rejected: {why}"))?;
     let mut rejected = |name: &str, result: Result<(), String>| match result {
         Ok(()) => Err(format!("{name} changed and not noticed")),
         Err(why) if why.contains(name) => {
@@ -160,7 +161,8 @@ fn tamper(
         let code = &mut codes.as_mut_slice()[at];
         *code = *code * (1.0 + 4.0 * f64::EPSILON) + f64::MIN_POSITIVE;
         let center = factorization.center().map(<[f64]>::to_vec);
-        let changed = super::factorization(factorization.dictionary().matrix().clone(), &codes, center.clone());
+        let changed =
+            super::factorization(factorization.dictionary().matrix().clone(), &codes, center.clone());
         rejected("codes", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
         let mut atoms = factorization.dictionary().matrix().clone();
         atoms.col_mut(0)[problem.dim() - 1] += 1e-3;

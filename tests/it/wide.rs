@@ -52,21 +52,26 @@ fn slack(problem: &Problem) -> Matrix {
 }
 
 /// The two-row block of a pair in the units of [`slack`], in interval arithmetic:
-/// diagonal, other diagonal, entry. A point that is proved active has a diagonal of
-/// exactly 0.
+/// diagonal, other diagonal, entry. A datapoint that is proved active has a diagonal
+/// of exactly 0.
 fn enclosed_block(problem: &Problem, i: usize, j: usize) -> [Interval; 3] {
     let point = Interval::point;
-    let (l2, g2) = (point(problem.lambda()).square(), point(problem.gamma()).square());
+    let (xi, xj) = (problem.data().datapoint(i), problem.data().datapoint(j));
+    // Near 1, products of four lengths neither overflow nor vanish; a power of two is
+    // exact, and an entry that it makes subnormal is enclosed.
+    let largest = xi.iter().chain(xj).fold(max(problem.lambda(), problem.gamma()), |m, v| max(m, v.abs()));
+    let unit = point((-largest.log2().floor()).exp2());
+    let scaled = |value: f64| point(value).mul(unit);
+    let (l2, g2) = (scaled(problem.lambda()).square(), scaled(problem.gamma()).square());
     let inner = |x: &[f64], y: &[f64]| {
-        x.iter().zip(y).fold(point(0.0), |sum, (x, y)| sum.add(point(*x).mul(point(*y))))
+        x.iter().zip(y).fold(point(0.0), |sum, (x, y)| sum.add(scaled(*x).mul(scaled(*y))))
     };
     // κᵢ²/wᵢ, the square of a residual's longest length, and ‖xᵢ‖² over it.
-    let parts = |i: usize| {
-        let x = problem.data().datapoint(i);
+    let parts = |i: usize, x: &[f64]| {
         let longest = l2.add(g2.div(point(problem.data().weights()[i])));
-        (x, longest, inner(x, x).div(longest))
+        (longest, inner(x, x).div(longest))
     };
-    let ((xi, ki, si), (xj, kj, sj)) = (parts(i), parts(j));
+    let ((ki, si), (kj, sj)) = (parts(i, xi), parts(j, xj));
     let one = point(1.0);
     let diagonal = |share: Interval| if share.lo > 1.0 { point(0.0) } else { one.sub(share) };
     // Of xᵢ/√(κᵢ²/wᵢ), what is left in the residual: all, or what brings its length to 1.
