@@ -39,7 +39,7 @@ impl Estimate {
             })
             .reduce_with(max)?;
         let (mut inner, mut square) = (0.0, 0.0);
-        for ((x, r), w) in data.points().columns().zip(dual.columns()).zip(data.weights()) {
+        for ((x, r), w) in data.datapoints().columns().zip(dual.columns()).zip(data.weights()) {
             inner += w * dot(x, r);
             square += w * norm_sq(r);
         }

@@ -23,7 +23,7 @@ impl Residuals {
     /// center comes with a problem that has none.
     pub fn of(problem: &Problem, factorization: &Factorization) -> Result<Self, AtomsError> {
         check_shapes(problem, factorization)?;
-        let mut out = problem.data().points().clone();
+        let mut out = problem.data().datapoints().clone();
         if let Some(center) = factorization.center() {
             out.as_mut_slice().par_chunks_mut(problem.dim()).for_each(|r| axpy(-1.0, center, r));
         }
@@ -53,7 +53,7 @@ impl Deref for Residuals {
 /// the problem has one; a problem with a center takes a factorization without one as b = 0.
 pub fn check_shapes(problem: &Problem, factorization: &Factorization) -> Result<(), AtomsError> {
     let differs = |what, expected, found| Err(AtomsError::Shape { what, expected, found });
-    let (dim, len) = (factorization.dictionary().dim(), factorization.codes().points());
+    let (dim, len) = (factorization.dictionary().dim(), factorization.codes().datapoints());
     if dim != problem.dim() {
         return differs("dimension of the atoms", problem.dim(), dim);
     }
