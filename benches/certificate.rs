@@ -19,7 +19,7 @@ fn problem(points: usize, gamma: f64) -> Problem {
 }
 
 fn solved(problem: &Problem) -> Factorization {
-    let settings = ColumnGeneration { tolerance: 2e-2, ..ColumnGeneration::default() };
+    let settings = ColumnGeneration { gap_tolerance: 2e-2, ..ColumnGeneration::default() };
     settings.solve(problem).expect("solved").certified.into_parts().0
 }
 
@@ -34,7 +34,7 @@ fn bounds(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("fast", points), |bench| {
             bench.iter(|| certify(&problem, point.clone(), &Witness::none(), &Options::default()));
         });
-        let search = Relaxation { iterations: 10, ..Relaxation::default() };
+        let search = Relaxation { max_iterations: 10, ..Relaxation::default() };
         group.bench_function(BenchmarkId::new("relaxation", points), |bench| {
             bench.iter(|| search.search(black_box(&problem), &point, &()));
         });
@@ -69,7 +69,7 @@ fn second_order(criterion: &mut Criterion) {
     group.sample_size(10);
     for width in [8, 16, 32, 64] {
         let problem = problem(400, 0.0);
-        let settings = Finite { tolerance: 1e-6, local: None, ..Finite::new(width) };
+        let settings = Finite { stationarity_tolerance: 1e-6, local: None, ..Finite::new(width) };
         let point = settings.solve(&problem).expect("solved").certified.into_parts().0;
         let options = Options { local: Some(local::Limits::default()), ..Options::default() };
         group.bench_function(BenchmarkId::from_parameter(DIM * width), |bench| {

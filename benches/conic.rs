@@ -27,7 +27,7 @@ fn masters(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("conic", name), |bench| {
             bench.iter(|| Conic::default().codes(black_box(&problem), &dictionary, &()));
         });
-        let effort = Effort { sweeps: 5_000, decrease: 1e-12 };
+        let effort = Effort { max_sweeps: 5_000, decrease_tolerance: 1e-12 };
         group.bench_function(BenchmarkId::new("proximal", name), |bench| {
             bench.iter(|| Proximal.codes(black_box(&problem), &dictionary, effort, &()));
         });

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let widths = WIDTHS.map(|(width, _)| width);
     // The local test of a width takes longer than finding its point: not here.
     let settings = Finite { local: None, ..Finite::new(1) };
-    let steps = path::over_widths(&problem, &widths, &settings, &())?;
+    let steps = path::over_widths(&problem, &widths, &settings, &widedict::Run::default())?;
     let mut points = Vec::new();
     let mut excesses = Vec::new();
     println!("{:>6} {:>10} {:>10} {:>8} {:>7}", "width", "objective", "excess", "share", "L0");

@@ -62,7 +62,7 @@ fn cell(solo: f64, lambda: f64) -> Result<Cell, Box<dyn Error>> {
         .lambda(lambda)
         .weights(present.iter().map(|(_, share)| *share).collect())
         .build()?;
-    let settings = Finite { restarts: 6, tolerance: 1e-9, ..Finite::new(2) };
+    let settings = Finite { restarts: 6, stationarity_tolerance: 1e-9, ..Finite::new(2) };
     let (point, certificate) = settings.solve(&problem)?.certified.into_parts();
     // The atom nearer to the second feature, by its angle from the first.
     let angles = point.dictionary().atoms().map(|d| d[1].atan2(d[0]));

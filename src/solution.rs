@@ -1,13 +1,64 @@
 //! What a solver returns, and why it may return nothing.
 
-use crate::atoms::AtomsError;
+use crate::atoms::{AtomsError, Factorization};
 use crate::certificate::{Certified, CertifyError, Witness};
-use crate::observer::Stop;
+use crate::observer::{Observer, Stop};
 
-/// A certified point and why the run ended.
+/// How a run is made: where it starts, and who follows it. What limits a run are the
+/// settings of its solver.
+///
+/// # Examples
+/// ```
+/// use widedict::{ColumnGeneration, Matrix, Problem, Run};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.0], [0.0, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
+/// let solver = ColumnGeneration::default();
+/// let first = solver.solve(&problem)?;
+/// // At half the atom price, from the solution just found.
+/// let cheaper = problem.with_penalty(0.2, 0.05)?;
+/// let next = solver.solve_with(&cheaper, &Run::starting_at(first.certified.solution()))?;
+/// assert!(next.certified.certificate().objective() <= first.certified.certificate().objective());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// A factorization to start from; `None` leaves the start to the solver.
+    pub start: Option<&'a Factorization>,
+    /// Hears of the progress, and may stop the run.
+    pub observer: &'a dyn Observer,
+}
+
+impl Default for Run<'_> {
+    /// The solver's own start, and nobody who follows.
+    fn default() -> Self {
+        Self { start: None, observer: &() }
+    }
+}
+
+impl<'a> Run<'a> {
+    /// The solver's own start, followed by `observer`.
+    #[must_use]
+    pub fn observed(observer: &'a dyn Observer) -> Self {
+        Self { start: None, observer }
+    }
+
+    /// From `start`, followed by nobody.
+    #[must_use]
+    pub fn starting_at(start: &'a Factorization) -> Self {
+        Self { start: Some(start), ..Self::default() }
+    }
+
+    /// The same run from `start`.
+    #[must_use]
+    pub fn with_start(self, start: &'a Factorization) -> Self {
+        Self { start: Some(start), ..self }
+    }
+}
+
+/// A certified factorization and why the run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
-    /// The point with its certificate.
+    /// The factorization with its certificate.
     pub certified: Certified,
     /// The evidence the certificate was made from: a starting point for a better
     /// bound, or for checking it again.

@@ -27,10 +27,10 @@ use crate::trusted::{Bound, BoundKind, Kkt, Lower, Subject, bounds, exact, first
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Relative gap at or below which a point is called a global optimum.
-    pub tolerance: f64,
+    pub gap_tolerance: f64,
     /// Relative stationarity residual above which a point is refuted. It is
     /// looser than the gap's tolerance: the gap is quadratic in the residual.
-    pub stationarity: f64,
+    pub stationarity_tolerance: f64,
     /// Whether lower bounds are computed at all.
     pub bounds: bool,
     /// Whether the point is tested as a local optimum of its own width (nesting
@@ -45,7 +45,7 @@ impl Default for Options {
     /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on,
     /// no local test, no exact polar.
     fn default() -> Self {
-        Self { tolerance: 5e-3, stationarity: 0.05, bounds: true, local: None, exact: None }
+        Self { gap_tolerance: 5e-3, stationarity_tolerance: 0.05, bounds: true, local: None, exact: None }
     }
 }
 

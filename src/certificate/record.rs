@@ -192,8 +192,8 @@ impl Record {
             point: PointDigest::of(certified.solution()),
             witness: WitnessDigest::of(witness),
             asked: Asked {
-                tolerance: options.tolerance,
-                stationarity: options.stationarity,
+                tolerance: options.gap_tolerance,
+                stationarity: options.stationarity_tolerance,
                 bounds: options.bounds,
                 local: options.local.is_some(),
                 exact: options.exact.is_some(),
@@ -223,8 +223,8 @@ impl Record {
         self.point.check(&PointDigest::of(&point))?;
         self.witness.check(&WitnessDigest::of(witness))?;
         let options = Options {
-            tolerance: self.asked.tolerance,
-            stationarity: self.asked.stationarity,
+            gap_tolerance: self.asked.tolerance,
+            stationarity_tolerance: self.asked.stationarity,
             bounds: self.asked.bounds,
             local: self.asked.local.then(local::Limits::default),
             exact: self.asked.exact.then(exact::Limits::default),

@@ -27,7 +27,8 @@ impl Statistics {
         let (data, factorization) = (subject.problem().data(), subject.factorization());
         let mean = data.mean();
         let (mut left, mut total) = (0.0, 0.0);
-        for ((x, r), &w) in data.datapoints().columns().zip(subject.residuals().columns()).zip(data.weights()) {
+        for ((x, r), &w) in data.datapoints().columns().zip(subject.residuals().columns()).zip(data.weights())
+        {
             left += w * norm_sq(r);
             total += w * distance_sq(x, &mean);
         }
@@ -103,7 +104,7 @@ impl Certificate {
 
     fn judge(&self, options: &Options) -> Verdict {
         let relative = self.kkt.relative();
-        if !(relative <= options.stationarity) {
+        if !(relative <= options.stationarity_tolerance) {
             let (name, residual) =
                 [("codes", self.kkt.codes), ("dictionary", self.kkt.dictionary), ("center", self.kkt.center)]
                     .into_iter()
@@ -113,14 +114,14 @@ impl Certificate {
                 reason: format!(
                     "not stationary: {name} violate theorem stationarity by {:.2e} of their scale (allowed {:.1e})",
                     residual.relative(),
-                    options.stationarity
+                    options.stationarity_tolerance
                 ),
             };
         }
         if let Some(local) = self.local.as_ref().filter(|local| local.refuted) {
             return Verdict::Refuted { reason: local.reason.clone() };
         }
-        if options.bounds && self.relative_gap() <= options.tolerance {
+        if options.bounds && self.relative_gap() <= options.gap_tolerance {
             return Verdict::Global;
         }
         match &self.local {
@@ -130,7 +131,7 @@ impl Certificate {
                 reason: format!(
                     "stationary, but the certified relative gap {:.2e} is above the tolerance {:.1e}",
                     self.relative_gap(),
-                    options.tolerance
+                    options.gap_tolerance
                 ),
             },
             None => Verdict::Feasible,

@@ -89,9 +89,9 @@ pub(crate) struct Program {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Accuracy {
     /// Gap and feasibility, absolute and relative, for programs of size 1.
-    pub(crate) tolerance: f64,
-    /// Interior-point iterations.
-    pub(crate) iterations: u32,
+    pub(crate) gap_tolerance: f64,
+    /// Most interior-point iterations.
+    pub(crate) max_iterations: u32,
     /// How clarabel factors its systems.
     pub(crate) factors: Factors,
 }
@@ -142,10 +142,10 @@ impl Program {
     pub(crate) fn solve(&self, accuracy: Accuracy, observer: &dyn Observer) -> Result<Raw, SolveError> {
         let settings = DefaultSettings {
             verbose: false,
-            max_iter: accuracy.iterations,
-            tol_gap_abs: accuracy.tolerance,
-            tol_gap_rel: accuracy.tolerance,
-            tol_feas: accuracy.tolerance,
+            max_iter: accuracy.max_iterations,
+            tol_gap_abs: accuracy.gap_tolerance,
+            tol_gap_rel: accuracy.gap_tolerance,
+            tol_feas: accuracy.gap_tolerance,
             // Nothing is removed from the program.
             presolve_enable: false,
             direct_solve_method: accuracy.factors.name().to_owned(),

@@ -84,9 +84,9 @@ const TURNS: usize = 10;
 pub struct Conic {
     /// Accuracy asked of clarabel, relative to ½‖X̃‖². It stops where it gets no
     /// further, so asking for too much costs a few iterations and nothing else.
-    pub tolerance: f64,
+    pub gap_tolerance: f64,
     /// Most interior-point iterations of one solve.
-    pub iterations: u32,
+    pub max_iterations: u32,
     /// Most memory, by estimate, that the factorization of one program may take.
     /// It also keeps an iteration, which cannot be interrupted, to some seconds.
     pub max_mib: u64,
@@ -96,7 +96,7 @@ impl Default for Conic {
     /// 1e-10 is near what the factorization resolves; most solves take 10 to 30
     /// iterations. 512 MiB are some thousand datapoints with fifty atoms.
     fn default() -> Self {
-        Self { tolerance: 1e-10, iterations: 100, max_mib: 512 }
+        Self { gap_tolerance: 1e-10, max_iterations: 100, max_mib: 512 }
     }
 }
 
@@ -121,7 +121,7 @@ impl Conic {
         observer: &dyn Observer,
     ) -> Result<Coded, SolveError> {
         let mut point = Iterate::with_dictionary(problem, dictionary)?;
-        let recoded = self.recode(&mut point, self.tolerance, SIFTS, observer)?;
+        let recoded = self.recode(&mut point, self.gap_tolerance, SIFTS, observer)?;
         Ok(Coded {
             point: point.factorization()?,
             dual: recoded.dual,
@@ -147,8 +147,8 @@ impl Conic {
         self.check()?;
         // The value is off by the square of what the center is: ask for more.
         let accuracy = Accuracy {
-            tolerance: 0.1 * self.tolerance,
-            iterations: self.iterations,
+            gap_tolerance: 0.1 * self.gap_tolerance,
+            max_iterations: self.max_iterations,
             factors: Factors::Sparse,
         };
         location::location(data, lambda, accuracy, self.max_mib, observer)
@@ -156,13 +156,13 @@ impl Conic {
 
     /// Refuses settings out of range.
     pub(crate) fn check(&self) -> Result<(), SolveError> {
-        if self.tolerance.is_finite() && self.tolerance > 0.0 {
+        if self.gap_tolerance.is_finite() && self.gap_tolerance > 0.0 {
             return Ok(());
         }
         Err(SolveError::Setting {
             name: "the conic tolerance",
             needs: "a positive number",
-            value: self.tolerance,
+            value: self.gap_tolerance,
         })
     }
 
@@ -197,7 +197,11 @@ impl Conic {
             let layout = Layout::new(point.problem, atoms, allowed.clone());
             check_size(self.max_mib, layout.bytes(), "conic program", "proximal method")?;
             let program = lower::program(point.problem, &directions, &layout, scale);
-            let accuracy = Accuracy { tolerance, iterations: self.iterations, factors: Factors::Sparse };
+            let accuracy = Accuracy {
+                gap_tolerance: tolerance,
+                max_iterations: self.max_iterations,
+                factors: Factors::Sparse,
+            };
             let raw = program.solve(accuracy, observer)?;
             let before = point.snapshot();
             let objective = point.objective();
@@ -228,9 +232,9 @@ impl Conic {
     ) -> Result<(usize, ControlFlow<Interrupt>), SolveError> {
         let mut last = f64::INFINITY;
         let scale = lower::scale(point.problem);
-        let tolerance = max(self.tolerance, ACCURACY_SHARE * effort.decrease / scale / scale);
-        let tolerance = if tolerance.is_finite() { min(tolerance, COARSE) } else { self.tolerance };
-        for made in 1..=effort.sweeps.min(ALTERNATIONS) {
+        let tolerance = max(self.gap_tolerance, ACCURACY_SHARE * effort.decrease_tolerance / scale / scale);
+        let tolerance = if tolerance.is_finite() { min(tolerance, COARSE) } else { self.gap_tolerance };
+        for made in 1..=effort.max_sweeps.min(ALTERNATIONS) {
             if let ControlFlow::Break(interrupt) = observer.poll() {
                 return Ok((made - 1, ControlFlow::Break(interrupt)));
             }
@@ -240,8 +244,8 @@ impl Conic {
                 Stop::ToleranceMet | Stop::IterationLimit | Stop::Stalled => {}
             }
             let objective = point.objective();
-            let enough = max(effort.decrease, RESOLUTION * objective);
-            if last - objective <= enough || made == effort.sweeps.min(ALTERNATIONS) {
+            let enough = max(effort.decrease_tolerance, RESOLUTION * objective);
+            if last - objective <= enough || made == effort.max_sweeps.min(ALTERNATIONS) {
                 return Ok((made, ControlFlow::Continue(())));
             }
             last = objective;
@@ -252,7 +256,7 @@ impl Conic {
             }
             point.refresh();
         }
-        Ok((effort.sweeps, ControlFlow::Continue(())))
+        Ok((effort.max_sweeps, ControlFlow::Continue(())))
     }
 }
 

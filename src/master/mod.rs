@@ -35,9 +35,9 @@ pub struct Coded {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
     /// At most this many sweeps over the atoms.
-    pub sweeps: usize,
+    pub max_sweeps: usize,
     /// Stop when a sweep lowers the objective by less than this (absolute).
-    pub decrease: f64,
+    pub decrease_tolerance: f64,
 }
 
 /// The master of a run of column generation.

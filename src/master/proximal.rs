@@ -26,7 +26,7 @@ pub struct Proximal;
 impl Proximal {
     /// Codes (and center) over a dictionary that stays as it is, by exact block steps
     /// an atom: stops when a sweep lowers the objective by less than
-    /// `effort.decrease`, or after `effort.sweeps`. O(nNM) a sweep.
+    /// `effort.decrease_tolerance`, or after `effort.max_sweeps`. O(nNM) a sweep.
     ///
     /// # Errors
     /// [`SolveError::Breakdown`] where the dictionary does not fit the problem.
@@ -40,14 +40,14 @@ impl Proximal {
         let mut point = Iterate::with_dictionary(problem, dictionary)?;
         let mut objective = point.objective();
         let (mut stop, mut iterations) = (Stop::IterationLimit, 0);
-        while iterations < effort.sweeps {
+        while iterations < effort.max_sweeps {
             if let ControlFlow::Break(interrupt) = sweep_once(&mut point, Moves::Codes, observer) {
                 stop = interrupt.into();
                 break;
             }
             iterations += 1;
             let next = point.objective();
-            if objective - next <= effort.decrease {
+            if objective - next <= effort.decrease_tolerance {
                 stop = Stop::ToleranceMet;
                 break;
             }
@@ -65,7 +65,7 @@ impl Master for Proximal {
         let mut best = point.objective();
         let mut here = point.snapshot();
         let (mut age, mut small) = (0.0, 0);
-        for sweep in 1..=effort.sweeps {
+        for sweep in 1..=effort.max_sweeps {
             if let ControlFlow::Break(interrupt) = sweep_once(point, Moves::Both, observer) {
                 if !(point.objective() <= best) {
                     point.restore(&here);
@@ -78,16 +78,16 @@ impl Master for Proximal {
                 age = 0.0;
                 continue;
             }
-            small = if best - objective > effort.decrease { 0 } else { small + 1 };
+            small = if best - objective > effort.decrease_tolerance { 0 } else { small + 1 };
             best = objective;
-            if small == PATIENCE || sweep == effort.sweeps {
+            if small == PATIENCE || sweep == effort.max_sweeps {
                 return (sweep, ControlFlow::Continue(()));
             }
             let past = std::mem::replace(&mut here, point.snapshot());
             age += 1.0;
             point.extrapolate(&past, (age - 1.0) / (age + 2.0));
         }
-        (effort.sweeps, ControlFlow::Continue(()))
+        (effort.max_sweeps, ControlFlow::Continue(()))
     }
 }
 

@@ -4,10 +4,9 @@
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::gauge::Moments;
-use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::search::relaxation::Relaxation;
-use crate::solution::SolveError;
+use crate::solution::{Run, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
 use crate::trusted::Lower;
 use crate::trusted::participation::price;
@@ -29,9 +28,9 @@ const MORE_RATIOS: usize = 2;
 /// at most the share of the data it fires on, and equal to it where its codes
 /// are equal; `None` for an atom that never fires.
 #[must_use]
-pub fn participations(problem: &Problem, point: &Factorization) -> Vec<Option<f64>> {
+pub fn participations(problem: &Problem, factorization: &Factorization) -> Vec<Option<f64>> {
     let weights = problem.data().weights();
-    point.codes().rows().iter().map(|row| Moments::of(weights, row).participation()).collect()
+    factorization.codes().rows().iter().map(|row| Moments::of(weights, row).participation()).collect()
 }
 
 /// The search for the best bound of theorem `participation-bound`.
@@ -49,7 +48,7 @@ pub fn participations(problem: &Problem, point: &Factorization) -> Vec<Option<f6
 ///
 /// # Cost
 /// A run of column generation and a search for a split, O(N³) a step, for each λ'.
-/// Beyond [`Relaxation::max_points`] datapoints the bound is that of one
+/// Beyond [`Relaxation::max_datapoints`] datapoints the bound is that of one
 /// eigenvalue and hardly better than `F_∞`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Participation {
@@ -63,7 +62,7 @@ pub struct Participation {
 impl Default for Participation {
     fn default() -> Self {
         Self {
-            column_generation: ColumnGeneration { tolerance: 2e-2, ..ColumnGeneration::default() },
+            column_generation: ColumnGeneration { gap_tolerance: 2e-2, ..ColumnGeneration::default() },
             relaxation: Relaxation::default(),
         }
     }
@@ -85,20 +84,28 @@ pub struct ParticipationBound {
 }
 
 impl Participation {
-    /// The best bound found for participations at least `p`, starting from a point
-    /// of the problem. The observer may end the search: the best bound so far, at
-    /// least `F_∞` where no center is learnt, is returned.
+    /// The best bound found for participations at least `p`.
     ///
     /// # Errors
     /// [`SolveError::NotApplicable`] unless γ = 0 and λ > 0,
     /// [`SolveError::Setting`] unless 0 < p ≤ 1; those of
-    /// [`ColumnGeneration::solve_from`].
-    pub fn bound(
+    /// [`ColumnGeneration::solve`].
+    pub fn bound(&self, problem: &Problem, p: f64) -> Result<ParticipationBound, SolveError> {
+        self.bound_with(problem, p, &Run::default())
+    }
+
+    /// [`Participation::bound`] from a start, which saves time where it is a solution of
+    /// the problem, and with an observer, who may end the search: the best bound so far
+    /// is returned, at least `F_∞` where no center is learnt.
+    ///
+    /// # Errors
+    /// As [`Participation::bound`]; a start of another dimension or with another number
+    /// of datapoints.
+    pub fn bound_with(
         &self,
         problem: &Problem,
         p: f64,
-        start: &Factorization,
-        observer: &dyn Observer,
+        run: &Run<'_>,
     ) -> Result<ParticipationBound, SolveError> {
         check(problem, p)?;
         let mut best = ParticipationBound {
@@ -109,9 +116,9 @@ impl Participation {
             kind: if problem.centered() { BoundKind::WideLimit } else { BoundKind::ClosedForm },
         };
         let mut tried: Vec<(f64, f64)> = Vec::new();
-        let mut point = start.clone();
+        let mut near = run.start.cloned();
         while let Some(ratio) = next_ratio(&tried) {
-            if observer.poll().is_break() {
+            if run.observer.poll().is_break() {
                 break;
             }
             let lambda = ratio * problem.lambda();
@@ -124,7 +131,7 @@ impl Participation {
                 needs: "large enough",
                 value: p,
             })?;
-            let bound = self.convex(&priced, &mut point, observer)?;
+            let bound = self.convex(&priced, &mut near, run)?;
             tried.push((ratio, bound.0.get()));
             if bound.0.get() > best.lower.get() {
                 best = ParticipationBound { p, lambda, gamma, lower: bound.0, kind: bound.1 };
@@ -133,19 +140,21 @@ impl Participation {
         Ok(best)
     }
 
-    /// A certified bound of the convex problem, and its point.
+    /// A certified bound of the convex problem, solved from a factorization `near` its
+    /// solution, which is left there.
     fn convex(
         &self,
         problem: &Problem,
-        point: &mut Factorization,
-        observer: &dyn Observer,
+        near: &mut Option<Factorization>,
+        run: &Run<'_>,
     ) -> Result<(Lower, BoundKind), SolveError> {
-        let solution = self.column_generation.solve_from(problem, point, observer)?;
-        *point = solution.certified.solution().clone();
-        let split = self.relaxation.search(problem, point, observer).map(|found| found.split);
+        let start = near.as_ref();
+        let solution = self.column_generation.solve_with(problem, &Run { start, ..*run })?;
+        let factorization = near.insert(solution.certified.solution().clone());
+        let split = self.relaxation.search(problem, factorization, run.observer).map(|found| found.split);
         let witness = Witness { split, ..solution.witness };
         let options = certificate::Options { exact: None, ..certificate::Options::default() };
-        let certified = certify_observed(problem, point.clone(), &witness, &options, observer)?;
+        let certified = certify_observed(problem, factorization.clone(), &witness, &options, run.observer)?;
         let certificate = certified.certificate();
         Ok((certificate.lower_bound(), certificate.bound_kind()))
     }

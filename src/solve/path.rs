@@ -1,11 +1,9 @@
 //! Grids: the convex problem over atom prices, the joint problem over widths,
 //! each point warm-started from its neighbors.
 
-use crate::atoms::Factorization;
-use crate::certificate::Witness;
-use crate::observer::{Observer, Stop};
+use crate::observer::Stop;
 use crate::problem::Problem;
-use crate::solution::{Solution, SolveError};
+use crate::solution::{Run, Solution, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
 use crate::solve::finite::Finite;
 use crate::wide;
@@ -17,11 +15,12 @@ use crate::wide;
 /// above it, then from the smallest up, each from the price below it; of the two
 /// the lower point is kept. γ = 0 is solved in closed form. Answers are in the order of `gammas`,
 /// each with its problem; where the observer ends a run, that run's is the last
-/// and the others are left out.
+/// and the others are left out. The start of `run`, if any, is that of the largest price.
 ///
 /// # Guarantees
-/// Those of [`ColumnGeneration`] for every point. No point is above what its
-/// neighbor's would cost at its price, up to rounding.
+/// Those of [`ColumnGeneration`] for every price
+/// ([`global-criterion`](crate::proofs::global_criterion)). No solution costs more than
+/// its neighbor's would at its price, up to rounding.
 ///
 /// # Errors
 /// Those of [`ColumnGeneration::solve`]; [`SolveError::Setting`] for a price that
@@ -29,11 +28,11 @@ use crate::wide;
 ///
 /// # Examples
 /// ```
-/// use widedict::{ColumnGeneration, Matrix, Problem};
+/// use widedict::{ColumnGeneration, Matrix, Problem, Run};
 /// use widedict::solve::path;
 /// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.3], [0.1, 1.0]]);
 /// let problem = Problem::builder(x).lambda(0.2).build()?;
-/// let steps = path::over_prices(&problem, &[0.0, 0.1, 0.4], &ColumnGeneration::default(), &())?;
+/// let steps = path::over_prices(&problem, &[0.0, 0.1, 0.4], &ColumnGeneration::default(), &Run::default())?;
 /// let values: Vec<f64> = steps.iter().map(|s| s.solution.certified.certificate().objective()).collect();
 /// // A larger price costs more.
 /// assert!(values[0] <= values[1] && values[1] <= values[2]);
@@ -43,7 +42,7 @@ pub fn over_prices(
     problem: &Problem,
     gammas: &[f64],
     settings: &ColumnGeneration,
-    observer: &dyn Observer,
+    run: &Run<'_>,
 ) -> Result<Vec<Step>, SolveError> {
     let mut order: Vec<usize> = (0..gammas.len()).collect();
     order.sort_by(|&i, &j| gammas[j].total_cmp(&gammas[i]).then(i.cmp(&j)));
@@ -55,8 +54,9 @@ pub fn over_prices(
             let again = found[i].is_some();
             // Nothing to gain at the end where the way turns, nor at γ = 0.
             if !(again && (last.is_none() || gammas[i] == 0.0)) {
-                let start = last.and_then(|j| found[j].as_ref()).map(|s| s.solution.certified.solution());
-                let step = at_price(problem, gammas[i], start, settings, observer)?;
+                let neighbor = last.and_then(|j| found[j].as_ref()).map(|s| s.solution.certified.solution());
+                let start = neighbor.or(run.start);
+                let step = at_price(problem, gammas[i], settings, &Run { start, ..*run })?;
                 let interrupted = step.interrupted();
                 if found[i].as_ref().is_none_or(|kept| step.objective() < kept.objective()) {
                     found[i] = Some(step);
@@ -74,29 +74,20 @@ pub fn over_prices(
 fn at_price(
     problem: &Problem,
     gamma: f64,
-    start: Option<&Factorization>,
     settings: &ColumnGeneration,
-    observer: &dyn Observer,
+    run: &Run<'_>,
 ) -> Result<Step, SolveError> {
     let problem = problem.with_penalty(problem.lambda(), gamma).map_err(|_| SolveError::Setting {
         name: "gamma",
         needs: "finite, at least 0, and above 0 where lambda is 0",
         value: gamma,
     })?;
-    let solution = match start {
-        _ if gamma == 0.0 => wide_limit(&problem, observer)?,
-        Some(start) => settings.solve_from(&problem, start, observer)?,
-        None => settings.solve_observed(&problem, observer)?,
+    let solution = if gamma == 0.0 {
+        wide::closed_form_with(&problem, run)?
+    } else {
+        settings.solve_with(&problem, run)?
     };
     Ok(Step { problem, width: None, solution })
-}
-
-fn wide_limit(problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
-    if problem.centered() {
-        return wide::closed_form_centered(problem, observer);
-    }
-    let certified = wide::closed_form(problem)?;
-    Ok(Solution { certified, witness: Witness::none(), stop: Stop::ToleranceMet, iterations: 0 })
 }
 
 /// Solves the joint problem at every width of `widths`; the width in `settings`
@@ -105,10 +96,12 @@ fn wide_limit(problem: &Problem, observer: &dyn Observer) -> Result<Solution, So
 /// From the smallest width up: the best of the settings' own starts and of the
 /// last width's dictionary, grown at the worst residuals. Answers are in the
 /// order of `widths`; where the observer ends a run, that run's is the last and
-/// larger widths are left out.
+/// larger widths are left out. The start of `run`, if any, replaces the settings' own starts.
 ///
 /// # Guarantees
-/// Those of [`Finite`] for every point. The objective does not rise with the width.
+/// Those of [`Finite`] for every width
+/// ([`stationarity`](crate::proofs::stationarity)). The objective does not rise with the
+/// width.
 ///
 /// # Errors
 /// Those of [`Finite::solve`].
@@ -116,7 +109,7 @@ pub fn over_widths(
     problem: &Problem,
     widths: &[usize],
     settings: &Finite,
-    observer: &dyn Observer,
+    run: &Run<'_>,
 ) -> Result<Vec<Step>, SolveError> {
     let mut order: Vec<usize> = (0..widths.len()).collect();
     order.sort_by_key(|&i| (widths[i], i));
@@ -125,9 +118,10 @@ pub fn over_widths(
     for i in order {
         let finite = Finite { width: widths[i], ..*settings };
         let step_of = |solution| Step { problem: problem.clone(), width: Some(widths[i]), solution };
-        let mut step = step_of(finite.solve_observed(problem, observer)?);
+        let mut step = step_of(finite.solve_with(problem, run)?);
         if let Some(start) = last.and_then(|j| found[j].as_ref()) {
-            let solution = finite.solve_from(problem, start.solution.certified.solution(), observer)?;
+            let solution =
+                finite.solve_with(problem, &run.with_start(start.solution.certified.solution()))?;
             let warm = step_of(solution);
             if warm.objective() < step.objective() {
                 step = warm;

@@ -4,91 +4,78 @@ use rayon::prelude::*;
 
 use super::center::location;
 use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::certificate::{Certified, Options, Witness, certify};
+use crate::certificate::{Options, Witness, certify};
 use crate::linalg::{Matrix, chunk_columns, dot, norm, simd};
-use crate::observer::Observer;
+use crate::observer::Stop;
 use crate::problem::Problem;
-use crate::solution::{Solution, SolveError};
+use crate::solution::{Run, Solution, SolveError};
 
 /// Directions closer than this (Euclidean distance of unit vectors) share an
 /// atom: collinear datapoints whose normalized coordinates differ by rounding.
 /// The objective changes by its square, far below rounding.
 const SAME_DIRECTION: f64 = 1e-13;
 
-/// The optimum at γ = 0 without a center: datapoint i is active iff `‖xᵢ‖ > λ`;
-/// its atom is `xᵢ/‖xᵢ‖`, its code `‖xᵢ‖ − λ`. Collinear datapoints share an atom.
+/// The optimum at γ = 0, in closed form: datapoint i is active iff `‖xᵢ − b‖ > λ`; its
+/// atom is `(xᵢ − b)/‖xᵢ − b‖`, its code `‖xᵢ − b‖ − λ`. Collinear datapoints share an
+/// atom.
+///
+/// Without a center b = 0. Where a center is learnt, b is the Huber location
+/// `min_b Σ wᵢ h_λ(‖xᵢ − b‖)` (theorem [`centre`](crate::proofs::centre)). It need not be
+/// unique; one of the optimal ones is returned.
 ///
 /// # Guarantees
-/// The exact optimum for every width of at least the number of distinct active
-/// directions, with a certified gap of rounding size:
-/// [`wide-limit`](crate::proofs::wide_limit).
+/// The optimum for every width of at least the number of distinct active directions:
+/// [`wide-limit`](crate::proofs::wide_limit). The certified gap is of rounding size
+/// without a center, and that of the location problem with one.
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] unless γ = 0 and no center is learnt.
+/// [`SolveError::NotApplicable`] unless γ = 0.
 ///
 /// # Examples
 /// ```
 /// use widedict::{Matrix, Problem, wide};
 /// let x = Matrix::from_columns(2, &[[3.0, 4.0], [0.1, 0.0]]);
 /// let problem = Problem::builder(x).lambda(1.0).build()?;
-/// let certificate = wide::closed_form(&problem)?;
+/// let solution = wide::closed_form(&problem)?;
+/// let certificate = solution.certified.certificate();
 /// // ½·(1·5 − ½) + ½·(½·0.01)
-/// assert!((certificate.certificate().objective() - 2.2525).abs() < 1e-12);
-/// assert!(certificate.certificate().relative_gap() < 1e-12);
+/// assert!((certificate.objective() - 2.2525).abs() < 1e-12);
+/// assert!(certificate.relative_gap() < 1e-12);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn closed_form(problem: &Problem) -> Result<Certified, SolveError> {
-    needs_no_price(problem)?;
-    if problem.centered() {
-        return Err(SolveError::NotApplicable {
-            method: "closed form",
-            needs: "a fixed center (closed_form_centered learns it)",
-            found: "a free center".to_owned(),
-        });
-    }
-    let point = radial(problem.data().datapoints(), problem.lambda(), None)?;
-    Ok(certify(problem, point, &Witness::none(), &Options::default())?)
+pub fn closed_form(problem: &Problem) -> Result<Solution, SolveError> {
+    closed_form_with(problem, &Run::default())
 }
 
-/// The optimum at γ = 0 with a learnt center: the center is the Huber location
-/// `min_b Σ wᵢ h_λ(‖xᵢ − b‖)` (theorem
-/// [`centre`](crate::proofs::centre)), the rest radial about it.
-///
-/// The center need not be unique; one of the optimal ones is returned. The
-/// certified gap is that of the location problem.
+/// [`closed_form`] with an observer, who may stop the search for the center; the best
+/// center so far is used then. A start is of no use and not looked at.
 ///
 /// # Errors
-/// [`SolveError::NotApplicable`] unless γ = 0 and a center is learnt.
-pub fn closed_form_centered(problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
-    needs_no_price(problem)?;
-    if !problem.centered() {
+/// As [`closed_form`].
+pub fn closed_form_with(problem: &Problem, run: &Run<'_>) -> Result<Solution, SolveError> {
+    if problem.gamma() > 0.0 {
         return Err(SolveError::NotApplicable {
-            method: "centered closed form",
-            needs: "a problem with a center",
-            found: "a fixed center".to_owned(),
-        });
-    }
-    let found = location(problem.data(), problem.lambda(), observer);
-    let mut shifted = problem.data().datapoints().clone();
-    for i in 0..shifted.ncols() {
-        crate::linalg::axpy(-1.0, &found.center, shifted.col_mut(i));
-    }
-    let point = radial(&shifted, problem.lambda(), Some(found.center))?;
-    let witness = Witness { dual: Some(found.dual), ..Witness::none() };
-    let certified = certify(problem, point, &witness, &Options::default())?;
-    Ok(Solution { certified, witness, stop: found.stop, iterations: found.iterations })
-}
-
-fn needs_no_price(problem: &Problem) -> Result<(), SolveError> {
-    if problem.gamma() == 0.0 {
-        Ok(())
-    } else {
-        Err(SolveError::NotApplicable {
             method: "closed form",
             needs: "gamma = 0",
             found: format!("gamma = {}", problem.gamma()),
-        })
+        });
     }
+    let data = problem.data();
+    if !problem.centered() {
+        let factorization = radial(data.datapoints(), problem.lambda(), None)?;
+        let witness = Witness::none();
+        let certified = certify(problem, factorization, &witness, &Options::default())?;
+        return Ok(Solution { certified, witness, stop: Stop::ToleranceMet, iterations: 0 });
+    }
+    let found = location(data, problem.lambda(), run.observer);
+    let mut shifted = data.datapoints().clone();
+    for i in 0..shifted.ncols() {
+        crate::linalg::axpy(-1.0, &found.center, shifted.col_mut(i));
+    }
+    let factorization = radial(&shifted, problem.lambda(), Some(found.center))?;
+    let witness = Witness { dual: Some(found.dual), ..Witness::none() };
+    let certified = certify(problem, factorization, &witness, &Options::default())?;
+    Ok(Solution { certified, witness, stop: found.stop, iterations: found.iterations })
 }
 
 /// Atoms and codes of the radial solution for (shifted) points.

@@ -9,7 +9,7 @@ mod population;
 
 pub use boundary::{Boundary, Regime, atom_each, boundary, regime};
 pub use center::{Location, location};
-pub use closed_form::{closed_form, closed_form_centered};
+pub use closed_form::{closed_form, closed_form_with};
 pub use excess::{
     CircleExcess, PowerLaw, circle_excess, excess_bounds, fit_power_law, sphere_excess_lower,
     sphere_excess_upper,

@@ -501,7 +501,7 @@ fn verdicts_need_their_evidence() {
     let problem = Problem::builder(x).lambda(0.3).gamma(0.3).build().unwrap();
     let mut descent = naive::Descent::new(&problem, &[vec![0.0, 1.0]]);
     descent.run(5000, 1e-16);
-    let options = |tolerance: f64| Options { tolerance, ..Options::default() };
+    let options = |tolerance: f64| Options { gap_tolerance: tolerance, ..Options::default() };
     let judge = |tolerance: f64| {
         certify(&problem, descent.factorization(), &Witness::none(), &options(tolerance)).unwrap()
     };

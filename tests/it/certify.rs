@@ -197,8 +197,13 @@ fn the_form_is_the_second_difference_with_a_price_and_with_a_center() {
                 .centered(centered)
                 .build()
                 .expect("valid");
-            let finite =
-                Finite { tolerance: 1e-9, max_iterations: 200_000, local: None, seed, ..Finite::new(2) };
+            let finite = Finite {
+                stationarity_tolerance: 1e-9,
+                max_iterations: 200_000,
+                local: None,
+                seed,
+                ..Finite::new(2)
+            };
             let solution = finite.solve(&problem).expect("solved");
             let (point, certificate) = solution.certified.into_parts();
             if point.width() < 2 || certificate.kkt().relative() > 1e-7 {
@@ -341,11 +346,15 @@ fn the_relaxation_lies_between_the_fast_bound_and_the_optimum() {
         let x = planted::gaussian(3, len, seed);
         let problem = Problem::builder(x).lambda(0.2).gamma(0.2).build().expect("valid");
         let solution =
-            ColumnGeneration { tolerance: 1e-7, ..Default::default() }.solve(&problem).expect("solved");
+            ColumnGeneration { gap_tolerance: 1e-7, ..Default::default() }.solve(&problem).expect("solved");
         let (best, mut witness) = (solution.certified.into_parts().0, solution.witness);
         let fast = certify(&problem, best.clone(), &witness, &Options::default()).expect("certified");
-        let search =
-            Relaxation { iterations: 4000, patience: 4000, tolerance: 1e-8, ..Relaxation::default() };
+        let search = Relaxation {
+            max_iterations: 4000,
+            patience: 4000,
+            polar_tolerance: 1e-8,
+            ..Relaxation::default()
+        };
         witness.split = search.search(&problem, &best, &()).map(|found| found.split);
         let relaxed = certify(&problem, best, &witness, &Options::default()).expect("certified");
         let (low, high) = (fast.certificate().lower_bound().get(), relaxed.certificate().lower_bound().get());
@@ -364,7 +373,7 @@ fn digits_are_bounded_to_two_per_cent() {
     let problem = Problem::builder(x).lambda(0.3).gamma(0.08).build().expect("valid");
     let solution = ColumnGeneration::default().solve(&problem).expect("solved");
     let (best, mut witness) = (solution.certified.into_parts().0, solution.witness);
-    witness.split = Relaxation { gap: 5e-3, ..Relaxation::default() }
+    witness.split = Relaxation { gap_tolerance: 5e-3, ..Relaxation::default() }
         .search(&problem, &best, &())
         .map(|found| found.split);
     let certified = certify(&problem, best, &witness, &Options::default()).expect("certified");
@@ -405,14 +414,10 @@ fn every_solver_passes_the_harness() {
     let seen = verify_solver(wide::closed_form, random_problems(1000, false, false), &exact)
         .unwrap_or_else(|violation| panic!("closed form: {violation}"));
     assert!(seen.problems == 1000 && seen.alterations > 3000);
-    verify_solver(
-        |p: &Problem| wide::closed_form_centered(p, &()),
-        random_problems(400, false, true),
-        &exact,
-    )
-    .unwrap_or_else(|violation| panic!("centered closed form: {violation}"));
+    verify_solver(wide::closed_form, random_problems(400, false, true), &exact)
+        .unwrap_or_else(|violation| panic!("centered closed form: {violation}"));
     let loose = Expectations { stationarity: 0.1, gap: f64::INFINITY };
-    let solver = ColumnGeneration { tolerance: 1e-4, ..Default::default() };
+    let solver = ColumnGeneration { gap_tolerance: 1e-4, ..Default::default() };
     for (gamma, centered) in [(true, false), (true, true), (false, false)] {
         let problems = random_problems(200, gamma, centered);
         verify_solver(|problem: &Problem| solver.solve(problem), problems, &loose)

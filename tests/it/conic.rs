@@ -30,7 +30,7 @@ fn conic() -> Conic {
 }
 
 fn proximal(problem: &Problem, dictionary: &Dictionary) -> Coded {
-    Proximal.codes(problem, dictionary, Effort { sweeps: 5_000, decrease: 0.0 }, &()).unwrap()
+    Proximal.codes(problem, dictionary, Effort { max_sweeps: 5_000, decrease_tolerance: 0.0 }, &()).unwrap()
 }
 
 fn coding(problem: &Problem, coded: &Coded) -> Coding {
@@ -127,7 +127,7 @@ fn without_an_atom_price_it_agrees_with_the_coder() {
 }
 
 fn generation(tolerance: f64) -> ColumnGeneration {
-    ColumnGeneration { tolerance, ..ColumnGeneration::default() }
+    ColumnGeneration { gap_tolerance: tolerance, ..ColumnGeneration::default() }
 }
 
 fn solve(problem: &Problem, tolerance: f64) -> Solution {
@@ -298,7 +298,7 @@ fn what_does_not_fit_is_refused_with_a_clear_error() {
     let problem = problem(planted::gaussian(3, 5, 1), 0.2, 0.1);
     let (dictionary, _) = Dictionary::normalize(planted::gaussian(3, 2, 1)).unwrap();
     for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let conic = Conic { tolerance, ..conic() };
+        let conic = Conic { gap_tolerance: tolerance, ..conic() };
         let refused = conic.codes(&problem, &dictionary, &());
         assert!(matches!(refused, Err(SolveError::Setting { .. })), "{refused:?}");
         let run = ColumnGeneration { master: Method::Conic(conic), ..generation(1e-3) };
@@ -362,7 +362,7 @@ fn it_stops_when_told_to_and_returns_a_feasible_point() {
         for polls in [0, 8, 30] {
             let observer = After(AtomicUsize::new(0), polls, interrupt);
             let run = ColumnGeneration { master: Method::Conic(conic()), ..generation(1e-9) };
-            let solution = run.solve_observed(&problem, &observer).unwrap();
+            let solution = run.solve_with(&problem, &widedict::Run::observed(&observer)).unwrap();
             assert_eq!(solution.stop, expected);
         }
     }
@@ -372,6 +372,6 @@ fn it_stops_when_told_to_and_returns_a_feasible_point() {
 fn the_iteration_limit_is_a_stop() {
     let problem = problem(digits(0, 12), 0.1, 0.1);
     let (dictionary, _) = Dictionary::normalize(digits(12, 20)).unwrap();
-    let coded = Conic { iterations: 2, ..conic() }.codes(&problem, &dictionary, &()).unwrap();
+    let coded = Conic { max_iterations: 2, ..conic() }.codes(&problem, &dictionary, &()).unwrap();
     assert_eq!((coded.stop, coded.iterations), (Stop::IterationLimit, 2));
 }

@@ -23,7 +23,7 @@ const TOLERANCE: f64 = 1e-9;
 const ROOM: f64 = 1e-12;
 
 fn limits() -> Limits {
-    Limits { tolerance: TOLERANCE, ..Limits::default() }
+    Limits { polar_tolerance: TOLERANCE, ..Limits::default() }
 }
 
 fn of(problem: &Problem, dual: &Matrix) -> Polar {
@@ -220,7 +220,8 @@ fn no_feasible_point_is_below_the_bound() {
     for case in 0..150 {
         let (n, len) = (1 + case % 5, rng.random_range(1..14));
         let (problem, _) = random_problem(&mut rng, n, len, case % 3 == 0);
-        let settings = ColumnGeneration { tolerance: 1e-3, max_rounds: 30, ..ColumnGeneration::default() };
+        let settings =
+            ColumnGeneration { gap_tolerance: 1e-3, max_rounds: 30, ..ColumnGeneration::default() };
         let solution = settings.solve(&problem).unwrap().certified.into_parts().0;
         let options = Options { exact: Some(limits()), ..Options::default() };
         let certified = certify(&problem, solution, &Witness::none(), &options).unwrap();
@@ -230,7 +231,7 @@ fn no_feasible_point_is_below_the_bound() {
         let mut other = subject.residuals().clone().into_matrix();
         other.as_mut_slice().iter_mut().for_each(|v| *v *= 1.0 + 0.1 * rng.random_range(-1.0..1.0));
         let second = bounds::exact(&subject, &other, &limits(), &()).map_or(0.0, |b| b.lower.get());
-        let finer = ColumnGeneration { tolerance: 1e-7, max_rounds: 100, ..ColumnGeneration::default() };
+        let finer = ColumnGeneration { gap_tolerance: 1e-7, max_rounds: 100, ..ColumnGeneration::default() };
         let better = finer.solve(&problem).unwrap().certified.into_parts().0;
         never_crosses(&problem, max(lower, second), &[certified.into_parts().0, better]);
     }
@@ -308,7 +309,7 @@ fn what_cannot_be_proved_is_none_and_limits_loosen() {
     assert!(of(&some, &Matrix::zeros(3, 30)).upper.get().abs() < f64::MIN_POSITIVE);
     let full = of(&some, &x);
     for steps in [0, 1, 5, 20] {
-        let few = polar(&some, &x, &Limits { steps, ..limits() }, &()).unwrap();
+        let few = polar(&some, &x, &Limits { max_steps: steps, ..limits() }, &()).unwrap();
         assert!(few.steps <= steps && few.upper.get() >= full.attained);
     }
     struct Stopper;
@@ -331,7 +332,7 @@ fn what_cannot_be_proved_is_none_and_limits_loosen() {
 /// The certified gap of the solver's point with the exact polar and without, and
 /// how the first was proved.
 fn solved(problem: &Problem) -> (f64, f64, BoundKind) {
-    let settings = ColumnGeneration { tolerance: 1e-8, ..ColumnGeneration::default() };
+    let settings = ColumnGeneration { gap_tolerance: 1e-8, ..ColumnGeneration::default() };
     let solution = settings.solve(problem).expect("valid settings");
     let relaxed = solution.certified.certificate().relative_gap();
     let options = Options { exact: Some(limits()), ..Options::default() };
@@ -360,14 +361,14 @@ fn small_instances_are_solved_to_a_millionth() {
 
 #[test]
 fn the_relaxation_leaves_a_gap_that_this_closes_and_none_for_four_points() {
-    let search = Relaxation { iterations: 3_000, tolerance: 1e-8, ..Relaxation::default() };
+    let search = Relaxation { max_iterations: 3_000, polar_tolerance: 1e-8, ..Relaxation::default() };
     let (mut closed, mut seen) = (0, 0);
     for case in 0..12_u64 {
         let few = case < 6;
         let (n, len) = if few { (3, 4) } else { (3, 12) };
         let problem =
             Problem::builder(planted::gaussian(n, len, 100 + case)).lambda(0.15).gamma(0.1).build().unwrap();
-        let settings = ColumnGeneration { tolerance: 1e-8, ..ColumnGeneration::default() };
+        let settings = ColumnGeneration { gap_tolerance: 1e-8, ..ColumnGeneration::default() };
         let point = settings.solve(&problem).unwrap().certified.into_parts().0;
         let split = search.search(&problem, &point, &()).map(|found| found.split);
         let witness = Witness { split, ..Witness::none() };
@@ -393,7 +394,7 @@ fn the_default_limits_suffice_near_an_optimum() {
     for (n, len) in [(2, 1_000), (3, 100), (3, 300), (4, 30), (4, 100), (8, 16)] {
         let problem = Problem::builder(planted::gaussian(n, len, 5)).lambda(0.2).gamma(0.1).build().unwrap();
         let point =
-            ColumnGeneration { tolerance: 1e-4, ..ColumnGeneration::default() }.solve(&problem).unwrap();
+            ColumnGeneration { gap_tolerance: 1e-4, ..ColumnGeneration::default() }.solve(&problem).unwrap();
         let residuals = Residuals::of(&problem, point.certified.solution()).unwrap();
         let found = of(&problem, &residuals);
         assert!(found.accuracy() <= 1.01 * TOLERANCE, "n {n}, N {len}: {found:?}");

@@ -101,7 +101,8 @@ fn two_features_are_found_as_well_as_on_a_grid() {
         ([0.1, 0.6, 0.3], 0.9, 0.01),
     ] {
         let problem = two_features(shares, angle, lambda);
-        let solution = Finite { restarts: 6, tolerance: 1e-8, ..Finite::new(2) }.solve(&problem).unwrap();
+        let solution =
+            Finite { restarts: 6, stationarity_tolerance: 1e-8, ..Finite::new(2) }.solve(&problem).unwrap();
         let found = solution.certified.certificate().objective();
         let grid = grid_optimum(&problem, -0.2, angle + 0.2, 1e-3);
         assert!(found <= grid * (1.0 + 1e-9) + 1e-12, "{shares:?} {angle} {lambda}: {found} against {grid}");
@@ -117,7 +118,9 @@ fn widths_lie_between_the_wide_limit_and_one_atom() {
             Problem::builder(planted::mixture(6, 60, 8, 2, 0.05, seed)).lambda(0.15).build().unwrap();
         let limit = naive::wide_limit(&problem, None);
         let widths = [1, 2, 4, 8, 16, 30, 60];
-        let steps = widedict::solve::path::over_widths(&problem, &widths, &Finite::new(1), &()).unwrap();
+        let steps =
+            widedict::solve::path::over_widths(&problem, &widths, &Finite::new(1), &widedict::Run::default())
+                .unwrap();
         let values: Vec<f64> = steps.iter().map(|s| s.solution.certified.certificate().objective()).collect();
         for (step, value) in steps.iter().zip(&values) {
             let certificate = step.solution.certified.certificate();
@@ -162,7 +165,7 @@ fn two_clusters_get_two_atoms() {
     let problem = Problem::builder(x).lambda(0.1).build().unwrap();
     let one = Finite::new(1).solve(&problem).unwrap().certified;
     let start = one.solution().clone();
-    let two = Finite::new(2).solve_from(&problem, &start, &()).unwrap().certified;
+    let two = Finite::new(2).solve_with(&problem, &widedict::Run::starting_at(&start)).unwrap().certified;
     let (one, two) = (one.certificate().objective(), two.certificate().objective());
     assert!(two < one - 1e-3, "{two} against {one}");
 }
@@ -184,10 +187,16 @@ fn settings_out_of_range_are_refused() {
     let refused = |finite: Finite| finite.solve(&problem).unwrap_err().to_string();
     assert_eq!(refused(Finite::new(0)), "width must be at least 1, found 0");
     assert!(refused(Finite { restarts: 0, ..Finite::new(1) }).starts_with("restarts must be"));
-    assert!(refused(Finite { tolerance: f64::NAN, ..Finite::new(1) }).starts_with("tolerance must be"));
+    assert!(
+        refused(Finite { stationarity_tolerance: f64::NAN, ..Finite::new(1) })
+            .starts_with("stationarity_tolerance must be")
+    );
     for p in [0.0, -1.0, 1.5, f64::NAN] {
         let start = Finite::new(1).solve(&problem).unwrap().certified.into_parts().0;
-        let error = Participation::default().bound(&problem, p, &start, &()).unwrap_err().to_string();
+        let error = Participation::default()
+            .bound_with(&problem, p, &widedict::Run::starting_at(&start))
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("p must be above 0"), "{error}");
     }
 }
@@ -221,7 +230,7 @@ proptest! {
             seen.push((proved, naive::objective(&problem, &point), point));
         }
         for (p, _, point) in &seen {
-            let bound = Participation::default().bound(&problem, *p, point, &()).unwrap();
+            let bound = Participation::default().bound_with(&problem, *p, &widedict::Run::starting_at(point)).unwrap();
             prop_assert!(bound.gamma.get().powi(2) <= p * (problem.lambda().powi(2) - bound.lambda.powi(2)) * (1.0 + 1e-12));
             for (other, objective, _) in &seen {
                 if other >= p {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use widedict::solve::path;
 use widedict::testing::planted;
-use widedict::{ColumnGeneration, Finite, Interrupt, Observer, Problem, Stop};
+use widedict::{ColumnGeneration, Finite, Interrupt, Observer, Problem, Run, Stop};
 
 fn problem(seed: u64) -> Problem {
     Problem::builder(planted::mixture(5, 40, 6, 2, 0.05, seed)).lambda(0.1).build().unwrap()
@@ -19,7 +19,8 @@ fn prices_cost_more_the_larger_they_are() {
     for seed in 0..3 {
         let problem = problem(seed);
         let gammas = [0.2, 0.0, 0.05, 0.8, 0.1, 1e3];
-        let steps = path::over_prices(&problem, &gammas, &ColumnGeneration::default(), &()).unwrap();
+        let steps =
+            path::over_prices(&problem, &gammas, &ColumnGeneration::default(), &Run::default()).unwrap();
         assert_eq!(steps.len(), gammas.len());
         for (one, gamma) in steps.iter().zip(gammas) {
             assert_eq!(one.problem.gamma(), gamma);
@@ -42,7 +43,7 @@ fn prices_cost_more_the_larger_they_are() {
 #[test]
 fn widths_come_back_in_the_order_asked_for() {
     let widths = [9, 3, 40, 3];
-    let steps = path::over_widths(&problem(0), &widths, &Finite::new(1), &()).unwrap();
+    let steps = path::over_widths(&problem(0), &widths, &Finite::new(1), &Run::default()).unwrap();
     let found: Vec<usize> = steps.iter().filter_map(|step| step.width).collect();
     assert_eq!(found, widths);
     let value = |i: usize| steps[i].solution.certified.certificate().objective();
@@ -69,9 +70,14 @@ impl Observer for Impatient {
 fn an_interrupted_grid_keeps_what_it_has() {
     for polls in [0, 1, 50, 500] {
         let impatient = || Impatient { left: AtomicUsize::new(polls) };
-        let prices =
-            path::over_prices(&problem(1), &[0.4, 0.2, 0.1], &ColumnGeneration::default(), &impatient());
-        let widths = path::over_widths(&problem(1), &[2, 8, 20], &Finite::new(1), &impatient());
+        let prices = path::over_prices(
+            &problem(1),
+            &[0.4, 0.2, 0.1],
+            &ColumnGeneration::default(),
+            &Run::observed(&impatient()),
+        );
+        let widths =
+            path::over_widths(&problem(1), &[2, 8, 20], &Finite::new(1), &Run::observed(&impatient()));
         for steps in [prices.unwrap(), widths.unwrap()] {
             assert!(!steps.is_empty());
             for step in steps {
@@ -84,8 +90,13 @@ fn an_interrupted_grid_keeps_what_it_has() {
 
 #[test]
 fn an_empty_grid_has_no_points() {
-    assert!(path::over_prices(&problem(0), &[], &ColumnGeneration::default(), &()).unwrap().is_empty());
-    assert!(path::over_widths(&problem(0), &[], &Finite::new(1), &()).unwrap().is_empty());
-    let error = path::over_prices(&problem(0), &[f64::NAN], &ColumnGeneration::default(), &()).unwrap_err();
+    assert!(
+        path::over_prices(&problem(0), &[], &ColumnGeneration::default(), &Run::default())
+            .unwrap()
+            .is_empty()
+    );
+    assert!(path::over_widths(&problem(0), &[], &Finite::new(1), &Run::default()).unwrap().is_empty());
+    let error = path::over_prices(&problem(0), &[f64::NAN], &ColumnGeneration::default(), &Run::default())
+        .unwrap_err();
     assert!(error.to_string().starts_with("gamma must be"), "{error}");
 }

@@ -36,7 +36,8 @@ fn lower(problem: &Problem) -> f64 {
 
 /// A point within `gap` of the optimum by the exact polar: the optimum is between.
 fn optimum(problem: &Problem, tolerance: f64) -> (f64, f64) {
-    let solution = ColumnGeneration { tolerance, ..Default::default() }.solve(problem).unwrap();
+    let solution =
+        ColumnGeneration { gap_tolerance: tolerance, ..Default::default() }.solve(problem).unwrap();
     let options = Options { exact: Some(exact::Limits::default()), ..Options::default() };
     let point = solution.certified.solution().clone();
     let certified = certify(problem, point, &solution.witness, &options).unwrap();
@@ -157,7 +158,8 @@ fn what_it_cannot_do_is_a_clear_error() {
     let refused = Semidefinite::default().solve(&problem(0.0), &());
     assert!(matches!(refused, Err(SolveError::NotApplicable { .. })), "{refused:?}");
     for tolerance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let refused = Semidefinite { tolerance, ..Default::default() }.solve(&problem(0.1), &());
+        let refused =
+            Semidefinite { gap_tolerance: tolerance, ..Default::default() }.solve(&problem(0.1), &());
         assert!(matches!(refused, Err(SolveError::Setting { .. })), "{refused:?}");
     }
     let large = Problem::builder(datasets::digits()).lambda(0.3).gamma(0.1).build().unwrap();

@@ -11,7 +11,7 @@ fn problem(x: Matrix, lambda: f64, gamma: f64) -> Problem {
 }
 
 fn solve(problem: &Problem, seed: u64) -> Solution {
-    ColumnGeneration { tolerance: 1e-8, seed, ..Default::default() }.solve(problem).unwrap()
+    ColumnGeneration { gap_tolerance: 1e-8, seed, ..Default::default() }.solve(problem).unwrap()
 }
 
 /// The certified relative gap with the polar computed exactly.
@@ -46,7 +46,7 @@ fn two_and_three_points_are_solved() {
 fn the_objective_never_rises_between_rounds() {
     for instance in 0..6 {
         let problem = problem(planted::gaussian(5, 40, instance), 0.2, 0.1);
-        let mut rounds = ColumnGeneration::default().rounds(&problem, &()).unwrap();
+        let mut rounds = ColumnGeneration::default().rounds(&problem, &widedict::Run::default()).unwrap();
         let objectives: Vec<f64> = rounds.by_ref().map(|round| round.objective).collect();
         for pair in objectives.windows(2) {
             assert!(pair[1] <= pair[0] * (1.0 + 1e-12), "{pair:?}");
@@ -79,7 +79,7 @@ fn one_atom_a_point_is_optimal_up_to_the_boundary() {
 fn without_an_atom_price_it_agrees_with_the_closed_form() {
     for instance in 0..6 {
         let problem = problem(planted::gaussian(4, 15, instance), 0.4, 0.0);
-        let closed = wide::closed_form(&problem).unwrap().certificate().objective();
+        let closed = wide::closed_form(&problem).unwrap().certified.certificate().objective();
         let found = solve(&problem, 0).certified;
         let allowed = found.certificate().gap() + 1e-12 * closed;
         assert!((found.certificate().objective() - closed).abs() <= allowed);
@@ -174,7 +174,7 @@ fn ascents_claim_no_more_than_the_polar() {
         };
         let start = naive::unit(residual.col(3));
         for steps in [1, 2, 3, 60] {
-            let oracle = Ascent { steps, ..Ascent::default() };
+            let oracle = Ascent { max_steps: steps, ..Ascent::default() };
             let found = oracle.search(&problem.gauge(), &residual, std::slice::from_ref(&start), &());
             for candidate in &found {
                 let there = polar(&candidate.direction);

@@ -259,7 +259,7 @@ fn a_center_that_is_not_unique_is_still_certified() {
         .centered(true)
         .build()
         .unwrap();
-    let solution = wide::closed_form_centered(&problem, &()).unwrap();
+    let solution = wide::closed_form(&problem).unwrap();
     let certificate = solution.certified.certificate();
     close("value", certificate.objective(), 0.18, 1e-12, 0.0);
     assert!(certificate.relative_gap() < 1e-9, "{certificate}");
@@ -268,7 +268,7 @@ fn a_center_that_is_not_unique_is_still_certified() {
     // Points on a line in space.
     let line = Matrix::from_columns(3, &[[0.0, 0.0, 0.0], [1.0, 2.0, 2.0], [3.0, 6.0, 6.0], [3.0, 6.0, 6.0]]);
     let problem = Problem::builder(line).lambda(0.1).centered(true).build().unwrap();
-    let solution = wide::closed_form_centered(&problem, &()).unwrap();
+    let solution = wide::closed_form(&problem).unwrap();
     assert!(solution.certified.certificate().relative_gap() < 1e-9);
 }
 
@@ -294,8 +294,8 @@ fn the_excess_on_the_circle_is_that_of_computed_optima() {
         let start = Factorization::new(even, encoded.codes, None).unwrap();
         // The midpoint rule over 32 points an atom.
         close("evenly spaced", naive::objective(&problem, &start) - limit, formula, 0.0, 2e-3);
-        let finite = Finite { local: None, tolerance: 1e-6, ..Finite::new(atoms) };
-        let improved = finite.solve_from(&problem, &start, &()).unwrap();
+        let finite = Finite { local: None, stationarity_tolerance: 1e-6, ..Finite::new(atoms) };
+        let improved = finite.solve_with(&problem, &widedict::Run::starting_at(&start)).unwrap();
         let kept = improved.certified.certificate().objective() - limit;
         assert!(
             kept >= 0.99 * formula,
@@ -314,7 +314,7 @@ fn the_excess_on_the_circle_is_that_of_computed_optima() {
 #[test]
 fn stationarity_of_an_atom_a_datapoint_is_that_of_all_products() {
     let problem = Problem::builder(planted::gaussian(5, 60, 11)).lambda(1.2).build().unwrap();
-    let optimum = wide::closed_form(&problem).unwrap().into_parts().0;
+    let optimum = wide::closed_form(&problem).unwrap().certified.into_parts().0;
     let shrunk = |share: f64, every: usize| {
         let columns: Vec<f64> = (0..60).map(|i| if i % every == 0 { share } else { 1.0 }).collect();
         let dense = widedict::Matrix::from_fn(optimum.width(), 60, |k, i| {

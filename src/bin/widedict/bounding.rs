@@ -42,7 +42,7 @@ const SMALL: usize = 2000;
 /// Steps `--bound auto` takes: all of them up to 600 points, then fewer, since a
 /// step costs O(N³); the first 30 close most of the gap.
 pub(crate) fn auto_steps(points: usize) -> usize {
-    let all = Relaxation::default().iterations;
+    let all = Relaxation::default().max_iterations;
     match points {
         0..=600 => all,
         601..=1200 => all / 4,
@@ -153,16 +153,17 @@ impl Bounding {
             return None;
         }
         let iterations = match self.search {
-            Search::Always => Relaxation::default().iterations,
+            Search::Always => Relaxation::default().max_iterations,
             Search::Small | Search::Never | Search::Exact => auto_steps(problem.len()),
             #[cfg(feature = "sdp")]
             Search::Semidefinite => 0,
         };
-        let relaxation = Relaxation { gap, iterations, ..Relaxation::default() };
-        if problem.len() > relaxation.max_points && !run.quiet {
+        let relaxation =
+            Relaxation { gap_tolerance: gap, max_iterations: iterations, ..Relaxation::default() };
+        if problem.len() > relaxation.max_datapoints && !run.quiet {
             output::say(&format!(
                 "note: the relaxation takes at most {} points, found {}: the fast bound is given",
-                relaxation.max_points,
+                relaxation.max_datapoints,
                 problem.len()
             ));
         }

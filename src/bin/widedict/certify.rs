@@ -54,7 +54,7 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     }
     let problem = input::problem(data, penalty, args.center, args.weights.as_deref())?;
     let options = Options {
-        tolerance: args.tolerance,
+        gap_tolerance: args.tolerance,
         bounds: bounding.bounds,
         local: Some(local::Limits::default()),
         exact: bounding.exact(&problem),
@@ -192,8 +192,8 @@ fn verify(args: &CertifyArgs, data: String, options: &Options, audit: &Audit) ->
         dictionary: "dictionary.npy",
         codes: "codes.npz",
         center: "center.npy",
-        tolerance: options.tolerance,
-        stationarity: options.stationarity,
+        tolerance: options.gap_tolerance,
+        stationarity: options.stationarity_tolerance,
         upper_bound: audit.certified.certificate().upper().get(),
     }
 }

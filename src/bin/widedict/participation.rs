@@ -66,10 +66,10 @@ impl Least {
             }
         };
         watch.phase("participation bound");
-        let relaxation = Relaxation { iterations: auto_steps(problem.len()), ..Relaxation::default() };
+        let relaxation = Relaxation { max_iterations: auto_steps(problem.len()), ..Relaxation::default() };
         let settings = Participation { relaxation, ..Participation::default() };
         let ParticipationBound { p, lambda, gamma, lower, kind } =
-            settings.bound(problem, p, point, watch)?;
+            settings.bound_with(problem, p, &widedict::Run::observed(watch).with_start(point))?;
         Ok(Some(report::Participation {
             min: least.map(|least| least.value),
             p,

@@ -110,11 +110,12 @@ fn solve(
 ) -> Result<Vec<Solved>, Failure> {
     let widths: Vec<usize> = args.ratios.iter().map(|ratio| width(*ratio, problem.len())).collect();
     let steps = if widths.is_empty() {
-        let settings = ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..Default::default() };
-        path::over_prices(problem, &args.gammas, &settings, watch)?
+        let settings =
+            ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..Default::default() };
+        path::over_prices(problem, &args.gammas, &settings, &widedict::Run::observed(watch))?
     } else {
         let settings = finite(1, args.restarts, args.tolerance, args.seed);
-        path::over_widths(problem, &widths, &settings, watch)?
+        path::over_widths(problem, &widths, &settings, &widedict::Run::observed(watch))?
     };
     #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
     let solving = watch.elapsed().div_f64(steps.len().max(1) as f64);

@@ -8,8 +8,7 @@ use widedict::certificate::{Options, Record, certify_observed};
 use widedict::gauge::Penalty;
 use widedict::trusted::local;
 use widedict::{
-    Certified, ColumnGeneration, Factorization, Finite, Problem, Solution, SolveError, Stop, Witness, plot,
-    wide,
+    Certified, ColumnGeneration, Factorization, Finite, Problem, Solution, SolveError, Stop, plot, wide,
 };
 
 use crate::args::{BoundChoice, Method, RunArgs, SolveArgs};
@@ -111,13 +110,14 @@ impl Job {
 /// The settings of a width: the local test is left to [`Conclusion::conclude`].
 pub(crate) fn finite(width: usize, restarts: Option<NonZeroUsize>, tolerance: f64, seed: u64) -> Finite {
     let restarts = restarts.map_or(1, NonZeroUsize::get);
-    Finite { tolerance, seed, restarts, local: None, ..Finite::new(width) }
+    Finite { stationarity_tolerance: tolerance, seed, restarts, local: None, ..Finite::new(width) }
 }
 
 impl Conclusion {
     pub(crate) fn new(solver: Solver, bounding: Bounding, tolerance: f64) -> Self {
         let local = solver.width().map(|_| local::Limits::default());
-        let options = Options { tolerance, bounds: bounding.bounds, local, ..Options::default() };
+        let options =
+            Options { gap_tolerance: tolerance, bounds: bounding.bounds, local, ..Options::default() };
         Self { solver, bounding, options }
     }
 
@@ -135,15 +135,15 @@ impl Conclusion {
         let options = Options { exact: self.bounding.exact(problem), ..self.options };
         let mut solution = solution;
         let gap = solution.certified.certificate().relative_gap();
-        if self.solver == Solver::ClosedForm && options.bounds && gap <= options.tolerance {
+        if self.solver == Solver::ClosedForm && options.bounds && gap <= options.gap_tolerance {
             // With an atom a datapoint certifying costs more than solving: once is enough.
             return Ok(solution);
         }
-        if gap > options.tolerance {
+        if gap > options.gap_tolerance {
             solution.witness.split = self.bounding.split(
                 problem,
                 solution.certified.solution(),
-                options.tolerance,
+                options.gap_tolerance,
                 args,
                 watch,
             )?;
@@ -229,8 +229,8 @@ pub(crate) fn save(
         dictionary: "dictionary.npy",
         codes: "codes.npz",
         center: "center.npy",
-        tolerance: options.tolerance,
-        stationarity: options.stationarity,
+        tolerance: options.gap_tolerance,
+        stationarity: options.stationarity_tolerance,
         upper_bound: solved.certificate().upper().get(),
     };
     let record = Record::new(problem, solved, witness, options);
@@ -252,15 +252,15 @@ struct Solved {
 fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Result<Solved, Failure> {
     let solver = job.conclusion.solver;
     let generation =
-        ColumnGeneration { tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
+        ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
     let solved = match solver {
-        Solver::ClosedForm => closed_form(problem, watch),
-        Solver::Proximal => generation.solve_observed(problem, watch),
+        Solver::ClosedForm => wide::closed_form_with(problem, &widedict::Run::observed(watch)),
+        Solver::Proximal => generation.solve_with(problem, &widedict::Run::observed(watch)),
         #[cfg(feature = "conic")]
         Solver::Conic => conic(generation, problem, watch),
         #[cfg(feature = "sdp")]
         Solver::Sdp => conic(generation, problem, watch),
-        Solver::Finite(finite) => finite.solve_observed(problem, watch),
+        Solver::Finite(finite) => finite.solve_with(problem, &widedict::Run::observed(watch)),
     }?;
     let solving = watch.elapsed();
     let solution = job.conclusion.conclude(problem, solved, &args.run, watch)?;
@@ -283,19 +283,7 @@ fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Resul
 #[cfg(feature = "conic")]
 fn conic(generation: ColumnGeneration, problem: &Problem, watch: &Watch) -> Result<Solution, SolveError> {
     let master = widedict::master::Method::Conic(widedict::master::Conic::default());
-    ColumnGeneration { master, ..generation }.solve_observed(problem, watch)
-}
-
-fn closed_form(problem: &Problem, watch: &Watch) -> Result<Solution, SolveError> {
-    if problem.centered() {
-        return wide::closed_form_centered(problem, watch);
-    }
-    Ok(Solution {
-        certified: wide::closed_form(problem)?,
-        witness: Witness::none(),
-        stop: Stop::ToleranceMet,
-        iterations: 0,
-    })
+    ColumnGeneration { master, ..generation }.solve_with(problem, &widedict::Run::observed(watch))
 }
 
 fn draw(path: &Path, problem: &Problem, point: &Factorization) -> Result<(), Failure> {

@@ -89,14 +89,14 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
     let (lower_bound, certified) = match &location {
         None => (bounds::wide_limit(problem).lower.get(), None),
         Some(_) => {
-            let solution = wide::closed_form_centered(problem, watch)?;
+            let solution = wide::closed_form_with(problem, &widedict::Run::observed(watch))?;
             (solution.certified.certificate().lower_bound().get(), Some(solution.certified))
         }
     };
     if let Some(folder) = folder {
         let certified = match certified {
             Some(certified) => certified,
-            None => wide::closed_form(problem)?,
+            None => wide::closed_form(problem)?.certified,
         };
         let point = certified.solution();
         let center = point.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);

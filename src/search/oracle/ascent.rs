@@ -47,9 +47,9 @@ pub struct Ascent {
     /// sums of two to four of them.
     pub starts: usize,
     /// Ascent steps a start: the value settles to the tolerance in 10 to 50.
-    pub steps: usize,
+    pub max_steps: usize,
     /// Relative increase below which an ascent stops.
-    pub tolerance: f64,
+    pub increase_tolerance: f64,
     /// Seed of the choice of starts.
     pub seed: u64,
 }
@@ -59,7 +59,7 @@ impl Default for Ascent {
     /// the maximizers that matter; ten times as many cost ten times as much and
     /// lower the estimated bound by less than its tolerance.
     fn default() -> Self {
-        Self { starts: 60, steps: 60, tolerance: 1e-10, seed: 0 }
+        Self { starts: 60, max_steps: 60, increase_tolerance: 1e-10, seed: 0 }
     }
 }
 
@@ -123,7 +123,7 @@ impl Ascent {
         let together = (residual.nrows() / 2).clamp(TOGETHER.0, TOGETHER.1);
         loop {
             active.extend(waiting.by_ref().take(together - active.len()));
-            if active.is_empty() || self.steps == 0 {
+            if active.is_empty() || self.max_steps == 0 {
                 break;
             }
             if observer.poll().is_break() {
@@ -143,9 +143,9 @@ impl Ascent {
             let images = times_rows(residual, &panel, count);
             for (k, mut climber) in std::mem::take(&mut active).into_iter().enumerate() {
                 climber.steps += 1;
-                let more = climber.step(polars[k], images.col(k), self.tolerance);
+                let more = climber.step(polars[k], images.col(k), self.increase_tolerance);
                 let look = climber.steps % LOOK_AROUND == 0 || ended.len() + active.len() <= residual.ncols();
-                if !more || climber.steps >= self.steps {
+                if !more || climber.steps >= self.max_steps {
                     climber.settle();
                     ended.push(climber);
                 } else if !(look && climber.is_among(&ended, &active)) {

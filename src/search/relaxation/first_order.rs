@@ -56,22 +56,28 @@ const BOTH: usize = 600;
 pub struct Relaxation {
     /// Most iterations: each a few products with an N × N matrix, or its
     /// eigendecomposition where a quarter of N eigenvalues or more are positive.
-    pub iterations: usize,
+    pub max_iterations: usize,
     /// Stop when the proposed polar κ is within this of 1.
-    pub tolerance: f64,
+    pub polar_tolerance: f64,
     /// Stop when an estimate of the relative gap is at most this.
-    pub gap: f64,
+    pub gap_tolerance: f64,
     /// Stop when this many iterations took less than a fiftieth off the gap.
     pub patience: usize,
     /// Largest N accepted: memory is some ten N × N matrices.
-    pub max_points: usize,
+    pub max_datapoints: usize,
 }
 
 impl Default for Relaxation {
     /// 300 iterations reach the relaxation's value to 1e-4 or so; 4000 points
     /// need 1.3 GB.
     fn default() -> Self {
-        Self { iterations: 300, tolerance: 1e-6, gap: 0.0, patience: 50, max_points: 4000 }
+        Self {
+            max_iterations: 300,
+            polar_tolerance: 1e-6,
+            gap_tolerance: 0.0,
+            patience: 50,
+            max_datapoints: 4000,
+        }
     }
 }
 
@@ -96,17 +102,17 @@ impl Relaxation {
     /// many, and for up to 600 datapoints both are tried.
     ///
     /// `None` where the method does not apply: γ = 0 (the polar is then known
-    /// exactly), more than `max_points` datapoints, or a failed factorization
+    /// exactly), more than `max_datapoints` datapoints, or a failed factorization
     /// before the first proposal. O(N³) an iteration, O(N²) memory.
     #[must_use]
     pub fn search(&self, problem: &Problem, start: &Factorization, observer: &dyn Observer) -> Option<Found> {
         let len = problem.len();
-        if problem.gamma() == 0.0 || len > self.max_points {
+        if problem.gamma() == 0.0 || len > self.max_datapoints {
             return None;
         }
         let crowded = start.width() * FULL_SHARE >= len;
         let fixed = (crowded || len <= BOTH)
-            .then(|| fixed::search(problem, start, self.iterations, self.gap, observer))
+            .then(|| fixed::search(problem, start, self.max_iterations, self.gap_tolerance, observer))
             .flatten();
         if crowded && len > BOTH {
             return fixed;
@@ -129,7 +135,7 @@ impl Relaxation {
     fn closes(&self, problem: &Problem, start: &Factorization, found: &Found) -> bool {
         let Ok(subject) = Subject::of(problem, start) else { return false };
         let value = subject.primal().value();
-        value - found.promised <= self.gap * value
+        value - found.promised <= self.gap_tolerance * value
     }
 
     /// Davis–Yin on Q, started from the point's codes.
@@ -143,7 +149,7 @@ impl Relaxation {
         let mut cone = PositivePart::new();
         // The gap left, with the iteration it was last noticeably smaller at.
         let mut mark = (0, f64::INFINITY);
-        for iteration in 0..self.iterations {
+        for iteration in 0..self.max_iterations {
             if let ControlFlow::Break(stop) = observer.poll() {
                 interrupt = Some(stop);
                 break;
@@ -166,7 +172,7 @@ impl Relaxation {
                     }
                     slack[j] = 0.0;
                 });
-            if iteration % EVALUATE_EVERY != 0 && iteration + 1 != self.iterations {
+            if iteration % EVALUATE_EVERY != 0 && iteration + 1 != self.max_iterations {
                 continue;
             }
             let (polar, promised) = metric.promise(&dual, &slack);
@@ -188,9 +194,9 @@ impl Relaxation {
             if left < mark.1 * (1.0 - NOTICEABLE) {
                 mark = (iteration, left);
             }
-            if polar <= 1.0 + self.tolerance
+            if polar <= 1.0 + self.polar_tolerance
                 || iteration - mark.0 >= self.patience
-                || objective - lower_bound <= self.gap * objective
+                || objective - lower_bound <= self.gap_tolerance * objective
             {
                 break;
             }

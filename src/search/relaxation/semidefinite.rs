@@ -42,9 +42,9 @@ const RANK: f64 = 1e-15;
 pub struct Semidefinite {
     /// Accuracy asked of clarabel, relative to the size of the program. The proved
     /// bound is below the relaxation's value by about as much.
-    pub tolerance: f64,
+    pub gap_tolerance: f64,
     /// Most interior-point iterations.
-    pub iterations: u32,
+    pub max_iterations: u32,
     /// Most memory, by estimate, that the factorization may take. The order of the
     /// cone enters with its fourth power.
     pub max_mib: u64,
@@ -53,7 +53,7 @@ pub struct Semidefinite {
 impl Default for Semidefinite {
     /// 2048 MiB are some 65 datapoints in as many dimensions, 85 in few.
     fn default() -> Self {
-        Self { tolerance: 1e-9, iterations: 100, max_mib: 2048 }
+        Self { gap_tolerance: 1e-9, max_iterations: 100, max_mib: 2048 }
     }
 }
 
@@ -81,11 +81,11 @@ impl Semidefinite {
     /// [`SolveError::Setting`]; [`SolveError::TooLarge`] before anything is built;
     /// [`SolveError::Conic`] where clarabel leaves nothing.
     pub fn solve(&self, problem: &Problem, observer: &dyn Observer) -> Result<Relaxed, SolveError> {
-        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
+        if !(self.gap_tolerance.is_finite() && self.gap_tolerance > 0.0) {
             return Err(SolveError::Setting {
                 name: "the semidefinite tolerance",
                 needs: "a positive number",
-                value: self.tolerance,
+                value: self.gap_tolerance,
             });
         }
         if problem.gamma() == 0.0 {
@@ -103,8 +103,11 @@ impl Semidefinite {
             let split = Split { dual, slack, origin: Origin::Semidefinite };
             return Ok(Relaxed { split, promised: 0.0, stop: Stop::ToleranceMet, iterations: 0 });
         };
-        let accuracy =
-            Accuracy { tolerance: self.tolerance, iterations: self.iterations, factors: Factors::Blocked };
+        let accuracy = Accuracy {
+            gap_tolerance: self.gap_tolerance,
+            max_iterations: self.max_iterations,
+            factors: Factors::Blocked,
+        };
         let raw = form.program().solve(accuracy, observer)?;
         let (split, promised) = form.lift(&raw.x);
         Ok(Relaxed { split, promised, stop: raw.stop, iterations: raw.iterations })
@@ -315,7 +318,7 @@ mod tests {
             cones: vec![SupportedConeT::PSDTriangleConeT(order)],
         };
         let raw = program
-            .solve(Accuracy { tolerance: 1e-10, iterations: 100, factors: Factors::Blocked }, &())
+            .solve(Accuracy { gap_tolerance: 1e-10, max_iterations: 100, factors: Factors::Blocked }, &())
             .unwrap();
         let (values, vectors) = symmetric_eigen(&matrix).unwrap();
         for j in 0..order {

@@ -6,12 +6,10 @@ mod rounds;
 
 pub use rounds::{Round, Rounds};
 
-use crate::atoms::Factorization;
 use crate::certificate::CertifyError;
 use crate::master::Method;
-use crate::observer::Observer;
 use crate::problem::Problem;
-use crate::solution::{Solution, SolveError};
+use crate::solution::{Run, Solution, SolveError};
 use crate::trusted::check_shapes;
 
 /// Solves the convex large-dictionary problem by column generation, with the
@@ -24,7 +22,7 @@ use crate::trusted::check_shapes;
 /// ([`global-criterion`](crate::proofs::global_criterion),
 /// [`lift-exact`](crate::proofs::lift_exact)). The objective never rises from round to
 /// round. The run stops when the smaller of the certified and the *estimated*
-/// relative gap is at most `tolerance`; the estimate is a heuristic, so
+/// relative gap is at most `gap_tolerance`; the estimate is a heuristic, so
 /// `Stop::ToleranceMet` alone proves nothing. Same seed, same answer, for any
 /// number of threads.
 ///
@@ -44,14 +42,14 @@ use crate::trusted::check_shapes;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColumnGeneration {
     /// Relative gap at which the run stops.
-    pub tolerance: f64,
+    pub gap_tolerance: f64,
     /// Most rounds (oracle calls).
     pub max_rounds: usize,
     /// Most sweeps of the master in a round. More make better use of the atoms
     /// at hand, fewer add atoms sooner.
-    pub sweeps: usize,
+    pub max_sweeps: usize,
     /// Most atoms added in a round.
-    pub new_atoms: usize,
+    pub max_new_atoms: usize,
     /// Seed of the oracle's choices.
     pub seed: u64,
     /// What finds the codes and moves the atoms of a round.
@@ -61,10 +59,10 @@ pub struct ColumnGeneration {
 impl Default for ColumnGeneration {
     fn default() -> Self {
         Self {
-            tolerance: 5e-3,
+            gap_tolerance: 5e-3,
             max_rounds: 1000,
-            sweeps: 100,
-            new_atoms: 30,
+            max_sweeps: 100,
+            max_new_atoms: 30,
             seed: 0,
             master: Method::Proximal,
         }
@@ -77,59 +75,42 @@ impl ColumnGeneration {
     /// # Errors
     /// [`SolveError`] for settings out of range or a numerical breakdown.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, SolveError> {
-        self.solve_observed(problem, &())
+        self.solve_with(problem, &Run::default())
     }
 
-    /// Solves `problem`, telling `observer` of every round; it may stop the run,
-    /// and the best point so far is returned.
-    ///
-    /// # Errors
-    /// As [`ColumnGeneration::solve`].
-    pub fn solve_observed(&self, problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
-        let mut rounds = self.rounds(problem, observer)?;
-        rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
-        rounds.finish()
-    }
-
-    /// Solves `problem` from a point of it: a solution for other penalties, say.
-    /// The objective is never above that of `start`.
+    /// Solves `problem` with an observer, who is told of every round and may stop the
+    /// run, and from a start, such as a solution for other penalties. The objective is
+    /// never above that of the start.
     ///
     /// # Errors
     /// As [`ColumnGeneration::solve`]; a start of another dimension or with another
     /// number of datapoints.
-    pub fn solve_from(
-        &self,
-        problem: &Problem,
-        start: &Factorization,
-        observer: &dyn Observer,
-    ) -> Result<Solution, SolveError> {
-        check_shapes(problem, start).map_err(CertifyError::from)?;
-        let mut rounds = self.rounds(problem, observer)?.starting_at(start);
-        rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
+    pub fn solve_with(&self, problem: &Problem, run: &Run<'_>) -> Result<Solution, SolveError> {
+        let mut rounds = self.rounds(problem, run)?;
+        rounds.by_ref().for_each(|round| run.observer.progress(&round.progress()));
         rounds.finish()
     }
 
     /// The run as an iterator of its states, for callers that want to look at
-    /// every round; [`Rounds::finish`] certifies the last point.
+    /// every round; [`Rounds::finish`] certifies the last iterate.
     ///
     /// # Errors
-    /// [`SolveError::Setting`] unless the tolerances are positive.
-    pub fn rounds<'p>(
-        &self,
-        problem: &'p Problem,
-        observer: &'p dyn Observer,
-    ) -> Result<Rounds<'p>, SolveError> {
-        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
+    /// As [`ColumnGeneration::solve_with`].
+    pub fn rounds<'p>(&self, problem: &'p Problem, run: &Run<'p>) -> Result<Rounds<'p>, SolveError> {
+        if !(self.gap_tolerance.is_finite() && self.gap_tolerance > 0.0) {
             return Err(SolveError::Setting {
-                name: "tolerance",
+                name: "gap_tolerance",
                 needs: "a positive number",
-                value: self.tolerance,
+                value: self.gap_tolerance,
             });
         }
         #[cfg(feature = "conic")]
         if let Method::Conic(conic) = &self.master {
             conic.check()?;
         }
-        Ok(Rounds::new(*self, problem, observer))
+        if let Some(start) = run.start {
+            check_shapes(problem, start).map_err(CertifyError::from)?;
+        }
+        Ok(Rounds::new(*self, problem, run))
     }
 }

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use super::ColumnGeneration;
-use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify};
 use crate::iterate::{Atom, Iterate, Moves};
 use crate::linalg::{Matrix, dot};
@@ -12,7 +11,7 @@ use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::oracle::{Ascent, Candidate, distinct};
-use crate::solution::{Solution, SolveError};
+use crate::solution::{Run, Solution, SolveError};
 use crate::trusted::Subject;
 use crate::trusted::bounds;
 use crate::trusted::first_order;
@@ -48,7 +47,7 @@ const CONFIRM_FACTOR: usize = 4;
 const ASCENT_SHARE: f64 = 1e-4;
 
 /// Relative stationarity a finished run is polished to, well inside what the
-/// verdict asks ([`certificate::Options::stationarity`]).
+/// verdict asks ([`certificate::Options::stationarity_tolerance`]).
 const STATIONARITY: f64 = 0.02;
 
 /// Most checks of the stationarity while polishing, and the sweeps between two.
@@ -61,7 +60,7 @@ const POLISH_SWEEPS: usize = 10;
 pub struct Round {
     /// Rounds so far.
     pub round: usize,
-    /// Objective of the current point.
+    /// Objective of the current iterate.
     pub objective: f64,
     /// Atoms in use.
     pub atoms: usize,
@@ -101,7 +100,7 @@ pub struct Rounds<'p> {
     settings: ColumnGeneration,
     problem: &'p Problem,
     observer: &'p dyn Observer,
-    point: Iterate<'p>,
+    iterate: Iterate<'p>,
     /// Certified before the first round: `F_∞` where no center is learnt.
     lower_bound: f64,
     /// The directions the last oracle call ended at.
@@ -113,13 +112,17 @@ pub struct Rounds<'p> {
 }
 
 impl<'p> Rounds<'p> {
-    pub(super) fn new(settings: ColumnGeneration, problem: &'p Problem, observer: &'p dyn Observer) -> Self {
+    pub(super) fn new(settings: ColumnGeneration, problem: &'p Problem, run: &Run<'p>) -> Self {
+        let mut iterate = run
+            .start
+            .map_or_else(|| Iterate::new(problem), |start| Iterate::from_factorization(problem, start));
+        iterate.prune();
         let lower_bound = if problem.centered() { 0.0 } else { bounds::wide_limit(problem).lower.get() };
         Self {
             settings,
             problem,
-            observer,
-            point: Iterate::new(problem),
+            observer: run.observer,
+            iterate,
             lower_bound,
             directions: Vec::new(),
             round: 0,
@@ -128,38 +131,31 @@ impl<'p> Rounds<'p> {
         }
     }
 
-    /// The run from a point whose shapes fit the problem.
-    pub(super) fn starting_at(mut self, start: &Factorization) -> Self {
-        self.point = Iterate::from_factorization(self.problem, start);
-        self.point.prune();
-        self
-    }
-
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
     /// use too: a maximum that splits from an atom's own is easily missed from afar.
     fn search(&mut self, starts: usize, atoms: bool) -> Vec<Candidate> {
         let oracle = Ascent {
             starts,
-            tolerance: min(ASCENT_SHARE * self.settings.tolerance, ASCENT_SHARE),
+            increase_tolerance: min(ASCENT_SHARE * self.settings.gap_tolerance, ASCENT_SHARE),
             seed: self.settings.seed.wrapping_add(self.round as u64),
             ..Ascent::default()
         };
-        let gauge = self.point.gauge;
+        let gauge = self.iterate.gauge;
         let mut warm = std::mem::take(&mut self.directions);
         if atoms {
-            warm.extend(self.point.atoms.iter().map(|atom| atom.direction.clone()));
+            warm.extend(self.iterate.atoms.iter().map(|atom| atom.direction.clone()));
         }
-        let found = oracle.search(&gauge, self.point.residual(), &warm, self.observer);
+        let found = oracle.search(&gauge, self.iterate.residual(), &warm, self.observer);
         self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
         found
     }
 
-    /// The state at the current point if the polar were `polar`.
+    /// The state at the current iterate if the polar were `polar`.
     fn state(&mut self, polar: f64) -> Round {
-        let objective = self.point.objective();
+        let objective = self.iterate.objective();
         let a = self.problem.data().sqrt_weights();
         let points = self.problem.data().datapoints();
-        let residual = self.point.residual();
+        let residual = self.iterate.residual();
         let (mut inner, mut square) = (0.0, 0.0);
         for (i, r) in residual.columns().enumerate() {
             inner += a[i] * dot(points.col(i), r);
@@ -168,7 +164,7 @@ impl<'p> Rounds<'p> {
         Round {
             round: self.round,
             objective,
-            atoms: self.point.atoms.len(),
+            atoms: self.iterate.atoms.len(),
             polar,
             estimated_lower_bound: certificate::dual_value(inner, square, polar),
             lower_bound: self.lower_bound,
@@ -177,9 +173,9 @@ impl<'p> Rounds<'p> {
 
     fn descend(&mut self, effort: Effort) -> ControlFlow<()> {
         let descended: Result<(usize, ControlFlow<Interrupt>), SolveError> = match &self.settings.master {
-            Method::Proximal => Ok(Proximal.descend(&mut self.point, effort, self.observer)),
+            Method::Proximal => Ok(Proximal.descend(&mut self.iterate, effort, self.observer)),
             #[cfg(feature = "conic")]
-            Method::Conic(conic) => conic.descend(&mut self.point, effort, self.observer),
+            Method::Conic(conic) => conic.descend(&mut self.iterate, effort, self.observer),
         };
         match descended {
             Ok((_, ControlFlow::Continue(()))) => ControlFlow::Continue(()),
@@ -188,8 +184,8 @@ impl<'p> Rounds<'p> {
                 ControlFlow::Break(())
             }
             Err(error) => {
-                // A breakdown after rounds that went well leaves their point; a refusal
-                // is told in any case, for the caller can do something about it.
+                // After a breakdown the iterate of the rounds before is returned. A refusal is
+                // an error in any round, since the caller can act on it.
                 self.stop = Some(Stop::Stalled);
                 if self.round <= 1 || matches!(error, SolveError::TooLarge { .. }) {
                     self.failure = Some(error);
@@ -202,8 +198,8 @@ impl<'p> Rounds<'p> {
     /// Merges near-duplicate atoms where that does not raise the objective.
     fn merge(&mut self, objective: f64) {
         let mut pairs = Vec::new();
-        for (j, one) in self.point.atoms.iter().enumerate() {
-            for (l, other) in self.point.atoms.iter().enumerate().skip(j + 1) {
+        for (j, one) in self.iterate.atoms.iter().enumerate() {
+            for (l, other) in self.iterate.atoms.iter().enumerate().skip(j + 1) {
                 let cosine = dot(&one.direction, &other.direction);
                 if cosine > MERGE_COHERENCE {
                     pairs.push((cosine, j, l));
@@ -211,27 +207,28 @@ impl<'p> Rounds<'p> {
             }
         }
         pairs.sort_by(|l, r| r.0.total_cmp(&l.0));
-        pairs.truncate(self.point.atoms.len());
+        pairs.truncate(self.iterate.atoms.len());
         for (_, j, l) in pairs {
-            if !self.point.atoms[j].row.is_empty() && !self.point.atoms[l].row.is_empty() {
-                self.point.try_merge(j, l, f64::EPSILON * objective);
+            if !self.iterate.atoms[j].row.is_empty() && !self.iterate.atoms[l].row.is_empty() {
+                self.iterate.try_merge(j, l, f64::EPSILON * objective);
             }
         }
-        self.point.prune();
+        self.iterate.prune();
     }
 
     /// Plain sweeps (no momentum), or the conic master's alternations, until the point is stationary to
     /// [`STATIONARITY`]: the gap closes before the single codes settle.
     fn polish(&mut self) -> Result<(), SolveError> {
         for _ in 0..POLISH_ROUNDS {
-            let point = self.point.factorization()?;
-            if first_order::residuals(&Subject::of(self.problem, &point)?).relative() <= STATIONARITY {
+            let factorization = self.iterate.factorization()?;
+            if first_order::residuals(&Subject::of(self.problem, &factorization)?).relative() <= STATIONARITY
+            {
                 break;
             }
             match self.settings.master {
                 Method::Proximal => {
                     for _ in 0..POLISH_SWEEPS {
-                        if sweep_once(&mut self.point, Moves::Both, self.observer).is_break() {
+                        if sweep_once(&mut self.iterate, Moves::Both, self.observer).is_break() {
                             return Ok(());
                         }
                     }
@@ -239,7 +236,7 @@ impl<'p> Rounds<'p> {
                 #[cfg(feature = "conic")]
                 Method::Conic(_) => {
                     let stop = self.stop;
-                    let flow = self.descend(Effort { sweeps: POLISH_SWEEPS, decrease: 0.0 });
+                    let flow = self.descend(Effort { max_sweeps: POLISH_SWEEPS, decrease_tolerance: 0.0 });
                     self.stop = stop;
                     if flow.is_break() {
                         return self.failure.take().map_or(Ok(()), Err);
@@ -261,15 +258,16 @@ impl<'p> Rounds<'p> {
         if matches!(self.stop, Some(Stop::ToleranceMet | Stop::Stalled)) {
             self.polish()?;
         }
-        self.point.prune();
-        let point = self.point.factorization()?;
+        self.iterate.prune();
+        let factorization = self.iterate.factorization()?;
         let witness = Witness {
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
             ..Witness::none()
         };
-        let options = certificate::Options { tolerance: self.settings.tolerance, ..Default::default() };
+        let options =
+            certificate::Options { gap_tolerance: self.settings.gap_tolerance, ..Default::default() };
         Ok(Solution {
-            certified: certify(self.problem, point, &witness, &options)?,
+            certified: certify(self.problem, factorization, &witness, &options)?,
             witness,
             stop: self.stop.unwrap_or(Stop::IterationLimit),
             iterations: self.round,
@@ -293,32 +291,35 @@ impl Iterator for Rounds<'_> {
             self.stop = Some(interrupt.into());
             return Some(state);
         }
-        if state.relative_gap() <= self.settings.tolerance {
+        if state.relative_gap() <= self.settings.gap_tolerance {
             found = self.search(starts * CONFIRM_FACTOR, true);
             state = self.state(found.first().map_or(0.0, |c| c.value));
             if let ControlFlow::Break(interrupt) = self.observer.poll() {
                 self.stop = Some(interrupt.into());
                 return Some(state);
             }
-            if state.relative_gap() <= self.settings.tolerance {
+            if state.relative_gap() <= self.settings.gap_tolerance {
                 self.stop = Some(Stop::ToleranceMet);
                 return Some(state);
             }
         }
         self.round += 1;
         let useful = found.into_iter().filter(|c| c.value > 1.0 + POLAR_SLACK).collect();
-        for candidate in distinct(useful, NEW_COHERENCE, self.settings.new_atoms) {
-            self.point.atoms.push(Atom::unused(candidate.direction));
+        for candidate in distinct(useful, NEW_COHERENCE, self.settings.max_new_atoms) {
+            self.iterate.atoms.push(Atom::unused(candidate.direction));
         }
-        let gap = max(state.relative_gap(), self.settings.tolerance);
+        let gap = max(state.relative_gap(), self.settings.gap_tolerance);
         let share = SWEEP_SHARE * min(gap / QUADRATIC_GAP, 1.0);
-        let effort = Effort { sweeps: self.settings.sweeps, decrease: share * gap * state.objective };
+        let effort = Effort {
+            max_sweeps: self.settings.max_sweeps,
+            decrease_tolerance: share * gap * state.objective,
+        };
         if self.descend(effort).is_continue() {
-            self.point.prune();
-            let objective = self.point.objective();
+            self.iterate.prune();
+            let objective = self.iterate.objective();
             self.merge(objective);
-            self.point.refresh();
-            let objective = self.point.objective();
+            self.iterate.refresh();
+            let objective = self.iterate.objective();
             if !(objective < state.objective * (1.0 - f64::EPSILON)) {
                 self.stop = Some(Stop::Stalled);
             }

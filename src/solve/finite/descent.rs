@@ -11,13 +11,13 @@ const PASSES: usize = 2;
 
 /// When a descent ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effort {
+pub(super) struct Limits {
     /// Relative stationarity asked for.
-    pub(super) tolerance: f64,
+    pub(super) stationarity_tolerance: f64,
     /// Ends too when [`WINDOW`] iterations gain less than this share of the objective.
-    pub(super) decrease: f64,
+    pub(super) decrease_tolerance: f64,
     /// Most iterations.
-    pub(super) iterations: usize,
+    pub(super) max_iterations: usize,
 }
 
 /// Iterations over which the decrease is measured.
@@ -39,14 +39,14 @@ pub(super) enum End {
 /// dictionary is extrapolated along its last step with Nesterov's weights; an
 /// iteration that ends higher than the best point is undone and the momentum
 /// starts again, so the objective never rises. On return the codes are exact.
-pub(super) fn descend(point: &mut LassoIterate<'_>, effort: Effort, observer: &dyn Observer) -> (usize, End) {
+pub(super) fn descend(point: &mut LassoIterate<'_>, limits: Limits, observer: &dyn Observer) -> (usize, End) {
     let mut here = point.snapshot();
     let mut best = point.objective;
     let mut age = 0.0;
     let mut marks = std::collections::VecDeque::from([best]);
     let mut end = End::Limit;
-    let mut made = effort.iterations;
-    for iteration in 0..effort.iterations {
+    let mut made = limits.max_iterations;
+    for iteration in 0..limits.max_iterations {
         if let ControlFlow::Break(interrupt) = observer.poll() {
             (made, end) = (iteration, End::Interrupted(interrupt));
             break;
@@ -63,7 +63,7 @@ pub(super) fn descend(point: &mut LassoIterate<'_>, effort: Effort, observer: &d
         }
         // Here codes are exact for the (extrapolated) dictionary.
         let rows = point.rows();
-        let settled = point.stationarity(&rows) <= effort.tolerance;
+        let settled = point.stationarity(&rows) <= limits.stationarity_tolerance;
         if settled && point.objective <= best {
             return (iteration, End::Stationary);
         }
@@ -83,7 +83,7 @@ pub(super) fn descend(point: &mut LassoIterate<'_>, effort: Effort, observer: &d
         marks.push_back(best);
         if marks.len() > WINDOW {
             let before = marks.pop_front().unwrap_or(best);
-            if before - best <= effort.decrease * best {
+            if before - best <= limits.decrease_tolerance * best {
                 (made, end) = (iteration + 1, End::Slow);
                 break;
             }

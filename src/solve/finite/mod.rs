@@ -15,10 +15,10 @@ use crate::certificate::{self, Witness, certify, certify_observed};
 use crate::linalg::axpy;
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
-use crate::solution::{Solution, SolveError};
-use crate::trusted::{bounds, local};
+use crate::solution::{Run, Solution, SolveError};
+use crate::trusted::{bounds, check_shapes, local};
 use crate::wide;
-use descent::{Effort, End, descend};
+use descent::{End, Limits, descend};
 use lasso_iterate::LassoIterate;
 
 /// Relative decrease over ten iterations below which the first descent of a
@@ -60,7 +60,7 @@ const STILL: f64 = 1e-14;
 /// # Guarantees
 /// The point is feasible with exact codes at γ = 0, and at most M atoms; no move
 /// raises the objective. [`Stop::ToleranceMet`] says that the largest relative
-/// stationarity residual is at most `tolerance` (`stationarity`). For M at least
+/// stationarity residual is at most `stationarity_tolerance` (`stationarity`). For M at least
 /// the number of distinct active directions (γ = 0) the closed form is returned,
 /// a global minimum: `wide-limit`. The certificate's bound holds for every width:
 /// `F_∞` at γ = 0. Same seed, same answer, for any number of threads.
@@ -88,7 +88,7 @@ pub struct Finite {
     /// Number of atoms M.
     pub width: usize,
     /// Largest relative stationarity residual at which the run stops.
-    pub tolerance: f64,
+    pub stationarity_tolerance: f64,
     /// Most iterations of a descent.
     pub max_iterations: usize,
     /// Starts, of which the best point is kept.
@@ -103,9 +103,9 @@ pub struct Finite {
     pub local: Option<local::Limits>,
 }
 
-/// A point with how it came about.
-struct Run {
-    point: Factorization,
+/// Where a descent ended.
+struct Descended {
+    factorization: Factorization,
     stop: Stop,
     iterations: usize,
 }
@@ -116,7 +116,7 @@ impl Finite {
     pub fn new(width: usize) -> Self {
         Self {
             width,
-            tolerance: 5e-3,
+            stationarity_tolerance: 5e-3,
             max_iterations: 2000,
             restarts: 1,
             start: None,
@@ -130,58 +130,50 @@ impl Finite {
     /// # Errors
     /// [`SolveError`] for settings out of range or a numerical breakdown.
     pub fn solve(&self, problem: &Problem) -> Result<Solution, SolveError> {
-        self.solve_observed(problem, &())
+        self.solve_with(problem, &Run::default())
     }
 
-    /// Solves `problem`, telling `observer` of every start and round of moves; it
-    /// may stop the run, and the best point so far is returned.
+    /// Solves `problem` with an observer, who is told of every start and round of moves
+    /// and may stop the run.
     ///
-    /// # Errors
-    /// As [`Finite::solve`].
-    pub fn solve_observed(&self, problem: &Problem, observer: &dyn Observer) -> Result<Solution, SolveError> {
-        self.check()?;
-        if problem.gamma() > 0.0 {
-            let run = self.best_of(|restart| priced::solve(self, problem, restart, observer))?;
-            return self.judged(problem, run, observer);
-        }
-        if let Some(solution) = self.wide(problem, observer)? {
-            return Ok(solution);
-        }
-        let (mut point, stop, iterations) = self.best_of(|restart| {
-            let (point, stop, iterations) = self.first_descent(problem, restart, observer);
-            Ok((point.objective, (point, stop, iterations)))
-        })?;
-        let run = self.finish(&mut point, stop, iterations, observer)?;
-        self.judged(problem, run, observer)
-    }
-
-    /// Descends from a given dictionary (its first `width` atoms; directions at
-    /// the worst residuals where there are fewer). The objective is never above
-    /// that of the dictionary with its best codes, and of `start` itself at γ > 0.
+    /// From a start, the run descends from its dictionary alone (the first `width`
+    /// atoms; directions at the worst residuals where there are fewer). The objective is
+    /// never above that of the dictionary with its best codes, and of the start itself
+    /// at γ > 0.
     ///
     /// # Errors
     /// As [`Finite::solve`]; a start of another dimension or with another number
     /// of datapoints.
-    pub fn solve_from(
-        &self,
-        problem: &Problem,
-        start: &Factorization,
-        observer: &dyn Observer,
-    ) -> Result<Solution, SolveError> {
+    pub fn solve_with(&self, problem: &Problem, run: &Run<'_>) -> Result<Solution, SolveError> {
         self.check()?;
-        crate::trusted::check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
+        if let Some(start) = run.start {
+            check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
+        }
+        let observer = run.observer;
         if problem.gamma() > 0.0 {
-            let run = priced::solve_from(self, problem, start, observer)?;
-            return self.judged(problem, run, observer);
+            let descended = match run.start {
+                Some(start) => priced::solve_from(self, problem, start, observer)?,
+                None => self.best_of(|restart| priced::solve(self, problem, restart, observer))?,
+            };
+            return self.judged(problem, descended, observer);
         }
         if let Some(solution) = self.wide(problem, observer)? {
             return Ok(solution);
         }
-        let mut point = LassoIterate::from_factorization(problem, start, self.width);
-        moves::grow(&mut point, self.width);
-        let (stop, iterations) = self.improve(&mut point, observer);
-        let run = self.finish(&mut point, stop, iterations, observer)?;
-        self.judged(problem, run, observer)
+        let (mut iterate, stop, iterations) = match run.start {
+            Some(start) => {
+                let mut iterate = LassoIterate::from_factorization(problem, start, self.width);
+                moves::grow(&mut iterate, self.width);
+                let (stop, iterations) = self.improve(&mut iterate, observer);
+                (iterate, stop, iterations)
+            }
+            None => self.best_of(|restart| {
+                let (iterate, stop, iterations) = self.first_descent(problem, restart, observer);
+                Ok((iterate.objective, (iterate, stop, iterations)))
+            })?,
+        };
+        let descended = self.finish(&mut iterate, stop, iterations, observer)?;
+        self.judged(problem, descended, observer)
     }
 
     /// Brings a solution to a local verdict (theorem `local-second-order`): at
@@ -206,35 +198,39 @@ impl Finite {
         let Solution { certified, witness, stop, mut iterations } = solution;
         let limits = options.local.unwrap_or_default();
         let options = certificate::Options { local: Some(limits), ..*options };
-        let optimal = certified.certificate().relative_gap() <= options.tolerance;
-        let mut point = certified.into_parts().0;
+        let optimal = certified.certificate().relative_gap() <= options.gap_tolerance;
+        let mut factorization = certified.into_parts().0;
         // Where no proof can follow, the search for a lower point has its limits, and small
         // escapes are not worth their time.
-        let provable = local::variables(problem, point.width()) <= limits.max_dense;
+        let provable = local::variables(problem, factorization.width()) <= limits.max_dense_variables;
         let mut left =
             if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };
         let (mut escapes, mut before) = (0, f64::INFINITY);
         loop {
             if problem.gamma() == 0.0 && !optimal {
-                let mut plain = LassoIterate::from_factorization(problem, &point, self.width);
-                let fine = Effort { tolerance: limits.stationarity, decrease: STILL, iterations: left };
+                let mut plain = LassoIterate::from_factorization(problem, &factorization, self.width);
+                let fine = Limits {
+                    stationarity_tolerance: limits.stationarity_tolerance,
+                    decrease_tolerance: STILL,
+                    max_iterations: left,
+                };
                 let (made, _) = descend(&mut plain, fine, observer);
                 iterations += made;
                 if !provable {
                     left -= made;
                 }
                 plain.prune();
-                point = plain.factorization()?;
+                factorization = plain.factorization()?;
             }
-            let certified = certify_observed(problem, point, &witness, &options, observer)?;
+            let certified = certify_observed(problem, factorization, &witness, &options, observer)?;
             let objective = certified.certificate().objective();
             let gained = before - objective > worthwhile * objective;
             match certified.improvement() {
                 Some(better) if gained && escapes < MAX_ESCAPES && observer.poll().is_continue() => {
                     escapes += 1;
                     before = objective;
-                    point = better.clone();
+                    factorization = better.clone();
                 }
                 _ => return Ok(Solution { certified, witness, stop, iterations }),
             }
@@ -243,8 +239,8 @@ impl Finite {
 
     fn check(&self) -> Result<(), SolveError> {
         let refuse = |name, needs, value| Err(SolveError::Setting { name, needs, value });
-        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return refuse("tolerance", "a positive number", self.tolerance);
+        if !(self.stationarity_tolerance.is_finite() && self.stationarity_tolerance > 0.0) {
+            return refuse("stationarity_tolerance", "a positive number", self.stationarity_tolerance);
         }
         if self.width == 0 {
             return refuse("width", "at least 1", 0.0);
@@ -285,15 +281,10 @@ impl Finite {
     /// The closed form, where the width holds all of it (theorem `wide-limit`).
     fn wide(&self, problem: &Problem, observer: &dyn Observer) -> Result<Option<Solution>, SolveError> {
         // Fewer active points than atoms is not needed: collinear ones share.
-        let solution = if problem.centered() {
-            wide::closed_form_centered(problem, observer)?
-        } else {
-            if wide::population(problem, None).distinct_directions > self.width {
-                return Ok(None);
-            }
-            let certified = wide::closed_form(problem)?;
-            Solution { certified, witness: Witness::none(), stop: Stop::ToleranceMet, iterations: 0 }
-        };
+        if !problem.centered() && wide::population(problem, None).distinct_directions > self.width {
+            return Ok(None);
+        }
+        let solution = wide::closed_form_with(problem, &Run::observed(observer))?;
         Ok((solution.certified.solution().width() <= self.width).then_some(solution))
     }
 
@@ -316,35 +307,39 @@ impl Finite {
         }
         let (kind, seed) = self.start(restart, [Start::Spread, Start::Rounded, Start::Random]);
         let atoms = starts::directions(kind, &points, data.weights(), problem.lambda(), self.width, seed);
-        let mut point = LassoIterate::new(problem, atoms, center);
-        moves::grow(&mut point, self.width);
-        let (stop, iterations) = self.improve(&mut point, observer);
-        (point, stop, iterations)
+        let mut iterate = LassoIterate::new(problem, atoms, center);
+        moves::grow(&mut iterate, self.width);
+        let (stop, iterations) = self.improve(&mut iterate, observer);
+        (iterate, stop, iterations)
     }
 
     /// Coarse descent and moves in turn, until the moves change nothing.
-    fn improve(&self, point: &mut LassoIterate<'_>, observer: &dyn Observer) -> (Option<Stop>, usize) {
-        let coarse = Effort { tolerance: self.tolerance, decrease: COARSE, iterations: self.max_iterations };
+    fn improve(&self, iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> (Option<Stop>, usize) {
+        let coarse = Limits {
+            stationarity_tolerance: self.stationarity_tolerance,
+            decrease_tolerance: COARSE,
+            max_iterations: self.max_iterations,
+        };
         let lower_bound =
-            if point.problem.centered() { 0.0 } else { bounds::wide_limit(point.problem).lower.get() };
+            if iterate.problem.centered() { 0.0 } else { bounds::wide_limit(iterate.problem).lower.get() };
         let mut iterations = 0;
         for _ in 0..MOVE_ROUNDS {
-            let (made, end) = descend(point, coarse, observer);
+            let (made, end) = descend(iterate, coarse, observer);
             iterations += made;
             observer.progress(&Progress {
                 phase: "descent",
                 iteration: iterations,
-                objective: point.objective,
+                objective: iterate.objective,
                 lower_bound,
                 estimated_lower_bound: f64::NAN,
-                atoms: point.atoms.ncols(),
+                atoms: iterate.atoms.ncols(),
             });
             if let End::Interrupted(interrupt) = end {
                 return (Some(interrupt.into()), iterations);
             }
-            let nested = moves::unnest(point);
-            let revived = moves::revive(point);
-            let exchanged = moves::exchange(point, observer);
+            let nested = moves::unnest(iterate);
+            let revived = moves::revive(iterate);
+            let exchanged = moves::exchange(iterate, observer);
             if !(nested || revived || exchanged) {
                 break;
             }
@@ -355,17 +350,20 @@ impl Finite {
     /// Descent to the tolerance.
     fn finish(
         &self,
-        point: &mut LassoIterate<'_>,
+        iterate: &mut LassoIterate<'_>,
         stop: Option<Stop>,
         iterations: usize,
         observer: &dyn Observer,
-    ) -> Result<Run, SolveError> {
+    ) -> Result<Descended, SolveError> {
         let (stop, made) = match stop {
             Some(stop) => (stop, 0),
             None => {
-                let fine =
-                    Effort { tolerance: self.tolerance, decrease: STILL, iterations: self.max_iterations };
-                let (made, end) = descend(point, fine, observer);
+                let fine = Limits {
+                    stationarity_tolerance: self.stationarity_tolerance,
+                    decrease_tolerance: STILL,
+                    max_iterations: self.max_iterations,
+                };
+                let (made, end) = descend(iterate, fine, observer);
                 let stop = match end {
                     End::Stationary => Stop::ToleranceMet,
                     End::Slow => Stop::Stalled,
@@ -375,17 +373,22 @@ impl Finite {
                 (stop, made)
             }
         };
-        point.prune();
-        Ok(Run { point: point.factorization()?, stop, iterations: iterations + made })
+        iterate.prune();
+        Ok(Descended { factorization: iterate.factorization()?, stop, iterations: iterations + made })
     }
 
     /// The run's point with its certificate, settled where the settings ask for it.
-    fn judged(&self, problem: &Problem, run: Run, observer: &dyn Observer) -> Result<Solution, SolveError> {
-        let solution = self.certified(problem, run)?;
+    fn judged(
+        &self,
+        problem: &Problem,
+        descended: Descended,
+        observer: &dyn Observer,
+    ) -> Result<Solution, SolveError> {
+        let solution = self.certified(problem, descended)?;
         match self.local {
             Some(limits) => {
                 let options = certificate::Options {
-                    tolerance: self.tolerance,
+                    gap_tolerance: self.stationarity_tolerance,
                     local: Some(limits),
                     ..Default::default()
                 };
@@ -397,19 +400,20 @@ impl Finite {
 
     /// Certifies a run's point; the certificate's stationarity decides whether
     /// the tolerance is met.
-    fn certified(&self, problem: &Problem, run: Run) -> Result<Solution, SolveError> {
-        let options = certificate::Options { tolerance: self.tolerance, ..Default::default() };
+    fn certified(&self, problem: &Problem, descended: Descended) -> Result<Solution, SolveError> {
+        let options =
+            certificate::Options { gap_tolerance: self.stationarity_tolerance, ..Default::default() };
         // With a center the wide limit's bound needs its own dual point (theorem `centre`).
         let wide = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), &()).dual);
         let witness = Witness { dual: wide, ..Witness::none() };
-        let certified = certify(problem, run.point, &witness, &options)?;
-        let met = certified.certificate().kkt().relative() <= self.tolerance;
-        let stop = match (met, run.stop) {
+        let certified = certify(problem, descended.factorization, &witness, &options)?;
+        let met = certified.certificate().kkt().relative() <= self.stationarity_tolerance;
+        let stop = match (met, descended.stop) {
             (true, Stop::Stalled) => Stop::ToleranceMet,
             (false, Stop::ToleranceMet) => Stop::Stalled,
             (_, stop) => stop,
         };
-        Ok(Solution { certified, witness, stop, iterations: run.iterations })
+        Ok(Solution { certified, witness, stop, iterations: descended.iterations })
     }
 
     /// Directions to start from as a dictionary (γ > 0).
@@ -436,7 +440,7 @@ trait Stopped {
     fn interrupted(&self) -> bool;
 }
 
-impl Stopped for Run {
+impl Stopped for Descended {
     fn interrupted(&self) -> bool {
         matches!(self.stop, Stop::TimeLimit | Stop::Cancelled)
     }

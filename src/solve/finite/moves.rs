@@ -1,7 +1,7 @@
 //! Moves at γ = 0 that leave poor local minima. Each is tried, evaluated with
 //! exact codes and undone unless it lowers the objective.
 
-use super::descent::{Effort, descend};
+use super::descent::{Limits, descend};
 use super::lasso_iterate::LassoIterate;
 use crate::linalg::{axpy, combine, correlate, dot, norm, norm_sq};
 use crate::num::max;
@@ -26,7 +26,7 @@ const SPLIT_ROUNDS: usize = 12;
 const EXCHANGE_SHARE: f64 = 0.05;
 
 /// Descent after a round of exchanges, before it is judged.
-const TRIAL: Effort = Effort { tolerance: 0.0, decrease: 1e-5, iterations: 30 };
+const TRIAL: Limits = Limits { stationarity_tolerance: 0.0, decrease_tolerance: 1e-5, max_iterations: 30 };
 
 /// An atom with the codes it takes over, and what that gains at least.
 struct Offer {

@@ -1,6 +1,6 @@
 //! The joint problem at γ > 0: block descent by the gauge's proximal map.
 
-use super::{Finite, Run, Start};
+use super::{Descended, Finite, Start};
 use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::coder::Coder;
 use crate::iterate::{Atom, Iterate};
@@ -10,7 +10,7 @@ use crate::num::max;
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::oracle::{Ascent, distinct};
-use crate::solution::SolveError;
+use crate::solution::{Run, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
 use crate::trusted::Subject;
 use crate::trusted::first_order;
@@ -36,15 +36,15 @@ pub(super) fn solve(
     problem: &Problem,
     restart: usize,
     observer: &dyn Observer,
-) -> Result<(f64, Run), SolveError> {
+) -> Result<(f64, Descended), SolveError> {
     let (kind, seed) = settings.start(restart, [Start::Rounded, Start::Spread, Start::Random]);
     let start = match kind {
         Start::Rounded => rounded(settings, problem, seed, observer)?,
         Start::Spread | Start::Random => coded(settings, kind, problem, seed, observer)?,
     };
-    let run = solve_from(settings, problem, &start, observer)?;
-    let objective = Subject::of(problem, &run.point)?.primal().value();
-    Ok((objective, run))
+    let descended = solve_from(settings, problem, &start, observer)?;
+    let objective = Subject::of(problem, &descended.factorization)?.primal().value();
+    Ok((objective, descended))
 }
 
 /// The atoms of largest gauge of the convex solution, with their codes.
@@ -54,23 +54,26 @@ fn rounded(
     seed: u64,
     observer: &dyn Observer,
 ) -> Result<Factorization, SolveError> {
-    let convex =
-        ColumnGeneration { tolerance: max(ROUGH_GAP, settings.tolerance), seed, ..Default::default() }
-            .solve_observed(problem, observer)?;
+    let convex = ColumnGeneration {
+        gap_tolerance: max(ROUGH_GAP, settings.stationarity_tolerance),
+        seed,
+        ..Default::default()
+    }
+    .solve_with(problem, &Run::observed(observer))?;
     Ok(first_atoms(problem, convex.certified.solution(), settings.width)?)
 }
 
 /// The `width` atoms of largest gauge, in their order.
 fn first_atoms(
     problem: &Problem,
-    point: &Factorization,
+    factorization: &Factorization,
     width: usize,
 ) -> Result<Factorization, crate::atoms::AtomsError> {
-    if point.width() <= width {
-        return Ok(point.clone());
+    if factorization.width() <= width {
+        return Ok(factorization.clone());
     }
     let weights = problem.data().weights();
-    let rows = point.codes().rows();
+    let rows = factorization.codes().rows();
     let mut order: Vec<(f64, usize)> = rows
         .iter()
         .enumerate()
@@ -83,12 +86,12 @@ fn first_atoms(
     order.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
     let mut keep: Vec<usize> = order.into_iter().take(width).map(|(_, k)| k).collect();
     keep.sort_unstable();
-    let (dictionary, _) = Dictionary::normalize(point.dictionary().matrix().select_columns(&keep))?;
+    let (dictionary, _) = Dictionary::normalize(factorization.dictionary().matrix().select_columns(&keep))?;
     let rows: Vec<_> = keep.iter().map(|&k| rows[k].clone()).collect();
     Factorization::new(
         dictionary,
         Codes::from_rows(problem.len(), &rows),
-        point.center().map(<[f64]>::to_vec),
+        factorization.center().map(<[f64]>::to_vec),
     )
 }
 
@@ -116,39 +119,40 @@ fn coded(
     Ok(Factorization::new(dictionary, encoded.codes, center)?)
 }
 
-/// Descends from a point: sweeps, then merging and new atoms in the places that
+/// Descends from a factorization: sweeps, then merging and new atoms in the places that
 /// are free, until the stationarity is met.
 pub(super) fn solve_from(
     settings: &Finite,
     problem: &Problem,
     start: &Factorization,
     observer: &dyn Observer,
-) -> Result<Run, SolveError> {
-    let mut point = Iterate::from_factorization(problem, &first_atoms(problem, start, settings.width)?);
+) -> Result<Descended, SolveError> {
+    let mut iterate = Iterate::from_factorization(problem, &first_atoms(problem, start, settings.width)?);
     let mut iterations = 0;
     let mut last = f64::INFINITY;
     let stop = loop {
-        fill(&mut point, settings.width, settings.seed.wrapping_add(iterations as u64), observer);
-        let effort = Effort { sweeps: SWEEPS, decrease: 0.0 };
-        let (made, flow) = Proximal.descend(&mut point, effort, observer);
+        fill(&mut iterate, settings.width, settings.seed.wrapping_add(iterations as u64), observer);
+        let effort = Effort { max_sweeps: SWEEPS, decrease_tolerance: 0.0 };
+        let (made, flow) = Proximal.descend(&mut iterate, effort, observer);
         iterations += made;
         if let std::ops::ControlFlow::Break(interrupt) = flow {
             break interrupt.into();
         }
-        merge(&mut point);
-        point.prune();
-        point.refresh();
-        let objective = point.objective();
+        merge(&mut iterate);
+        iterate.prune();
+        iterate.refresh();
+        let objective = iterate.objective();
         observer.progress(&Progress {
             phase: "descent",
             iteration: iterations,
             objective,
             lower_bound: 0.0,
             estimated_lower_bound: f64::NAN,
-            atoms: point.atoms.len(),
+            atoms: iterate.atoms.len(),
         });
-        let here = point.factorization()?;
-        if first_order::residuals(&Subject::of(problem, &here)?).relative() <= settings.tolerance {
+        let here = iterate.factorization()?;
+        if first_order::residuals(&Subject::of(problem, &here)?).relative() <= settings.stationarity_tolerance
+        {
             break Stop::ToleranceMet;
         }
         if iterations >= settings.max_iterations {
@@ -159,39 +163,39 @@ pub(super) fn solve_from(
         }
         last = objective;
     };
-    point.prune();
-    Ok(Run { point: point.factorization()?, stop, iterations })
+    iterate.prune();
+    Ok(Descended { factorization: iterate.factorization()?, stop, iterations })
 }
 
 /// Fills free places with directions of polar above 1 (theorem `gauge-calculus`):
 /// unused atoms there can only lower the objective.
-fn fill(point: &mut Iterate<'_>, width: usize, seed: u64, observer: &dyn Observer) {
-    let free = width.saturating_sub(point.atoms.len());
+fn fill(iterate: &mut Iterate<'_>, width: usize, seed: u64, observer: &dyn Observer) {
+    let free = width.saturating_sub(iterate.atoms.len());
     if free == 0 {
         return;
     }
-    let gauge = point.gauge;
-    let found = Ascent { seed, ..Ascent::default() }.search(&gauge, point.residual(), &[], observer);
+    let gauge = iterate.gauge;
+    let found = Ascent { seed, ..Ascent::default() }.search(&gauge, iterate.residual(), &[], observer);
     let useful = found.into_iter().filter(|c| c.value > 1.0 + POLAR_SLACK).collect();
     for candidate in distinct(useful, NEW_COHERENCE, free) {
-        point.atoms.push(Atom::unused(candidate.direction));
+        iterate.atoms.push(Atom::unused(candidate.direction));
     }
 }
 
 /// Merges near-duplicates where that does not raise the objective.
-fn merge(point: &mut Iterate<'_>) {
-    let objective = point.objective();
+fn merge(iterate: &mut Iterate<'_>) {
+    let objective = iterate.objective();
     let directions = Matrix::from_columns(
-        point.problem.dim(),
-        &point.atoms.iter().map(|a| &a.direction[..]).collect::<Vec<_>>(),
+        iterate.problem.dim(),
+        &iterate.atoms.iter().map(|a| &a.direction[..]).collect::<Vec<_>>(),
     );
     for j in 0..directions.ncols() {
         for l in j + 1..directions.ncols() {
             if dot(directions.col(j), directions.col(l)) > MERGE_COHERENCE
-                && !point.atoms[j].row.is_empty()
-                && !point.atoms[l].row.is_empty()
+                && !iterate.atoms[j].row.is_empty()
+                && !iterate.atoms[l].row.is_empty()
             {
-                point.try_merge(j, l, f64::EPSILON * objective);
+                iterate.try_merge(j, l, f64::EPSILON * objective);
             }
         }
     }

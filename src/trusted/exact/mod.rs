@@ -66,16 +66,16 @@ pub struct Limits {
     /// Relative accuracy ε: κ is at most `(1 + ε)` times a value that is
     /// attained, where the steps suffice. The certified gap of an optimal point
     /// is about 2ε of its objective. Values below 1e-12 mean 1e-12.
-    pub tolerance: f64,
+    pub polar_tolerance: f64,
     /// Most steps: a cone that is split or a face that is proved, O(n²N) or O(N³) each.
-    pub steps: usize,
+    pub max_steps: usize,
 }
 
 impl Default for Limits {
     /// 1e-9, because a proof needs little more work than at 1e-6, and 100 000
     /// steps: seconds.
     fn default() -> Self {
-        Self { tolerance: 1e-9, steps: 100_000 }
+        Self { polar_tolerance: 1e-9, max_steps: 100_000 }
     }
 }
 
@@ -100,7 +100,7 @@ impl Polar {
 
 /// A proved `κ ≥ Ω°(R)` for the dual point with unwhitened columns `dual`.
 ///
-/// Within `limits.tolerance` of the polar where the steps suffice; else, and
+/// Within `limits.polar_tolerance` of the polar where the steps suffice; else, and
 /// where the observer stops it, the best that was proved by then, which the
 /// accuracy of the answer shows. `None` for γ = 0 (the polar is
 /// `maxᵢ‖rᵢ‖/λ` there), where neither dimension nor datapoints are few, where
@@ -115,11 +115,11 @@ pub fn polar(problem: &Problem, dual: &Matrix, limits: &Limits, observer: &dyn O
     let Some((scaled, back)) = scaled else {
         return Some(Polar { upper: Upper::proved(0.0), attained: 0.0, steps: 0 });
     };
-    let tolerance = if limits.tolerance > FINEST { limits.tolerance } else { FINEST };
+    let tolerance = if limits.polar_tolerance > FINEST { limits.polar_tolerance } else { FINEST };
     let (by_cones, by_faces) = (problem.dim() <= CONE_DIMENSION, problem.len() <= FACE_POINTS);
     let faces_first = by_faces && (!by_cones || problem.len() <= FACES_FIRST);
     let order = if faces_first { [false, true] } else { [true, false] };
-    let mut search = Search::new(&scaled, tolerance, limits.steps, observer);
+    let mut search = Search::new(&scaled, tolerance, limits.max_steps, observer);
     let mut best = f64::INFINITY;
     for cones in order {
         if (cones && !by_cones) || (!cones && !by_faces) || best <= search.goal() {

@@ -31,21 +31,26 @@ use crate::problem::Problem;
 pub struct Limits {
     /// Relative stationarity above which nothing local is certified: the theorem
     /// is about stationary points.
-    pub stationarity: f64,
+    pub stationarity_tolerance: f64,
     /// Pairs with `d_kᵀr_i` within this (relative to λ, or the slope at γ > 0) of
     /// activity count as degenerate and join the largest sets. At least the
     /// point's own stationarity residual is used.
-    pub degeneracy: f64,
+    pub degeneracy_tolerance: f64,
     /// Largest number of dense variables (n times live atoms, and n for a center)
     /// the proof is tried for: 8·p² bytes and p³/3 operations.
-    pub max_dense: usize,
-    /// Lanczos steps for the estimate of the smallest eigenvalue.
-    pub lanczos: usize,
+    pub max_dense_variables: usize,
+    /// Most Lanczos steps for the estimate of the smallest eigenvalue.
+    pub max_lanczos_steps: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { stationarity: 1e-5, degeneracy: 1e-7, max_dense: 8192, lanczos: 120 }
+        Self {
+            stationarity_tolerance: 1e-5,
+            degeneracy_tolerance: 1e-7,
+            max_dense_variables: 8192,
+            max_lanczos_steps: 120,
+        }
     }
 }
 
@@ -83,7 +88,7 @@ pub enum Outcome {
 /// `Certified` proves that the form is positive definite at the stored point,
 /// every rounding included ([`local-second-order`](crate::proofs::local_second_order),
 /// [`second-order-gauge`](crate::proofs::second_order_gauge),
-/// [`rounding`](crate::proofs::rounding)); the point is stationary to `limits.stationarity`, not exactly.
+/// [`rounding`](crate::proofs::rounding)); the point is stationary to `limits.stationarity_tolerance`, not exactly.
 /// `Refuted` hands back a point whose objective is proved lower. At γ > 0 the
 /// proof drops the part of the gauge's curvature along the weights, so it may be
 /// undecided where the exact form is definite.
@@ -115,13 +120,13 @@ pub fn test(
     let Some(active) = form.solver(Sets::Active) else {
         return undecided(degenerate, None, form.dependent());
     };
-    if problem.gamma() > 0.0 && form.size() > limits.max_dense {
+    if problem.gamma() > 0.0 && form.size() > limits.max_dense_variables {
         // A product with the form solves a system in all codes at once: too dear to
         // look for an escape where nothing could be proved.
-        return undecided(degenerate, None, form.too_large(limits.max_dense));
+        return undecided(degenerate, None, form.too_large(limits.max_dense_variables));
     }
     // Refute on the smallest sets, where any negative value does.
-    let (ritz, direction) = form.smallest(&active, limits.lanczos, observer);
+    let (ritz, direction) = form.smallest(&active, limits.max_lanczos_steps, observer);
     if ritz < 0.0
         && let Some(lower) = form.escape(&active, &direction)
     {
@@ -135,14 +140,14 @@ pub fn test(
             ),
         };
     }
-    if !(kkt.relative() <= limits.stationarity) {
+    if !(kkt.relative() <= limits.stationarity_tolerance) {
         return undecided(
             degenerate,
             Some(ritz),
             format!(
                 "stationary to {:.1e} only; a local certificate asks {:.1e}",
                 kkt.relative(),
-                limits.stationarity
+                limits.stationarity_tolerance
             ),
         );
     }
@@ -150,8 +155,8 @@ pub fn test(
         let reason = format!("{} unused atoms are within the tolerance of being used", form.critical);
         return undecided(degenerate, Some(ritz), reason);
     }
-    if form.size() > limits.max_dense {
-        return undecided(degenerate, Some(ritz), form.too_large(limits.max_dense));
+    if form.size() > limits.max_dense_variables {
+        return undecided(degenerate, Some(ritz), form.too_large(limits.max_dense_variables));
     }
     if !(ritz > 0.0) {
         return undecided(
@@ -296,7 +301,7 @@ impl<'a> Form<'a> {
             masses.push(mass);
             gauges.push((lambda * mass).hypot(gamma * energy.sqrt()));
         }
-        let tolerance = max(limits.degeneracy * lambda.hypot(gamma), 2.0 * kkt.codes.value);
+        let tolerance = max(limits.degeneracy_tolerance * lambda.hypot(gamma), 2.0 * kkt.codes.value);
         let dictionary = point.dictionary();
         let columns: Vec<(Local0, usize, Vec<usize>)> = (0..problem.len())
             .into_par_iter()
