@@ -2,24 +2,24 @@
 //!
 //! With `K = RᵀR` and a trial `c ≥ 1`, a matrix S in both `{S ⪰ 0}` and
 //! `{S ≤ cA − K entrywise off the diagonal, equal to it on the diagonal}` gives
-//! `T = cA − K − S ≥ 0` and the polar `κ ≤ √c`. The start is `min(cA − K, 0)` off the diagonal: the split in which T takes
-//! all that is nonnegative.
+//! `T = cA − K − S ≥ 0` and the polar `κ ≤ √c`. The start is `min(cA − K, 0)` off
+//! the diagonal: the split in which T takes all that is nonnegative.
 
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::first_order::{Found, Metric, parallel_product};
-use crate::atoms::Factorization;
+use super::metric::Metric;
+use super::products::parallel_product;
+use super::proposal::{Goal, Proposal};
+use super::settings::Relaxation;
 use crate::linalg::{Matrix, axpy, symmetric_eigen};
 use crate::num::{max, min};
-use crate::observer::{Interrupt, Observer, Progress};
-use crate::problem::Problem;
-use crate::trusted::Subject;
+use crate::observer::Interrupt;
 use crate::trusted::{Origin, Split};
 
-/// First trial `c − 1`. A dual point from a point with a gap of a percent is
-/// met in a few iterations here; ten times less takes ten times as many.
+/// First trial `c − 1`. The residuals of a factorization with a gap of a percent
+/// meet it in a few iterations; ten times less takes ten times as many.
 const FIRST_TRIAL: f64 = 0.1;
 
 /// What a success multiplies `c − 1` by. Closer to 1 wastes iterations on trials
@@ -36,79 +36,91 @@ const NOTICEABLE: f64 = 0.02;
 /// Over-relaxation of the iteration; it converges below 2.
 const RELAXATION: f64 = 1.5;
 
-/// Searches for a T at the residuals of `start`, in at most `iterations` N × N
-/// eigendecompositions, until the gap promised is at most `gap`.
+/// Searches for a T at the feasible dual point given, whitened, in at most
+/// [`Relaxation::max_iterations`] N × N eigendecompositions.
 pub(super) fn search(
-    problem: &Problem,
-    start: &Factorization,
-    iterations: usize,
-    gap: f64,
-    observer: &dyn Observer,
-) -> Option<Found> {
-    let metric = Metric::new(problem);
-    let subject = Subject::of(problem, start).ok()?;
-    let (residuals, value) = (subject.residuals(), subject.primal().value());
-    let dual = metric.feasible(residuals.clone().into_matrix())?;
-    let len = problem.len();
-    let slack = metric.slack(&dual);
-    let mut trial = FIRST_TRIAL;
-    let mut ceiling = metric.raised(&slack, trial);
-    // Z, of which the iteration's S is the positive part.
-    let mut state =
-        Matrix::from_fn(
-            len,
-            len,
-            |i, j| {
-                if i == j { ceiling.get(i, j) } else { min(ceiling.get(i, j), 0.0) }
-            },
-        );
+    metric: &Metric<'_>,
+    dual: Matrix,
+    settings: &Relaxation,
+    goal: &Goal<'_>,
+) -> Option<Proposal> {
+    let mut trial = Trial::new(metric, &dual);
     let mut best: Option<(f64, f64, Matrix)> = None;
     let mut interrupt: Option<Interrupt> = None;
-    let mut mark = (0, f64::INFINITY);
     let mut made = 0;
-    for iteration in 0..iterations {
-        if let ControlFlow::Break(stop) = observer.poll() {
+    for iteration in 0..settings.max_iterations {
+        if let ControlFlow::Break(stop) = goal.observer.poll() {
             interrupt = Some(stop);
             break;
         }
-        let Some(psd) = positive_part(&state) else { break };
-        let mut split = ceiling.clone();
-        step(&mut state, &psd, &mut split);
+        let Some(psd) = positive_part(&trial.state) else { break };
+        let mut split = trial.ceiling.clone();
+        step(&mut trial.state, &psd, &mut split);
         made = iteration + 1;
         let (polar, promised) = metric.promise(&dual, &split);
         if best.as_ref().is_none_or(|b| promised > b.1) {
             best = Some((polar, promised, split));
         }
-        let (least, lower) = best.as_ref().map_or((f64::INFINITY, 0.0), |b| (b.0, b.1));
-        observer.progress(&Progress {
-            phase: "split",
-            iteration: made,
-            objective: value,
-            lower_bound: f64::NAN,
-            estimated_lower_bound: lower,
-            atoms: start.width(),
-        });
-        if value - lower <= gap * value {
-            break;
-        }
-        let over = max(least * least - 1.0, 0.0);
-        if over <= (1.0 + MET) * trial {
-            // Met: ask for less, from a state moved along with the ceiling.
-            let next = NEXT_TRIAL * min(trial, max(over, f64::MIN_POSITIVE));
-            metric.raise(&mut state, next - trial);
-            trial = next;
-            ceiling = metric.raised(&slack, trial);
-            mark = (iteration, over);
-        } else if over < mark.1 * (1.0 - NOTICEABLE) {
-            mark = (iteration, over);
-        } else if iteration - mark.0 >= PATIENCE {
+        let (least, promised) = best.as_ref().map_or((f64::INFINITY, 0.0), |b| (b.0, b.1));
+        goal.tell("split", made, promised);
+        if goal.closes(promised, settings.gap_tolerance) || !trial.go_on(metric, iteration, least) {
             break;
         }
     }
     let (_, promised, split) = best?;
     let (dual, slack) = (metric.unwhitened(dual), metric.root_free(split));
     let split = Split { dual, slack, origin: Origin::FirstOrder };
-    Some(Found { split, promised, iterations: made, interrupt })
+    Some(Proposal { split, promised, iterations: made, interrupt })
+}
+
+/// The trial `c` under way, and the iteration's state for it.
+struct Trial {
+    /// `A − K`.
+    slack: Matrix,
+    /// `c − 1`.
+    excess: f64,
+    /// `cA − K`.
+    ceiling: Matrix,
+    /// Z, of which the iteration's S is the positive part.
+    state: Matrix,
+    /// The iteration at which κ² − 1 was last noticeably smaller, and that.
+    mark: (usize, f64),
+}
+
+impl Trial {
+    fn new(metric: &Metric<'_>, dual: &Matrix) -> Self {
+        let slack = metric.slack(dual);
+        let ceiling = metric.raised(&slack, FIRST_TRIAL);
+        let len = ceiling.nrows();
+        let state =
+            Matrix::from_fn(
+                len,
+                len,
+                |i, j| {
+                    if i == j { ceiling.get(i, j) } else { min(ceiling.get(i, j), 0.0) }
+                },
+            );
+        Self { slack, excess: FIRST_TRIAL, ceiling, state, mark: (0, f64::INFINITY) }
+    }
+
+    /// Takes the least polar so far: asks for less where the trial is met. Whether there
+    /// is something to hope for.
+    fn go_on(&mut self, metric: &Metric<'_>, iteration: usize, polar: f64) -> bool {
+        let over = max(polar * polar - 1.0, 0.0);
+        if over <= (1.0 + MET) * self.excess {
+            // The state moves along with the ceiling.
+            let next = NEXT_TRIAL * min(self.excess, max(over, f64::MIN_POSITIVE));
+            metric.raise(&mut self.state, next - self.excess);
+            self.excess = next;
+            self.ceiling = metric.raised(&self.slack, next);
+            self.mark = (iteration, over);
+        } else if over < self.mark.1 * (1.0 - NOTICEABLE) {
+            self.mark = (iteration, over);
+        } else if iteration - self.mark.0 >= PATIENCE {
+            return false;
+        }
+        true
+    }
 }
 
 /// `Z ← Z + ρ(min(2P − Z, G) − P)` and `T = (G − P)₊` off the diagonal, 0 on it;

@@ -5,10 +5,16 @@
 
 mod first_order;
 mod fixed;
+mod metric;
+mod moving;
+mod positive;
+mod products;
+mod proposal;
 #[cfg(feature = "sdp")]
 mod semidefinite;
-mod subspace;
+mod settings;
 
-pub use first_order::{Found, Relaxation};
+pub use proposal::Proposal;
 #[cfg(feature = "sdp")]
 pub use semidefinite::{Relaxed, Semidefinite};
+pub use settings::Relaxation;

@@ -4,7 +4,7 @@
 use faer::{MatMut, Par};
 use rayon::prelude::*;
 
-use super::first_order::parallel_product;
+use super::products::parallel_product;
 use crate::linalg::{Matrix, correlate, lanczos_largest, norm, orthonormal_columns, symmetric_eigen};
 use crate::num::max;
 

@@ -1,0 +1,130 @@
+//! Davis–Yin three-operator splitting on the doubly nonnegative problem
+//!
+//! ```math
+//! \min_{Q\succeq0,\ Q\ge0}\ f(Q)=\min_b\tfrac12\operatorname{tr}(\tilde X-ba^\top)(I+Q)^{-1}(\tilde X-ba^\top)^\top
+//!   +\tfrac12\langle A,Q\rangle,\qquad
+//! \nabla f=\tfrac12(A-R^\top R),\quad R=(\tilde X-ba^\top)(I+Q)^{-1}.
+//! ```
+//!
+//! Each iteration proposes a dual point R and a nonnegative T for theorem
+//! `split-certificate`; any of them certifies a bound, the limit that of
+//! `dnn-bound`. The start is `Q = Σ_k z_kz_kᵀ/g(z_k)` from the codes of a
+//! factorization, whose supports also say where T vanishes.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::metric::Metric;
+use super::positive::PositivePart;
+use super::products::parallel_product;
+use super::proposal::{Goal, Proposal};
+use super::settings::Relaxation;
+use crate::atoms::Factorization;
+use crate::linalg::Matrix;
+use crate::num::{max, min};
+use crate::trusted::{Origin, Split};
+
+/// Step length in units of 1/λ_max(A), an upper estimate of the inverse
+/// curvature 1/λ_max(RᵀR) near the optimum. The method converges for less than
+/// 2; ten times less is ten times slower.
+const STEP: f64 = 1.95;
+
+/// Iterations between two evaluations of a proposal: one costs some fifty
+/// products with an N × N matrix, a twentieth of an eigendecomposition.
+const EVALUATE_EVERY: usize = 5;
+
+/// Share of the gap that counts as progress: see [`Relaxation::patience`].
+const NOTICEABLE: f64 = 0.02;
+
+/// Davis–Yin on Q, started from the codes of the goal's factorization.
+pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>) -> Option<Proposal> {
+    let mut state = warm_start(metric, goal.start)?;
+    let mut cone = PositivePart::new();
+    let mut best: Option<Proposal> = None;
+    let mut interrupt = None;
+    // The gap left, with the iteration it was last noticeably smaller at.
+    let mut mark = (0, f64::INFINITY);
+    for iteration in 0..settings.max_iterations {
+        if let ControlFlow::Break(stop) = goal.observer.poll() {
+            interrupt = Some(stop);
+            break;
+        }
+        let Some((dual, slack)) = step(metric, &mut cone, &mut state) else { break };
+        if iteration % EVALUATE_EVERY != 0 && iteration + 1 != settings.max_iterations {
+            continue;
+        }
+        let (polar, promised) = metric.promise(&dual, &slack);
+        if best.as_ref().is_none_or(|b| promised > b.promised) {
+            let (dual, slack) = (metric.unwhitened(dual), metric.root_free(slack));
+            let split = Split { dual, slack, origin: Origin::FirstOrder };
+            best = Some(Proposal { split, promised, iterations: iteration + 1, interrupt: None });
+        }
+        let promised = best.as_ref().map_or(0.0, |b| b.promised);
+        goal.tell("relaxation", iteration + 1, promised);
+        let left = goal.objective - promised;
+        if left < mark.1 * (1.0 - NOTICEABLE) {
+            mark = (iteration, left);
+        }
+        if polar <= 1.0 + settings.polar_tolerance
+            || iteration - mark.0 >= settings.patience
+            || goal.closes(promised, settings.gap_tolerance)
+        {
+            break;
+        }
+    }
+    best.map(|proposal| Proposal { interrupt, ..proposal })
+}
+
+/// One iteration from Z, the sum of Q and the multiplier, which becomes the next: the
+/// dual point R of Q, and T. `None` where a factorization fails.
+fn step(metric: &Metric<'_>, cone: &mut PositivePart, state: &mut Matrix) -> Option<(Matrix, Matrix)> {
+    let len = state.nrows();
+    let length = STEP / metric.largest;
+    let (factor, psd) = cone.project(state)?;
+    let dual = metric.dual(&factor)?;
+    let mut slack = metric.slack(&dual);
+    // T and the next state, entry by entry; `slack` becomes T.
+    slack
+        .as_mut_slice()
+        .par_chunks_mut(len)
+        .zip(state.as_mut_slice().par_chunks_mut(len))
+        .zip(psd.as_slice().par_chunks(len))
+        .enumerate()
+        .for_each(|(j, ((slack, state), psd))| {
+            for ((g, z), &q) in slack.iter_mut().zip(state).zip(psd) {
+                let u = 2.0 * q - *z - 0.5 * length * *g;
+                *z += max(u, 0.0) - q;
+                *g = max(-u, 0.0) * 2.0 / length;
+            }
+            slack[j] = 0.0;
+        });
+    Some((dual, slack))
+}
+
+/// `Q − ½η S` with Q from the codes and S ≈ A − K where two datapoints share
+/// an atom, its negative part elsewhere.
+fn warm_start(metric: &Metric<'_>, start: &Factorization) -> Option<Matrix> {
+    let len = metric.a.len();
+    let gauge = metric.problem.gauge();
+    let mut rows = start.codes().rows();
+    rows.retain(|row| !row.is_empty());
+    let mut factor = Matrix::zeros(len, rows.len());
+    for (k, row) in rows.iter_mut().enumerate() {
+        row.values.iter_mut().zip(&row.indices).for_each(|(v, &i)| *v *= metric.a[i]);
+        let scale = 1.0 / gauge.value_of_row(row).sqrt();
+        row.iter().for_each(|(i, v)| factor.col_mut(k)[i] = v * scale);
+    }
+    let dual = metric.dual(&factor)?;
+    let mut state = parallel_product(&factor);
+    let slack = metric.slack(&dual);
+    let half = 0.5 * STEP / metric.largest;
+    state.as_mut_slice().par_chunks_mut(len).zip(slack.as_slice().par_chunks(len)).enumerate().for_each(
+        |(j, (state, slack))| {
+            for (i, (z, &s)) in state.iter_mut().zip(slack).enumerate() {
+                *z -= half * if i == j || *z > 0.0 { s } else { min(s, 0.0) };
+            }
+        },
+    );
+    Some(state)
+}
