@@ -47,10 +47,10 @@ pub(crate) fn dual(problem: &Problem, directions: &Matrix, raw: &Raw, layout: &L
     out
 }
 
-/// Gives the point the codes of a run, cleaned at the share that makes its objective
+/// Gives the iterate the codes of a run, cleaned at the share that makes its objective
 /// least (the largest such share where several do), and its optimal center for them.
 /// Returns the objective.
-pub(crate) fn set_cleaned(point: &mut Iterate<'_>, codes: &Matrix) -> f64 {
+pub(crate) fn set_cleaned(iterate: &mut Iterate<'_>, codes: &Matrix) -> f64 {
     let largest = codes.as_slice().iter().fold(0.0, |m, v| max(m, *v));
     let rows_at = |share: f64| -> Vec<Row> {
         let mut dense = vec![0.0; codes.ncols()];
@@ -66,12 +66,12 @@ pub(crate) fn set_cleaned(point: &mut Iterate<'_>, codes: &Matrix) -> f64 {
     };
     let mut best = (f64::INFINITY, 0.0);
     for share in CLEANING {
-        point.set_rows(rows_at(share));
-        let objective = point.objective();
+        iterate.set_rows(rows_at(share));
+        let objective = iterate.objective();
         if objective <= best.0 {
             best = (objective, share);
         }
     }
-    point.set_rows(rows_at(best.1));
+    iterate.set_rows(rows_at(best.1));
     best.0
 }

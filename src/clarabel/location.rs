@@ -36,12 +36,12 @@ pub(crate) fn location(
     check_size(max_mib, bytes(dim, len), "conic program of the center", "first-order location")?;
     // Distances from the mean, in units of the largest.
     let mean = data.mean();
-    let mut points = data.datapoints().clone();
-    (0..len).for_each(|i| axpy(-1.0, &mean, points.col_mut(i)));
-    let scale = points.columns().map(norm).fold(0.0, max);
+    let mut datapoints = data.datapoints().clone();
+    (0..len).for_each(|i| axpy(-1.0, &mean, datapoints.col_mut(i)));
+    let scale = datapoints.columns().map(norm).fold(0.0, max);
     let (center, stop, iterations) = if scale > 0.0 {
-        points.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
-        let raw = program(&points, data.weights(), lambda / scale).solve(accuracy, observer)?;
+        datapoints.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
+        let raw = program(&datapoints, data.weights(), lambda / scale).solve(accuracy, observer)?;
         let center: Vec<f64> = mean.iter().zip(&raw.x).map(|(m, b)| m + scale * b).collect();
         (center, raw.stop, raw.iterations)
     } else {
@@ -69,8 +69,8 @@ fn bytes(dim: usize, len: usize) -> f64 {
 }
 
 /// Variables b, p, v; rows `v ≥ 0`, then a cone a datapoint.
-fn program(points: &Matrix, weights: &[f64], lambda: f64) -> Program {
-    let (dim, len) = (points.nrows(), points.ncols());
+fn program(datapoints: &Matrix, weights: &[f64], lambda: f64) -> Program {
+    let (dim, len) = (datapoints.nrows(), datapoints.ncols());
     let cone = |i: usize| len + i * (dim + 1);
     let (mut quadratic, mut constraints) = (Columns::new(), Columns::new());
     let mut linear = Vec::with_capacity(dim + 2 * len);
@@ -95,8 +95,8 @@ fn program(points: &Matrix, weights: &[f64], lambda: f64) -> Program {
         constraints.end();
     }
     let mut offsets = vec![0.0; cone(len)];
-    for (i, point) in points.columns().enumerate() {
-        offsets[cone(i) + 1..cone(i + 1)].copy_from_slice(point);
+    for (i, datapoint) in datapoints.columns().enumerate() {
+        offsets[cone(i) + 1..cone(i + 1)].copy_from_slice(datapoint);
     }
     let mut cones = vec![SupportedConeT::NonnegativeConeT(len)];
     cones.extend((0..len).map(|_| SupportedConeT::SecondOrderConeT(dim + 1)));

@@ -333,7 +333,7 @@ mod tests {
                 let constant = if layout.residual { 0.0 } else { 0.5 * norm_sq(whitened.as_slice()) };
                 let value = quadratic + dot(&x, &built.linear) + constant;
                 assert!((value - expected).abs() < 1e-12, "{value} {expected}");
-                // And the point is feasible, on the boundary of its cones.
+                // And they are feasible, on the boundary of its cones.
                 let rows = image(&built.constraints, false);
                 let slack: Vec<f64> = built.offsets.iter().zip(&rows).map(|(b, r)| b - r).collect();
                 assert!(slack[..layout.signs()].iter().all(|s| s.abs() < 1e-12));

@@ -2,7 +2,7 @@
 //!
 //! A status is evidence about a run, never a verdict: it decides whether there is a
 //! point to look at and how the run is said to have ended. What the point is worth
-//! is computed from the point.
+//! is computed from the iterate.
 
 use clarabel::solver::SolverStatus;
 

@@ -1,4 +1,4 @@
-//! The working point of a solver, in whitened variables: atoms with their code
+//! The iterate that a solver works on, in whitened variables: atoms with their code
 //! rows, the center, and the residual kept in step with them.
 
 mod block;
@@ -63,10 +63,10 @@ pub(crate) struct Iterate<'p> {
 }
 
 impl<'p> Iterate<'p> {
-    /// The point without atoms (and with the mean as center, where one is learnt).
+    /// The iterate without atoms (and with the mean as center, where one is learnt).
     pub(crate) fn new(problem: &'p Problem) -> Self {
         let (n, len) = (problem.dim(), problem.len());
-        let mut point = Self {
+        let mut iterate = Self {
             problem,
             gauge: problem.gauge(),
             atoms: Vec::new(),
@@ -79,12 +79,12 @@ impl<'p> Iterate<'p> {
             new: vec![0.0; len],
             panel: Panel::default(),
         };
-        point.refresh();
-        point.recenter();
-        point
+        iterate.refresh();
+        iterate.recenter();
+        iterate
     }
 
-    /// The point with a dictionary that nobody uses yet.
+    /// The iterate with a dictionary that nobody uses yet.
     pub(crate) fn with_dictionary(problem: &'p Problem, dictionary: &Dictionary) -> Result<Self, AtomsError> {
         if dictionary.dim() != problem.dim() {
             return Err(AtomsError::Shape {
@@ -93,19 +93,19 @@ impl<'p> Iterate<'p> {
                 found: dictionary.dim(),
             });
         }
-        let mut point = Self::new(problem);
-        point.atoms = dictionary.atoms().map(|atom| Atom::unused(atom.to_vec())).collect();
-        Ok(point)
+        let mut iterate = Self::new(problem);
+        iterate.atoms = dictionary.atoms().map(|atom| Atom::unused(atom.to_vec())).collect();
+        Ok(iterate)
     }
 
-    /// The point of a factorization.
+    /// The iterate of a factorization.
     pub(crate) fn from_factorization(problem: &'p Problem, start: &Factorization) -> Self {
-        let mut point = Self::new(problem);
+        let mut iterate = Self::new(problem);
         if problem.centered() {
-            point.center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+            iterate.center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
         }
         let a = problem.data().sqrt_weights();
-        point.atoms = start
+        iterate.atoms = start
             .codes()
             .rows()
             .into_iter()
@@ -114,12 +114,12 @@ impl<'p> Iterate<'p> {
                 for (v, &i) in row.values.iter_mut().zip(&row.indices) {
                     *v *= a[i];
                 }
-                let gauge = point.gauge.value_of_row(&row);
+                let gauge = iterate.gauge.value_of_row(&row);
                 Atom { direction: start.dictionary().atom(k).to_vec(), row, gauge, tau: 0.0 }
             })
             .collect();
-        point.refresh();
-        point
+        iterate.refresh();
+        iterate
     }
 
     /// Recomputes the residual from atoms, codes and center: the drift of many
@@ -308,7 +308,7 @@ impl<'p> Iterate<'p> {
         true
     }
 
-    /// The point as unit atoms and unwhitened codes `zᵢ = z̃ᵢ/√wᵢ`.
+    /// The iterate as unit atoms and unwhitened codes `zᵢ = z̃ᵢ/√wᵢ`.
     pub(crate) fn factorization(&self) -> Result<Factorization, AtomsError> {
         let a = self.problem.data().sqrt_weights();
         let rows: Vec<Row> = self

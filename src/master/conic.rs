@@ -12,7 +12,7 @@
 //! limits it is the conditioning of the program: weights, or λ and γ, many decades
 //! apart, nearly equal atoms, and in general the square root of the rounding unit
 //! that a factorized quasi-definite system resolves. Whatever is left shows in the
-//! gap, which is computed from the point.
+//! gap, which is computed from the iterate.
 
 use std::ops::ControlFlow;
 
@@ -76,7 +76,7 @@ const TURNS: usize = 10;
 /// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
 /// let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
 /// let coded = Conic::default().codes(&problem, &dictionary, &())?;
-/// let proved = Coding::new(&problem, &coded.point, coded.dual.as_ref())?;
+/// let proved = Coding::new(&problem, &coded.factorization, coded.dual.as_ref())?;
 /// assert!(proved.relative_gap() <= 1e-8);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -100,7 +100,7 @@ impl Default for Conic {
     }
 }
 
-/// What one solve says beside the codes it left in the point.
+/// What one solve says beside the codes it left in the iterate.
 struct Recoded {
     dual: Option<Matrix>,
     stop: Stop,
@@ -120,10 +120,10 @@ impl Conic {
         dictionary: &Dictionary,
         observer: &dyn Observer,
     ) -> Result<Coded, SolveError> {
-        let mut point = Iterate::with_dictionary(problem, dictionary)?;
-        let recoded = self.recode(&mut point, self.gap_tolerance, SIFTS, observer)?;
+        let mut iterate = Iterate::with_dictionary(problem, dictionary)?;
+        let recoded = self.recode(&mut iterate, self.gap_tolerance, SIFTS, observer)?;
         Ok(Coded {
-            point: point.factorization()?,
+            factorization: iterate.factorization()?,
             dual: recoded.dual,
             stop: recoded.stop,
             iterations: recoded.iterations,
@@ -166,56 +166,56 @@ impl Conic {
         })
     }
 
-    /// Optimal codes and center for the point's atoms, kept if the objective is no
+    /// Optimal codes and center for the iterate's atoms, kept if the objective is no
     /// higher. Where there are many codes, most of them 0, the program is solved over
     /// those in use and those whose stationarity condition fails, again until none does or
     /// as many `parts` are solved.
     fn recode(
         &self,
-        point: &mut Iterate<'_>,
+        iterate: &mut Iterate<'_>,
         tolerance: f64,
         parts: usize,
         observer: &dyn Observer,
     ) -> Result<Recoded, SolveError> {
         self.check()?;
         let mut recoded = Recoded { dual: None, stop: Stop::ToleranceMet, iterations: 0 };
-        if point.atoms.is_empty() || zero_is_optimal(point) {
-            let rows = vec![Row::default(); point.atoms.len()];
-            point.set_rows(rows);
+        if iterate.atoms.is_empty() || zero_is_optimal(iterate) {
+            let rows = vec![Row::default(); iterate.atoms.len()];
+            iterate.set_rows(rows);
             return Ok(recoded);
         }
-        let (len, atoms) = (point.problem.len(), point.atoms.len());
-        let scale = lower::scale(point.problem);
-        let directions: Vec<&[f64]> = point.atoms.iter().map(|a| a.direction.as_slice()).collect();
-        let directions = Matrix::from_columns(point.problem.dim(), &directions);
+        let (len, atoms) = (iterate.problem.len(), iterate.atoms.len());
+        let scale = lower::scale(iterate.problem);
+        let directions: Vec<&[f64]> = iterate.atoms.iter().map(|a| a.direction.as_slice()).collect();
+        let directions = Matrix::from_columns(iterate.problem.dim(), &directions);
         let whole = len * atoms <= WHOLE;
-        let mut allowed = if whole { vec![(0..atoms).collect(); len] } else { in_use(point) };
+        let mut allowed = if whole { vec![(0..atoms).collect(); len] } else { in_use(iterate) };
         for sift in 0..parts {
-            if !whole && !admit(point, &mut allowed) && sift > 0 {
+            if !whole && !admit(iterate, &mut allowed) && sift > 0 {
                 break;
             }
-            let layout = Layout::new(point.problem, atoms, allowed.clone());
+            let layout = Layout::new(iterate.problem, atoms, allowed.clone());
             check_size(self.max_mib, layout.bytes(), "conic program", "proximal method")?;
-            let program = lower::program(point.problem, &directions, &layout, scale);
+            let program = lower::program(iterate.problem, &directions, &layout, scale);
             let accuracy = Accuracy {
                 gap_tolerance: tolerance,
                 max_iterations: self.max_iterations,
                 factors: Factors::Sparse,
             };
             let raw = program.solve(accuracy, observer)?;
-            let before = point.snapshot();
-            let objective = point.objective();
+            let before = iterate.snapshot();
+            let objective = iterate.objective();
             let codes = lift::codes(&raw, &layout, scale);
-            if !(lift::set_cleaned(point, &codes) <= objective) {
-                point.restore(&before);
+            if !(lift::set_cleaned(iterate, &codes) <= objective) {
+                iterate.restore(&before);
             }
-            recoded.dual = Some(lift::dual(point.problem, &directions, &raw, &layout, scale));
+            recoded.dual = Some(lift::dual(iterate.problem, &directions, &raw, &layout, scale));
             recoded.stop = raw.stop;
             recoded.iterations += raw.iterations;
             if whole || matches!(raw.stop, Stop::TimeLimit | Stop::Cancelled) {
                 break;
             }
-            if sift + 1 == parts && admit(point, &mut allowed) {
+            if sift + 1 == parts && admit(iterate, &mut allowed) {
                 recoded.stop = Stop::IterationLimit;
             }
         }
@@ -226,35 +226,35 @@ impl Conic {
     /// turn, until a turn gains less than asked for.
     fn alternate(
         &self,
-        point: &mut Iterate<'_>,
+        iterate: &mut Iterate<'_>,
         effort: Effort,
         observer: &dyn Observer,
     ) -> Result<(usize, ControlFlow<Interrupt>), SolveError> {
         let mut last = f64::INFINITY;
-        let scale = lower::scale(point.problem);
+        let scale = lower::scale(iterate.problem);
         let tolerance = max(self.gap_tolerance, ACCURACY_SHARE * effort.decrease_tolerance / scale / scale);
         let tolerance = if tolerance.is_finite() { min(tolerance, COARSE) } else { self.gap_tolerance };
         for made in 1..=effort.max_sweeps.min(ALTERNATIONS) {
             if let ControlFlow::Break(interrupt) = observer.poll() {
                 return Ok((made - 1, ControlFlow::Break(interrupt)));
             }
-            match self.recode(point, tolerance, 1, observer)?.stop {
+            match self.recode(iterate, tolerance, 1, observer)?.stop {
                 Stop::TimeLimit => return Ok((made, ControlFlow::Break(Interrupt::TimeLimit))),
                 Stop::Cancelled => return Ok((made, ControlFlow::Break(Interrupt::Cancelled))),
                 Stop::ToleranceMet | Stop::IterationLimit | Stop::Stalled => {}
             }
-            let objective = point.objective();
+            let objective = iterate.objective();
             let enough = max(effort.decrease_tolerance, RESOLUTION * objective);
             if last - objective <= enough || made == effort.max_sweeps.min(ALTERNATIONS) {
                 return Ok((made, ControlFlow::Continue(())));
             }
             last = objective;
             for _ in 0..TURNS {
-                if let ControlFlow::Break(interrupt) = sweep_once(point, Moves::Directions, observer) {
+                if let ControlFlow::Break(interrupt) = sweep_once(iterate, Moves::Directions, observer) {
                     return Ok((made, ControlFlow::Break(interrupt)));
                 }
             }
-            point.refresh();
+            iterate.refresh();
         }
         Ok((effort.max_sweeps, ControlFlow::Continue(())))
     }
@@ -266,31 +266,31 @@ impl Master for Conic {
 
     /// Codes by clarabel for the directions, then the best directions for the codes,
     /// in turn.
-    fn descend(&self, point: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
-        self.alternate(point, effort, observer)
+    fn descend(&self, iterate: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
+        self.alternate(iterate, effort, observer)
     }
 }
 
 /// The atoms each datapoint uses.
-fn in_use(point: &Iterate<'_>) -> Vec<Vec<usize>> {
-    let mut allowed = vec![Vec::new(); point.problem.len()];
-    for (k, atom) in point.atoms.iter().enumerate() {
+fn in_use(iterate: &Iterate<'_>) -> Vec<Vec<usize>> {
+    let mut allowed = vec![Vec::new(); iterate.problem.len()];
+    for (k, atom) in iterate.atoms.iter().enumerate() {
         atom.row.indices.iter().for_each(|&i| allowed[i].push(k));
     }
     allowed
 }
 
 /// Allows the codes that are 0 and whose stationarity condition (theorem
-/// `stationarity`) fails at the point's residual: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`, and
+/// `stationarity`) fails at the iterate's residual: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`, and
 /// for an atom that nobody uses those of the maximizer of its polar, if that is above
 /// 1. Of each datapoint's, the ones that fail by most. Whether there are any.
-fn admit(point: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
-    let (a, len) = (point.problem.data().sqrt_weights(), point.problem.len());
-    let lambda_sq = point.problem.lambda() * point.problem.lambda();
-    let gauge = point.gauge;
+fn admit(iterate: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
+    let (a, len) = (iterate.problem.data().sqrt_weights(), iterate.problem.len());
+    let lambda_sq = iterate.problem.lambda() * iterate.problem.lambda();
+    let gauge = iterate.gauge;
     let rows: Vec<(Vec<f64>, Row, f64)> =
-        point.atoms.iter().map(|t| (t.direction.clone(), t.row.clone(), t.gauge)).collect();
-    let residual = point.residual();
+        iterate.atoms.iter().map(|t| (t.direction.clone(), t.row.clone(), t.gauge)).collect();
+    let residual = iterate.residual();
     let (mut v, mut z) = (vec![0.0; len], vec![0.0; len]);
     let mut failing: Vec<Vec<(f64, usize)>> = vec![Vec::new(); len];
     for (k, (direction, row, value)) in rows.iter().enumerate() {
@@ -326,13 +326,13 @@ fn admit(point: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
 }
 
 /// Whether no code at all is optimal: `g°(R̃ᵀd_k) ≤ 1` at the residual of Z = 0.
-fn zero_is_optimal(point: &mut Iterate<'_>) -> bool {
-    let mut bare = Iterate::new(point.problem);
+fn zero_is_optimal(iterate: &mut Iterate<'_>) -> bool {
+    let mut bare = Iterate::new(iterate.problem);
     let residual = bare.residual();
-    let mut v = vec![0.0; point.problem.len()];
+    let mut v = vec![0.0; iterate.problem.len()];
     let mut z = v.clone();
-    point.atoms.iter().all(|Atom { direction, .. }| {
+    iterate.atoms.iter().all(|Atom { direction, .. }| {
         correlate(residual, direction, &mut v);
-        point.gauge.polar(&v, 0.0, &mut z).value <= 1.0
+        iterate.gauge.polar(&v, 0.0, &mut z).value <= 1.0
     })
 }

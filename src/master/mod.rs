@@ -21,7 +21,7 @@ use crate::observer::{Observer, Stop};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coded {
     /// The dictionary with its codes, and the center where one is learnt.
-    pub point: Factorization,
+    pub factorization: Factorization,
     /// A dual point, unwhitened columns, for [`Coding`](crate::trusted::Coding);
     /// `None` where the residual of the codes is all there is.
     pub dual: Option<Matrix>,
@@ -52,13 +52,13 @@ pub enum Method {
     Conic(Conic),
 }
 
-/// Lowers the objective of a working point, never raises it.
+/// Lowers the objective of a working iterate, never raises it.
 pub(crate) trait Master {
-    /// The sweeps made, and `Break` when the observer asked to stop; the point is
-    /// feasible either way. A `Result` where the master can fail, the point then
+    /// The sweeps made, and `Break` when the observer asked to stop; the iterate is
+    /// feasible either way. A `Result` where the master can fail, the iterate then
     /// being as before.
     type Descended;
 
     /// Descends on codes and atoms.
-    fn descend(&self, point: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended;
+    fn descend(&self, iterate: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended;
 }

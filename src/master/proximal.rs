@@ -17,7 +17,7 @@ const PATIENCE: usize = 3;
 /// Block coordinate descent, some atoms at a time: their directions one after another,
 /// then their codes by the exact proximal map, then the center. Between sweeps the
 /// point is extrapolated along its last step with Nesterov's weights; a sweep that ends
-/// higher than the best point is undone and the momentum restarts from there, so the
+/// higher than the best iterate is undone and the momentum restarts from there, so the
 /// objective never rises (O'Donoghue & Candès, *Adaptive restart for accelerated
 /// gradient schemes*, 2015; the rate is not claimed here, D and Z moving together).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,23 +37,23 @@ impl Proximal {
         effort: Effort,
         observer: &dyn Observer,
     ) -> Result<Coded, SolveError> {
-        let mut point = Iterate::with_dictionary(problem, dictionary)?;
-        let mut objective = point.objective();
+        let mut iterate = Iterate::with_dictionary(problem, dictionary)?;
+        let mut objective = iterate.objective();
         let (mut stop, mut iterations) = (Stop::IterationLimit, 0);
         while iterations < effort.max_sweeps {
-            if let ControlFlow::Break(interrupt) = sweep_once(&mut point, Moves::Codes, observer) {
+            if let ControlFlow::Break(interrupt) = sweep_once(&mut iterate, Moves::Codes, observer) {
                 stop = interrupt.into();
                 break;
             }
             iterations += 1;
-            let next = point.objective();
+            let next = iterate.objective();
             if objective - next <= effort.decrease_tolerance {
                 stop = Stop::ToleranceMet;
                 break;
             }
             objective = next;
         }
-        Ok(Coded { point: point.factorization()?, dual: None, stop, iterations })
+        Ok(Coded { factorization: iterate.factorization()?, dual: None, stop, iterations })
     }
 }
 
@@ -61,20 +61,20 @@ impl Master for Proximal {
     /// Never fails.
     type Descended = (usize, ControlFlow<Interrupt>);
 
-    fn descend(&self, point: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
-        let mut best = point.objective();
-        let mut here = point.snapshot();
+    fn descend(&self, iterate: &mut Iterate<'_>, effort: Effort, observer: &dyn Observer) -> Self::Descended {
+        let mut best = iterate.objective();
+        let mut here = iterate.snapshot();
         let (mut age, mut small) = (0.0, 0);
         for sweep in 1..=effort.max_sweeps {
-            if let ControlFlow::Break(interrupt) = sweep_once(point, Moves::Both, observer) {
-                if !(point.objective() <= best) {
-                    point.restore(&here);
+            if let ControlFlow::Break(interrupt) = sweep_once(iterate, Moves::Both, observer) {
+                if !(iterate.objective() <= best) {
+                    iterate.restore(&here);
                 }
                 return (sweep, ControlFlow::Break(interrupt));
             }
-            let objective = point.objective();
+            let objective = iterate.objective();
             if !(objective <= best) {
-                point.restore(&here);
+                iterate.restore(&here);
                 age = 0.0;
                 continue;
             }
@@ -83,9 +83,9 @@ impl Master for Proximal {
             if small == PATIENCE || sweep == effort.max_sweeps {
                 return (sweep, ControlFlow::Continue(()));
             }
-            let past = std::mem::replace(&mut here, point.snapshot());
+            let past = std::mem::replace(&mut here, iterate.snapshot());
             age += 1.0;
-            point.extrapolate(&past, (age - 1.0) / (age + 2.0));
+            iterate.extrapolate(&past, (age - 1.0) / (age + 2.0));
         }
         (effort.max_sweeps, ControlFlow::Continue(()))
     }
@@ -93,14 +93,14 @@ impl Master for Proximal {
 
 /// A step on every atom, a block at a time.
 pub(crate) fn sweep_once(
-    point: &mut Iterate<'_>,
+    iterate: &mut Iterate<'_>,
     moves: Moves,
     observer: &dyn Observer,
 ) -> ControlFlow<Interrupt> {
-    let block = point.block();
-    for from in (0..point.atoms.len()).step_by(block) {
+    let block = iterate.block();
+    for from in (0..iterate.atoms.len()).step_by(block) {
         observer.poll()?;
-        point.update(from, (from + block).min(point.atoms.len()), moves);
+        iterate.update(from, (from + block).min(iterate.atoms.len()), moves);
     }
     ControlFlow::Continue(())
 }

@@ -34,16 +34,16 @@ fn proximal(problem: &Problem, dictionary: &Dictionary) -> Coded {
 }
 
 fn coding(problem: &Problem, coded: &Coded) -> Coding {
-    Coding::new(problem, &coded.point, coded.dual.as_ref()).unwrap()
+    Coding::new(problem, &coded.factorization, coded.dual.as_ref()).unwrap()
 }
 
 /// Both masters on one dictionary: the values differ by no more than they prove of
 /// themselves. Returns the two relative gaps.
 fn agree(problem: &Problem, dictionary: &Dictionary) -> (f64, f64) {
     let second = conic().codes(problem, dictionary, &()).unwrap();
-    super::support::checks::feasible(problem, &second.point);
+    super::support::checks::feasible(problem, &second.factorization);
     let first = proximal(problem, dictionary);
-    assert_eq!(first.point.dictionary(), second.point.dictionary());
+    assert_eq!(first.factorization.dictionary(), second.factorization.dictionary());
     let (one, two) = (coding(problem, &first), coding(problem, &second));
     let difference = (one.upper.get() - two.upper.get()).abs();
     assert!(
@@ -260,19 +260,19 @@ fn degenerate_problems_have_their_answer() {
     // No atom.
     let plain = problem(planted::gaussian(3, 5, 1), 0.2, 0.1);
     let coded = conic().codes(&plain, &Dictionary::empty(3), &()).unwrap();
-    assert_eq!((coded.point.width(), coded.stop), (0, Stop::ToleranceMet));
+    assert_eq!((coded.factorization.width(), coded.stop), (0, Stop::ToleranceMet));
     assert_eq!(coding(&plain, &coded).gap(), coding(&plain, &proximal(&plain, &Dictionary::empty(3))).gap());
     // Data that are all zero.
     let zero = problem(Matrix::zeros(3, 4), 0.2, 0.1);
     let (dictionary, _) = Dictionary::normalize(planted::gaussian(3, 2, 1)).unwrap();
     let coded = conic().codes(&zero, &dictionary, &()).unwrap();
-    assert_eq!(coded.point.codes().nnz(), 0);
+    assert_eq!(coded.factorization.codes().nnz(), 0);
     assert!(coding(&zero, &coded).gap() <= 1e-300);
     assert_eq!(solve(&zero, 5e-3).certified.certificate().objective(), 0.0);
     // Penalties so large that no code pays.
     let dear = problem(planted::gaussian(3, 5, 1), 1e6, 1e6);
     let coded = conic().codes(&dear, &dictionary, &()).unwrap();
-    assert_eq!(coded.point.codes().nnz(), 0);
+    assert_eq!(coded.factorization.codes().nnz(), 0);
     // Atoms that coincide, or oppose each other: the codes are not unique, the value is.
     let copies = Matrix::from_columns(
         3,
@@ -311,7 +311,7 @@ fn what_does_not_fit_is_refused_with_a_clear_error() {
         Coding::new(&problem, &Factorization::new(other, widedict::Codes::zeros(0, 5), None).unwrap(), None);
     assert!(shape.is_err());
     let coded = conic().codes(&problem, &dictionary, &()).unwrap();
-    let bad = Coding::new(&problem, &coded.point, Some(&Matrix::zeros(3, 4)));
+    let bad = Coding::new(&problem, &coded.factorization, Some(&Matrix::zeros(3, 4)));
     assert!(bad.unwrap_err().to_string().contains("dual"));
 }
 
@@ -355,7 +355,7 @@ fn it_stops_when_told_to_and_returns_a_feasible_point() {
             let observer = After(AtomicUsize::new(0), polls, interrupt);
             let coded = conic().codes(&problem, &dictionary, &observer).unwrap();
             assert_eq!((coded.stop, coded.iterations), (expected, polls));
-            super::support::checks::feasible(&problem, &coded.point);
+            super::support::checks::feasible(&problem, &coded.factorization);
             let proved = coding(&problem, &coded);
             assert!(proved.lower.get() <= proved.upper.get());
         }

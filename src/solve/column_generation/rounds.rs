@@ -154,11 +154,11 @@ impl<'p> Rounds<'p> {
     fn state(&mut self, polar: f64) -> Round {
         let objective = self.iterate.objective();
         let a = self.problem.data().sqrt_weights();
-        let points = self.problem.data().datapoints();
+        let datapoints = self.problem.data().datapoints();
         let residual = self.iterate.residual();
         let (mut inner, mut square) = (0.0, 0.0);
         for (i, r) in residual.columns().enumerate() {
-            inner += a[i] * dot(points.col(i), r);
+            inner += a[i] * dot(datapoints.col(i), r);
             square += dot(r, r);
         }
         Round {
@@ -216,7 +216,7 @@ impl<'p> Rounds<'p> {
         self.iterate.prune();
     }
 
-    /// Plain sweeps (no momentum), or the conic master's alternations, until the point is stationary to
+    /// Plain sweeps (no momentum), or the conic master's alternations, until the iterate is stationary to
     /// [`STATIONARITY`]: the gap closes before the single codes settle.
     fn polish(&mut self) -> Result<(), SolveError> {
         for _ in 0..POLISH_ROUNDS {
@@ -247,10 +247,10 @@ impl<'p> Rounds<'p> {
         Ok(())
     }
 
-    /// Certifies the current point: the end of every run.
+    /// Certifies the current iterate: the end of every run.
     ///
     /// # Errors
-    /// [`SolveError`] when the point is not finite, or the master refused or failed.
+    /// [`SolveError`] when the iterate is not finite, or the master refused or failed.
     pub fn finish(mut self) -> Result<Solution, SolveError> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);

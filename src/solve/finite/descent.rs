@@ -37,11 +37,15 @@ pub(super) enum End {
 
 /// Alternates exact codes with block steps on the atoms. Between iterations the
 /// dictionary is extrapolated along its last step with Nesterov's weights; an
-/// iteration that ends higher than the best point is undone and the momentum
+/// iteration that ends higher than the best iterate is undone and the momentum
 /// starts again, so the objective never rises. On return the codes are exact.
-pub(super) fn descend(point: &mut LassoIterate<'_>, limits: Limits, observer: &dyn Observer) -> (usize, End) {
-    let mut here = point.snapshot();
-    let mut best = point.objective;
+pub(super) fn descend(
+    iterate: &mut LassoIterate<'_>,
+    limits: Limits,
+    observer: &dyn Observer,
+) -> (usize, End) {
+    let mut here = iterate.snapshot();
+    let mut best = iterate.objective;
     let mut age = 0.0;
     let mut marks = std::collections::VecDeque::from([best]);
     let mut end = End::Limit;
@@ -58,28 +62,28 @@ pub(super) fn descend(point: &mut LassoIterate<'_>, limits: Limits, observer: &d
                 objective: best,
                 lower_bound: f64::NAN,
                 estimated_lower_bound: f64::NAN,
-                atoms: point.atoms.ncols(),
+                atoms: iterate.atoms.ncols(),
             });
         }
         // Here codes are exact for the (extrapolated) dictionary.
-        let rows = point.rows();
-        let settled = point.stationarity(&rows) <= limits.stationarity_tolerance;
-        if settled && point.objective <= best {
+        let rows = iterate.rows();
+        let settled = iterate.stationarity(&rows) <= limits.stationarity_tolerance;
+        if settled && iterate.objective <= best {
             return (iteration, End::Stationary);
         }
-        point.turn_atoms(&rows, PASSES);
-        if point.objective <= best {
-            best = point.objective;
-            let past = std::mem::replace(&mut here, point.snapshot());
+        iterate.turn_atoms(&rows, PASSES);
+        if iterate.objective <= best {
+            best = iterate.objective;
+            let past = std::mem::replace(&mut here, iterate.snapshot());
             age += 1.0;
             if !settled {
-                point.extrapolate(&past, (age - 1.0) / (age + 2.0));
+                iterate.extrapolate(&past, (age - 1.0) / (age + 2.0));
             }
         } else {
-            point.restore(&here);
+            iterate.restore(&here);
             age = 0.0;
         }
-        point.encode();
+        iterate.encode();
         marks.push_back(best);
         if marks.len() > WINDOW {
             let before = marks.pop_front().unwrap_or(best);
@@ -89,9 +93,9 @@ pub(super) fn descend(point: &mut LassoIterate<'_>, limits: Limits, observer: &d
             }
         }
     }
-    if point.objective > best {
-        point.restore(&here);
-        point.encode();
+    if iterate.objective > best {
+        iterate.restore(&here);
+        iterate.encode();
     }
     (made, end)
 }

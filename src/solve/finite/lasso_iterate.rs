@@ -1,4 +1,4 @@
-//! The working point at γ = 0: a dictionary, the exact codes of every datapoint,
+//! The iterate of a descent at γ = 0: a dictionary, the exact codes of every datapoint,
 //! the residuals.
 
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ pub(super) type Code = Vec<(usize, f64)>;
 /// One atom a row: the datapoints that use it, with their codes.
 pub(super) type Rows = Vec<Vec<(usize, f64)>>;
 
-/// A point `(D, Z, b)` of the joint problem at γ = 0.
+/// An iterate `(D, Z, b)` of the joint problem at γ = 0.
 #[derive(Clone)]
 pub(super) struct LassoIterate<'p> {
     pub(super) problem: &'p Problem,
@@ -37,7 +37,7 @@ pub(super) struct LassoIterate<'p> {
     pub(super) codes: Vec<Code>,
     /// `xᵢ − b − Dzᵢ`.
     pub(super) residual: Matrix,
-    /// The joint objective at this point.
+    /// The joint objective at this iterate.
     pub(super) objective: f64,
     /// `½‖rᵢ‖² + λ1ᵀzᵢ`, as of the last [`LassoIterate::encode`].
     pub(super) values: Vec<f64>,
@@ -55,7 +55,7 @@ pub(super) struct Snapshot {
 impl<'p> LassoIterate<'p> {
     /// A dictionary with exact codes. `atoms` are unit columns.
     pub(super) fn new(problem: &'p Problem, atoms: Matrix, center: Vec<f64>) -> Self {
-        let mut point = Self {
+        let mut iterate = Self {
             problem,
             atoms,
             center,
@@ -64,8 +64,8 @@ impl<'p> LassoIterate<'p> {
             objective: 0.0,
             values: Vec::new(),
         };
-        point.encode();
-        point
+        iterate.encode();
+        iterate
     }
 
     /// The first `width` atoms of a factorization, with exact codes.
@@ -78,12 +78,12 @@ impl<'p> LassoIterate<'p> {
 
     /// The data less the center.
     pub(super) fn shifted(&self) -> Matrix {
-        let mut points = self.problem.data().datapoints().clone();
+        let mut datapoints = self.problem.data().datapoints().clone();
         if self.problem.centered() {
-            let n = points.nrows();
-            points.as_mut_slice().par_chunks_mut(n).for_each(|x| axpy(-1.0, &self.center, x));
+            let n = datapoints.nrows();
+            datapoints.as_mut_slice().par_chunks_mut(n).for_each(|x| axpy(-1.0, &self.center, x));
         }
-        points
+        datapoints
     }
 
     /// Exact codes for the dictionary at hand, each from the code it has.
@@ -132,7 +132,7 @@ impl<'p> LassoIterate<'p> {
         );
     }
 
-    /// `Σ wᵢ(½‖rᵢ‖² + λ1ᵀzᵢ)` of the point as it stands.
+    /// `Σ wᵢ(½‖rᵢ‖² + λ1ᵀzᵢ)` of the iterate as it stands.
     pub(super) fn value(&self) -> f64 {
         let lambda = self.problem.lambda();
         let mut total = 0.0;
@@ -342,7 +342,7 @@ impl<'p> LassoIterate<'p> {
         self.codes.iter_mut().flatten().for_each(|(k, _)| *k = number[*k]);
     }
 
-    /// The point with its present codes.
+    /// The iterate with its present codes.
     pub(super) fn factorization(&self) -> Result<Factorization, AtomsError> {
         let (dictionary, _) = Dictionary::normalize(self.atoms.clone())?;
         let codes = Codes::from_columns(dictionary.len(), &self.codes);

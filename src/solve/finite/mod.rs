@@ -58,7 +58,7 @@ const STILL: f64 = 1e-14;
 /// descent by the proximal map of the gauge from the same starts.
 ///
 /// # Guarantees
-/// The point is feasible with exact codes at γ = 0, and at most M atoms; no move
+/// The solution is feasible with exact codes at γ = 0, and at most M atoms; no move
 /// raises the objective. [`Stop::ToleranceMet`] says that the largest relative
 /// stationarity residual is at most `stationarity_tolerance` (`stationarity`). For M at least
 /// the number of distinct active directions (γ = 0) the closed form is returned,
@@ -91,14 +91,14 @@ pub struct Finite {
     pub stationarity_tolerance: f64,
     /// Most iterations of a descent.
     pub max_iterations: usize,
-    /// Starts, of which the best point is kept.
+    /// Starts, of which the best solution is kept.
     pub restarts: usize,
     /// The kind of every start; `None` takes them in turn (at γ = 0 spread,
     /// rounded, random; at γ > 0 rounded first).
     pub start: Option<Start>,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Whether the point is tested as a local optimum of its width, see
+    /// Whether the solution is tested as a local optimum of its width, see
     /// [`Finite::settle`], and what that may cost.
     pub local: Option<local::Limits>,
 }
@@ -301,12 +301,12 @@ impl Finite {
         } else {
             vec![0.0; problem.dim()]
         };
-        let mut points = data.datapoints().clone();
-        for i in 0..points.ncols() {
-            axpy(-1.0, &center, points.col_mut(i));
+        let mut datapoints = data.datapoints().clone();
+        for i in 0..datapoints.ncols() {
+            axpy(-1.0, &center, datapoints.col_mut(i));
         }
         let (kind, seed) = self.start(restart, [Start::Spread, Start::Rounded, Start::Random]);
-        let atoms = starts::directions(kind, &points, data.weights(), problem.lambda(), self.width, seed);
+        let atoms = starts::directions(kind, &datapoints, data.weights(), problem.lambda(), self.width, seed);
         let mut iterate = LassoIterate::new(problem, atoms, center);
         moves::grow(&mut iterate, self.width);
         let (stop, iterations) = self.improve(&mut iterate, observer);
@@ -425,12 +425,12 @@ impl Finite {
         seed: u64,
     ) -> Result<Dictionary, SolveError> {
         let data = problem.data();
-        let mut points = data.datapoints().clone();
-        for i in 0..points.ncols() {
-            axpy(-1.0, center, points.col_mut(i));
+        let mut datapoints = data.datapoints().clone();
+        for i in 0..datapoints.ncols() {
+            axpy(-1.0, center, datapoints.col_mut(i));
         }
         let price = problem.lambda().hypot(problem.gamma());
-        let atoms = starts::directions(kind, &points, data.weights(), price, self.width, seed);
+        let atoms = starts::directions(kind, &datapoints, data.weights(), price, self.width, seed);
         Ok(Dictionary::normalize(atoms)?.0)
     }
 }

@@ -38,40 +38,40 @@ struct Offer {
 
 /// Brings dead atoms back at the worst residuals (theorem `wide-limit`: an atom
 /// along `rᵢ` gains if `‖rᵢ‖ > λ`). Returns whether any came back; codes are exact after.
-pub(super) fn revive(point: &mut LassoIterate<'_>) -> bool {
-    let rows = point.rows();
+pub(super) fn revive(iterate: &mut LassoIterate<'_>) -> bool {
+    let rows = iterate.rows();
     let dead: Vec<usize> = (0..rows.len()).filter(|&k| rows[k].is_empty()).collect();
     let mut revived = false;
     for k in dead {
-        let Some(offer) = new_direction(point) else { break };
-        point.atoms.col_mut(k).copy_from_slice(&offer.direction);
-        serve(point, &offer.direction);
+        let Some(offer) = new_direction(iterate) else { break };
+        iterate.atoms.col_mut(k).copy_from_slice(&offer.direction);
+        serve(iterate, &offer.direction);
         revived = true;
     }
     if revived {
-        point.encode();
+        iterate.encode();
     }
     revived
 }
 
 /// Adds atoms at the worst residuals up to `width`, while they gain; codes are exact after.
-pub(super) fn grow(point: &mut LassoIterate<'_>, width: usize) {
-    let before = point.atoms.ncols();
-    while point.atoms.ncols() < width {
-        let Some(offer) = new_direction(point) else { break };
-        point.atoms.push_column(&offer.direction);
-        serve(point, &offer.direction);
+pub(super) fn grow(iterate: &mut LassoIterate<'_>, width: usize) {
+    let before = iterate.atoms.ncols();
+    while iterate.atoms.ncols() < width {
+        let Some(offer) = new_direction(iterate) else { break };
+        iterate.atoms.push_column(&offer.direction);
+        serve(iterate, &offer.direction);
     }
-    if point.atoms.ncols() > before {
-        point.encode();
+    if iterate.atoms.ncols() > before {
+        iterate.encode();
     }
 }
 
 /// Takes what a new atom would serve off the residuals, codes of others fixed.
-fn serve(point: &mut LassoIterate<'_>, direction: &[f64]) {
-    let lambda = point.problem.lambda();
-    for i in 0..point.residual.ncols() {
-        let r = point.residual.col_mut(i);
+fn serve(iterate: &mut LassoIterate<'_>, direction: &[f64]) {
+    let lambda = iterate.problem.lambda();
+    for i in 0..iterate.residual.ncols() {
+        let r = iterate.residual.col_mut(i);
         let code = dot(r, direction) - lambda;
         if code > 0.0 {
             axpy(-code, direction, r);
@@ -81,10 +81,10 @@ fn serve(point: &mut LassoIterate<'_>, direction: &[f64]) {
 
 /// A unit direction with a large `½Σ wᵢ(dᵀrᵢ − λ)₊²`: what an atom along it
 /// gains with the other codes fixed. Monotone ascent `d ∝ Σ wᵢ(dᵀrᵢ − λ)₊rᵢ`.
-fn new_direction(point: &LassoIterate<'_>) -> Option<Offer> {
-    let lambda = point.problem.lambda();
-    let weights = point.problem.data().weights();
-    let mut worst: Vec<(f64, usize)> = point
+fn new_direction(iterate: &LassoIterate<'_>) -> Option<Offer> {
+    let lambda = iterate.problem.lambda();
+    let weights = iterate.problem.data().weights();
+    let mut worst: Vec<(f64, usize)> = iterate
         .residual
         .columns()
         .zip(weights)
@@ -97,9 +97,9 @@ fn new_direction(point: &LassoIterate<'_>) -> Option<Offer> {
         .collect();
     worst.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
     let mut best: Option<Offer> = None;
-    let mut correlations = vec![0.0; point.residual.ncols()];
+    let mut correlations = vec![0.0; iterate.residual.ncols()];
     for &(_, i) in worst.iter().take(STARTS) {
-        let mut direction = point.residual.col(i).to_vec();
+        let mut direction = iterate.residual.col(i).to_vec();
         let mut gain = 0.0;
         for _ in 0..ASCENT_STEPS {
             let length = norm(&direction);
@@ -107,7 +107,7 @@ fn new_direction(point: &LassoIterate<'_>) -> Option<Offer> {
                 break;
             }
             direction.iter_mut().for_each(|v| *v /= length);
-            correlate(&point.residual, &direction, &mut correlations);
+            correlate(&iterate.residual, &direction, &mut correlations);
             let mut risen = 0.0;
             for (c, w) in correlations.iter_mut().zip(weights) {
                 let code = max(*c - lambda, 0.0);
@@ -119,7 +119,7 @@ fn new_direction(point: &LassoIterate<'_>) -> Option<Offer> {
             if settled {
                 break;
             }
-            combine(&point.residual, &correlations, &mut direction);
+            combine(&iterate.residual, &correlations, &mut direction);
         }
         let length = norm(&direction);
         direction.iter_mut().for_each(|v| *v /= length);
@@ -134,14 +134,14 @@ fn new_direction(point: &LassoIterate<'_>) -> Option<Offer> {
 /// its points go to two atoms `d± ∝ y± = Σ± wᵢz_ki(rᵢ + z_kid_k)`, the best for
 /// their side, and the gain is `‖y₊‖ + ‖y₋‖ − d_kᵀ(y₊ + y₋)`. Sides and atoms
 /// alternate from the direction of largest pressure.
-fn split(point: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<Offer> {
-    let atom = point.atoms.col(k);
-    let weights = point.problem.data().weights();
+fn split(iterate: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<Offer> {
+    let atom = iterate.atoms.col(k);
+    let weights = iterate.problem.data().weights();
     // What the atom's points ask for, less the common part.
     let asked: Vec<Vec<f64>> = row
         .iter()
         .map(|&(i, z)| {
-            let mut e: Vec<f64> = point.residual.col(i).to_vec();
+            let mut e: Vec<f64> = iterate.residual.col(i).to_vec();
             axpy(z, atom, &mut e);
             e.iter_mut().for_each(|v| *v *= weights[i] * z);
             e
@@ -179,16 +179,16 @@ fn split(point: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<Off
 /// Replaces the atoms that are worth least by new directions or by the second
 /// halves of split atoms, while the gain promised exceeds the loss; descends a
 /// little and keeps the result if it is lower. Duplicates are worth nothing, so
-/// this merges them too. Returns whether the point changed.
-pub(super) fn exchange(point: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
-    let before = point.snapshot();
-    let objective = point.objective;
-    let rows = point.rows();
-    let costs = point.removal_costs();
+/// this merges them too. Returns whether the iterate changed.
+pub(super) fn exchange(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
+    let before = iterate.snapshot();
+    let objective = iterate.objective;
+    let rows = iterate.rows();
+    let costs = iterate.removal_costs();
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by(|&k, &l| costs[k].total_cmp(&costs[l]).then(k.cmp(&l)));
     let mut splits: Vec<Offer> =
-        rows.iter().enumerate().filter_map(|(k, row)| split(point, k, row)).collect();
+        rows.iter().enumerate().filter_map(|(k, row)| split(iterate, k, row)).collect();
     splits.sort_by(|l, r| l.gain.total_cmp(&r.gain));
 
     #[expect(
@@ -199,11 +199,11 @@ pub(super) fn exchange(point: &mut LassoIterate<'_>, observer: &dyn Observer) ->
     )]
     let most = (EXCHANGE_SHARE * costs.len() as f64).ceil() as usize;
     // Datapoints whose atoms change: losses and gains add up only where they are apart.
-    let mut touched = vec![false; point.problem.len()];
+    let mut touched = vec![false; iterate.problem.len()];
     let mut taken = vec![false; costs.len()];
     let mut swaps: Vec<(usize, Offer)> = Vec::new();
     let mut leaving = order.into_iter();
-    let mut fresh = new_direction(point);
+    let mut fresh = new_direction(iterate);
     while swaps.len() < most {
         let Some(out) = leaving.find(|&k| !taken[k] && rows[k].iter().all(|&(i, _)| !touched[i])) else {
             break;
@@ -232,30 +232,30 @@ pub(super) fn exchange(point: &mut LassoIterate<'_>, observer: &dyn Observer) ->
             swaps.push((out, offer));
         } else {
             let offer = fresh.take().expect("a direction gains");
-            serve(point, &offer.direction);
+            serve(iterate, &offer.direction);
             swaps.push((out, offer));
-            fresh = new_direction(point);
+            fresh = new_direction(iterate);
         }
     }
     if swaps.is_empty() {
-        point.restore(&before);
+        iterate.restore(&before);
         return false;
     }
     for (out, offer) in swaps {
         for &(i, _) in &rows[out] {
-            point.codes[i].retain(|(k, _)| *k != out);
+            iterate.codes[i].retain(|(k, _)| *k != out);
         }
-        point.atoms.col_mut(out).copy_from_slice(&offer.direction);
+        iterate.atoms.col_mut(out).copy_from_slice(&offer.direction);
         if let Some((k, other)) = offer.split {
-            point.atoms.col_mut(k).copy_from_slice(&other);
+            iterate.atoms.col_mut(k).copy_from_slice(&other);
         }
     }
-    point.encode();
-    descend(point, TRIAL, observer);
-    if point.objective < objective {
+    iterate.encode();
+    descend(iterate, TRIAL, observer);
+    if iterate.objective < objective {
         return true;
     }
-    point.restore(&before);
+    iterate.restore(&before);
     false
 }
 
@@ -267,41 +267,41 @@ const NESTING_GAIN: f64 = 1e-12;
 /// two are exchanged for `d_l + εd_j` and `d_j`, which lowers the objective with
 /// the reconstructions unchanged. Returns whether any pair was exchanged; codes
 /// are exact after.
-pub(super) fn unnest(point: &mut LassoIterate<'_>) -> bool {
-    let Ok(here) = point.factorization() else { return false };
-    let Ok(subject) = Subject::of(point.problem, &here) else { return false };
+pub(super) fn unnest(iterate: &mut LassoIterate<'_>) -> bool {
+    let Ok(here) = iterate.factorization() else { return false };
+    let Ok(subject) = Subject::of(iterate.problem, &here) else { return false };
     let mut pairs = nesting::pairs(&subject);
     pairs.sort_by(|l, r| l.change.total_cmp(&r.change));
-    let rows = point.rows();
+    let rows = iterate.rows();
     // Pairs of different atoms do not disturb one another.
     let mut changed = vec![false; rows.len()];
     for NestedPair { inner, outer, slack, change } in pairs {
-        if changed[inner] || changed[outer] || !(change < -NESTING_GAIN * point.objective) {
+        if changed[inner] || changed[outer] || !(change < -NESTING_GAIN * iterate.objective) {
             continue;
         }
-        let mut direction = point.atoms.col(inner).to_vec();
-        axpy(slack, point.atoms.col(outer), &mut direction);
+        let mut direction = iterate.atoms.col(inner).to_vec();
+        axpy(slack, iterate.atoms.col(outer), &mut direction);
         let length = norm(&direction);
         if !(length > 0.0) {
             continue;
         }
         (changed[inner], changed[outer]) = (true, true);
         for &(i, z) in &rows[inner] {
-            for (k, code) in &mut point.codes[i] {
+            for (k, code) in &mut iterate.codes[i] {
                 if *k == inner {
                     *code = length * z;
                 } else if *k == outer {
                     *code = max(*code - slack * z, 0.0);
                 }
             }
-            point.codes[i].retain(|(_, z)| *z > 0.0);
+            iterate.codes[i].retain(|(_, z)| *z > 0.0);
         }
         direction.iter_mut().for_each(|v| *v /= length);
-        point.atoms.col_mut(inner).copy_from_slice(&direction);
+        iterate.atoms.col_mut(inner).copy_from_slice(&direction);
     }
     let any = changed.contains(&true);
     if any {
-        point.encode();
+        iterate.encode();
     }
     any
 }

@@ -108,13 +108,13 @@ fn coded(
     let zero = vec![0.0; problem.dim()];
     let origin = center.as_deref().unwrap_or(&zero);
     let dictionary = settings.dictionary(kind, problem, origin, seed)?;
-    let mut points = problem.data().datapoints().clone();
-    for i in 0..points.ncols() {
-        axpy(-1.0, origin, points.col_mut(i));
+    let mut datapoints = problem.data().datapoints().clone();
+    for i in 0..datapoints.ncols() {
+        axpy(-1.0, origin, datapoints.col_mut(i));
     }
     let price = problem.lambda().hypot(problem.gamma());
     let encoded = Coder::default()
-        .encode(&points, &dictionary, price, observer)
+        .encode(&datapoints, &dictionary, price, observer)
         .expect("a validated problem's points and price, atoms of their dimension");
     Ok(Factorization::new(dictionary, encoded.codes, center)?)
 }

@@ -30,16 +30,16 @@ pub enum Start {
 /// Up to `width` unit directions of a kind; [`Start::Rounded`] is that of γ = 0.
 pub(super) fn directions(
     kind: Start,
-    points: &Matrix,
+    datapoints: &Matrix,
     weights: &[f64],
     lambda: f64,
     width: usize,
     seed: u64,
 ) -> Matrix {
     match kind {
-        Start::Spread => spread(points, weights, lambda, width, seed),
-        Start::Rounded => greedy(points, weights, lambda, width, seed),
-        Start::Random => random(points, width, seed),
+        Start::Spread => spread(datapoints, weights, lambda, width, seed),
+        Start::Rounded => greedy(datapoints, weights, lambda, width, seed),
+        Start::Random => random(datapoints, width, seed),
     }
 }
 
@@ -52,7 +52,7 @@ const CHUNK: usize = 256;
 /// What every datapoint loses against an atom of its own: `½w(r − λ)₊²` without
 /// an atom, and `½w((r − λ)₊² − (dᵀx − λ)₊²)` with the atom d alone.
 struct Losses<'a> {
-    points: &'a Matrix,
+    datapoints: &'a Matrix,
     weights: &'a [f64],
     lambda: f64,
     /// Lengths of the points.
@@ -64,8 +64,8 @@ struct Losses<'a> {
 }
 
 impl<'a> Losses<'a> {
-    fn new(points: &'a Matrix, weights: &'a [f64], lambda: f64) -> Self {
-        let norms: Vec<f64> = points.columns().map(norm).collect();
+    fn new(datapoints: &'a Matrix, weights: &'a [f64], lambda: f64) -> Self {
+        let norms: Vec<f64> = datapoints.columns().map(norm).collect();
         let own: Vec<f64> = norms
             .iter()
             .zip(weights)
@@ -74,11 +74,11 @@ impl<'a> Losses<'a> {
                 0.5 * w * s * s
             })
             .collect();
-        Self { points, weights, lambda, norms, now: own.clone(), own }
+        Self { datapoints, weights, lambda, norms, now: own.clone(), own }
     }
 
     fn direction(&self, i: usize) -> Vec<f64> {
-        self.points.col(i).iter().map(|v| v / self.norms[i]).collect()
+        self.datapoints.col(i).iter().map(|v| v / self.norms[i]).collect()
     }
 
     /// Losses if the direction of datapoint `pick` were an atom too.
@@ -88,7 +88,7 @@ impl<'a> Losses<'a> {
         next.par_chunks_mut(CHUNK).enumerate().for_each(|(c, chunk)| {
             for (offset, next) in chunk.iter_mut().enumerate() {
                 let i = c * CHUNK + offset;
-                let s = max(dot(self.points.col(i), &direction) - self.lambda, 0.0);
+                let s = max(dot(self.datapoints.col(i), &direction) - self.lambda, 0.0);
                 *next = min(self.now[i], max(self.own[i] - 0.5 * self.weights[i] * s * s, 0.0));
             }
         });
@@ -115,10 +115,10 @@ impl<'a> Losses<'a> {
 }
 
 /// Up to `width` unit directions of datapoints by [`Start::Spread`]. O(nN) each.
-fn spread(points: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
+fn spread(datapoints: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut losses = Losses::new(points, weights, lambda);
-    let mut atoms = Matrix::zeros(points.nrows(), 0);
+    let mut losses = Losses::new(datapoints, weights, lambda);
+    let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
     while atoms.ncols() < width {
         let Some(pick) = losses.draw(&mut rng) else { break };
         losses.now = losses.with(pick);
@@ -130,9 +130,9 @@ fn spread(points: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64
 /// Up to `width` unit directions of datapoints, each the one that lowers the sum
 /// of losses the most (lazily: the gain of a candidate only falls as others are
 /// chosen, so an old gain is an upper bound of the present one).
-fn greedy(points: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
-    let mut losses = Losses::new(points, weights, lambda);
-    let active: Vec<usize> = (0..points.ncols()).filter(|&i| losses.own[i] > 0.0).collect();
+fn greedy(datapoints: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
+    let mut losses = Losses::new(datapoints, weights, lambda);
+    let active: Vec<usize> = (0..datapoints.ncols()).filter(|&i| losses.own[i] > 0.0).collect();
     let candidates: Vec<usize> = if active.len() <= MAX_CANDIDATES.max(width) {
         active
     } else {
@@ -142,7 +142,7 @@ fn greedy(points: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64
     };
     let mut heap: BinaryHeap<Gain> =
         candidates.into_iter().map(|pick| Gain { value: f64::INFINITY, pick, age: 0 }).collect();
-    let mut atoms = Matrix::zeros(points.nrows(), 0);
+    let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
     let mut total: f64 = losses.now.iter().sum();
     while atoms.ncols() < width {
         let Some(best) = heap.pop() else { break };
@@ -181,24 +181,24 @@ impl Ord for Gain {
 }
 
 /// `width` unit directions by [`Start::Random`]; fewer where no datapoint has a length.
-fn random(points: &Matrix, width: usize, seed: u64) -> Matrix {
+fn random(datapoints: &Matrix, width: usize, seed: u64) -> Matrix {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut atoms = Matrix::zeros(points.nrows(), 0);
+    let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
     // A mixture may cancel to nothing; twice the draws are plenty for others.
     for _ in 0..2 * width + 16 {
         if atoms.ncols() == width {
             break;
         }
-        let (i, j) = (rng.random_range(0..points.ncols()), rng.random_range(0..points.ncols()));
+        let (i, j) = (rng.random_range(0..datapoints.ncols()), rng.random_range(0..datapoints.ncols()));
         let share: f64 = rng.random();
-        let (ri, rj) = (norm(points.col(i)), norm(points.col(j)));
+        let (ri, rj) = (norm(datapoints.col(i)), norm(datapoints.col(j)));
         if !(ri > 0.0 && rj > 0.0) {
             continue;
         }
-        let mixture: Vec<f64> = points
+        let mixture: Vec<f64> = datapoints
             .col(i)
             .iter()
-            .zip(points.col(j))
+            .zip(datapoints.col(j))
             .map(|(x, y)| share * x / ri + (1.0 - share) * y / rj)
             .collect();
         let length = norm(&mixture);
