@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod atoms;
+pub mod bounding;
 pub mod certificate;
 #[cfg(feature = "conic")]
 mod clarabel;
@@ -24,10 +25,12 @@ mod solution;
 pub mod solve;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod time_limit;
 pub mod trusted;
 pub mod wide;
 
 pub use atoms::{Codes, Dictionary, Factorization};
+pub use bounding::Bounding;
 pub use certificate::{Certificate, Certified, Verdict, Witness, certify};
 pub use linalg::Matrix;
 pub use observer::{Interrupt, Observer, Progress, Stop};
@@ -36,4 +39,5 @@ pub use solution::{Run, Solution, SolveError};
 pub use solve::column_generation::ColumnGeneration;
 pub use solve::finite::Finite;
 pub use solve::participation::Participation;
+pub use time_limit::TimeLimit;
 pub use trusted::{Lower, Upper};

@@ -2,6 +2,7 @@
 //! nothing: progress goes to the observer, and a stop comes back through it.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,21 @@ pub struct Progress {
     pub atoms: usize,
 }
 
+impl Progress {
+    /// What is known between two iterations: no name, no number (NaN).
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            phase: "",
+            iteration: 0,
+            objective: f64::NAN,
+            lower_bound: f64::NAN,
+            estimated_lower_bound: f64::NAN,
+            atoms: 0,
+        }
+    }
+}
+
 /// Follows a run and may stop it.
 ///
 /// `poll` is called often, from any thread, and should be cheap; `progress`
@@ -89,3 +105,106 @@ pub trait Observer: Sync {
 
 /// Never stops, hears nothing.
 impl Observer for () {}
+
+/// A reference to an observer observes.
+impl Observer for &dyn Observer {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        (**self).poll()
+    }
+
+    fn progress(&self, progress: &Progress) {
+        (**self).progress(progress);
+    }
+}
+
+/// Two observers at once: both hear everything, and the first that stops decides why.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        self.0.poll()?;
+        self.1.poll()
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.0.progress(progress);
+        self.1.progress(progress);
+    }
+}
+
+/// A closure hears of every iteration, and its answer stops the run.
+///
+/// It is also asked between iterations, when no number is known: it then gets
+/// [`Progress::unknown`]. An answer that rests on the numbers of an iteration would be
+/// forgotten by the next question; [`Until`] remembers it.
+///
+/// # Examples
+/// ```
+/// use std::ops::ControlFlow;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use widedict::{ColumnGeneration, Interrupt, Matrix, Problem, Progress, Run, Stop};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.3], [0.1, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
+/// let cancelled = AtomicBool::new(true);
+/// let follow = |_: &Progress| {
+///     if cancelled.load(Ordering::Relaxed) {
+///         ControlFlow::Break(Interrupt::Cancelled)
+///     } else {
+///         ControlFlow::Continue(())
+///     }
+/// };
+/// let solution = ColumnGeneration::default().solve_with(&problem, &Run::observed(&follow))?;
+/// assert_eq!(solution.stop, Stop::Cancelled);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<F: Fn(&Progress) -> ControlFlow<Interrupt> + Sync> Observer for F {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        self(&Progress::unknown())
+    }
+
+    fn progress(&self, progress: &Progress) {
+        // The run asks again before the next iteration.
+        let _ = self(progress);
+    }
+}
+
+/// Cancels a run once an iteration satisfies a condition.
+///
+/// # Examples
+/// ```
+/// use widedict::observer::Until;
+/// use widedict::{ColumnGeneration, Matrix, Problem, Progress, Run};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.1], [0.9, 0.3], [0.1, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.2).gamma(0.1).build()?;
+/// let good = Until::new(|p: &Progress| p.objective < 0.3);
+/// let solution = ColumnGeneration::default().solve_with(&problem, &Run::observed(&good))?;
+/// assert!(solution.certified.certificate().objective() < 0.3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Until<C> {
+    condition: C,
+    met: AtomicBool,
+}
+
+impl<C: Fn(&Progress) -> bool + Sync> Until<C> {
+    /// Waits for `condition`.
+    #[must_use]
+    pub fn new(condition: C) -> Self {
+        Self { condition, met: AtomicBool::new(false) }
+    }
+}
+
+impl<C: Fn(&Progress) -> bool + Sync> Observer for Until<C> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if self.met.load(Ordering::Relaxed) {
+            ControlFlow::Break(Interrupt::Cancelled)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn progress(&self, progress: &Progress) {
+        if (self.condition)(progress) {
+            self.met.store(true, Ordering::Relaxed);
+        }
+    }
+}

@@ -34,6 +34,7 @@ mod text;
 use serde::Serialize;
 
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
+use crate::bounding::location_dual;
 use crate::certificate::{self, CertifyError, Witness, certify};
 use crate::coder::CoderError;
 use crate::gauge::huber;
@@ -42,7 +43,6 @@ use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{self, check_shapes};
-use crate::wide;
 
 pub use antipodal::Antipodal;
 pub use coding::{Coding, exact_codes};
@@ -588,8 +588,7 @@ fn dictionary_report(
     thresholds: &Thresholds,
 ) -> Result<DictionaryReport, DiagnoseError> {
     let problem = scene.problem;
-    let dual = problem.centered().then(|| wide::location(problem.data(), scene.lambda, &()).dual);
-    let witness = Witness { dual, ..Witness::none() };
+    let witness = Witness { dual: location_dual(problem, &()), ..Witness::none() };
     let certified = certify(problem, scene.point.clone(), &witness, &certificate::Options::default())?;
     let certificate = certified.certificate();
     let mut atoms = stationary::states(scene);

@@ -10,6 +10,7 @@ mod json;
 mod npy;
 mod replace;
 pub mod sae;
+mod solution;
 mod sparse;
 mod tensors;
 
@@ -20,6 +21,7 @@ pub use json::{read_json, write_json};
 pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};
 pub use replace::replace;
 pub use sae::{Sae, write_saelens};
+pub use solution::{Loaded, Saving, load_solution, save_factorization, save_solution, solution_files};
 pub use sparse::{read_codes, write_codes};
 
 use crate::atoms::AtomsError;

@@ -2,10 +2,10 @@
 //! dictionary whose atoms are common (theorem `participation-bound`).
 
 use crate::atoms::Factorization;
-use crate::certificate::{self, Witness, certify_observed};
+use crate::bounding::{Bounding, Evidence};
+use crate::certificate::{Options, certify_observed};
 use crate::gauge::Moments;
 use crate::problem::Problem;
-use crate::search::relaxation::Relaxation;
 use crate::solution::{Run, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
 use crate::trusted::Lower;
@@ -48,22 +48,22 @@ pub fn participations(problem: &Problem, factorization: &Factorization) -> Vec<O
 ///
 /// # Cost
 /// A run of column generation and a search for a split, O(N³) a step, for each λ'.
-/// Beyond [`Relaxation::max_datapoints`] datapoints the bound is that of one
-/// eigenvalue and hardly better than `F_∞`.
+/// Where [`Bounding`] searches for no split the bound is that of one eigenvalue and
+/// hardly better than `F_∞`: [`Bounding::Auto`] searches up to 2000 datapoints.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Participation {
     /// How the convex problems are solved: roughly, they only have to propose a
     /// dual point.
     pub column_generation: ColumnGeneration,
     /// How their bounds are searched for.
-    pub relaxation: Relaxation,
+    pub bounding: Bounding,
 }
 
 impl Default for Participation {
     fn default() -> Self {
         Self {
             column_generation: ColumnGeneration { gap_tolerance: 2e-2, ..ColumnGeneration::default() },
-            relaxation: Relaxation::default(),
+            bounding: Bounding::Auto,
         }
     }
 }
@@ -151,9 +151,10 @@ impl Participation {
         let start = near.as_ref();
         let solution = self.column_generation.solve_with(problem, &Run { start, ..*run })?;
         let factorization = near.insert(solution.certified.solution().clone());
-        let split = self.relaxation.search(problem, factorization, run.observer).map(|found| found.split);
-        let witness = Witness { split, ..solution.witness };
-        let options = certificate::Options { exact: None, ..certificate::Options::default() };
+        // No gap is small enough: every bit of the bound counts.
+        let Evidence { witness, .. } =
+            self.bounding.extend(problem, factorization, solution.witness, 0.0, run.observer)?;
+        let options = self.bounding.options(problem, Options::default());
         let certified = certify_observed(problem, factorization.clone(), &witness, &options, run.observer)?;
         let certificate = certified.certificate();
         Ok((certificate.lower_bound(), certificate.bound_kind()))

@@ -242,6 +242,8 @@ fn usage_errors_are_2() {
         ("solve --data {} --dataset digits --lambda 1", &["--data", "--dataset"]),
         ("solve --data {} --lambda 1 --tolerance 0", &["--tolerance"]),
         ("solve --data {} --lambda 1 --threads 0", &["--threads"]),
+        ("solve --data {} --lambda 1 --threads 99999999999", &["--threads", "1024"]),
+        ("solve --data {} --lambda 1 --threads 1025", &["--threads", "1024"]),
         ("solve --data {} --lambda 1 --max-seconds -3", &["--max-seconds"]),
         ("solve --data {} --lambda 1 --seed x", &["--seed"]),
         ("solve --data {} --lambda 1 --method magic", &["magic"]),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod atoms;
+mod bounding;
 mod certificate;
 mod certify;
 #[cfg(feature = "cli")]
@@ -20,10 +21,13 @@ mod io;
 mod linalg;
 mod mechanised;
 mod num;
+mod observer;
 mod path;
 mod problem;
 #[cfg(feature = "io")]
 mod sae;
+#[cfg(feature = "io")]
+mod saved;
 #[cfg(feature = "sdp")]
 mod sdp;
 mod solver;

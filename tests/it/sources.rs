@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Modules from the bottom up; those of one line do not use each other.
 const LAYERS: [&[&str]; 15] = [
     &["num", "observer", "proofs"],
-    &["linalg"],
+    &["linalg", "time_limit"],
     &["atoms", "datasets", "gauge"],
     &["problem"],
     &["iterate", "trusted"],
@@ -157,6 +157,10 @@ fn the_reader_of_imports_reads() {
     assert_eq!(names["Dictionary"], "atoms");
 }
 
+/// The one file that may read a clock: an observer that callers ask for by name. The code
+/// that computes sees only the observer.
+const CLOCK: &str = "time_limit.rs";
+
 #[test]
 fn the_library_does_not_print_or_read_a_clock() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -169,7 +173,8 @@ fn the_library_does_not_print_or_read_a_clock() {
         for word in
             ["println!", "eprintln!", "dbg!(", "Instant::now", "SystemTime", "thread_rng", "rand::rng("]
         {
-            assert!(!text.contains(word), "{relative} contains {word}");
+            let allowed = relative == CLOCK && word == "Instant::now";
+            assert!(allowed || !text.contains(word), "{relative} contains {word}");
         }
     }
 }

@@ -14,7 +14,8 @@ const RELATIONS: [&str; 4] = ["equivalence", "reduction", "relaxation", "none"];
 const STATUSES: [&str; 3] = ["paper", "mechanised", "conjecture"];
 
 /// Folders whose promises rest on theorems: a `# Guarantees` there names one.
-const PROMISING: [&str; 9] = [
+const PROMISING: [&str; 10] = [
+    "src/bounding/",
     "src/certificate/",
     "src/coder/",
     "src/gauge/",

@@ -16,8 +16,7 @@ use widedict::problem::DataError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// An option or a command that is documented and not there yet.
-    #[cfg(not(feature = "sdp"))]
+    /// An option that needs a feature this build has not.
     #[error("not available in this build: {0}")]
     Unavailable(&'static str),
     #[error(transparent)]
@@ -61,9 +60,11 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            #[cfg(not(feature = "sdp"))]
-            Self::Unavailable(_) => 2,
-            Self::Penalty(_) | Self::NoLambda | Self::ClosedForm { .. } | Self::Participation { .. } => 2,
+            Self::Unavailable(_)
+            | Self::Penalty(_)
+            | Self::NoLambda
+            | Self::ClosedForm { .. }
+            | Self::Participation { .. } => 2,
             Self::File(_)
             | Self::System { .. }
             | Self::Data { .. }

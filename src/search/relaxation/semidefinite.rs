@@ -123,7 +123,7 @@ impl Semidefinite {
             self.max_mib,
             bytes(order),
             "semidefinite program",
-            "first-order relaxation (--bound relaxation), after the proximal method (--method proximal)",
+            "first-order relaxation, after the proximal method",
         )
     }
 }

@@ -11,6 +11,7 @@ mod starts;
 pub use starts::Start;
 
 use crate::atoms::{Dictionary, Factorization};
+use crate::bounding::location_dual;
 use crate::certificate::{self, Witness, certify, certify_observed};
 use crate::linalg::axpy;
 use crate::observer::{Observer, Progress, Stop};
@@ -404,8 +405,7 @@ impl Finite {
         let options =
             certificate::Options { gap_tolerance: self.stationarity_tolerance, ..Default::default() };
         // With a center the wide limit's bound needs its own dual point (theorem `centre`).
-        let wide = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), &()).dual);
-        let witness = Witness { dual: wide, ..Witness::none() };
+        let witness = Witness { dual: location_dual(problem, &()), ..Witness::none() };
         let certified = certify(problem, descended.factorization, &witness, &options)?;
         let met = certified.certificate().kkt().relative() <= self.stationarity_tolerance;
         let stop = match (met, descended.stop) {

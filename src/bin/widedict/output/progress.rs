@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use widedict::{Interrupt, Observer, Progress};
+use widedict::{Interrupt, Observer, Progress, TimeLimit};
 
-use crate::args::RunArgs;
-use crate::output::say;
+use super::say;
 
 /// Time between two lines where standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -24,7 +23,7 @@ const INTERRUPTED: i32 = 130;
 /// The observer of a run.
 pub(crate) struct Watch {
     started: Instant,
-    limit: Option<Duration>,
+    limit: Option<TimeLimit>,
     cancelled: Arc<AtomicBool>,
     display: Display,
 }
@@ -39,7 +38,7 @@ enum Display {
 impl Watch {
     /// Starts the clock. From here the first Ctrl-C asks the run to end with what
     /// it has, the second ends the process.
-    pub(crate) fn start(args: &RunArgs) -> Self {
+    pub(crate) fn start(max_seconds: Option<f64>, quiet: bool) -> Self {
         let cancelled = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&cancelled);
         let handler = ctrlc::set_handler(move || {
@@ -47,10 +46,10 @@ impl Watch {
                 std::process::exit(INTERRUPTED);
             }
         });
-        if let (Err(error), false) = (handler, args.quiet) {
+        if let (Err(error), false) = (handler, quiet) {
             say(&format!("note: Ctrl-C will end the process at once: {error}"));
         }
-        let display = if args.quiet {
+        let display = if quiet {
             Display::Quiet
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new_spinner();
@@ -62,7 +61,7 @@ impl Watch {
         } else {
             Display::Lines(Mutex::new(Instant::now()))
         };
-        let limit = args.max_seconds.map(Duration::from_secs_f64);
+        let limit = max_seconds.map(|seconds| TimeLimit::new(Duration::from_secs_f64(seconds)));
         Self { started: Instant::now(), limit, cancelled, display }
     }
 
@@ -78,6 +77,13 @@ impl Watch {
         }
     }
 
+    /// Says something on standard error, unless the run is quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if !matches!(self.display, Display::Quiet) {
+            say(&format!("note: {text}"));
+        }
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         if let Display::Bar(bar) = &self.display {
@@ -90,10 +96,8 @@ impl Observer for Watch {
     fn poll(&self) -> ControlFlow<Interrupt> {
         if self.cancelled.load(Ordering::Relaxed) {
             ControlFlow::Break(Interrupt::Cancelled)
-        } else if self.limit.is_some_and(|limit| self.started.elapsed() >= limit) {
-            ControlFlow::Break(Interrupt::TimeLimit)
         } else {
-            ControlFlow::Continue(())
+            self.limit.map_or(ControlFlow::Continue(()), |limit| limit.poll())
         }
     }
 

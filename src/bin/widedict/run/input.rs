@@ -7,7 +7,7 @@ use widedict::io::{read_points, read_vector};
 use widedict::problem::DataError;
 use widedict::{Matrix, Problem, ProblemError, datasets};
 
-use crate::args::{DataArgs, Dataset};
+use crate::arguments::{DataArgs, Dataset};
 use crate::failure::Failure;
 use crate::output;
 
@@ -15,13 +15,13 @@ use crate::output;
 const SUSPECT_RATIO: usize = 4;
 
 /// Data and what they are called in messages.
-pub(crate) struct Input {
-    pub(crate) points: Matrix,
-    pub(crate) name: String,
+pub(super) struct Input {
+    pub(super) points: Matrix,
+    pub(super) name: String,
 }
 
 /// Reads the data; notes a shape that looks transposed unless `quiet`.
-pub(crate) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
+pub(super) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
     let Some(path) = &args.data else {
         return Ok(match args.dataset {
             Some(Dataset::Digits) | None => Input { points: datasets::digits(), name: "digits".into() },
@@ -39,7 +39,7 @@ pub(crate) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
 }
 
 /// Joins data, weights and penalties; every error names the file it is about.
-pub(crate) fn problem(
+pub(super) fn problem(
     input: Input,
     penalty: Penalty,
     centered: bool,
@@ -64,7 +64,7 @@ pub(crate) fn problem(
 }
 
 /// Reads a center of dimension `dim`.
-pub(crate) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
+pub(super) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
     let center = read_vector(path)?;
     if center.len() == dim {
         Ok(center)
@@ -75,7 +75,7 @@ pub(crate) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
 }
 
 /// Takes the center off every datapoint.
-pub(crate) fn subtract(points: &mut Matrix, center: &[f64]) {
+pub(super) fn subtract(points: &mut Matrix, center: &[f64]) {
     for i in 0..points.ncols() {
         points.col_mut(i).iter_mut().zip(center).for_each(|(x, b)| *x -= b);
     }

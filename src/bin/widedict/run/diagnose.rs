@@ -1,24 +1,23 @@
 //! `widedict diagnose`: what the codes and the dictionary of an autoencoder show.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::Serialize;
 use widedict::atoms::Rescaled;
 use widedict::diagnose::{Diagnosis, Thresholds, compare, diagnose};
 use widedict::gauge::Penalty;
-use widedict::io::sae::{Atoms, Folded, Folding, Layout, NoEncoder, ReadOptions};
-use widedict::io::{FileError, PointReader, Sae, read_atoms, read_codes, write_json};
+use widedict::io::sae::{Atoms, Folded, Folding, Layout, ReadOptions};
+use widedict::io::{PointReader, Sae, read_atoms, read_codes, write_json};
 use widedict::problem::Lambda;
-use widedict::{Codes, Dictionary, Factorization, Matrix, Stop};
+use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop};
 
-use crate::args::{AtomsAre, DiagnoseArgs};
+use super::threads::on_threads;
+use super::{Outcome, input};
+use crate::arguments::{AtomsAre, DiagnoseArgs};
 use crate::failure::Failure;
-use crate::output::{self, Folder};
-use crate::progress::Watch;
-use crate::report::json;
-use crate::solve::threaded;
-use crate::{Outcome, input};
+use crate::output::diagnosis::{Report, Source, screen};
+use crate::output::folder::Folder;
+use crate::output::progress::Watch;
+use crate::output::{self, say};
 
 /// Datapoints read at a time from a large file.
 const BLOCK: usize = 4096;
@@ -31,37 +30,30 @@ struct Subject {
     source: Source,
 }
 
-/// Where it comes from and what was done to it, for the record.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Source {
-    data: String,
-    dictionary: String,
-    layout: Option<Layout>,
-    architecture: Option<String>,
-    /// Why the encoder was not used.
-    no_encoder: Option<NoEncoder>,
-    folding: Option<Folding>,
-    /// What the penalty was taken from.
-    lambda_from: &'static str,
-    seconds: f64,
-}
-
-/// A diagnosis with its source.
-#[derive(Serialize)]
-struct Report<'a> {
-    #[serde(flatten)]
-    diagnosis: &'a Diagnosis,
-    source: &'a Source,
-}
-
 /// Reads everything, diagnoses, writes, prints.
-pub(crate) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
+pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     if let Some(lambda) = args.lambda {
         Penalty::new(lambda, 0.0)?;
     }
     let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
+    let (mut subject, problem) = read(args)?;
+    let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
+
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let diagnosis = on_threads(&args.run, || examine(&subject, &problem, other.as_ref(), args, &watch));
+    subject.source.seconds = watch.elapsed().as_secs_f64();
+    watch.finish();
+    let diagnosis = diagnosis?;
+
+    let report = Report { diagnosis: &diagnosis, source: &subject.source };
+    let written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
+    output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
+    Ok(Outcome::of(diagnosis.codes.stop == Stop::ToleranceMet))
+}
+
+/// What is diagnosed, and the problem it is measured by.
+fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem), Failure> {
     let data = data(args)?;
-    let dim = data.points.nrows();
     let (mut subject, l1) = match (&args.sae, &args.dictionary) {
         (Some(path), _) => autoencoder(path, args, &data.points)?,
         (None, Some(path)) => (dictionary(path, args, &data.points)?, None),
@@ -81,9 +73,16 @@ pub(crate) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     };
     let centered = subject.center.is_some() && !args.fixed_center;
     let problem = input::problem(data, Penalty::new(lambda, 0.0)?, centered, args.weights.as_deref())?;
-    let other = args.compare.as_deref().map(|path| other(path, dim, args)).transpose()?;
+    Ok((subject, problem))
+}
 
-    let watch = Watch::start(&args.run);
+fn examine(
+    subject: &Subject,
+    problem: &Problem,
+    other: Option<&Dictionary>,
+    args: &DiagnoseArgs,
+    watch: &Watch,
+) -> Result<Diagnosis, Failure> {
     let thresholds = Thresholds {
         min_uses: args.min_uses,
         nested: args.nested,
@@ -92,27 +91,13 @@ pub(crate) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         duplicate: args.duplicate,
         ..Thresholds::default()
     };
-    let diagnosis = threaded(&args.run, || {
-        watch.phase("diagnosing");
-        let Subject { dictionary, center, codes, .. } = &subject;
-        let found = diagnose(&problem, dictionary, center.as_deref(), codes.as_ref(), &thresholds, &watch);
-        let mut found = found.map_err(Failure::from)?;
-        if let Some(other) = &other {
-            found.comparison = Some(compare(dictionary, other, args.duplicate, args.max_pairs)?);
-        }
-        Ok(found)
-    });
-    subject.source.seconds = watch.elapsed().as_secs_f64();
-    watch.finish();
-    let diagnosis = diagnosis?;
-
-    let report = Report { diagnosis: &diagnosis, source: &subject.source };
-    let written = match &folder {
-        Some(folder) => Some(write(folder, &report)?),
-        None => None,
-    };
-    output::print(&if args.run.json { json(&report) } else { screen(&report, folder.as_ref(), written) })?;
-    Ok(if diagnosis.codes.stop == Stop::ToleranceMet { Outcome::Met } else { Outcome::Unmet })
+    watch.phase("diagnosing");
+    let Subject { dictionary, center, codes, .. } = subject;
+    let mut found = diagnose(problem, dictionary, center.as_deref(), codes.as_ref(), &thresholds, watch)?;
+    if let Some(other) = other {
+        found.comparison = Some(compare(dictionary, other, args.duplicate, args.max_pairs)?);
+    }
+    Ok(found)
 }
 
 /// The data; every k-th point of a large file where only some are wanted.
@@ -176,7 +161,7 @@ fn autoencoder(
     };
     let no_encoder = sae.no_encoder().filter(|_| codes.is_none()).cloned();
     if let (Some(why), false) = (&no_encoder, args.run.quiet) {
-        output::say(&format!("note: {}: the encoder is not used: {why}", path.display()));
+        say(&format!("note: {}: the encoder is not used: {why}", path.display()));
     }
     let source = Source {
         dictionary: path.display().to_string(),
@@ -248,56 +233,11 @@ fn check_dimension(path: &Path, found: usize, atoms: usize, expected: usize) -> 
     Err(Failure::Dimension { path: path.to_path_buf(), what: "atoms", expected, found, hint })
 }
 
-fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, FileError> {
-    use std::io::Write;
+fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, Failure> {
     let mut names = report.diagnosis.write_tables(folder.path())?;
     write_json(&folder.path().join("diagnosis.json"), report)?;
     let page = report.diagnosis.html();
-    widedict::io::replace(
-        &folder.path().join("diagnosis.html"),
-        |file| Ok(file.write_all(page.as_bytes())?),
-    )?;
+    output::write_text(&folder.path().join("diagnosis.html"), &page)?;
     names.extend(["diagnosis.json", "diagnosis.html"]);
     Ok(names)
-}
-
-fn screen(report: &Report<'_>, folder: Option<&Folder>, written: Option<Vec<&'static str>>) -> String {
-    let source = report.source;
-    let mut text = format!("{}: {}\n", source.dictionary, describe(source));
-    let _ = write!(text, "{}", report.diagnosis);
-    let _ = writeln!(text, "{:.2} s", source.seconds);
-    if let (Some(folder), Some(names)) = (folder, written) {
-        let _ = writeln!(text, "wrote {} in {}", names.join(", "), folder.path().display());
-    }
-    text
-}
-
-/// What was read and folded, in a line.
-fn describe(source: &Source) -> String {
-    let mut parts = Vec::new();
-    if let (Some(layout), Some(architecture)) = (source.layout, &source.architecture) {
-        let program = match layout {
-            Layout::Saelens => "SAELens",
-            Layout::DictionaryLearning => "dictionary_learning",
-            Layout::Sparsify => "sparsify",
-            Layout::Bare => "no configuration",
-        };
-        parts.push(format!("{program}, {architecture}"));
-    }
-    if let Some(folding) = &source.folding {
-        parts.push(match folding.rescaled_atoms {
-            0 => "unit atoms".to_owned(),
-            count => format!(
-                "{count} atoms of length {:.6} to {:.6} brought to 1",
-                folding.shortest_atom, folding.longest_atom
-            ),
-        });
-        if let Some(length) = folding.decoder_bias {
-            parts.push(format!("a center of length {length:.4}"));
-        }
-    }
-    if let Some(why) = &source.no_encoder {
-        parts.push(format!("encoder not used: {why}"));
-    }
-    parts.join("; ")
 }

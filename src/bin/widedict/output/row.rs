@@ -1,20 +1,19 @@
-//! The JSON that `solve` prints.
+//! The JSON row that `solve`, `certify` and each line of `path` share.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use widedict::atoms::Rescaled;
-use widedict::certificate::{LocalSummary, Record};
+use widedict::certificate::LocalSummary;
+use widedict::solve::participation::ParticipationBound;
 use widedict::trusted::Kkt;
 use widedict::{Certificate, Problem, Stop, Verdict};
-
-use crate::output::WitnessFiles;
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// How a problem was run.
-pub(crate) struct Run {
+pub(crate) struct RunSummary {
     pub(crate) method: &'static str,
     pub(crate) seed: u64,
     /// Number of atoms where the point is one of that width.
@@ -90,17 +89,15 @@ pub(crate) struct Participation {
 }
 
 impl Participation {
-    /// One line for people.
-    pub(crate) fn line(&self) -> String {
-        format!(
-            "participation bound  {:.9}  (any dictionary whose atoms have participations at least {:.4e}; lambda' {:.6}, gamma {:.6}, {})\n",
-            self.lower_bound, self.p, self.lambda, self.gamma, self.bound_kind
-        )
+    /// The bound, beside the least participation `min` of the point's atoms.
+    pub(crate) fn new(min: Option<f64>, bound: &ParticipationBound) -> Self {
+        let ParticipationBound { p, lambda, gamma, lower, kind } = *bound;
+        Self { min, p, lambda, gamma: gamma.get(), lower_bound: lower.get(), bound_kind: kind.as_str() }
     }
 }
 
 impl Row {
-    pub(crate) fn new(problem: &Problem, run: &Run, certificate: &Certificate) -> Self {
+    pub(crate) fn new(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> Self {
         let statistics = certificate.statistics();
         Self {
             objective: Some(certificate.objective()),
@@ -119,7 +116,7 @@ impl Row {
     }
 
     /// The row of a point that has no numbers: it does not belong to the problem.
-    pub(crate) fn bare(problem: &Problem, run: &Run, atoms: usize, verdict: &Verdict) -> Self {
+    pub(crate) fn bare(problem: &Problem, run: &RunSummary, atoms: usize, verdict: &Verdict) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             points: problem.len(),
@@ -152,15 +149,6 @@ impl Row {
         }
     }
 
-    /// The answer in words for a point that does not belong to the problem.
-    pub(crate) fn rejection(&self) -> String {
-        format!(
-            "verdict              {}: {}\n",
-            self.verdict,
-            self.verdict_reason.as_deref().unwrap_or("no reason")
-        )
-    }
-
     pub(crate) fn with_participation(self, participation: Option<Participation>) -> Self {
         Self { participation, ..self }
     }
@@ -173,35 +161,6 @@ impl Row {
 /// The name used in JSON, `none` where nothing ran.
 pub(crate) fn stop_name(stop: Option<Stop>) -> &'static str {
     stop.map_or("none", Stop::as_str)
-}
-
-/// The row with what another program needs to verify it: certificate.json.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Saved<'a> {
-    #[serde(flatten)]
-    pub(crate) row: &'a Row,
-    pub(crate) verify: Verify,
-    /// What the bound was proved from, files by name beside this one.
-    pub(crate) witness: WitnessFiles,
-    /// Digests and claims, each with its theorems; none for a rejected point.
-    pub(crate) record: Option<Record>,
-}
-
-/// What the numbers of a row were computed from, files by name beside it.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Verify {
-    pub(crate) program: &'static str,
-    pub(crate) data: String,
-    pub(crate) weights: Option<String>,
-    pub(crate) dictionary: &'static str,
-    pub(crate) codes: &'static str,
-    pub(crate) center: &'static str,
-    /// Relative gap at or below which the verdict is `global`.
-    pub(crate) tolerance: f64,
-    /// Relative stationarity above which the verdict is `refuted`.
-    pub(crate) stationarity: f64,
-    /// Proved upper bound of the objective, every rounding included.
-    pub(crate) upper_bound: f64,
 }
 
 /// One object and a line break.

@@ -1,0 +1,53 @@
+//! The arguments of `widedict certify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::{BoundChoice, Least, nonnegative, positive};
+use super::{DataArgs, RunArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct CertifyArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Dictionary, `.npy`, an atom a row, of any length
+    #[arg(long, value_name = "D.npy")]
+    pub(crate) dictionary: PathBuf,
+    /// Codes, scipy's sparse `.npz`, a datapoint a row
+    #[arg(long, value_name = "Z.npz")]
+    pub(crate) codes: PathBuf,
+    /// Price of a unit of code times the length of its atom
+    #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
+    #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) gamma: f64,
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Center, `.npy`: subtracted from the data, unless --center makes it a variable
+    #[arg(long, value_name = "b.npy")]
+    pub(crate) center_file: Option<PathBuf>,
+    /// The center is a variable: its stationarity is checked, the bound is for any center
+    #[arg(long)]
+    pub(crate) center: bool,
+    /// Relative gap at which the point counts as global
+    #[arg(long, value_name = "E", default_value = "5e-3", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) tolerance: f64,
+    /// How the point is bounded
+    #[arg(long, value_enum, default_value_t = BoundChoice::Auto)]
+    pub(crate) bound: BoundChoice,
+    /// Exit with 1 if the certified relative gap is above this
+    #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) require_gap: Option<f64>,
+    /// Bound every dictionary whose atoms have at least this participation: a number,
+    /// or auto for the least of the atoms given
+    #[arg(long, value_name = "auto|P", allow_negative_numbers = true)]
+    pub(crate) participation: Option<Least>,
+    /// Folder for the point, certificate.json, and improved/ with a lower point where one is found
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}

@@ -1,0 +1,78 @@
+//! The arguments of `widedict diagnose`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{cosine, positive, share};
+use super::{DataArgs, RunArgs};
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("subject").required(true).multiple(false)))]
+pub(crate) struct DiagnoseArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Sparse autoencoder: a SAELens folder, or a safetensors file with its configuration
+    #[arg(long, value_name = "DIR", group = "subject")]
+    pub(crate) sae: Option<PathBuf>,
+    /// Dictionary, `.npy`, an atom a row, of any length
+    #[arg(long, value_name = "D.npy", group = "subject", requires = "lambda")]
+    pub(crate) dictionary: Option<PathBuf>,
+    /// Codes, scipy's sparse `.npz`, a datapoint a row [default: the encoder's]
+    #[arg(long, value_name = "Z.npz")]
+    pub(crate) codes: Option<PathBuf>,
+    /// Price of a unit of code [default: from the configuration, where it has an L1 coefficient]
+    #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) lambda: Option<f64>,
+    /// Center, `.npy`, of a --dictionary
+    #[arg(long, value_name = "b.npy", requires = "dictionary")]
+    pub(crate) center_file: Option<PathBuf>,
+    /// The center is fixed, not a variable: the bound is for this center alone
+    #[arg(long)]
+    pub(crate) fixed_center: bool,
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Take at most so many points, evenly spaced, reading the file in blocks
+    #[arg(long, value_name = "N", requires = "data", conflicts_with = "weights")]
+    pub(crate) points: Option<NonZeroUsize>,
+    /// What counts the rows of a decoder that nothing else orients
+    #[arg(long, value_enum)]
+    pub(crate) atoms: Option<AtomsAre>,
+    /// Another dictionary to compare with: a folder, a safetensors file or a `.npy`
+    #[arg(long, value_name = "OTHER")]
+    pub(crate) compare: Option<PathBuf>,
+    /// Most cosines the comparison may hold in memory, 8 bytes each
+    #[arg(long, value_name = "P", default_value_t = 1 << 27)]
+    pub(crate) max_pairs: usize,
+    /// Fewest uses of an atom in a nested pair
+    #[arg(long, value_name = "U", default_value_t = 3)]
+    pub(crate) min_uses: usize,
+    /// Share of a child's points from which on a pair is nearly nested
+    #[arg(long, value_name = "S", default_value = "0.9", value_parser = share)]
+    pub(crate) nested: f64,
+    /// Cosine from which on a pair is looked at for absorption
+    #[arg(long, value_name = "C", default_value = "0.5", value_parser = cosine, allow_negative_numbers = true)]
+    pub(crate) absorption: f64,
+    /// Cosine up to which a pair is antipodal
+    #[arg(long, value_name = "C", default_value = "-0.7", value_parser = cosine, allow_negative_numbers = true)]
+    pub(crate) antipodal: f64,
+    /// Cosine from which on atoms are near-duplicates
+    #[arg(long, value_name = "C", default_value = "0.9", value_parser = cosine, allow_negative_numbers = true)]
+    pub(crate) duplicate: f64,
+    /// Folder for diagnosis.json, diagnosis.html and tables as CSV
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// What counts the rows of a stored decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AtomsAre {
+    /// A row an atom
+    Rows,
+    /// A column an atom
+    Columns,
+}

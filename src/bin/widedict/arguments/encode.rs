@@ -1,0 +1,31 @@
+//! The arguments of `widedict encode`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::{nonnegative, positive};
+use super::{DataArgs, RunArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct EncodeArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Dictionary, `.npy`, an atom a row, of any length
+    #[arg(long, value_name = "D.npy")]
+    pub(crate) dictionary: PathBuf,
+    /// Price of a unit of code times the length of its atom
+    #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Center to subtract from the data, `.npy`
+    #[arg(long, value_name = "b.npy")]
+    pub(crate) center_file: Option<PathBuf>,
+    /// Relative gap at which a datapoint's code is done [default: the coder's]
+    #[arg(long, value_name = "E", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) tolerance: Option<f64>,
+    /// File for the codes, scipy's sparse `.npz`
+    #[arg(long, value_name = "CODES.npz")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}

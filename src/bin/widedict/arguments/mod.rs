@@ -1,0 +1,99 @@
+//! The command line as types: what clap checks and documents. Nothing is computed here.
+
+mod certify;
+mod diagnose;
+mod encode;
+mod path;
+mod solve;
+mod values;
+mod wide;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use certify::CertifyArgs;
+pub(crate) use diagnose::{AtomsAre, DiagnoseArgs};
+pub(crate) use encode::EncodeArgs;
+pub(crate) use path::PathArgs;
+pub(crate) use solve::{Method, SolveArgs};
+pub(crate) use values::{BoundChoice, Least};
+pub(crate) use wide::WideArgs;
+
+use values::{seconds, threads};
+
+/// Sparse dictionaries with certificates.
+///
+/// Files are `.npy` (f16, f32 or f64) with a datapoint or an atom a row; codes are
+/// scipy's sparse `.npz`. Exit codes: 0 the run met its tolerance; 1 it did not,
+/// or the certified gap exceeds --require-gap; 2 usage; 3 input or output;
+/// 4 numerical failure.
+#[derive(Debug, Parser)]
+#[command(name = "widedict", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Learn a dictionary and prove how good it is
+    Solve(SolveArgs),
+    /// Compute the codes of data over a given dictionary
+    Encode(EncodeArgs),
+    /// Certify a dictionary and codes made elsewhere
+    Certify(CertifyArgs),
+    /// The wide limit, an atom a datapoint, and up to which gamma it is optimal
+    Wide(WideArgs),
+    /// A grid of gammas or of widths, each point warm-started from its neighbors
+    Path(PathArgs),
+    /// Diagnose a sparse autoencoder: how far its codes and dictionary are from optimal, and what they show
+    Diagnose(DiagnoseArgs),
+}
+
+/// Where the data come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct DataArgs {
+    /// Data, `.npy`, a datapoint a row
+    #[arg(long, value_name = "X.npy")]
+    pub(crate) data: Option<PathBuf>,
+    /// Data that travel with the program
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataset: Option<Dataset>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dataset {
+    /// 1797 handwritten digits of 8 × 8 pixels from 0 to 1
+    Digits,
+}
+
+/// How a run is followed and limited.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Stop after this many seconds with the best point so far
+    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) max_seconds: Option<f64>,
+    /// Threads (the answer does not depend on them) [default: all cores; at most 1024]
+    #[arg(long, value_name = "T", value_parser = threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress and no notes on standard error
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,103 @@
+//! Values that a type of the standard library does not describe: ranges and names.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use widedict::Bounding;
+
+/// Most threads that may be asked for. More than a machine has cores gain nothing, and
+/// the system refuses or hangs at some tens of thousands.
+const MAX_THREADS: usize = 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BoundChoice {
+    /// The best that takes seconds
+    Auto,
+    /// No bound
+    None,
+    /// One eigenvalue, any number of datapoints
+    Fast,
+    /// A split found by a first-order search: N × N matrices, up to 4000 datapoints
+    Relaxation,
+    /// A split found by a semidefinite program: up to some 65 datapoints (feature sdp)
+    Sdp,
+    /// The polar itself: dimension up to 4 or few datapoints
+    Exact,
+}
+
+impl BoundChoice {
+    /// The library's choice; `None` where this build has it not.
+    pub(crate) fn bounding(self) -> Option<Bounding> {
+        Some(match self {
+            Self::Auto => Bounding::Auto,
+            Self::None => Bounding::None,
+            Self::Fast => Bounding::Fast,
+            Self::Relaxation => Bounding::Relaxation,
+            #[cfg(feature = "sdp")]
+            Self::Sdp => Bounding::Sdp,
+            #[cfg(not(feature = "sdp"))]
+            Self::Sdp => return None,
+            Self::Exact => Bounding::Exact,
+        })
+    }
+}
+
+/// For which dictionaries a bound is asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Least {
+    /// Those whose atoms are as common as the returned ones.
+    Auto,
+    /// Those whose atoms' participation is at least this.
+    Given(f64),
+}
+
+impl FromStr for Least {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        match text.parse::<f64>() {
+            Ok(p) if p > 0.0 && p <= 1.0 => Ok(Self::Given(p)),
+            _ => Err("expected auto or a number above 0 and at most 1"),
+        }
+    }
+}
+
+fn number(text: &str, accepts: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && accepts(value) => Ok(value),
+        _ => Err(format!("expected {expected}")),
+    }
+}
+
+pub(super) fn nonnegative(text: &str) -> Result<f64, String> {
+    number(text, |v| v >= 0.0, "a finite number at least 0")
+}
+
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    number(text, |v| (0.0..=1.0).contains(&v), "a number from 0 to 1")
+}
+
+pub(super) fn cosine(text: &str) -> Result<f64, String> {
+    number(text, |v| (-1.0..=1.0).contains(&v), "a number from -1 to 1")
+}
+
+pub(super) fn positive(text: &str) -> Result<f64, String> {
+    number(text, |v| v > 0.0, "a positive finite number")
+}
+
+/// Beyond a million years a clock overflows.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    number(text, |v| (0.0..=3e13).contains(&v), "a number of seconds at least 0")
+}
+
+/// A number of threads that a machine may have.
+pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(count) if count.get() <= MAX_THREADS => Ok(count),
+        _ => Err(format!("expected a number from 1 to {MAX_THREADS}")),
+    }
+}

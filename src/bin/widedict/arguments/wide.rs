@@ -1,0 +1,28 @@
+//! The arguments of `widedict wide`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values::positive;
+use super::{DataArgs, RunArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct WideArgs {
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Price of a unit of code
+    #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) lambda: f64,
+    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Learn a center too
+    #[arg(long)]
+    pub(crate) center: bool,
+    /// Folder for dictionary.npy, codes.npz and center.npy of the closed form
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}

@@ -1,0 +1,74 @@
+//! The answer of `encode`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use widedict::Matrix;
+use widedict::coder::Encoded;
+
+use super::row::SCHEMA_VERSION;
+
+/// What `encode` prints.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    schema_version: u32,
+    points: usize,
+    dim: usize,
+    atoms: usize,
+    lambda: f64,
+    mean_objective: f64,
+    max_relative_gap: f64,
+    mean_l0: f64,
+    points_per_second: f64,
+    stop: &'static str,
+    seconds: f64,
+}
+
+impl Report {
+    pub(crate) fn new(
+        points: &Matrix,
+        atoms: usize,
+        lambda: f64,
+        encoded: &Encoded,
+        elapsed: Duration,
+    ) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let count = points.ncols() as f64;
+        Self {
+            schema_version: SCHEMA_VERSION,
+            points: points.ncols(),
+            dim: points.nrows(),
+            atoms,
+            lambda,
+            mean_objective: encoded.objectives.iter().sum::<f64>() / count,
+            max_relative_gap: encoded.max_relative_gap(),
+            mean_l0: encoded.codes.mean_l0(),
+            points_per_second: count / elapsed.as_secs_f64(),
+            stop: encoded.stop.as_str(),
+            seconds: elapsed.as_secs_f64(),
+        }
+    }
+
+    pub(crate) fn summary(&self, out: Option<&Path>) -> String {
+        let mut text = format!(
+            "{} points of dimension {} over {} atoms, lambda {}\n{} after {:.2} s ({:.0} points a second)\n\n\
+             mean objective       {:.9}\ncertified gap        {:.2e} (largest of a point, relative)\n\
+             mean L0              {:.2}\n",
+            self.points,
+            self.dim,
+            self.atoms,
+            self.lambda,
+            self.stop,
+            self.seconds,
+            self.points_per_second,
+            self.mean_objective,
+            self.max_relative_gap,
+            self.mean_l0,
+        );
+        if let Some(path) = out {
+            text.push_str(&format!("\nwrote {}\n", path.display()));
+        }
+        text
+    }
+}

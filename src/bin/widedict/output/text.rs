@@ -1,0 +1,89 @@
+//! The answers of `solve` and `certify` in words.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use widedict::atoms::Rescaled;
+use widedict::{Certificate, Problem, Verdict};
+
+use super::row::{Participation, RunSummary, stop_name};
+
+/// What was asked, in a line.
+fn subject(problem: &Problem) -> String {
+    format!(
+        "{} points of dimension {}, lambda {}, gamma {}{}\n",
+        problem.len(),
+        problem.dim(),
+        problem.lambda(),
+        problem.gamma(),
+        if problem.centered() { ", with a center" } else { "" },
+    )
+}
+
+/// The answer of a solver.
+pub(crate) fn solved(
+    problem: &Problem,
+    run: &RunSummary,
+    certificate: &Certificate,
+    participation: Option<&Participation>,
+) -> String {
+    format!(
+        "{}{} (seed {}): {} after {:.2} s, {:.2} s to certify\n\n{certificate}\n{}",
+        subject(problem),
+        run.method,
+        run.seed,
+        stop_name(run.stop),
+        run.solving.as_secs_f64(),
+        run.certifying.as_secs_f64(),
+        participation.map_or_else(String::new, bound),
+    )
+}
+
+/// The answer of an audit.
+pub(crate) fn audited(
+    problem: &Problem,
+    run: &RunSummary,
+    certificate: &Certificate,
+    participation: Option<&Participation>,
+    rescaled: Option<Rescaled>,
+) -> String {
+    let mut text = format!(
+        "{}{:.2} s to certify\n\n{certificate}\n{}",
+        subject(problem),
+        run.certifying.as_secs_f64(),
+        participation.map_or_else(String::new, bound),
+    );
+    if let Some(Rescaled { atoms, shortest, longest }) = rescaled {
+        let _ = writeln!(
+            text,
+            "rescaled {atoms} atoms of length {shortest:.6} to {longest:.6} to length 1, and their codes"
+        );
+    }
+    text
+}
+
+/// The answer for files that hold no point of the problem.
+pub(crate) fn rejected(verdict: &Verdict) -> String {
+    format!("verdict              {verdict}\n")
+}
+
+fn bound(participation: &Participation) -> String {
+    format!(
+        "participation bound  {:.9}  (any dictionary whose atoms have participations at least {:.4e}; lambda' {:.6}, gamma {:.6}, {})\n",
+        participation.lower_bound,
+        participation.p,
+        participation.lambda,
+        participation.gamma,
+        participation.bound_kind
+    )
+}
+
+/// What was written, nothing where there is no folder.
+pub(crate) fn written(files: &str, folder: Option<&Path>) -> String {
+    folder.map_or_else(String::new, |path| format!("\nwrote {files} in {}\n", path.display()))
+}
+
+/// What was drawn, nothing where there is no picture.
+pub(crate) fn drawn(picture: Option<&Path>) -> String {
+    picture.map_or_else(String::new, |path| format!("drew {}\n", path.display()))
+}

@@ -1,0 +1,129 @@
+//! From a solver's solution to one that is bounded, certified and written.
+
+use std::num::NonZeroUsize;
+
+use widedict::bounding::{Bounded, Evidence};
+use widedict::certificate::Options;
+use widedict::io::Saving;
+use widedict::trusted::local;
+use widedict::{Bounding, Finite, Problem, Solution};
+
+use crate::arguments::BoundChoice;
+use crate::failure::Failure;
+use crate::output::folder::Folder;
+use crate::output::progress::Watch;
+use crate::output::row::Row;
+
+/// The methods of this build.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Solver {
+    ClosedForm,
+    Proximal,
+    #[cfg(feature = "conic")]
+    Conic,
+    /// Conic, then the semidefinite bound.
+    #[cfg(feature = "sdp")]
+    Sdp,
+    /// The joint problem of a given width; the local test is left to
+    /// [`Conclusion::conclude`].
+    Finite(Finite),
+}
+
+impl Solver {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ClosedForm => "closed-form",
+            Self::Proximal => "proximal",
+            #[cfg(feature = "conic")]
+            Self::Conic => "conic",
+            #[cfg(feature = "sdp")]
+            Self::Sdp => "sdp",
+            Self::Finite(_) => "finite",
+        }
+    }
+
+    pub(super) fn width(self) -> Option<usize> {
+        match self {
+            Self::ClosedForm | Self::Proximal => None,
+            #[cfg(feature = "conic")]
+            Self::Conic => None,
+            #[cfg(feature = "sdp")]
+            Self::Sdp => None,
+            Self::Finite(finite) => Some(finite.width),
+        }
+    }
+}
+
+/// The settings of a width: the local test is left to [`Conclusion::conclude`].
+pub(super) fn finite(width: usize, restarts: Option<NonZeroUsize>, tolerance: f64, seed: u64) -> Finite {
+    let restarts = restarts.map_or(1, NonZeroUsize::get);
+    Finite { stationarity_tolerance: tolerance, seed, restarts, local: None, ..Finite::new(width) }
+}
+
+/// The library's choice of `--bound`.
+pub(super) fn bounding(choice: BoundChoice) -> Result<Bounding, Failure> {
+    choice.bounding().ok_or(Failure::Unavailable("--bound sdp (feature sdp)"))
+}
+
+/// What happens to a solver's solution: how it is bounded and certified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conclusion {
+    pub(super) solver: Solver,
+    pub(super) bounding: Bounding,
+    tolerance: f64,
+}
+
+impl Conclusion {
+    pub(super) fn new(solver: Solver, bounding: Bounding, tolerance: f64) -> Self {
+        Self { solver, bounding, tolerance }
+    }
+
+    /// What is asked of the checker.
+    pub(super) fn options(&self, problem: &Problem) -> Options {
+        let local = self.solver.width().map(|_| local::Limits::default());
+        let options = Options { gap_tolerance: self.tolerance, local, ..Options::default() };
+        self.bounding.options(problem, options)
+    }
+
+    /// Certifies the solver's solution from its witness and from what is searched for in
+    /// the time that is left. One of a given width is brought to a local verdict, which
+    /// may lower it.
+    pub(super) fn conclude(
+        &self,
+        problem: &Problem,
+        solution: Solution,
+        watch: &Watch,
+    ) -> Result<Solution, Failure> {
+        watch.phase("certifying");
+        let options = self.options(problem);
+        let (solution, shortfall) = if let Solver::Finite(finite) = self.solver {
+            let Evidence { witness, shortfall } = self.evidence(problem, &solution, watch)?;
+            let solution = Solution { witness, ..solution };
+            (finite.settle(problem, solution, &options, watch)?, shortfall)
+        } else {
+            let (stop, iterations) = (solution.stop, solution.iterations);
+            let Bounded { certified, witness, shortfall } =
+                self.bounding.bound(problem, solution, &options, watch)?;
+            (Solution { certified, witness, stop, iterations }, shortfall)
+        };
+        if let Some(shortfall) = shortfall {
+            watch.note(&shortfall.to_string());
+        }
+        Ok(solution)
+    }
+
+    /// What is found about a solution whose gap is above the tolerance.
+    fn evidence(&self, problem: &Problem, solution: &Solution, watch: &Watch) -> Result<Evidence, Failure> {
+        let (certified, witness) = (&solution.certified, solution.witness.clone());
+        if certified.certificate().relative_gap() <= self.tolerance {
+            return Ok(Evidence { witness, shortfall: None });
+        }
+        Ok(self.bounding.extend(problem, certified.solution(), witness, self.tolerance, watch)?)
+    }
+}
+
+/// Writes a solution with its certificate and what another program needs to check it.
+pub(super) fn save(folder: &Folder, saving: &Saving<'_>, row: &Row) -> Result<(), Failure> {
+    folder.write_sae(saving.certified.solution(), saving.problem.lambda())?;
+    Ok(saving.write(folder.path(), row)?)
+}

@@ -1,0 +1,57 @@
+//! The commands: arguments that fit together become a job, and a job becomes calls of the
+//! library.
+
+mod certify;
+mod conclusion;
+mod diagnose;
+mod encode;
+mod input;
+mod participation;
+mod path;
+mod solve;
+mod threads;
+mod wide;
+
+use widedict::{Certificate, Stop};
+
+use crate::arguments::Command;
+use crate::failure::Failure;
+
+/// What an answered run exits with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The run met its tolerance and nothing speaks against the answer.
+    Met,
+    /// It did not, or the certified gap is larger than required.
+    Unmet,
+}
+
+impl Outcome {
+    fn of(met: bool) -> Self {
+        if met { Self::Met } else { Self::Unmet }
+    }
+
+    /// What a solver's answer is worth: its run met the tolerance (`None`: nothing ran),
+    /// the verdict is not negative, and the gap is at most what is required.
+    fn judge(stop: Option<Stop>, certificate: &Certificate, require_gap: Option<f64>) -> Self {
+        let ended = stop.is_none_or(|stop| stop == Stop::ToleranceMet);
+        let close = require_gap.is_none_or(|required| certificate.relative_gap() <= required);
+        Self::of(ended && close && !certificate.verdict().is_negative())
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self::of(self == Self::Met && other == Self::Met)
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(command: &Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Solve(args) => solve::run(args),
+        Command::Encode(args) => encode::run(args),
+        Command::Certify(args) => certify::run(args),
+        Command::Wide(args) => wide::run(args),
+        Command::Path(args) => path::run(args),
+        Command::Diagnose(args) => diagnose::run(args),
+    }
+}

@@ -1,0 +1,155 @@
+//! `widedict solve`.
+
+use std::path::Path;
+
+use widedict::gauge::Penalty;
+use widedict::io::Saving;
+use widedict::{ColumnGeneration, Factorization, Problem, Run, Solution, plot, wide};
+
+use super::conclusion::{Conclusion, Solver, bounding, finite, save};
+use super::threads::on_threads;
+use super::{Outcome, input, participation};
+use crate::arguments::{BoundChoice, Least, Method, SolveArgs};
+use crate::failure::Failure;
+use crate::output::folder::{Folder, check_file};
+use crate::output::progress::Watch;
+use crate::output::row::{Participation, Row, RunSummary};
+use crate::output::{self, text};
+
+/// Arguments that were checked against each other.
+struct Job {
+    penalty: Penalty,
+    participation: Option<Least>,
+    conclusion: Conclusion,
+}
+
+impl Job {
+    fn check(args: &SolveArgs) -> Result<Self, Failure> {
+        let penalty = Penalty::new(args.lambda, args.gamma)?;
+        if args.participation.is_some() {
+            participation::check(&penalty)?;
+        }
+        let solver = solver(args, &penalty)?;
+        let choice = match (args.method, args.bound) {
+            (Method::Sdp, BoundChoice::Auto) => BoundChoice::Sdp,
+            (_, choice) => choice,
+        };
+        let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance);
+        Ok(Self { penalty, participation: args.participation, conclusion })
+    }
+}
+
+fn solver(args: &SolveArgs, penalty: &Penalty) -> Result<Solver, Failure> {
+    Ok(match (args.width, args.method, penalty.gamma() == 0.0) {
+        (Some(width), _, _) => Solver::Finite(finite(width.get(), args.restarts, args.tolerance, args.seed)),
+        (None, Method::Auto | Method::ClosedForm, true) => Solver::ClosedForm,
+        (None, Method::ClosedForm, false) => return Err(Failure::ClosedForm { gamma: args.gamma }),
+        (None, Method::Auto, false) | (None, Method::Proximal, _) => Solver::Proximal,
+        #[cfg(feature = "conic")]
+        (None, Method::Conic, _) => Solver::Conic,
+        #[cfg(not(feature = "conic"))]
+        (None, Method::Conic, _) => {
+            return Err(Failure::Unavailable("--method conic (feature conic)"));
+        }
+        #[cfg(feature = "sdp")]
+        (None, Method::Sdp, _) => Solver::Sdp,
+        #[cfg(not(feature = "sdp"))]
+        (None, Method::Sdp, _) => return Err(Failure::Unavailable("--method sdp (feature sdp)")),
+    })
+}
+
+/// The answer of a run.
+struct Solved {
+    solution: Solution,
+    run: RunSummary,
+    participation: Option<Participation>,
+}
+
+/// Checks everything that can be checked, solves, writes, prints.
+pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
+    let job = Job::check(args)?;
+    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
+    args.plot.as_deref().map_or(Ok(()), check_file)?;
+    let data = input::read(&args.source, args.run.quiet)?;
+    let data_name = data.name.clone();
+    let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
+    job.conclusion.bounding.check(&problem)?;
+
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let solved = on_threads(&args.run, || solve(&problem, &job, args, &watch));
+    watch.finish();
+    let Solved { solution, run, participation } = solved?;
+    let certificate = solution.certified.certificate();
+    let row = Row::new(&problem, &run, certificate).with_participation(participation);
+
+    if let Some(folder) = &folder {
+        let weights = args.weights.as_deref().map(|path| path.display().to_string());
+        let saving = Saving {
+            problem: &problem,
+            certified: &solution.certified,
+            witness: &solution.witness,
+            options: &job.conclusion.options(&problem),
+            data_name: &data_name,
+            weights_name: weights.as_deref(),
+            fixed_center: None,
+        };
+        save(folder, &saving, &row)?;
+    }
+    if let Some(path) = &args.plot {
+        draw(path, &problem, solution.certified.solution())?;
+    }
+    output::answer(args.run.json, &row, || {
+        let mut summary = text::solved(&problem, &run, certificate, participation.as_ref());
+        summary.push_str(&text::written(
+            "dictionary.npy, codes.npz, center.npy, certificate.json and sae/",
+            folder.as_ref().map(Folder::path),
+        ));
+        summary.push_str(&text::drawn(args.plot.as_deref()));
+        summary
+    })?;
+    Ok(Outcome::judge(run.stop, certificate, args.require_gap))
+}
+
+/// Runs the solver, then bounds and certifies its solution.
+fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Result<Solved, Failure> {
+    let solver = job.conclusion.solver;
+    let generation =
+        ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
+    let how = Run::observed(watch);
+    let solved = match solver {
+        Solver::ClosedForm => wide::closed_form_with(problem, &how),
+        Solver::Proximal => generation.solve_with(problem, &how),
+        #[cfg(feature = "conic")]
+        Solver::Conic => conic(generation).solve_with(problem, &how),
+        #[cfg(feature = "sdp")]
+        Solver::Sdp => conic(generation).solve_with(problem, &how),
+        Solver::Finite(finite) => finite.solve_with(problem, &how),
+    }?;
+    let solving = watch.elapsed();
+    let solution = job.conclusion.conclude(problem, solved, watch)?;
+    let participation = match job.participation {
+        Some(least) => participation::bound(least, problem, solution.certified.solution(), watch)?,
+        None => None,
+    };
+    let run = RunSummary {
+        width: solver.width(),
+        method: solver.name(),
+        seed: args.seed,
+        stop: Some(solution.stop),
+        solving,
+        certifying: watch.elapsed().saturating_sub(solving),
+    };
+    Ok(Solved { solution, run, participation })
+}
+
+#[cfg(feature = "conic")]
+fn conic(generation: ColumnGeneration) -> ColumnGeneration {
+    let master = widedict::master::Method::Conic(widedict::master::Conic::default());
+    ColumnGeneration { master, ..generation }
+}
+
+fn draw(path: &Path, problem: &Problem, factorization: &Factorization) -> Result<(), Failure> {
+    let picture = plot::atoms(problem, factorization)
+        .map_err(|error| Failure::Plot { path: path.to_path_buf(), error })?;
+    output::write_text(path, &picture)
+}

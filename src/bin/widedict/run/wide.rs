@@ -1,0 +1,87 @@
+//! `widedict wide`: the wide limit and its boundary.
+
+use widedict::gauge::Penalty;
+use widedict::trusted::bounds;
+use widedict::wide::{self, Location, Population};
+use widedict::{Certified, Problem, Run, Stop};
+
+use super::threads::on_threads;
+use super::{Outcome, input};
+use crate::arguments::WideArgs;
+use crate::failure::Failure;
+use crate::output;
+use crate::output::folder::Folder;
+use crate::output::progress::Watch;
+use crate::output::row::SCHEMA_VERSION;
+use crate::output::wide::{Answer, BoundaryKeys, summary};
+
+/// Reads, computes, prints.
+pub(super) fn run(args: &WideArgs) -> Result<Outcome, Failure> {
+    let penalty = Penalty::new(args.lambda, 0.0)?;
+    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
+    let data = input::read(&args.source, args.run.quiet)?;
+    let problem = input::problem(data, penalty, args.center, args.weights.as_deref())?;
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let answer = on_threads(&args.run, || answer(&problem, folder.as_ref(), &watch));
+    watch.finish();
+    let answer = answer?;
+    output::answer(args.run.json, &answer, || summary(&answer))?;
+    Ok(Outcome::of(answer.stop == Stop::ToleranceMet.as_str()))
+}
+
+fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<Answer, Failure> {
+    watch.phase("wide limit");
+    let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), watch));
+    let Population { active, share_active, distinct_directions, value, slope, .. } =
+        wide::population(problem, location.as_ref());
+    let about = location.as_ref().map(|location| shifted(problem, location));
+    let boundary = wide::boundary(about.as_ref().unwrap_or(problem), watch)?;
+    let (lower_bound, certified) = match &location {
+        None => (bounds::wide_limit(problem).lower.get(), None),
+        Some(_) => {
+            let solution = wide::closed_form_with(problem, &Run::observed(watch))?;
+            (solution.certified.certificate().lower_bound().get(), Some(solution.certified))
+        }
+    };
+    if let Some(folder) = folder {
+        write(folder, problem, certified)?;
+    }
+    let stop = location.as_ref().map_or(Stop::ToleranceMet, |l| l.stop);
+    let stop = if stop == Stop::ToleranceMet { boundary.stop } else { stop };
+    Ok(Answer {
+        schema_version: SCHEMA_VERSION,
+        points: problem.len(),
+        dim: problem.dim(),
+        lambda: problem.lambda(),
+        centered: problem.centered(),
+        stop: stop.as_str(),
+        value,
+        lower_bound,
+        active,
+        share_active,
+        distinct_directions,
+        slope,
+        max_cosine: boundary.max_cosine,
+        center: location.map(|l| l.center),
+        seconds: watch.elapsed().as_secs_f64(),
+        boundary: BoundaryKeys::new(problem, &boundary),
+    })
+}
+
+/// The problem of the data about a center: cosines are those of the shifted data.
+fn shifted(problem: &Problem, location: &Location) -> Problem {
+    let mut points = problem.data().datapoints().clone();
+    input::subtract(&mut points, &location.center);
+    let shifted =
+        Problem::builder(points).lambda(problem.lambda()).weights(problem.data().weights().to_vec()).build();
+    shifted.expect("finite data about a finite center")
+}
+
+fn write(folder: &Folder, problem: &Problem, certified: Option<Certified>) -> Result<(), Failure> {
+    let certified = match certified {
+        Some(certified) => certified,
+        None => wide::closed_form(problem)?.certified,
+    };
+    let factorization = certified.solution();
+    Ok(folder.write_factorization(factorization, factorization.center())?)
+}

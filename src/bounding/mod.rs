@@ -1,0 +1,371 @@
+//! Which lower bound is searched for, and the search itself.
+//!
+//! The evidence that a solver leaves behind often proves a bound far below the
+//! objective: for γ > 0 one eigenvalue proves it to tens of percent. A better bound
+//! needs a search of its own, and the best search depends on the size of the problem.
+//! [`Bounding`] names the choices and hands what was found to the checker as a
+//! [`Witness`]. Nothing found here is believed: [`certify`](crate::certify) turns the
+//! witness into a number.
+//!
+//! At γ = 0 without a center no search is needed: the closed form is the bound.
+
+mod witness;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::atoms::Factorization;
+use crate::certificate::{Certified, Options, Verdict, Witness, certify_observed};
+use crate::observer::{Observer, Stop};
+use crate::problem::Problem;
+use crate::search::relaxation::Relaxation;
+#[cfg(feature = "sdp")]
+use crate::search::relaxation::Semidefinite;
+use crate::solution::{Solution, SolveError};
+use crate::trusted::exact;
+
+pub use witness::location_dual;
+
+/// Most datapoints at which [`Bounding::Auto`] searches for a split: some 15 seconds
+/// on two cores. At twice as many a step takes four to eight times as long.
+const AUTO_SPLIT_DATAPOINTS: usize = 2000;
+
+/// Most datapoints at which [`Bounding::Auto`] takes all steps of a search; a step
+/// costs O(N³), a tenth of a second there.
+const AUTO_ALL_STEPS: usize = 600;
+
+/// Most datapoints at which [`Bounding::Auto`] takes [`AUTO_SHARE`] of the steps.
+const AUTO_SOME_STEPS: usize = 1200;
+
+/// The divisor of the steps between [`AUTO_ALL_STEPS`] and [`AUTO_SOME_STEPS`].
+const AUTO_SHARE: usize = 4;
+
+/// Steps beyond [`AUTO_SOME_STEPS`]. The first 30 close most of the gap; ten times as
+/// many take minutes.
+const AUTO_FEW_STEPS: usize = 30;
+
+/// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
+/// further dimension multiplies the time by the number of cells an axis is cut into.
+const AUTO_EXACT_DIM: usize = 3;
+
+/// Most datapoints at which [`Bounding::Auto`] computes the polar exactly: seconds.
+const AUTO_EXACT_DATAPOINTS: usize = 200;
+
+/// How a factorization is bounded from below.
+///
+/// Every choice bounds the convex problem
+///
+/// ```math
+/// F=\min_{M,\,D,\,Z\ge0,\,b}\ \sum_iw_i\tfrac12\lVert x_i-b-Dz_i\rVert^2
+///   +\sum_k\sqrt{\lambda^2\Big(\sum_iw_iz_{ki}\Big)^2+\gamma^2\sum_iw_iz_{ki}^2},
+/// ```
+///
+/// so each number holds for any number of unit atoms.
+///
+/// # Guarantees
+/// The certified bound is at most F, every rounding included, whatever the search
+/// found: [`copositive-duality`](crate::proofs::copositive_duality),
+/// [`split-certificate`](crate::proofs::split_certificate) for a split (its limit is
+/// that of [`dnn-bound`](crate::proofs::dnn_bound)),
+/// [`cone-branching`](crate::proofs::cone_branching) for the exact polar,
+/// [`wide-limit`](crate::proofs::wide_limit) at γ = 0. A larger choice never certifies
+/// less than [`Bounding::Fast`]. Not claimed: that a bound is attained, or anything
+/// about the best dictionary of a given width beyond `F ≤ F_M`.
+///
+/// # Cost
+/// [`Fast`](Self::Fast): an N × N or n × n eigenvalue. [`Relaxation`](Self::Relaxation):
+/// O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
+/// [`Auto`](Self::Auto): seconds.
+///
+/// # Examples
+/// What the command's `certify` does, from a dictionary and codes made elsewhere:
+/// ```
+/// use widedict::certificate::Options;
+/// use widedict::{Bounding, Codes, Factorization, Matrix, Problem};
+/// let x = Matrix::from_columns(2, &[[1.0, 0.0], [0.9, 0.3], [0.1, 1.0]]);
+/// let problem = Problem::builder(x).lambda(0.1).gamma(0.1).build()?;
+/// let atoms = Matrix::from_columns(2, &[[2.0, 0.2], [0.1, 1.0]]);
+/// let (factorization, _) = Factorization::from_foreign(atoms, Codes::zeros(2, 3), None)?;
+/// let fast = Bounding::Fast.certify(&problem, factorization.clone(), &Options::default(), &())?;
+/// let best = Bounding::Auto.certify(&problem, factorization, &Options::default(), &())?;
+/// let (fast, best) = (fast.certified.certificate(), best.certified.certificate());
+/// assert!(fast.lower_bound().get() <= best.lower_bound().get());
+/// assert!(best.lower_bound().get() <= best.objective());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Bounding {
+    /// No bound.
+    None,
+    /// One eigenvalue, for any number of datapoints.
+    Fast,
+    /// A split found by a first-order search, for up to 4000 datapoints.
+    Relaxation,
+    /// A split found by a semidefinite program, for up to some 65 datapoints.
+    #[cfg(feature = "sdp")]
+    Sdp,
+    /// The polar itself, for dimensions up to 4 or few datapoints.
+    Exact,
+    /// The best that takes seconds: the exact polar up to 200 datapoints in three
+    /// dimensions, a split up to 2000 datapoints, one eigenvalue beyond.
+    #[default]
+    Auto,
+}
+
+/// A name that is none of [`Bounding`]'s.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected auto, none, fast, relaxation, exact or, with the feature sdp, sdp; found '{found}'")]
+pub struct UnknownBounding {
+    /// The name.
+    pub found: String,
+}
+
+impl fmt::Display for Bounding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Bounding {
+    type Err = UnknownBounding;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|bounding| bounding.as_str() == name).copied();
+        found.ok_or_else(|| UnknownBounding { found: name.to_owned() })
+    }
+}
+
+/// A witness, and why its search fell short of what was asked, if it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What the checker gets.
+    pub witness: Witness,
+    /// Why the search is not what was asked for.
+    pub shortfall: Option<Shortfall>,
+}
+
+/// Why a search did less than it was asked for. It is no error: a weaker bound is proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shortfall {
+    /// The relaxation takes fewer datapoints.
+    TooManyDatapoints {
+        /// Datapoints of the problem.
+        found: usize,
+        /// Most datapoints it takes.
+        limit: usize,
+    },
+    /// The semidefinite program ended before it met its tolerance.
+    SemidefiniteStopped(Stop),
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyDatapoints { found, limit } => write!(
+                f,
+                "the relaxation takes at most {limit} points, found {found}: the fast bound is given"
+            ),
+            Self::SemidefiniteStopped(stop) => {
+                write!(f, "the semidefinite program ended with {}: its bound is not its best", stop.as_str())
+            }
+        }
+    }
+}
+
+/// A factorization with what is proved of it, and from what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounded {
+    /// The factorization with its certificate.
+    pub certified: Certified,
+    /// What the certificate was made from.
+    pub witness: Witness,
+    /// Why the search did less than it was asked for.
+    pub shortfall: Option<Shortfall>,
+}
+
+impl Bounding {
+    /// Every choice of this build.
+    pub const ALL: &'static [Self] = &[
+        Self::Auto,
+        Self::None,
+        Self::Fast,
+        Self::Relaxation,
+        #[cfg(feature = "sdp")]
+        Self::Sdp,
+        Self::Exact,
+    ];
+
+    /// The name used on the command line and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Fast => "fast",
+            Self::Relaxation => "relaxation",
+            #[cfg(feature = "sdp")]
+            Self::Sdp => "sdp",
+            Self::Exact => "exact",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// Sets what the checker needs to know of this choice: whether there are bounds,
+    /// and the limits of the exact polar where it is computed.
+    #[must_use]
+    pub fn options(self, problem: &Problem, options: Options) -> Options {
+        Options { bounds: self != Self::None, exact: self.exact_limits(problem), ..options }
+    }
+
+    /// Refuses what cannot be computed, before anything is solved.
+    ///
+    /// # Errors
+    /// [`SolveError::TooLarge`] for a semidefinite program beyond its memory limit.
+    pub fn check(self, problem: &Problem) -> Result<(), SolveError> {
+        #[cfg(feature = "sdp")]
+        if self == Self::Sdp && problem.gamma() > 0.0 {
+            return Semidefinite::default().check_size(problem);
+        }
+        let _ = problem;
+        Ok(())
+    }
+
+    /// Searches for evidence about a factorization that comes without any: the dual of
+    /// the Huber location where a center is learnt, directions of a large polar for the
+    /// estimate, and a split where this choice asks for one. The search for a split
+    /// stops where the gap it promises is at most `gap_tolerance`, relative to the
+    /// objective. An observer may end it; what was found by then counts.
+    ///
+    /// # Errors
+    /// Those of the semidefinite program: [`SolveError::TooLarge`], [`SolveError::Conic`].
+    pub fn witness(
+        self,
+        problem: &Problem,
+        factorization: &Factorization,
+        gap_tolerance: f64,
+        observer: &dyn Observer,
+    ) -> Result<Evidence, SolveError> {
+        if self == Self::None {
+            return Ok(Evidence { witness: Witness::none(), shortfall: None });
+        }
+        let plain = Witness {
+            dual: location_dual(problem, observer),
+            directions: Some(witness::directions(problem, factorization, observer)?),
+            ..Witness::none()
+        };
+        self.extend(problem, factorization, plain, gap_tolerance, observer)
+    }
+
+    /// Adds a split to a witness, where this choice asks for one and γ > 0; the witness
+    /// comes back as it was where none is found. Otherwise as [`Bounding::witness`].
+    ///
+    /// # Errors
+    /// As [`Bounding::witness`].
+    pub fn extend(
+        self,
+        problem: &Problem,
+        factorization: &Factorization,
+        witness: Witness,
+        gap_tolerance: f64,
+        observer: &dyn Observer,
+    ) -> Result<Evidence, SolveError> {
+        #[cfg(feature = "sdp")]
+        if self == Self::Sdp {
+            return witness::semidefinite(problem, witness, observer);
+        }
+        let Some(relaxation) = self.relaxation(problem, gap_tolerance) else {
+            return Ok(Evidence { witness, shortfall: None });
+        };
+        let limit = relaxation.max_datapoints;
+        let shortfall =
+            (problem.len() > limit).then_some(Shortfall::TooManyDatapoints { found: problem.len(), limit });
+        let found = relaxation.search(problem, factorization, observer).map(|found| found.split);
+        let split = found.or(witness.split);
+        Ok(Evidence { witness: Witness { split, ..witness }, shortfall })
+    }
+
+    /// Searches for evidence and certifies: `options` with what this choice sets.
+    ///
+    /// # Errors
+    /// As [`Bounding::witness`]; [`SolveError::Certify`] where the factorization does not
+    /// belong to the problem.
+    pub fn certify(
+        self,
+        problem: &Problem,
+        factorization: Factorization,
+        options: &Options,
+        observer: &dyn Observer,
+    ) -> Result<Bounded, SolveError> {
+        let options = self.options(problem, *options);
+        let Evidence { witness, shortfall } =
+            self.witness(problem, &factorization, options.gap_tolerance, observer)?;
+        let certified = certify_observed(problem, factorization, &witness, &options, observer)?;
+        Ok(Bounded { certified, witness, shortfall })
+    }
+
+    /// Certifies a solver's factorization again: from the solver's witness and, where the
+    /// gap is above the tolerance, from what this choice searches for.
+    ///
+    /// A solution of γ = 0 that is proved optimal comes back as it is: certifying it again
+    /// would cost more than solving did and change nothing.
+    ///
+    /// # Errors
+    /// As [`Bounding::certify`].
+    pub fn bound(
+        self,
+        problem: &Problem,
+        solution: Solution,
+        options: &Options,
+        observer: &dyn Observer,
+    ) -> Result<Bounded, SolveError> {
+        let options = self.options(problem, *options);
+        let Solution { certified, witness, .. } = solution;
+        let gap = certified.certificate().relative_gap();
+        let proved = *certified.certificate().verdict() == Verdict::Global && gap <= options.gap_tolerance;
+        if problem.gamma() == 0.0 && proved && options.bounds && options.local.is_none() {
+            return Ok(Bounded { certified, witness, shortfall: None });
+        }
+        let Evidence { witness, shortfall } = if gap > options.gap_tolerance {
+            self.extend(problem, certified.solution(), witness, options.gap_tolerance, observer)?
+        } else {
+            Evidence { witness, shortfall: None }
+        };
+        let certified = certify_observed(problem, certified.into_parts().0, &witness, &options, observer)?;
+        Ok(Bounded { certified, witness, shortfall })
+    }
+
+    /// The limits of the exact polar, where it is asked for or cheap.
+    fn exact_limits(self, problem: &Problem) -> Option<exact::Limits> {
+        let cheap = problem.dim() <= AUTO_EXACT_DIM && problem.len() <= AUTO_EXACT_DATAPOINTS;
+        (self == Self::Exact || (self == Self::Auto && cheap)).then(exact::Limits::default)
+    }
+
+    /// The first-order search for a split, where this choice asks for one.
+    fn relaxation(self, problem: &Problem, gap_tolerance: f64) -> Option<Relaxation> {
+        let all = Relaxation { gap_tolerance, ..Relaxation::default() };
+        let auto = self == Self::Auto && problem.len() <= AUTO_SPLIT_DATAPOINTS;
+        if problem.gamma() == 0.0 || !(auto || self == Self::Relaxation) {
+            return None;
+        }
+        Some(if auto {
+            Relaxation { max_iterations: auto_steps(problem.len(), all.max_iterations), ..all }
+        } else {
+            all
+        })
+    }
+}
+
+/// Steps of [`Bounding::Auto`]'s search, of `all`.
+fn auto_steps(datapoints: usize, all: usize) -> usize {
+    if datapoints <= AUTO_ALL_STEPS {
+        all
+    } else if datapoints <= AUTO_SOME_STEPS {
+        all / AUTO_SHARE
+    } else {
+        AUTO_FEW_STEPS
+    }
+}

@@ -1,0 +1,102 @@
+//! The choice of a bound: names, what is searched for, and what every choice proves.
+
+use widedict::bounding::{Bounded, Shortfall};
+use widedict::certificate::Options;
+use widedict::{Bounding, ColumnGeneration, Matrix, Problem, Solution};
+
+/// Datapoints in `dim` dimensions around its axes, without randomness.
+fn datapoints(dim: usize, len: usize) -> Matrix {
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    Matrix::from_fn(dim, len, |j, i| {
+        let t = (i * dim + j) as f64;
+        if i % dim == j { 1.0 + (0.7 * t).sin().abs() } else { 0.2 * (1.3 * t).cos().abs() }
+    })
+}
+
+fn solved(problem: &Problem) -> Solution {
+    ColumnGeneration::default().solve(problem).unwrap()
+}
+
+#[test]
+fn names_are_read_back() {
+    for &bounding in Bounding::ALL {
+        assert_eq!(bounding.as_str().parse(), Ok(bounding));
+        assert_eq!(bounding.to_string(), bounding.as_str());
+    }
+    assert_eq!(Bounding::default(), Bounding::Auto);
+    for name in ["", "Auto", "nuclear ", "sdp"] {
+        if Bounding::ALL.iter().any(|b| b.as_str() == name) {
+            continue;
+        }
+        let error = name.parse::<Bounding>().unwrap_err();
+        assert!(error.to_string().contains(&format!("'{name}'")), "{error}");
+    }
+}
+
+#[cfg(feature = "io")]
+#[test]
+fn the_names_are_those_of_json() {
+    for &bounding in Bounding::ALL {
+        let text = serde_json::to_string(&bounding).unwrap();
+        assert_eq!(text, format!("\"{bounding}\""));
+        assert_eq!(serde_json::from_str::<Bounding>(&text).unwrap(), bounding);
+    }
+}
+
+#[test]
+fn every_choice_proves_a_bound_and_none_proves_less_than_fast() {
+    for (dim, centered) in [(2, false), (3, false), (5, false), (3, true)] {
+        let data = datapoints(dim, 12);
+        let problem = Problem::builder(data).lambda(0.1).gamma(0.1).centered(centered).build().unwrap();
+        let solution = solved(&problem);
+        let objective = solution.certified.certificate().objective();
+        let lower = |bounding: Bounding| {
+            let options = Options { gap_tolerance: 1e-9, ..Options::default() };
+            let Bounded { certified, shortfall, .. } =
+                bounding.bound(&problem, solution.clone(), &options, &()).unwrap();
+            assert_eq!(shortfall, None);
+            certified.certificate().lower_bound().get()
+        };
+        assert_eq!(lower(Bounding::None), 0.0);
+        let fast = lower(Bounding::Fast);
+        assert!(fast > 0.0);
+        for bounding in [Bounding::Relaxation, Bounding::Exact, Bounding::Auto] {
+            let found = lower(bounding);
+            assert!(fast <= found && found <= objective, "{bounding} {dim} {centered}: {fast} {found}");
+        }
+        assert!(lower(Bounding::Relaxation) <= lower(Bounding::Auto), "{dim} {centered}");
+    }
+}
+
+#[test]
+fn a_foreign_factorization_gets_its_own_witness() {
+    let problem = Problem::builder(datapoints(4, 20)).lambda(0.1).gamma(0.2).centered(true).build().unwrap();
+    let factorization = solved(&problem).certified.into_parts().0;
+    let options = Options::default();
+    let none = Bounding::None.witness(&problem, &factorization, 0.0, &()).unwrap();
+    assert!(none.witness.dual.is_none() && none.witness.directions.is_none());
+    let auto = Bounding::Auto.certify(&problem, factorization.clone(), &options, &()).unwrap();
+    assert!(auto.witness.dual.is_some(), "the dual of the location, where a center is learnt");
+    assert!(auto.witness.split.is_some() && auto.certified.certificate().estimate().is_some());
+    let fast = Bounding::Fast.certify(&problem, factorization, &options, &()).unwrap();
+    assert!(fast.witness.split.is_none());
+    let (fast, auto) = (fast.certified.certificate(), auto.certified.certificate());
+    assert!(fast.lower_bound().get() < auto.lower_bound().get());
+}
+
+#[test]
+fn what_is_too_large_is_said() {
+    let problem = Problem::builder(datapoints(2, 4001)).lambda(0.1).gamma(0.5).build().unwrap();
+    let factorization =
+        widedict::Factorization::new(widedict::Dictionary::empty(2), widedict::Codes::zeros(0, 4001), None)
+            .unwrap();
+    let extend = |bounding: Bounding| {
+        bounding.extend(&problem, &factorization, widedict::Witness::none(), 0.0, &()).unwrap()
+    };
+    let evidence = extend(Bounding::Relaxation);
+    let shortfall = evidence.shortfall.unwrap();
+    assert_eq!(shortfall, Shortfall::TooManyDatapoints { found: 4001, limit: 4000 });
+    assert!(shortfall.to_string().contains("4001") && evidence.witness.split.is_none());
+    // What nobody asked for by name is left out in silence.
+    assert_eq!(extend(Bounding::Auto).shortfall, None);
+}
