@@ -18,8 +18,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// From the directions of a witness; `None` without a usable one. O(nN) a direction.
-    #[must_use]
+    /// From the directions of a witness and the subject's own atoms, at which a stationary
+    /// factorization has its polar; `None` without a usable direction. O(nN) a direction.
     pub(super) fn of(subject: &Subject<'_>, directions: &Matrix) -> Option<Self> {
         let problem = subject.problem();
         let (data, gauge) = (problem.data(), problem.gauge());
@@ -29,14 +29,16 @@ impl Estimate {
             dual.columns().zip(data.weights()).for_each(|(r, &w)| axpy(w, r, &mut mean));
             (0..dual.ncols()).for_each(|i| axpy(-1.0, &mean, dual.col_mut(i)));
         }
-        let polar = (0..directions.ncols())
-            .into_par_iter()
-            .filter_map(|k| {
-                let length = norm(directions.col(k));
-                let mut z = vec![0.0; problem.len()];
-                (length > 0.0 && length.is_finite())
-                    .then(|| gauge.polar_along(&dual, directions.col(k), &mut z).value / length)
-            })
+        let usable = |d: &&[f64]| norm(d) > 0.0 && norm(d).is_finite();
+        let mut all: Vec<&[f64]> = directions.columns().filter(usable).collect();
+        if all.is_empty() {
+            return None;
+        }
+        let used = subject.factorization().dictionary().atoms().zip(subject.rows());
+        all.extend(used.filter(|(_, row)| !row.is_empty()).map(|(atom, _)| atom));
+        let polar = all
+            .par_iter()
+            .map(|d| gauge.polar_along(&dual, d, &mut vec![0.0; problem.len()]).value / norm(d))
             .reduce_with(max)?;
         let (mut inner, mut square) = (0.0, 0.0);
         for ((x, r), w) in data.datapoints().columns().zip(dual.columns()).zip(data.weights()) {

@@ -19,7 +19,7 @@ pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
 use crate::atoms::Factorization;
-use crate::observer::Observer;
+use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{Bound, BoundKind, Kkt, Lower, Subject, bounds, exact, first_order, local, nesting};
 
@@ -31,6 +31,9 @@ pub struct Options {
     /// Relative stationarity residual above which a point is refuted. It is
     /// looser than the gap's tolerance: the gap is quadratic in the residual.
     pub stationarity_tolerance: f64,
+    /// How the run that made the factorization ended, if one did: after a limit a
+    /// violation of stationarity means "not converged", never "refuted".
+    pub stop: Option<Stop>,
     /// Whether lower bounds are computed at all.
     pub bounds: bool,
     /// Whether the point is tested as a local optimum of its own width (nesting
@@ -45,7 +48,14 @@ impl Default for Options {
     /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on,
     /// no local test, no exact polar.
     fn default() -> Self {
-        Self { gap_tolerance: 5e-3, stationarity_tolerance: 0.05, bounds: true, local: None, exact: None }
+        Self {
+            gap_tolerance: 5e-3,
+            stationarity_tolerance: 0.05,
+            stop: None,
+            bounds: true,
+            local: None,
+            exact: None,
+        }
     }
 }
 

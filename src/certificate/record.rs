@@ -13,7 +13,7 @@ use super::{Certificate, Certified, CertifyError, Options, Verdict, Witness, cer
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
 use crate::num::max;
-use crate::observer::Observer;
+use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{exact, local};
 
@@ -83,6 +83,8 @@ pub struct Asked {
     pub tolerance: f64,
     /// Relative stationarity above which a point is refuted.
     pub stationarity: f64,
+    /// How the run that made the factorization ended, if one did.
+    pub stop: Option<Stop>,
     /// Whether lower bounds were computed.
     pub bounds: bool,
     /// Whether the point was tested as a local optimum of its width.
@@ -194,6 +196,7 @@ impl Record {
             asked: Asked {
                 tolerance: options.gap_tolerance,
                 stationarity: options.stationarity_tolerance,
+                stop: options.stop,
                 bounds: options.bounds,
                 local: options.local.is_some(),
                 exact: options.exact.is_some(),
@@ -225,6 +228,7 @@ impl Record {
         let options = Options {
             gap_tolerance: self.asked.tolerance,
             stationarity_tolerance: self.asked.stationarity,
+            stop: self.asked.stop,
             bounds: self.asked.bounds,
             local: self.asked.local.then(local::Limits::default),
             exact: self.asked.exact.then(exact::Limits::default),

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Estimate, Options, Verdict};
 use crate::linalg::{distance_sq, norm_sq};
+use crate::num::{max, min};
+use crate::observer::Stop;
 use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, Subject, Upper, gap};
 
 /// Descriptive figures of a point; nothing is claimed by them.
@@ -88,6 +90,9 @@ impl Certificate {
         local: Option<LocalSummary>,
         options: &Options,
     ) -> Self {
+        // An estimate that says no more than the bound, or more than can be, says nothing.
+        let estimate =
+            estimate.filter(|e| e.lower_bound > bound.lower.get() && e.lower_bound <= primal.upper.get());
         let mut certificate = Self {
             objective: primal.value(),
             upper: primal.upper,
@@ -102,27 +107,17 @@ impl Certificate {
         certificate
     }
 
+    /// In the order of precedence: a better factorization in hand, a gap within the
+    /// tolerance, a violation of stationarity, a proved local minimum.
     fn judge(&self, options: &Options) -> Verdict {
-        let relative = self.kkt.relative();
-        if !(relative <= options.stationarity_tolerance) {
-            let (name, residual) =
-                [("codes", self.kkt.codes), ("dictionary", self.kkt.dictionary), ("center", self.kkt.center)]
-                    .into_iter()
-                    .max_by(|l, r| l.1.relative().total_cmp(&r.1.relative()))
-                    .expect("three groups");
-            return Verdict::Refuted {
-                reason: format!(
-                    "not stationary: {name} violate theorem stationarity by {:.2e} of their scale (allowed {:.1e})",
-                    residual.relative(),
-                    options.stationarity_tolerance
-                ),
-            };
-        }
         if let Some(local) = self.local.as_ref().filter(|local| local.refuted) {
             return Verdict::Refuted { reason: local.reason.clone() };
         }
         if options.bounds && self.relative_gap() <= options.gap_tolerance {
             return Verdict::Global;
+        }
+        if let Some(verdict) = self.not_stationary(options) {
+            return verdict;
         }
         match &self.local {
             Some(local) if local.certified => Verdict::Local,
@@ -136,6 +131,33 @@ impl Certificate {
             },
             None => Verdict::Feasible,
         }
+    }
+
+    /// What a violation of stationarity amounts to; `None` where there is none.
+    ///
+    /// A run that was stopped has not converged, which is no refutation of anything.
+    fn not_stationary(&self, options: &Options) -> Option<Verdict> {
+        let (name, residual) =
+            [("codes", self.kkt.codes), ("dictionary", self.kkt.dictionary), ("center", self.kkt.center)]
+                .into_iter()
+                .max_by(|l, r| l.1.relative().total_cmp(&r.1.relative()))?;
+        if residual.relative() <= options.stationarity_tolerance {
+            return None;
+        }
+        let violation = format!(
+            "{name} violate theorem stationarity by {:.2e} of their scale (allowed {:.1e})",
+            residual.relative(),
+            options.stationarity_tolerance
+        );
+        Some(match options.stop {
+            Some(stop) if stop != Stop::ToleranceMet => {
+                Verdict::Undecided { reason: format!("not converged ({}): {violation}", stop.as_str()) }
+            }
+            _ if residual.violates(options.stationarity_tolerance) => {
+                Verdict::Refuted { reason: format!("not stationary: {violation}") }
+            }
+            _ => Verdict::Undecided { reason: format!("within rounding of stationary: {violation}") },
+        })
     }
 
     /// Objective of the point, as computed.
@@ -168,10 +190,11 @@ impl Certificate {
         gap(self.upper, self.bound.lower)
     }
 
-    /// Certified relative gap, in units of the objective; 0 when that is 0.
+    /// Certified relative gap, in units of the proved upper bound: from 0 to 1; 0 when
+    /// the objective is 0.
     #[must_use]
     pub fn relative_gap(&self) -> f64 {
-        relative(self.gap(), self.objective)
+        relative(self.gap(), self.upper.get())
     }
 
     /// The bound estimated with a heuristic polar: never certified.
@@ -183,7 +206,7 @@ impl Certificate {
     /// Relative gap to the estimated bound; not certified.
     #[must_use]
     pub fn estimated_relative_gap(&self) -> Option<f64> {
-        self.estimate.map(|e| relative(crate::num::max(self.objective - e.lower_bound, 0.0), self.objective))
+        self.estimate.map(|e| relative(max(self.upper.get() - e.lower_bound, 0.0), self.upper.get()))
     }
 
     /// Stationarity residuals.
@@ -211,8 +234,9 @@ impl Certificate {
     }
 }
 
-fn relative(gap: f64, objective: f64) -> f64 {
-    if objective > 0.0 { gap / objective } else { 0.0 }
+/// `gap/upper` for `0 ≤ gap ≤ upper` but for rounding.
+fn relative(gap: f64, upper: f64) -> f64 {
+    if upper > 0.0 { min(gap / upper, 1.0) } else { 0.0 }
 }
 
 impl fmt::Display for Certificate {

@@ -140,16 +140,17 @@ impl Data {
         out
     }
 
-    /// The weighted mean `Σ wᵢxᵢ / Σ wᵢ`.
+    /// The weighted mean, as `x₁ + Σ wᵢ(xᵢ − x₁) / Σ wᵢ`: equal datapoints have exactly
+    /// themselves as their mean.
     #[must_use]
     pub fn mean(&self) -> Vec<f64> {
-        let mut mean = vec![0.0; self.dim()];
-        for (datapoint, &w) in self.datapoints.columns().zip(&self.weights) {
-            crate::linalg::axpy(w, datapoint, &mut mean);
+        let first = self.datapoints.col(0);
+        let mut moved = vec![0.0; self.dim()];
+        for (x, &w) in self.datapoints.columns().zip(&self.weights) {
+            moved.iter_mut().zip(x).zip(first).for_each(|((m, x), f)| *m += w * (x - f));
         }
         let total: f64 = self.weights.iter().sum();
-        mean.iter_mut().for_each(|v| *v /= total);
-        mean
+        first.iter().zip(&moved).map(|(f, m)| f + m / total).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Subject;
 use crate::gauge::Moments;
 use crate::linalg::{Matrix, axpy, dot, fold_tiles, norm};
-use crate::num::max;
+use crate::num::{max, rounding};
 
 /// A violation and the size it is compared with, both in units of the gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,13 +24,23 @@ pub struct Residual {
     pub value: f64,
     /// Natural size: `value / scale` is relative.
     pub scale: f64,
+    /// What rounding alone may make of an exact 0, from above: below it `value` says
+    /// nothing.
+    #[serde(skip)]
+    pub noise: f64,
 }
 
 impl Residual {
-    /// `value / scale`, and 0 where both are 0.
+    /// `value / scale`, and 0 where rounding explains the value.
     #[must_use]
     pub fn relative(self) -> f64 {
-        if self.value == 0.0 { 0.0 } else { self.value / self.scale }
+        if self.value <= self.noise { 0.0 } else { self.value / self.scale }
+    }
+
+    /// Whether the relative residual is above a tolerance beyond what rounding explains.
+    #[must_use]
+    pub fn violates(self, tolerance: f64) -> bool {
+        self.value - self.noise > tolerance * self.scale
     }
 }
 
@@ -68,11 +78,63 @@ pub fn residuals(subject: &Subject<'_>) -> Kkt {
     let slopes = prices.iter().zip(subject.moments()).filter(|(_, m)| m.mass > 0.0).map(|(g, m)| g / m.mass);
     let largest_slope = slopes.fold(0.0, max);
     let scale = if largest_slope > 0.0 { largest_slope } else { problem.lambda().hypot(problem.gamma()) };
-    let codes = Residual { value: max(codes(subject, &prices), dead_atoms(subject) * scale), scale };
-    let dictionary =
-        Residual { value: dictionary(subject, &prices), scale: prices.iter().copied().fold(0.0, max) };
-    let center = if problem.centered() { center(subject) } else { Residual { value: 0.0, scale: 0.0 } };
-    Kkt { codes, dictionary, center }
+    let noise = Noise::of(subject, &prices);
+    Kkt {
+        codes: Residual {
+            value: max(codes(subject, &prices), dead_atoms(subject) * scale),
+            scale,
+            noise: noise.codes + rounding::gamma(FEW) * scale,
+        },
+        dictionary: Residual {
+            value: dictionary(subject, &prices),
+            scale: prices.iter().copied().fold(0.0, max),
+            noise: noise.dictionary,
+        },
+        center: if problem.centered() {
+            Residual { noise: noise.center, ..center(subject) }
+        } else {
+            Residual { value: 0.0, scale: 0.0, noise: 0.0 }
+        },
+    }
+}
+
+/// Roundings of scalars beside those of the long sums, from above.
+const FEW: usize = 8;
+
+/// What rounding may make of residuals that are exactly 0, from above
+/// (`proofs/rounding.md`: inner products and sums of them).
+struct Noise {
+    codes: f64,
+    dictionary: f64,
+    center: f64,
+}
+
+impl Noise {
+    /// A computed residual is off by at most γ times `‖xᵢ‖ + ‖b‖ + Σ_k z_ki`, what it was
+    /// summed from; sums over datapoints add their own γ. O(nN + nnz).
+    fn of(subject: &Subject<'_>, prices: &[f64]) -> Self {
+        let (problem, factorization) = (subject.problem(), subject.factorization());
+        let (weights, codes) = (problem.data().weights(), factorization.codes());
+        let from_center = factorization.center().map_or(0.0, norm);
+        let sizes: Vec<f64> = (0..problem.len())
+            .map(|i| {
+                let mass: f64 = codes.column(i).iter().map(|(_, z)| z).sum();
+                norm(problem.data().datapoints().col(i)) + from_center + mass
+            })
+            .collect();
+        let most = (0..problem.len()).map(|i| codes.column(i).nnz()).fold(0, usize::max);
+        let terms = problem.dim() + most + FEW;
+        let dictionary = subject.rows().iter().zip(prices).map(|(row, price)| {
+            let size: f64 = row.iter().map(|(i, z)| weights[i] * z * sizes[i]).sum();
+            2.0 * rounding::gamma(terms + row.len()) * (size + price)
+        });
+        let total: f64 = sizes.iter().zip(weights).map(|(size, w)| w * size).sum();
+        Self {
+            codes: rounding::gamma(terms) * sizes.iter().copied().fold(0.0, max),
+            dictionary: dictionary.fold(0.0, max),
+            center: 2.0 * rounding::gamma(terms + problem.len()) * total,
+        }
+    }
 }
 
 /// Largest `‖Σᵢ wᵢz_ki rᵢ − g(z_k)d_k‖`.
@@ -220,5 +282,5 @@ fn center(subject: &Subject<'_>) -> Residual {
         axpy(w, r, &mut sum);
         scale += w * norm(r);
     }
-    Residual { value: norm(&sum), scale }
+    Residual { value: norm(&sum), scale, noise: 0.0 }
 }

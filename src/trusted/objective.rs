@@ -48,12 +48,23 @@ pub(super) fn primal(
     let mut value = 0.0;
     let mut fit = Interval::point(0.0);
     for (i, (half, error)) in fit_terms(data, factorization, residuals).into_iter().enumerate() {
+        if half == 0.0 && error == 0.0 {
+            continue; // exactly 0
+        }
         let w = data.weights()[i];
         value += w * half;
         fit = fit.add(Interval::point(w).mul(Interval::around(half, error)));
     }
     let (penalty_value, penalty) = penalty(problem, factorization, rows, moments);
-    let total = fit.add(penalty);
+    // Nothing was added to an exact 0: the sum is exact, and so is a gap of 0.
+    let none = |part: Interval| part.lo == 0.0 && part.hi == 0.0;
+    let total = if none(fit) {
+        penalty
+    } else if none(penalty) {
+        fit
+    } else {
+        fit.add(penalty)
+    };
     Objective {
         fit: value,
         penalty: penalty_value,
@@ -62,11 +73,18 @@ pub(super) fn primal(
     }
 }
 
+/// Roundings of a coordinate of `x − b − Dz` beside two for each code: `x − b`, and four to
+/// spare (`proofs/rounding.md`, item 1).
+const FEW: usize = 6;
+
+/// Covers the rounding of an error bound itself: sums of at most some 10⁵ nonnegative
+/// terms.
+const SLACK: f64 = 1.0 + 1e-10;
+
 /// `½‖rᵢ‖²` with a radius that covers the rounding of the residual and the sum.
 fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) -> Vec<(f64, f64)> {
     let n = data.dim();
     let chunk = chunk_columns(n);
-    let dictionary = factorization.dictionary();
     let zero = vec![0.0; n];
     let center = factorization.center().unwrap_or(&zero);
     let blocks: Vec<Vec<(f64, f64)>> = (0..data.len().div_ceil(chunk))
@@ -75,26 +93,31 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
             let mut magnitude = vec![0.0; n];
             (c * chunk..((c + 1) * chunk).min(data.len()))
                 .map(|i| {
-                    let code = factorization.codes().column(i);
-                    // |x| + |b| + |D| z bounds what each coordinate summed.
-                    for ((m, x), b) in magnitude.iter_mut().zip(data.datapoint(i)).zip(center) {
-                        *m = x.abs() + b.abs();
-                    }
-                    for (k, &z) in code.iter() {
-                        for (m, d) in magnitude.iter_mut().zip(dictionary.atom(k)) {
-                            *m += z * d.abs();
-                        }
-                    }
-                    let g = rounding::gamma(2 * code.nnz() + 6) * (1.0 + 1e-10);
-                    let r = residuals.col(i);
+                    let (code, r) = (factorization.codes().column(i), residuals.col(i));
                     // |‖r‖² − ‖r̂‖²| ≤ Σ 2|r̂|e + e² with e the error a coordinate.
-                    let mut error = 0.0;
-                    for (m, r) in magnitude.iter().zip(r) {
-                        let e = g * m + rounding::ETA;
-                        error += e * (2.0 * r.abs() + e);
-                    }
+                    let squares = |r: f64, e: f64| e * (2.0 * r.abs() + e);
+                    let error: f64 = if code.nnz() == 0 {
+                        // x − b is rounded once, relative to itself; without b, not at all.
+                        let u = if factorization.center().is_some() { rounding::UNIT } else { 0.0 };
+                        r.iter().map(|r| squares(*r, SLACK * u * r.abs())).sum()
+                    } else {
+                        // |x| + |b| + |D| z bounds what each coordinate summed.
+                        for ((m, x), b) in magnitude.iter_mut().zip(data.datapoint(i)).zip(center) {
+                            *m = x.abs() + b.abs();
+                        }
+                        for (k, &z) in code.iter() {
+                            for (m, d) in magnitude.iter_mut().zip(factorization.dictionary().atom(k)) {
+                                *m += z * d.abs();
+                            }
+                        }
+                        let g = rounding::gamma(2 * code.nnz() + FEW) * SLACK;
+                        magnitude.iter().zip(r).map(|(m, r)| squares(*r, g * m + rounding::ETA)).sum()
+                    };
                     let square = norm_sq(r);
-                    let widened = error * (1.0 + 1e-10) + rounding::radius(n, square);
+                    if error == 0.0 && r.iter().all(|r| *r == 0.0) {
+                        return (0.0, 0.0);
+                    }
+                    let widened = error * SLACK + rounding::radius(n, square);
                     (0.5 * square, 0.5 * widened.next_up())
                 })
                 .collect()

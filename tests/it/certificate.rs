@@ -192,14 +192,21 @@ proptest! {
         prop_assert_eq!(with.gap().to_bits(), without.gap().to_bits());
         prop_assert!(without.estimate().is_none() && without.estimated_relative_gap().is_none());
         prop_assert!(!with.to_string().contains("certified bound     estimated"));
-        let polar = with.estimate().map_or(0.0, |e| e.polar);
-        // It is the largest polar over the directions given.
+        let Some(estimate) = with.estimate() else { return Ok(()) };
+        // One that says no more than the bound, or more than can be, is left out.
+        prop_assert!(estimate.lower_bound > with.lower_bound().get());
+        prop_assert!(estimate.lower_bound <= with.upper().get());
+        // It is of the largest polar over the directions given and the atoms in use.
         let dual = projected(&problem, &naive::residuals(&problem, &point));
         let a = problem.data().sqrt_weights();
         let size = checks_size(&problem);
         if (1e-8..1e8).contains(&size) && problem.gamma() > 1e-4 * problem.lambda() && problem.lambda() > 1e-4 * problem.gamma() {
+            let rows = point.codes().rows();
+            let used = (0..point.width()).filter(|&k| !rows[k].is_empty());
             let expected = columns
                 .iter()
+                .copied()
+                .chain(used.map(|k| point.dictionary().atom(k)))
                 .filter(|d| naive::length(d) > 0.0)
                 .map(|d| {
                     let d = naive::unit(d);
@@ -207,7 +214,7 @@ proptest! {
                     naive::Gauge::of(&problem).polar(&v)
                 })
                 .fold(0.0, widedict::num::max);
-            close("estimated polar", polar, expected, 1e-9, 1e-6);
+            close("estimated polar", estimate.polar, expected, 1e-9, 1e-6);
         }
     }
 

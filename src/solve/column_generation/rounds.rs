@@ -264,12 +264,16 @@ impl<'p> Rounds<'p> {
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
             ..Witness::none()
         };
-        let options =
-            certificate::Options { gap_tolerance: self.settings.gap_tolerance, ..Default::default() };
+        let stop = self.stop.unwrap_or(Stop::IterationLimit);
+        let options = certificate::Options {
+            gap_tolerance: self.settings.gap_tolerance,
+            stop: Some(stop),
+            ..Default::default()
+        };
         Ok(Solution {
             certified: certify(self.problem, factorization, &witness, &options)?,
             witness,
-            stop: self.stop.unwrap_or(Stop::IterationLimit),
+            stop,
             iterations: self.round,
         })
     }

@@ -12,7 +12,7 @@ pub use starts::Start;
 
 use crate::atoms::{Dictionary, Factorization};
 use crate::bounding::location_dual;
-use crate::certificate::{self, Witness, certify, certify_observed};
+use crate::certificate::{self, Certified, Witness, certify, certify_observed};
 use crate::linalg::axpy;
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
@@ -198,7 +198,7 @@ impl Finite {
     ) -> Result<Solution, SolveError> {
         let Solution { certified, witness, stop, mut iterations } = solution;
         let limits = options.local.unwrap_or_default();
-        let options = certificate::Options { local: Some(limits), ..*options };
+        let options = certificate::Options { local: Some(limits), stop: Some(stop), ..*options };
         let optimal = certified.certificate().relative_gap() <= options.gap_tolerance;
         let mut factorization = certified.into_parts().0;
         // Where no proof can follow, the search for a lower point has its limits, and small
@@ -233,7 +233,10 @@ impl Finite {
                     before = objective;
                     factorization = better.clone();
                 }
-                _ => return Ok(Solution { certified, witness, stop, iterations }),
+                _ => {
+                    let stop = self.refreshed(stop, &certified);
+                    return Ok(Solution { certified, witness, stop, iterations });
+                }
             }
         }
     }
@@ -407,13 +410,19 @@ impl Finite {
         // With a center the wide limit's bound needs its own dual point (theorem `centre`).
         let witness = Witness { dual: location_dual(problem, &()), ..Witness::none() };
         let certified = certify(problem, descended.factorization, &witness, &options)?;
+        let stop = self.refreshed(descended.stop, &certified);
+        Ok(Solution { certified, witness, stop, iterations: descended.iterations })
+    }
+
+    /// Whether the tolerance is met is for the certificate to say: a run that stopped short
+    /// of it by its own measure may have met it, or the contrary.
+    fn refreshed(&self, stop: Stop, certified: &Certified) -> Stop {
         let met = certified.certificate().kkt().relative() <= self.stationarity_tolerance;
-        let stop = match (met, descended.stop) {
-            (true, Stop::Stalled) => Stop::ToleranceMet,
+        match (met, stop) {
+            (true, Stop::Stalled | Stop::IterationLimit) => Stop::ToleranceMet,
             (false, Stop::ToleranceMet) => Stop::Stalled,
             (_, stop) => stop,
-        };
-        Ok(Solution { certified, witness, stop, iterations: descended.iterations })
+        }
     }
 
     /// Directions to start from as a dictionary (γ > 0).
