@@ -1,14 +1,37 @@
-//! A dictionary, its codes and a center: one feasible point of the joint problem.
+//! A dictionary, its codes and a center: what the joint problem is solved by.
+
+use serde::{Deserialize, Serialize};
 
 use super::{AtomsError, Codes, Dictionary};
 use crate::linalg::Matrix;
 
-/// A feasible point `(D, Z, b)` of the joint problem.
-#[derive(Clone, Debug, PartialEq)]
+/// `(D, Z, b)`: unit atoms, their nonnegative codes and a center, feasible for the
+/// joint problem of every data of that shape.
+///
+/// As a serde type it is `{dictionary, codes, center}`, checked part by part and then
+/// together. It carries no certificate: [`certify`](crate::certify) makes one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Factorization {
     dictionary: Dictionary,
     codes: Codes,
     center: Option<Vec<f64>>,
+}
+
+/// The parts as they are written, before they are known to fit.
+#[derive(Deserialize)]
+struct Parts {
+    dictionary: Dictionary,
+    codes: Codes,
+    center: Option<Vec<f64>>,
+}
+
+impl TryFrom<Parts> for Factorization {
+    type Error = AtomsError;
+
+    fn try_from(parts: Parts) -> Result<Self, AtomsError> {
+        Self::new(parts.dictionary, parts.codes, parts.center)
+    }
 }
 
 /// What was done to atoms that were not of unit length.
@@ -58,7 +81,7 @@ impl Factorization {
     /// As [`Dictionary::normalize`], [`Codes::new`] and [`Factorization::new`];
     /// an atom of length 0 is refused.
     pub fn from_foreign(
-        atoms: Matrix,
+        atoms: impl Into<Matrix>,
         codes: Codes,
         center: Option<Vec<f64>>,
     ) -> Result<(Self, Option<Rescaled>), AtomsError> {

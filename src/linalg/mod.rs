@@ -5,17 +5,20 @@
 //! sums are combined in order. faer does the dense factorizations, always with
 //! its sequential mode (its threaded results depend on the thread count).
 
+mod decompositions;
 mod dense;
+#[cfg(any(feature = "ndarray", feature = "nalgebra"))]
+mod interchange;
 mod kernels;
 mod panel;
 pub mod psd;
 mod sparse;
 mod tiles;
 
-pub use dense::Matrix;
-pub(crate) use dense::{
+pub(crate) use decompositions::{
     Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
 };
+pub use dense::{EntryCount, Matrix};
 pub(crate) use kernels::{
     LANES, chunk_columns, combine, correlate, largest_magnitude, opaque, replace_outer, simd,
 };

@@ -176,7 +176,7 @@ pub fn radial(problem: &Problem) -> Result<Factorization, crate::atoms::AtomsErr
     for (k, &i) in active.iter().enumerate() {
         codes.col_mut(i)[k] = length(data.datapoint(i)) - problem.lambda();
     }
-    let codes = Codes::new(super::sparse(&codes))?;
+    let codes = Codes::from_dense(&codes)?;
     let (dictionary, _) = crate::Dictionary::normalize(Matrix::from_columns(problem.dim(), &directions))?;
     Factorization::new(dictionary, codes, None)
 }
