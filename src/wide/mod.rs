@@ -7,7 +7,7 @@ mod closed_form;
 mod excess;
 mod population;
 
-pub use boundary::{Boundary, Regime, atom_each, boundary, regime};
+pub use boundary::{atom_each, boundary, regime};
 pub use center::{Location, location};
 pub use closed_form::{closed_form, closed_form_with};
 pub use excess::{
@@ -15,3 +15,5 @@ pub use excess::{
     sphere_excess_upper,
 };
 pub use population::{Population, population};
+
+pub use crate::trusted::boundary::{Boundary, Regime};

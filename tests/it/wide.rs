@@ -102,13 +102,21 @@ proptest! {
         prop_assume!(!problem.centered() && problem.lambda() > 0.0);
         let slack = slack(&problem);
         let defect = copositivity_defect(&slack);
-        match wide::regime(&problem).unwrap() {
+        match wide::regime(&problem, &()).unwrap() {
             Regime::Optimal => prop_assert!(defect >= -1e-9, "defect {defect:e}"),
             Regime::Shared { pair: (i, j) } => {
                 let entry = slack.get(i, j);
                 prop_assert!(pair_refutes(&problem, i, j) || entry >= -1e-9, "entry {entry:e}");
             }
+            Regime::Borderline { pair: (i, j) } => {
+                let [left, right, entry] = enclosed_block(&problem, i, j);
+                let room = |v: Interval| v.lo <= 1e-9 && v.hi >= -1e-9;
+                let determinant = left.mul(right).sub(entry.square());
+                prop_assert!(room(entry) || room(determinant), "entry {entry:?}");
+                prop_assert!(defect >= -1e-9, "defect {defect:e}");
+            }
             Regime::Undecided { inactive } => prop_assert!(inactive >= 3),
+            Regime::Stopped(stop) => prop_assert!(false, "nobody stopped it: {stop:?}"),
         }
     }
 
@@ -125,7 +133,7 @@ proptest! {
 fn separates(problem: &Problem) -> Result<(), TestCaseError> {
     prop_assume!(!problem.centered() && problem.lambda() > 0.0);
     let found = wide::boundary(problem, &()).unwrap();
-    prop_assert!(found.lower <= found.gamma && found.gamma <= found.upper);
+    prop_assert!(found.lower.get() <= found.gamma && found.gamma <= found.upper.get());
     let at = |gamma: f64| problem.with_penalty(problem.lambda(), gamma).unwrap();
     let largest = problem.data().datapoints().columns().map(norm).fold(problem.lambda(), max);
     let top = if found.gamma.is_finite() { found.gamma } else { 10.0 * largest };
