@@ -163,8 +163,8 @@ impl Cholesky {
     }
 }
 
-/// An orthonormal basis of the columns' span (and, where they are dependent, of
-/// a larger one) by Householder's QR, sequential. Needs `nrows ≥ ncols`.
+/// An orthonormal basis of the columns' span by Householder's QR, sequential; of a
+/// larger space where the columns are dependent. Needs `nrows ≥ ncols`.
 pub(crate) fn orthonormal_columns(columns: &Matrix) -> Matrix {
     use faer::linalg::householder as hh;
     use faer::linalg::qr::no_pivoting::factor as qr;

@@ -1,9 +1,10 @@
-//! Validated data with weights.
+//! Validated data with weights: what is finite, positive and of the right number is
+//! checked here once, and nowhere else.
 
 use crate::linalg::Matrix;
 
-/// Largest magnitude accepted: squares of larger entries overflow in sums.
-/// Data beyond it must be rescaled, which scales λ and γ alike.
+/// Largest magnitude accepted. Sums of squares overflow from 1e154 on; the room between
+/// is for what multiplies them. Larger data must be rescaled, and λ and γ with them.
 const MAX_MAGNITUDE: f64 = 1e140;
 
 /// Why data or weights are refused.
