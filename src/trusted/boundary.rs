@@ -532,3 +532,32 @@ impl Pairs {
         psd::negative_part_bound(&middles).is_some_and(|lost| lost <= shift)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lower bound needs every block row; an upper one does not.
+    #[test]
+    fn a_missing_row_proves_nothing_from_below() {
+        #[expect(clippy::cast_precision_loss, reason = "small integers")]
+        let x = Matrix::from_fn(2, 2 * BLOCK + 1, |axis, i| {
+            let angle = 0.01 * (i as f64 + 0.1 * (i as f64).sin());
+            if axis == 0 { angle.cos() } else { angle.sin() }
+        });
+        let problem = Problem::builder(x).lambda(0.3).build().unwrap();
+        let pairs = Pairs::new(&problem).unwrap();
+        let rows: Vec<BlockRow> =
+            (0..pairs.block_rows()).map(|row| pairs.block_row(row, f64::INFINITY, &()).unwrap()).collect();
+        let whole = pairs.boundary(&rows, Stop::ToleranceMet);
+        assert!(rows.len() == 3 && whole.lower.get() > 0.0);
+        assert!(whole.lower.get() <= whole.gamma && whole.gamma <= whole.upper.get());
+        for missing in 0..3 {
+            let mut some = rows.clone();
+            // Another row twice does not stand for it.
+            some[missing] = rows[(missing + 1) % 3];
+            let part = pairs.boundary(&some, Stop::Cancelled);
+            assert!(part.lower.get() <= 0.0 && part.upper.get() >= whole.gamma);
+        }
+    }
+}
