@@ -44,6 +44,10 @@ pub struct Recipe {
     pub nonnegative: f64,
 }
 
+/// Pivot relative to its row below which rows count as dependent: what is built on them
+/// would lose three more digits.
+const DEPENDENT: f64 = 1e-3;
+
 /// Builds data for which the rows are the codes of a global optimum.
 ///
 /// With `H = AZᵀ(ZAZᵀ)⁻¹ZA` take `K = (1 − s)A + sH − T`, so that
@@ -66,7 +70,7 @@ pub fn pair(recipe: &Recipe) -> Option<Planted> {
     // H = YᵀY with Y = L⁻¹ZA and ZAZᵀ = LLᵀ.
     let moved = times(&z, &metric);
     let factor = naive::cholesky(&times(&moved, &transpose(&z)))?;
-    if (0..atoms).any(|k| factor.get(k, k) < 1e-3 * length(&recipe.rows[k]) * recipe.gamma) {
+    if (0..atoms).any(|k| factor.get(k, k) < DEPENDENT * length(&recipe.rows[k]) * recipe.gamma) {
         return None;
     }
     let top = naive::solve_lower(&factor, &moved);
