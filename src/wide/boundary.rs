@@ -95,7 +95,7 @@ pub fn boundary(problem: &Problem, observer: &dyn Observer) -> Result<Boundary, 
 ///
 /// # Guarantees
 /// [`Regime::Optimal`] and [`Regime::Shared`] are proved for the stored data, every
-/// rounding included; a pair within rounding of equality gives
+/// rounding included: `regime-boundary`. A pair within rounding of equality gives
 /// [`Regime::Borderline`]. Same answer for any number of threads.
 ///
 /// # Cost
