@@ -1,5 +1,4 @@
-//! Small data sets that travel with the crate (`data/README.md`), so that examples and
-//! tests need no download.
+//! Small data sets that travel with the crate (`data/README.md`).
 
 use crate::linalg::Matrix;
 

@@ -1,9 +1,8 @@
-//! Outward-rounded interval arithmetic, for the few scalar operations of a bound.
+//! Outward-rounded interval arithmetic, for the scalar part of a bound.
 //!
 //! Every operation widens its result by one unit in the last place on each
 //! side, which encloses the exact result because IEEE 754 operations round to
-//! nearest. It is slow and short on purpose. For sums of many terms it is also loose:
-//! use the a-priori bounds of [`super::rounding`] there.
+//! nearest. Slow, short and obvious: bulk sums use [`super::rounding`].
 
 use super::{max, min};
 
@@ -65,8 +64,8 @@ impl Interval {
         }
     }
 
-    /// Quotient by an interval of positive numbers; the whole line if the divisor
-    /// may be 0 or negative.
+    /// Quotient by an interval of positive numbers; the whole line if the
+    /// divisor is not positive.
     #[must_use]
     pub fn div(self, other: Self) -> Self {
         if other.lo > 0.0 {

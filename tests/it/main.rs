@@ -17,8 +17,6 @@ mod exact;
 mod finite;
 mod gauge;
 #[cfg(feature = "io")]
-mod interchange;
-#[cfg(feature = "io")]
 mod io;
 mod linalg;
 mod mechanised;
