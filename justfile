@@ -6,6 +6,10 @@ ci:
 test:
     cargo test --release --features full
 
+# Every test with random inputs under many seeds (a release build).
+soak seeds="100":
+    tests/soak.sh {{seeds}}
+
 # The README's picture.
 picture:
     cargo run --release --features cli -- solve --dataset digits --lambda 0.3 --gamma 0.15 --plot docs/atoms.svg

@@ -1,4 +1,5 @@
-//! Small data sets that travel with the crate (`data/README.md`).
+//! Small data sets that travel with the crate (`data/README.md`), so that examples and
+//! tests need no download.
 
 use crate::linalg::Matrix;
 

@@ -29,6 +29,11 @@ mod time_limit;
 pub mod trusted;
 pub mod wide;
 
+/// The sparse matrices that [`Codes::new`] takes and [`Codes::view`] gives, in the
+/// version this crate uses. [`Codes::from_triplets`], [`Codes::from_csr`] and
+/// [`Codes::to_csr`] do without it.
+pub use sprs;
+
 pub use atoms::{Codes, Dictionary, Factorization};
 pub use bounding::Bounding;
 pub use certificate::{Certificate, Certified, Verdict, Witness, certify};

@@ -1,4 +1,7 @@
 //! SVG pictures of a dictionary, and of what a grid of problems costs.
+//!
+//! They are for a look, and for pages that should not depend on a plotting program; for a
+//! figure of your own, write the numbers (`--json`, `io`) and draw them elsewhere.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
@@ -30,8 +33,35 @@ const BAR: usize = 3;
 /// Height of the line of text.
 const CAPTION: usize = 30;
 
+/// Narrowest picture: the line of text fits.
+const NARROWEST: usize = 360;
+
+/// A grid of images is wider than high by about this ratio.
+const WIDE_TO_HIGH: (usize, usize) = (8, 5);
+
 /// Width and height of the chart.
 const CHART: (u32, u32) = (720, 480);
+
+/// Room beside the largest value of an axis, as a factor on it.
+const HEADROOM: f64 = 1.05;
+
+/// End of the axis of cosines: a dot at 1 is whole.
+const COSINES: f64 = 1.02;
+
+/// Opacity of a dot: dots on each other stay visible.
+const OPACITY: f64 = 0.7;
+
+/// Room around the values of a linear axis, as a share of their range.
+const X_MARGIN: f64 = 0.05;
+
+/// Room around the values of a panel, as a share of their range.
+const Y_MARGIN: f64 = 0.08;
+
+/// Room around a range of no width, as a share of its value; and where that is 0 too.
+const FLAT: (f64, f64) = (1e-3, 1e-9);
+
+/// Room around the values of a logarithmic axis, as a factor.
+const LOG_MARGIN: f64 = 1.1;
 
 const PAGE: RGBColor = RGBColor(246, 246, 244);
 const INK: RGBColor = RGBColor(30, 30, 30);
@@ -85,11 +115,12 @@ type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A grid a little wider than high.
 fn images(factorization: &Factorization, order: &[(usize, f64)], side: usize) -> Result<String, PlotError> {
     let shown = &order[..order.len().min(MAX_IMAGES)];
-    let columns = (1..=shown.len()).find(|c| c * c * 5 >= shown.len() * 8).unwrap_or(1);
+    let columns =
+        (1..=shown.len()).find(|c| c * c * WIDE_TO_HIGH.1 >= shown.len() * WIDE_TO_HIGH.0).unwrap_or(1);
     let rows = shown.len().div_ceil(columns);
     let pixel = (IMAGE_SIDE / side).max(1);
     let cell = pixel * side + GAP;
-    let (width, height) = ((columns * cell + GAP).max(360), rows * cell + GAP + CAPTION);
+    let (width, height) = ((columns * cell + GAP).max(NARROWEST), rows * cell + GAP + CAPTION);
     let mut document = String::new();
     {
         let canvas =
@@ -170,7 +201,7 @@ fn chart(factorization: &Factorization, order: &[(usize, f64)]) -> Result<String
             .fold(0.0, max)
     };
     let heaviest = order.first().map_or(0.0, |(_, mass)| *mass);
-    let right = if heaviest > 0.0 { heaviest * 1.05 } else { 1.0 };
+    let right = if heaviest > 0.0 { heaviest * HEADROOM } else { 1.0 };
     let mut document = String::new();
     {
         let canvas = SVGBackend::with_string(&mut document, CHART).into_drawing_area();
@@ -182,7 +213,7 @@ fn chart(factorization: &Factorization, order: &[(usize, f64)]) -> Result<String
             .margin(16)
             .x_label_area_size(44)
             .y_label_area_size(56)
-            .build_cartesian_2d(0.0..right, 0.0..1.02)?;
+            .build_cartesian_2d(0.0..right, 0.0..COSINES)?;
         chart
             .configure_mesh()
             .x_desc("mass (mean code)")
@@ -190,19 +221,19 @@ fn chart(factorization: &Factorization, order: &[(usize, f64)]) -> Result<String
             .light_line_style(TRANSPARENT)
             .draw()?;
         chart.draw_series(
-            order.iter().map(|&(k, mass)| Circle::new((mass, closest(k)), 3, DOT.mix(0.7).filled())),
+            order.iter().map(|&(k, mass)| Circle::new((mass, closest(k)), 3, DOT.mix(OPACITY).filled())),
         )?;
         canvas.present()?;
     }
     Ok(document)
 }
 
-/// A point of a grid, for [`curve`].
+/// One problem of a grid and what it costs: what [`curve`] draws.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
     /// Where on the axis: a price, or atoms per datapoint.
     pub x: f64,
-    /// Objective of the point.
+    /// Objective of its factorization.
     pub objective: f64,
     /// Its certified lower bound.
     pub lower_bound: f64,
@@ -250,9 +281,9 @@ pub fn curve(points: &[CurvePoint], axis: &str, wide_limit: Option<f64>) -> Resu
         let panels = [values, vec![line(atoms, DOT, "atoms")], vec![line(|p| p.mean_l0, DOT, "mean L0")]];
         for (area, lines) in areas.iter().zip(&panels) {
             if first > 0.0 && first < last {
-                panel(area, lines, (first / 1.1..last * 1.1).log_scale(), axis)?;
+                panel(area, lines, (first / LOG_MARGIN..last * LOG_MARGIN).log_scale(), axis)?;
             } else {
-                let margin = max(0.05 * (last - first), 1e-3);
+                let margin = max(X_MARGIN * (last - first), FLAT.0);
                 panel(area, lines, first - margin..last + margin, axis)?;
             }
         }
@@ -276,7 +307,7 @@ where
     let heights = || lines.iter().flat_map(|line| line.values.iter().map(|v| v.1));
     let (low, high) = (heights().fold(f64::INFINITY, min), heights().fold(f64::NEG_INFINITY, max));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let margin = max(0.08 * (high - low), 1e-9 + 1e-3 * high.abs());
+    let margin = max(Y_MARGIN * (high - low), FLAT.1 + FLAT.0 * high.abs());
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .x_label_area_size(36)

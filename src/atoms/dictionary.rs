@@ -1,13 +1,23 @@
 //! A dictionary of unit atoms.
 
-use super::{AtomsError, MAX_MAGNITUDE};
+use serde::{Deserialize, Serialize};
+
+use super::AtomsError;
 use crate::linalg::{Matrix, fold_tiles, largest_magnitude, norm, simd};
+
+/// Entries beyond this are refused. Sums of their squares overflow from 1e154 on; the
+/// room between is for what multiplies them.
+const MAX_MAGNITUDE: f64 = 1e140;
 
 /// Unit atoms `d₁ … d_M`, n × M with an atom a column; M may be 0.
 ///
 /// "Unit" is up to rounding: the computed length is within a few units in the
 /// last place of 1, and certificates account for the difference.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// As a serde type it is its [`Matrix`]; an atom of another length is refused on the
+/// way in, not rescaled, because its codes would have to be rescaled with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Matrix", into = "Matrix")]
 #[doc(alias = "W_dec")]
 pub struct Dictionary(Matrix);
 
@@ -18,12 +28,17 @@ impl Dictionary {
         Self(Matrix::zeros(dim, 0))
     }
 
-    /// Divides every atom by its length and gives the lengths too.
+    /// Divides every atom by its length and gives the lengths too. An atom whose
+    /// computed length is 1 up to rounding is left as it is, with the length 1.
+    ///
+    /// `atoms` is a [`Matrix`], n × M with an atom a column, or what becomes one: an
+    /// array or a view of ndarray or nalgebra behind their features.
     ///
     /// # Errors
     /// [`AtomsError::AtomEntry`] and [`AtomsError::ZeroAtom`], naming the atom.
-    pub fn normalize(mut atoms: Matrix) -> Result<(Self, Vec<f64>), AtomsError> {
-        let mut lengths = Vec::with_capacity(atoms.ncols());
+    pub fn normalize(atoms: impl Into<Matrix>) -> Result<(Self, Vec<f64>), AtomsError> {
+        let mut atoms = atoms.into();
+        let mut lengths = Vec::new();
         for atom in 0..atoms.ncols() {
             let column = atoms.col_mut(atom);
             if let Some(coordinate) = column.iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
@@ -105,6 +120,25 @@ impl Dictionary {
             },
             crate::num::max,
         )
+    }
+}
+
+impl TryFrom<Matrix> for Dictionary {
+    type Error = AtomsError;
+
+    /// Takes atoms that have length 1 already, up to rounding.
+    fn try_from(atoms: Matrix) -> Result<Self, AtomsError> {
+        let (dictionary, lengths) = Self::normalize(atoms)?;
+        match lengths.iter().position(|l| (l - 1.0).abs() > 0.0) {
+            Some(atom) => Err(AtomsError::NotUnit { atom, length: lengths[atom] }),
+            None => Ok(dictionary),
+        }
+    }
+}
+
+impl From<Dictionary> for Matrix {
+    fn from(dictionary: Dictionary) -> Self {
+        dictionary.0
     }
 }
 

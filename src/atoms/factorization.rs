@@ -1,14 +1,37 @@
-//! A dictionary, its codes and a center: one feasible point of the joint problem.
+//! A dictionary, its codes and a center: what the joint problem is solved by.
 
-use super::{AtomsError, Codes, Dictionary, MAX_MAGNITUDE};
+use serde::{Deserialize, Serialize};
+
+use super::{AtomsError, Codes, Dictionary};
 use crate::linalg::Matrix;
 
-/// A feasible point `(D, Z, b)` of the joint problem.
-#[derive(Clone, Debug, PartialEq)]
+/// `(D, Z, b)`: unit atoms, their nonnegative codes and a center, feasible for the
+/// joint problem of every data of that shape.
+///
+/// As a serde type it is `{dictionary, codes, center}`, checked part by part and then
+/// together. It carries no certificate: [`certify`](crate::certify) makes one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Factorization {
     dictionary: Dictionary,
     codes: Codes,
     center: Option<Vec<f64>>,
+}
+
+/// The parts as they are written, before they are known to fit.
+#[derive(Deserialize)]
+struct Parts {
+    dictionary: Dictionary,
+    codes: Codes,
+    center: Option<Vec<f64>>,
+}
+
+impl TryFrom<Parts> for Factorization {
+    type Error = AtomsError;
+
+    fn try_from(parts: Parts) -> Result<Self, AtomsError> {
+        Self::new(parts.dictionary, parts.codes, parts.center)
+    }
 }
 
 /// What was done to atoms that were not of unit length.
@@ -27,8 +50,7 @@ impl Factorization {
     ///
     /// # Errors
     /// [`AtomsError::Shape`] if the numbers of atoms differ or the center has
-    /// another dimension; [`AtomsError::Center`] if it is not finite or too large
-    /// to square.
+    /// another dimension; [`AtomsError::Center`] if it is not finite.
     pub fn new(dictionary: Dictionary, codes: Codes, center: Option<Vec<f64>>) -> Result<Self, AtomsError> {
         if dictionary.len() != codes.atoms() {
             return Err(AtomsError::Shape {
@@ -37,7 +59,18 @@ impl Factorization {
                 found: codes.atoms(),
             });
         }
-        center.as_deref().map_or(Ok(()), |center| check_center(center, dictionary.dim()))?;
+        if let Some(center) = &center {
+            if center.len() != dictionary.dim() {
+                return Err(AtomsError::Shape {
+                    what: "dimension of the center",
+                    expected: dictionary.dim(),
+                    found: center.len(),
+                });
+            }
+            if let Some(coordinate) = center.iter().position(|v| !v.is_finite()) {
+                return Err(AtomsError::Center { coordinate, value: center[coordinate] });
+            }
+        }
         Ok(Self { dictionary, codes, center })
     }
 
@@ -48,7 +81,7 @@ impl Factorization {
     /// As [`Dictionary::normalize`], [`Codes::new`] and [`Factorization::new`];
     /// an atom of length 0 is refused.
     pub fn from_foreign(
-        atoms: Matrix,
+        atoms: impl Into<Matrix>,
         codes: Codes,
         center: Option<Vec<f64>>,
     ) -> Result<(Self, Option<Rescaled>), AtomsError> {
@@ -107,20 +140,5 @@ impl Factorization {
     #[must_use]
     pub fn into_parts(self) -> (Dictionary, Codes, Option<Vec<f64>>) {
         (self.dictionary, self.codes, self.center)
-    }
-}
-
-/// Checks that a center has the dimension `dim` and entries that data may have.
-pub(crate) fn check_center(center: &[f64], dim: usize) -> Result<(), AtomsError> {
-    if center.len() != dim {
-        return Err(AtomsError::Shape {
-            what: "dimension of the center",
-            expected: dim,
-            found: center.len(),
-        });
-    }
-    match center.iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
-        Some(coordinate) => Err(AtomsError::Center { coordinate, value: center[coordinate] }),
-        None => Ok(()),
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! All vectors are whitened: `z̃ᵢ = √wᵢ zᵢ`, `a = √w`, so that
 //! `g(z̃) = √(λ²(aᵀz̃)² + γ²‖z̃‖²)`. λ = 0 and γ = 0 are limits, not exceptions.
+//!
+//! The price of an atom is written here and nowhere else. Values are accurate to a few
+//! units in the last place, not proved: [`trusted`](crate::trusted) encloses what a
+//! certificate rests on.
 
 mod moments;
 mod penalty;

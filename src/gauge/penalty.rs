@@ -1,5 +1,7 @@
 //! λ and γ, and the Huber function they meet in the wide limit.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a pair of penalties is refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -23,11 +25,29 @@ pub enum PenaltyError {
     },
 }
 
-/// The penalties λ ≥ 0 and γ ≥ 0, not both 0.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The penalties λ ≥ 0 and γ ≥ 0, not both 0: λ in the unit of the data, γ likewise.
+///
+/// As a serde type it is `{lambda, gamma}`, checked on the way in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Penalty {
     lambda: f64,
     gamma: f64,
+}
+
+/// The penalties as they are written, before they are checked.
+#[derive(Deserialize)]
+struct Parts {
+    lambda: f64,
+    gamma: f64,
+}
+
+impl TryFrom<Parts> for Penalty {
+    type Error = PenaltyError;
+
+    fn try_from(parts: Parts) -> Result<Self, PenaltyError> {
+        Self::new(parts.lambda, parts.gamma)
+    }
 }
 
 impl Penalty {

@@ -4,9 +4,9 @@ use super::Gauge;
 use crate::linalg::{LANES, opaque, simd};
 use crate::num::min;
 
-/// Newton passes before the breakpoints are sorted instead. The iteration is
-/// finite and takes 5 to 10 passes on data without a hint; sorting bounds the worst case by
-/// O(N log N). Ten times this would make that worst case ten times slower.
+/// Newton passes before the breakpoints are sorted instead. The iteration is finite and
+/// takes 5 to 10 passes without a hint. Sorting bounds the worst case by O(N log N); ten
+/// times as many passes would make that case ten times slower.
 const NEWTON_PASSES: usize = 40;
 
 /// What the polar of one vector comes with.
@@ -82,8 +82,8 @@ impl Gauge<'_> {
     /// many steps; from a guess on the left its first step lands on the right. No
     /// difference of nearby numbers occurs.
     ///
-    /// Gives σ and τ, each a quotient of sums of positive terms: `q − σ` would
-    /// cancel where τ is small.
+    /// Gives σ and τ, each as a quotient of sums of positive terms, because the
+    /// difference `q − σ` would cancel where τ is small.
     fn polar_root(&self, v: &[f64], q: f64, hint: f64) -> (f64, f64) {
         if self.lambda_sq == 0.0 {
             return (q, 0.0);

@@ -4,21 +4,21 @@ use super::Gauge;
 use crate::linalg::{LANES, opaque, simd};
 use crate::num::min;
 
-/// Passes of the safeguarded Newton iteration. Bisection alone would need about
-/// 60 for a bracket of any size; Newton takes 3 to 6.
+/// Most passes of the safeguarded Newton iteration. Newton takes 3 to 6, bisection
+/// alone about 60; twice as many leave room for both in turn.
 const MAX_PASSES: usize = 120;
 
-/// Relative size of ψ that is rounding of its two terms. Ten times less is never
-/// met by long sums; ten times more leaves the last Newton step a visible error.
+/// Relative size below which ψ is rounding of its two terms. Long sums never get ten
+/// times closer; at ten times this, the last Newton step leaves a visible error.
 const CONVERGED: f64 = 8.0 * f64::EPSILON;
 
-/// Covers the rounding of a bound on τ, and keeps a Newton step of slope −1,
-/// which lands on the bound, inside the bracket. Any wider costs nothing.
+/// Factor that covers the rounding of a bound on τ. It also keeps a Newton step of slope
+/// −1, which lands on the bound, inside the bracket. A wider one costs nothing.
 const WIDENED: f64 = 1.0 + 8.0 * f64::EPSILON;
 
-/// `‖v − τa‖²` over its support relative to `‖τa‖²` below which the difference
-/// has lost 20 of its 53 bits and does not decide whether the result is zero.
-/// At a tenth of the bits more, tiny codes survive where the polar is below t.
+/// Where `‖v − τa‖²` over its support is below this share of `‖τa‖²`, the difference has
+/// lost 20 of its 53 bits and must not decide whether the result is zero: tiny codes
+/// would survive where the polar is below t.
 const CANCELLED: f64 = 1.0 / (1_u64 << 40) as f64;
 
 /// What the proximal map of one vector comes with.
@@ -90,92 +90,132 @@ impl Gauge<'_> {
     /// result is zero iff `g°(v) ≤ t`, and the polar's τ lies right of the root
     /// (they meet at `t = g°(v)`). `z` is its scratch.
     fn prox_root(&self, v: &[f64], t: f64, hint: f64, z: &mut [f64]) -> Option<Root> {
-        // By Cauchy–Schwarz u² ≤ (Σa²)‖p‖², so that tλ²u/P is at most this.
+        let mut bracket = Bracket { lo: 0.0, rest: 0.0, hi: self.largest_root(t) };
+        let mut asked = false;
+        let mut tau = if hint > 0.0 && hint < bracket.hi { hint } else { 0.0 };
+        for _ in 0..MAX_PASSES {
+            let moments = simd(
+                #[inline(always)]
+                || moments(v, self.a, tau),
+            );
+            match self.newton_step(t, tau, &moments, &mut bracket) {
+                Step::Zero => return None,
+                Step::Converged { rest, doubtful } => {
+                    let zero = doubtful && !asked && self.vanishes(v, t, z).is_none();
+                    return (!zero).then_some(Root { tau, rest });
+                }
+                Step::Inside(next) => tau = next,
+                Step::Outside => {
+                    let Bracket { lo, hi, .. } = bracket;
+                    let middle = lo + 0.5 * (hi - lo);
+                    if !(lo < middle && middle < hi) {
+                        break;
+                    }
+                    tau = middle;
+                    if !asked {
+                        asked = true;
+                        let right = self.vanishes(v, t, z)?;
+                        if lo < right && right < hi {
+                            (tau, bracket.hi) = (right, right);
+                        }
+                    }
+                }
+            }
+        }
+        let root = Root { tau: bracket.lo, rest: bracket.rest };
+        (asked || self.vanishes(v, t, z).is_some()).then_some(root)
+    }
+
+    /// A number above every root: `u² ≤ (Σa²)‖p‖²` by Cauchy–Schwarz, so that `tλ²u/P`
+    /// is at most this.
+    fn largest_root(&self, t: f64) -> f64 {
         let total = simd(
             #[inline(always)]
             || crate::linalg::norm_sq(self.a),
         );
-        let mut hi = t * self.lambda_sq / (self.lambda_sq + self.gamma_sq / total).sqrt() * WIDENED;
-        let (mut lo, mut rest) = (0.0, 0.0);
-        let mut asked = false;
-        let mut tau = if hint > 0.0 && hint < hi { hint } else { 0.0 };
-        for _ in 0..MAX_PASSES {
-            let Moments { mass, energy, square } = simd(
-                #[inline(always)]
-                || moments(v, self.a, tau),
-            );
-            let p = self.relative(mass, energy);
-            if mass <= 0.0 {
-                // τ is at or beyond the largest ratio: the root, if any, lies left.
-                hi = tau;
-            } else {
-                // P decreases in τ: left of the root, P ≤ tγ² already decides for 0.
-                let psi = t * self.lambda_sq * mass / p - tau;
-                // Quotients of like powers: a cube of small data would underflow.
-                let bend = self.gamma_sq * (mass * mass - square * energy) / (p * p);
-                let slope = t * self.lambda_sq * (bend / p) - 1.0;
-                let step = -psi / min(slope, -1.0);
-                if psi.abs() <= CONVERGED * tau {
-                    let doubtful = !asked && energy <= CANCELLED * tau * tau * square;
-                    let zero = p <= t * self.gamma_sq || (doubtful && self.vanishes(v, t, z).is_none());
-                    return (!zero).then_some(Root { tau, rest: step });
-                }
-                if psi > 0.0 {
-                    if p <= t * self.gamma_sq {
-                        return None;
-                    }
-                    (lo, rest) = (tau, step);
-                    hi = min(hi, (tau + psi) * WIDENED);
-                } else {
-                    hi = tau;
-                    let bound = (tau + psi) * (2.0 - WIDENED);
-                    if bound > lo {
-                        (lo, rest) = (bound, 0.0);
-                    }
-                }
-                let moved = tau + step;
-                let newton = if (moved - tau).abs() > 0.0 {
-                    moved
-                } else if psi > 0.0 {
-                    // A step below one unit in the last place: look at the neighbor.
-                    tau.next_up()
-                } else {
-                    tau.next_down()
-                };
-                if lo < newton && newton < hi {
-                    tau = newton;
-                    continue;
-                }
-            }
-            let middle = lo + 0.5 * (hi - lo);
-            if !(lo < middle && middle < hi) {
-                break;
-            }
-            tau = middle;
-            if !asked {
-                asked = true;
-                let right = self.vanishes(v, t, z)?;
-                if lo < right && right < hi {
-                    (tau, hi) = (right, right);
-                }
-            }
-        }
-        (asked || self.vanishes(v, t, z).is_some()).then_some(Root { tau: lo, rest })
+        t * self.lambda_sq / (self.lambda_sq + self.gamma_sq / total).sqrt() * WIDENED
     }
 
-    /// `None` if `g°(v) ≤ t` (in units of the scale); else a point right of the
-    /// prox's root.
+    /// Narrows the bracket by the sums at τ, and says where Newton's step from τ leads.
+    #[inline]
+    fn newton_step(&self, t: f64, tau: f64, moments: &Moments, bracket: &mut Bracket) -> Step {
+        let Moments { mass, energy, square } = *moments;
+        if mass <= 0.0 {
+            // τ is at or beyond the largest ratio: the root, if any, lies left.
+            bracket.hi = tau;
+            return Step::Outside;
+        }
+        let p = self.relative(mass, energy);
+        let psi = t * self.lambda_sq * mass / p - tau;
+        // Quotients of like powers: a cube of small data would underflow.
+        let bend = self.gamma_sq * (mass * mass - square * energy) / (p * p);
+        let slope = t * self.lambda_sq * (bend / p) - 1.0;
+        let step = -psi / min(slope, -1.0);
+        // P decreases in τ, so that left of the root (and at it) this decides for 0.
+        let vanished = p <= t * self.gamma_sq;
+        if psi.abs() <= CONVERGED * tau {
+            let doubtful = energy <= CANCELLED * tau * tau * square;
+            return if vanished { Step::Zero } else { Step::Converged { rest: step, doubtful } };
+        }
+        if psi > 0.0 {
+            if vanished {
+                return Step::Zero;
+            }
+            (bracket.lo, bracket.rest) = (tau, step);
+            bracket.hi = min(bracket.hi, (tau + psi) * WIDENED);
+        } else {
+            bracket.hi = tau;
+            let bound = (tau + psi) * (2.0 - WIDENED);
+            if bound > bracket.lo {
+                (bracket.lo, bracket.rest) = (bound, 0.0);
+            }
+        }
+        let moved = tau + step;
+        let next = if (moved - tau).abs() > 0.0 {
+            moved
+        } else if psi > 0.0 {
+            // A step below one unit in the last place: look at the neighbor.
+            tau.next_up()
+        } else {
+            tau.next_down()
+        };
+        if bracket.lo < next && next < bracket.hi { Step::Inside(next) } else { Step::Outside }
+    }
+
+    /// `None` if `g°(v) ≤ t` (in units of the scale); else a number right of the prox's
+    /// root.
     fn vanishes(&self, v: &[f64], t: f64, z: &mut [f64]) -> Option<f64> {
         let polar = self.polar(v, 0.0, z);
         (polar.value * self.scale > t).then_some(polar.tau * WIDENED)
     }
 }
 
-/// The root `tau + rest`, where `rest` may be less than one unit in the last
-/// place of `tau`: at small γ/λ the factor `1 − tγ²/P` magnifies that much.
+/// The root `tau + rest`. `rest` may be less than one unit in the last place of `tau`,
+/// which the factor `1 − tγ²/P` makes visible at small γ/λ.
 struct Root {
     tau: f64,
     rest: f64,
+}
+
+/// Where the root of ψ lies: at `lo + rest` or right of it, and left of `hi`.
+#[derive(Clone, Copy)]
+struct Bracket {
+    lo: f64,
+    rest: f64,
+    hi: f64,
+}
+
+/// What one pass found.
+enum Step {
+    /// The result is zero.
+    Zero,
+    /// τ is the root up to `rest`; `doubtful` where cancellation hides whether the
+    /// result is zero.
+    Converged { rest: f64, doubtful: bool },
+    /// Newton's next τ, inside the bracket.
+    Inside(f64),
+    /// Newton leaves the bracket.
+    Outside,
 }
 
 /// Sums over `S = {v > τa}` with `p = v − τa`.

@@ -24,7 +24,7 @@ pub fn replace(
         .and_then(|()| if special { Ok(()) } else { fs::rename(&target, path).map_err(FileProblem::from) });
     written.map_err(|problem| {
         if !special {
-            // The write has failed already: a second failure has nothing to add.
+            // The write has failed already, and its error is the one to report.
             let _ = fs::remove_file(&target);
         }
         FileError::new(path, problem)

@@ -12,8 +12,8 @@ use super::Matrix;
 /// changes the last bits of every result.
 pub(crate) const LANES: usize = 8;
 
-/// Matrix entries one parallel task works on: below, waking a thread costs more
-/// than it saves; at ten times this, two cores stay unused on small problems.
+/// Matrix entries one parallel task works on. For fewer, waking a thread costs more
+/// than it saves; with ten times as many, small problems leave cores unused.
 const CHUNK_ENTRIES: usize = 1 << 16;
 
 /// Runs `f` compiled for the best instruction set of this machine.
@@ -22,7 +22,7 @@ pub(crate) fn simd<R>(f: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(f)
 }
 
-/// Inner product; the shorter length counts.
+/// `aᵀb`. Of slices of different lengths, the rest of the longer one is ignored.
 #[inline(always)]
 #[must_use]
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -48,8 +48,8 @@ fn fold(v: [f64; LANES]) -> f64 {
     ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
 }
 
-/// The lanes of a sum, in memory. Without this the compiler sees the pairs that are
-/// added up in the end, and holds the lanes two by two: half the speed.
+/// Hides the lanes from LLVM, which would pack them in pairs at half the speed because
+/// [`fold`] adds them in pairs.
 #[inline(always)]
 pub(crate) fn opaque(lanes: [f64; LANES]) -> [f64; LANES] {
     std::hint::black_box(lanes)
@@ -97,8 +97,8 @@ pub fn axpy(c: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
-/// Columns a parallel task works on, for columns of `rows` entries: a function
-/// of the shape alone.
+/// Columns a parallel task works on, for columns of `rows` entries. It depends on the
+/// shape alone, so that sums do not depend on the number of threads.
 pub(crate) fn chunk_columns(rows: usize) -> usize {
     (CHUNK_ENTRIES / rows.max(1)).max(1)
 }
@@ -164,7 +164,7 @@ pub(crate) fn combine(matrix: &Matrix, coefficients: &[f64], out: &mut [f64]) {
     }
 }
 
-/// `R += old · z_oldᵀ − new · z_newᵀ`: one atom of a residual replaced. O(n · nnz).
+/// `R += old · z_oldᵀ − new · z_newᵀ`: replaces one atom in a residual. O(n · nnz).
 pub(crate) fn replace_outer(matrix: &mut Matrix, old: &[f64], z_old: &[f64], new: &[f64], z_new: &[f64]) {
     let rows = matrix.nrows();
     let chunk = chunk_columns(rows);

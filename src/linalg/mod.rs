@@ -1,21 +1,27 @@
 //! Dense and sparse kernels: products of a dense matrix with atoms and codes,
 //! parallel and with the same result for any thread count.
 //!
-//! Work is cut into chunks whose size depends on the problem alone; partial
-//! sums are combined in order. faer does the dense factorizations, always with
-//! its sequential mode (its threaded results depend on the thread count).
+//! Work is cut into chunks whose size depends on the problem alone, and partial
+//! sums are combined in order. faer does the dense factorizations, always in
+//! its sequential mode, because its threaded results depend on the thread count.
+//!
+//! This is no general linear algebra: it holds what the solvers need. For anything
+//! else, lend a [`Matrix`] to ndarray or nalgebra.
 
+mod decompositions;
 mod dense;
+#[cfg(any(feature = "ndarray", feature = "nalgebra"))]
+mod interchange;
 mod kernels;
 mod panel;
 pub mod psd;
 mod sparse;
 mod tiles;
 
-pub use dense::Matrix;
-pub(crate) use dense::{
+pub(crate) use decompositions::{
     Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
 };
+pub use dense::{EntryCount, Matrix};
 pub(crate) use kernels::{
     LANES, chunk_columns, combine, correlate, largest_magnitude, opaque, replace_outer, simd,
 };

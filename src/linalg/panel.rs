@@ -1,6 +1,9 @@
-//! Products of a residual with the code rows of some atoms at once, dense and near
-//! the speed of large products: chunks of datapoints in parallel, partial sums
-//! combined in order.
+//! Products of a residual with the code rows of several atoms at once.
+//!
+//! A block step on 8 to 32 atoms would make as many passes over the residual as it has
+//! atoms; here it makes one, near the speed of large products. Chunks of datapoints
+//! run in parallel, and partial sums are combined in order. For a single sparse row
+//! the kernels on [`Row`](super::Row) do less work.
 
 use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -8,19 +11,19 @@ use rayon::prelude::*;
 
 use super::Matrix;
 
-/// Entries of the residual a parallel task works on: 128 kB, so that they and the
-/// rows beside them stay in the second cache from one product to the next.
+/// Entries of the residual a parallel task works on: 128 kB. They and the rows beside
+/// them stay in the second cache from one product to the next.
 const CHUNK_ENTRIES: usize = 1 << 14;
 
-/// Columns of the residual a parallel task works on at least: fewer are slow to
-/// multiply.
+/// Fewest columns of the residual a parallel task works on: products of fewer columns
+/// are slow.
 const CHUNK_COLUMNS: usize = 128;
 
-/// Entries of the rows a parallel task works on at least: waking a thread costs as much.
+/// Fewest entries of the rows a parallel task works on: fewer cost less than waking a
+/// thread.
 const ROW_ENTRIES: usize = 1 << 12;
 
-/// Rows that are a multiple of this many entries apart share cache lines' places:
-/// a page of 4 kB.
+/// Rows 4 KiB apart map to the same cache set: this many entries.
 const PAGE: usize = 512;
 
 /// Entries between two rows beyond a multiple of a page: one cache line.
@@ -30,13 +33,13 @@ const LINE: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Panel {
     len: usize,
-    /// Entries from one row to the next: they do not fall on the same places of a cache.
+    /// Entries from one row to the next, such that rows do not share a cache set.
     stride: usize,
     data: Vec<f64>,
 }
 
 impl Panel {
-    /// Room for `rows` rows of length `len`, of any content.
+    /// Makes room for `rows` rows of length `len`; what they hold is not defined.
     pub(crate) fn reshape(&mut self, len: usize, rows: usize) {
         self.len = len;
         self.stride = if len < PAGE { len } else { len.next_multiple_of(PAGE) + LINE };

@@ -1,5 +1,9 @@
 //! A rigorous lower bound of the smallest eigenvalue of a symmetric matrix.
 //!
+//! An eigenvalue that an eigensolver gives proves nothing; a Cholesky factorization that
+//! completes does. The bound is as loose as n units in the last place of the trace: a
+//! smaller eigenvalue than that is not told from 0.
+//!
 //! If floating-point Cholesky of the stored matrix `C` runs to completion, then
 //! `λ_min(C) ≥ −γ/(1 − γ) · tr C` minus an underflow term (S. M. Rump,
 //! *Verification of positive definiteness*, BIT 46, 2006; the statement for any
@@ -9,9 +13,9 @@
 use super::Matrix;
 use crate::num::rounding;
 
-/// Operations a pivot or an entry of the factor goes through beyond its inner
-/// product (root, reciprocal, product with the reciprocal), each rounded once;
-/// ten times this costs one more decimal of nothing.
+/// Roundings of a pivot or an entry of the factor beyond those of its inner product.
+/// `proofs/rounding.md`, item 3, counts 5 (root, reciprocal, product with it); the
+/// bound grows by a share of 1/n with each one more.
 const EXTRA_ROUNDINGS: usize = 8;
 
 /// A number `c ≥ 0` with `λ_min(matrix) ≥ −c`, if Cholesky of the stored matrix
@@ -53,6 +57,18 @@ pub fn weighted_negative_part_bound(matrix: &Matrix, weights: &[f64]) -> Option<
     Some((shift + order * rounding::ETA).next_up().next_up())
 }
 
+/// Roundings a row that the first trial of [`largest_eigenvalue_upper`] leaves room for:
+/// four times what a factorization loses, so that a good estimate is proved at once.
+const FIRST_SLACK: usize = 4;
+
+/// How much looser each trial is than the one before. Larger steps prove a looser
+/// bound, smaller ones factor more often.
+const WIDENING: f64 = 8.0;
+
+/// Trials of [`largest_eigenvalue_upper`]: `8⁶⁰ = 2¹⁸⁰` times the first slack is beyond
+/// any estimate that an eigensolver gives.
+const TRIALS: usize = 60;
+
 /// An upper bound of the largest eigenvalue of a symmetric matrix, proved by a
 /// Cholesky of `s·I − C` for a trial `s` just above `estimate`.
 ///
@@ -71,9 +87,8 @@ pub fn largest_eigenvalue_upper(matrix: &Matrix, estimate: f64) -> Option<f64> {
     if !frobenius.is_finite() || !estimate.is_finite() {
         return None;
     }
-    let mut slack = frobenius * rounding::gamma(4 * n + 16) + f64::MIN_POSITIVE;
-    // Each trial is 8 times looser; 60 of them span the whole range of f64 slacks.
-    for _ in 0..60 {
+    let mut slack = frobenius * rounding::gamma(FIRST_SLACK * n + 2 * EXTRA_ROUNDINGS) + f64::MIN_POSITIVE;
+    for _ in 0..TRIALS {
         let shift = estimate + slack;
         let mut shifted = matrix.clone();
         shifted.as_mut_slice().iter_mut().for_each(|v| *v = -*v);
@@ -87,7 +102,7 @@ pub fn largest_eigenvalue_upper(matrix: &Matrix, estimate: f64) -> Option<f64> {
         if let Some(c) = negative_part_bound(&shifted) {
             return Some((shift + (c + radius).next_up()).next_up());
         }
-        slack *= 8.0;
+        slack *= WIDENING;
     }
     None
 }

@@ -1,5 +1,7 @@
 //! Kernels on sparse codes held in sprs containers: rows of codes, and the
 //! residual `X − D Z`, parallel over datapoints.
+//!
+//! sprs' own product of sparse and dense matrices is single-threaded, hence these two.
 
 use rayon::prelude::*;
 use sprs::CsMatView;
@@ -20,8 +22,8 @@ impl Row {
     #[must_use]
     pub fn from_dense(dense: &[f64]) -> Self {
         let len = dense.iter().filter(|v| **v != 0.0).count();
-        // Every entry is written where the next nonzero goes: no branch to mispredict,
-        // and a place for the zeros after the last.
+        // Writes every entry where the next nonzero goes, zeros too, to be overwritten:
+        // no branch to mispredict. One place more takes the zeros after the last.
         let (mut indices, mut values) = (vec![0; len + 1], vec![0.0; len + 1]);
         let mut at = 0;
         for (i, &v) in dense.iter().enumerate() {

@@ -1,5 +1,8 @@
-//! All inner products between the columns of two matrices, a tile at a time: what
-//! is wanted of them is kept, the products are not.
+//! All inner products between the columns of two matrices, a tile at a time.
+//!
+//! M² products of a wide dictionary do not fit in memory. A caller folds each tile into
+//! what it needs of it (a largest value, a list of pairs), and the products are dropped.
+//! Where the products themselves are wanted, form a matrix.
 
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
@@ -34,9 +37,9 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// Visits the tiles of `leftᵀ · right`, of the left columns below `until(j)` for the
-/// block of right columns that starts at `j`; folds each block and merges the
-/// results in no order, so `merge` must be associative and commutative.
+/// Visits `leftᵀ · right` in tiles and folds them. For the block of right columns that
+/// starts at `j`, only left columns below `until(j)` are visited. Blocks are merged
+/// in any order, so `merge` must be associative and commutative.
 /// O(rows · pairs) time, a tile of memory a thread.
 pub(crate) fn fold_tiles<S: Send>(
     left: &Matrix,

@@ -1,8 +1,9 @@
-//! Outward-rounded interval arithmetic, for the scalar part of a bound.
+//! Outward-rounded interval arithmetic, for the few scalar operations of a bound.
 //!
 //! Every operation widens its result by one unit in the last place on each
 //! side, which encloses the exact result because IEEE 754 operations round to
-//! nearest. Slow, short and obvious: bulk sums use [`super::rounding`].
+//! nearest. It is slow and short on purpose. For sums of many terms it is also loose:
+//! use the a-priori bounds of [`super::rounding`] there.
 
 use super::{max, min};
 
@@ -64,8 +65,8 @@ impl Interval {
         }
     }
 
-    /// Quotient by an interval of positive numbers; the whole line if the
-    /// divisor is not positive.
+    /// Quotient by an interval of positive numbers; the whole line if the divisor
+    /// may be 0 or negative.
     #[must_use]
     pub fn div(self, other: Self) -> Self {
         if other.lo > 0.0 {

@@ -1,4 +1,8 @@
 //! The root of a decreasing function of one variable, as an enclosure.
+//!
+//! An enclosure says how far off a root may be, which a bare Newton iteration does not.
+//! Its ends bracket the sign of the function *as computed*: where that must be proved,
+//! evaluate the function in [`Interval`](super::Interval) arithmetic at the ends.
 
 /// An interval that brackets a root: the function is ≥ 0 at `lo` and ≤ 0 at `hi`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,9 +21,8 @@ impl Enclosure {
     }
 }
 
-/// More steps than bisection needs to reduce any finite bracket to neighboring
-/// floating-point numbers (2 100 > the number of binades times the bits of one
-/// would be needed only around zero; Newton steps make tens typical).
+/// Bisection of any `f64` bracket ends within 2200 halvings: 2098 binary digits lie
+/// between the largest number and the smallest. Newton steps make tens typical.
 const MAX_STEPS: usize = 2_200;
 
 /// Encloses the root of a decreasing function on `[lo, hi]`.
@@ -50,7 +53,7 @@ pub fn decreasing_root(lo: f64, hi: f64, tolerance: f64, mut f: impl FnMut(f64) 
         } else if value == 0.0 {
             return Enclosure { lo: x, hi: x };
         } else {
-            // Not a number: what is known is the bracket so far.
+            // NaN: the bracket found so far is all that is known.
             break;
         }
         let newton = x - value / slope;

@@ -1,9 +1,10 @@
-//! Validated data with weights.
+//! Validated data with weights: what is finite, positive and of the right number is
+//! checked here once, and nowhere else.
 
 use crate::linalg::Matrix;
 
-/// Largest magnitude accepted: squares of larger entries overflow in sums.
-/// Data beyond it must be rescaled, which scales λ and γ alike.
+/// Largest magnitude accepted. Sums of squares overflow from 1e154 on; the room between
+/// is for what multiplies them. Larger data must be rescaled, and λ and γ with them.
 const MAX_MAGNITUDE: f64 = 1e140;
 
 /// Why data or weights are refused.
@@ -76,7 +77,14 @@ impl Data {
         if dim == 0 || len == 0 {
             return Err(DataError::Empty { datapoints: len, dim });
         }
-        check_entries(&datapoints)?;
+        if let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
+            let (datapoint, coordinate, value) = (at / dim, at % dim, datapoints.as_slice()[at]);
+            return Err(if value.is_finite() {
+                DataError::TooLarge { datapoint, coordinate, value }
+            } else {
+                DataError::NotFinite { datapoint, coordinate, value }
+            });
+        }
         let weights = match weights {
             #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
             None => vec![1.0 / len as f64; len],
@@ -145,20 +153,6 @@ impl Data {
         let total: f64 = self.weights.iter().sum();
         first.iter().zip(&moved).map(|(f, m)| f + m / total).collect()
     }
-}
-
-/// Checks that every entry is finite and not too large to square.
-pub(crate) fn check_entries(datapoints: &Matrix) -> Result<(), DataError> {
-    let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) else {
-        return Ok(());
-    };
-    let dim = datapoints.nrows();
-    let (datapoint, coordinate, value) = (at / dim, at % dim, datapoints.as_slice()[at]);
-    Err(if value.is_finite() {
-        DataError::TooLarge { datapoint, coordinate, value }
-    } else {
-        DataError::NotFinite { datapoint, coordinate, value }
-    })
 }
 
 fn normalized(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {

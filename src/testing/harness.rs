@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::{dense_codes, naive};
 use crate::certificate::{Options, Record};
-use crate::{Certified, Factorization, Problem, Solution, Witness, certify};
+use crate::{Certified, Factorization, Matrix, Problem, Solution, Witness, certify};
 
 /// What a solver hands over: a certified factorization and what its bound rests on.
 #[derive(Clone, Debug)]
@@ -107,7 +107,12 @@ fn check(problem: &Problem, answer: &Answer, expected: &Expectations, seen: &mut
     ask(again.certificate().objective().to_bits() == certificate.objective().to_bits(), "another objective")?;
     let (lower, claimed) = (again.certificate().lower_bound().get(), certificate.lower_bound().get());
     ask(lower >= claimed * (1.0 - ROUNDING), "the bound is not proved again")?;
-    tamper(problem, &again, &answer.witness, &options, seen)
+    let record = Record::new(problem, &again, &answer.witness, &options);
+    let (factorization, witness) = (again.solution(), &answer.witness);
+    let mut tamper = Tamper { problem, factorization, witness, record, alterations: 0 };
+    let outcome = tamper.run();
+    seen.alterations += tamper.alterations;
+    outcome
 }
 
 fn energy(problem: &Problem) -> f64 {
@@ -121,67 +126,103 @@ fn energy(problem: &Problem) -> f64 {
 }
 
 /// Changes one thing at a time; each must be rejected, by name.
-fn tamper(
-    problem: &Problem,
-    certified: &Certified,
-    witness: &Witness,
-    options: &Options,
-    seen: &mut Seen,
-) -> Result<(), String> {
-    let record = Record::new(problem, certified, witness, options);
-    let factorization = certified.solution();
-    let verify = |record: &Record, problem: &Problem, factorization: Factorization| {
-        record
-            .verify(problem, factorization, witness, &())
-            .map(|_| ())
-            .map_err(|mismatch| mismatch.to_string())
-    };
-    verify(&record, problem, factorization.clone())
-        .map_err(|why| format!("a valid record is rejected: {why}"))?;
-    let mut rejected = |name: &str, result: Result<(), String>| match result {
-        Ok(()) => Err(format!("{name} changed and not noticed")),
-        Err(why) if why.contains(name) => {
-            seen.alterations += 1;
-            Ok(())
-        }
-        Err(why) => Err(format!("{name} changed and called: {why}")),
-    };
-    for name in ["objective", "lower_bound"] {
-        let mut changed = record.clone();
-        for claim in changed.claims.iter_mut().filter(|c| c.name == name) {
-            claim.value = claim.value * (1.0 + 1e-6) + f64::MIN_POSITIVE;
-        }
-        if changed.claims.iter().any(|c| c.name == name && c.value > 1e-300) {
-            rejected(name, verify(&changed, problem, factorization.clone()))?;
+struct Tamper<'a> {
+    problem: &'a Problem,
+    factorization: &'a Factorization,
+    witness: &'a Witness,
+    record: Record,
+    /// Alterations that were rejected.
+    alterations: usize,
+}
+
+/// Share by which a claimed number is changed: far above the room that a record leaves.
+const CLAIM: f64 = 1e-6;
+
+/// Claims below this are not changed: the change would underflow.
+const SMALLEST_CLAIM: f64 = 1e-300;
+
+/// What is added to a coordinate of an atom before it is brought to length 1 again.
+const TURN: f64 = 1e-3;
+
+/// Factor on a weight.
+const REWEIGHTED: f64 = 1.001;
+
+impl Tamper<'_> {
+    fn verify(&self, record: &Record, problem: &Problem, factorization: Factorization) -> Result<(), String> {
+        let verified = record.verify(problem, factorization, self.witness, &());
+        verified.map(|_| ()).map_err(|mismatch| mismatch.to_string())
+    }
+
+    fn rejected(&mut self, name: &str, result: Result<(), String>) -> Result<(), String> {
+        match result {
+            Ok(()) => Err(format!("{name} changed and not noticed")),
+            Err(why) if why.contains(name) => {
+                self.alterations += 1;
+                Ok(())
+            }
+            Err(why) => Err(format!("{name} changed and called: {why}")),
         }
     }
-    let mut codes = dense_codes(factorization);
-    if factorization.width() > 0 {
+
+    fn run(&mut self) -> Result<(), String> {
+        self.verify(&self.record, self.problem, self.factorization.clone())
+            .map_err(|why| format!("a valid record is rejected: {why}"))?;
+        self.claims()?;
+        if self.factorization.width() > 0 {
+            self.codes()?;
+            // In one dimension an atom has nowhere to turn.
+            if self.problem.dim() > 1 {
+                self.atoms()?;
+            }
+        }
+        if self.problem.len() > 1 { self.weights() } else { Ok(()) }
+    }
+
+    fn claims(&mut self) -> Result<(), String> {
+        for name in ["objective", "lower_bound"] {
+            let mut changed = self.record.clone();
+            let mut meant = changed.claims.iter_mut().filter(|c| c.name == name && c.value > SMALLEST_CLAIM);
+            let Some(claim) = meant.next() else { continue };
+            claim.value *= 1.0 + CLAIM;
+            let verified = self.verify(&changed, self.problem, self.factorization.clone());
+            self.rejected(name, verified)?;
+        }
+        Ok(())
+    }
+
+    fn codes(&mut self) -> Result<(), String> {
+        let mut codes = dense_codes(self.factorization);
         let at = codes.as_slice().iter().position(|z| *z > 0.0).unwrap_or(0);
         let code = &mut codes.as_mut_slice()[at];
         *code = *code * (1.0 + 4.0 * f64::EPSILON) + f64::MIN_POSITIVE;
-        let center = factorization.center().map(<[f64]>::to_vec);
-        let changed =
-            super::factorization(factorization.dictionary().matrix().clone(), &codes, center.clone());
-        rejected("codes", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
-        let mut atoms = factorization.dictionary().matrix().clone();
-        atoms.col_mut(0)[problem.dim() - 1] += 1e-3;
-        if problem.dim() > 1 {
-            let changed = super::factorization(atoms, &dense_codes(factorization), center);
-            rejected("dictionary", verify(&record, problem, changed.map_err(|e| e.to_string())?))?;
-        }
+        self.changed("codes", self.factorization.dictionary().matrix().clone(), &codes)
     }
-    if problem.len() > 1 {
-        let mut weights = problem.data().weights().to_vec();
-        weights[0] *= 1.001;
-        let changed = Problem::builder(problem.data().datapoints().clone())
-            .lambda(problem.lambda())
-            .gamma(problem.gamma())
-            .centered(problem.centered())
+
+    fn atoms(&mut self) -> Result<(), String> {
+        let mut atoms = self.factorization.dictionary().matrix().clone();
+        atoms.col_mut(0)[self.problem.dim() - 1] += TURN;
+        self.changed("dictionary", atoms, &dense_codes(self.factorization))
+    }
+
+    /// The same center with other atoms or codes.
+    fn changed(&mut self, name: &str, atoms: Matrix, codes: &Matrix) -> Result<(), String> {
+        let center = self.factorization.center().map(<[f64]>::to_vec);
+        let changed = super::factorization(atoms, codes, center).map_err(|e| e.to_string())?;
+        let verified = self.verify(&self.record, self.problem, changed);
+        self.rejected(name, verified)
+    }
+
+    fn weights(&mut self) -> Result<(), String> {
+        let mut weights = self.problem.data().weights().to_vec();
+        weights[0] *= REWEIGHTED;
+        let changed = Problem::builder(self.problem.data().datapoints().clone())
+            .lambda(self.problem.lambda())
+            .gamma(self.problem.gamma())
+            .centered(self.problem.centered())
             .weights(weights)
             .build()
             .map_err(|e| e.to_string())?;
-        rejected("weights", verify(&record, &changed, factorization.clone()))?;
+        let verified = self.verify(&self.record, &changed, self.factorization.clone());
+        self.rejected("weights", verified)
     }
-    Ok(())
 }

@@ -20,28 +20,26 @@ use crate::linalg::Matrix;
 /// kept) and dense codes, M × N.
 ///
 /// # Errors
-/// As [`Dictionary::normalize`], [`Codes::new`] and [`Factorization::new`].
+/// As [`Dictionary::normalize`], [`Codes::from_dense`] and [`Factorization::new`].
 pub fn factorization(
     atoms: Matrix,
     codes: &Matrix,
     center: Option<Vec<f64>>,
 ) -> Result<Factorization, AtomsError> {
     let (dictionary, _) = Dictionary::normalize(atoms)?;
-    Factorization::new(dictionary, Codes::new(sparse(codes))?, center)
+    Factorization::new(dictionary, Codes::from_dense(codes)?, center)
 }
 
-/// The nonzero entries of a dense M × N matrix, held by columns.
+/// The nonzero entries of a dense M × N matrix of any sign, held by columns.
 #[must_use]
-pub fn sparse(codes: &Matrix) -> sprs::CsMat<f64> {
-    let mut entries = TriMat::new((codes.nrows(), codes.ncols()));
-    for i in 0..codes.ncols() {
-        for k in 0..codes.nrows() {
-            if codes.get(k, i) != 0.0 {
-                entries.add_triplet(k, i, codes.get(k, i));
-            }
+pub fn sparse(entries: &Matrix) -> sprs::CsMat<f64> {
+    let mut out = TriMat::new((entries.nrows(), entries.ncols()));
+    for (i, column) in entries.columns().enumerate() {
+        for (k, &value) in column.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+            out.add_triplet(k, i, value);
         }
     }
-    entries.to_csc()
+    out.to_csc()
 }
 
 /// The codes of a factorization as a dense M × N matrix.

@@ -44,6 +44,10 @@ pub struct Recipe {
     pub nonnegative: f64,
 }
 
+/// Pivot relative to its row below which rows count as dependent: what is built on them
+/// would lose three more digits.
+const DEPENDENT: f64 = 1e-3;
+
 /// Builds data for which the rows are the codes of a global optimum.
 ///
 /// With `H = AZᵀ(ZAZᵀ)⁻¹ZA` take `K = (1 − s)A + sH − T`, so that
@@ -66,7 +70,7 @@ pub fn pair(recipe: &Recipe) -> Option<Planted> {
     // H = YᵀY with Y = L⁻¹ZA and ZAZᵀ = LLᵀ.
     let moved = times(&z, &metric);
     let factor = naive::cholesky(&times(&moved, &transpose(&z)))?;
-    if (0..atoms).any(|k| factor.get(k, k) < 1e-3 * length(&recipe.rows[k]) * recipe.gamma) {
+    if (0..atoms).any(|k| factor.get(k, k) < DEPENDENT * length(&recipe.rows[k]) * recipe.gamma) {
         return None;
     }
     let top = naive::solve_lower(&factor, &moved);
@@ -176,7 +180,7 @@ pub fn radial(problem: &Problem) -> Result<Factorization, crate::atoms::AtomsErr
     for (k, &i) in active.iter().enumerate() {
         codes.col_mut(i)[k] = length(data.datapoint(i)) - problem.lambda();
     }
-    let codes = Codes::new(super::sparse(&codes))?;
+    let codes = Codes::from_dense(&codes)?;
     let (dictionary, _) = crate::Dictionary::normalize(Matrix::from_columns(problem.dim(), &directions))?;
     Factorization::new(dictionary, codes, None)
 }

@@ -16,6 +16,7 @@
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |
 //! | `nesting` | exchanges of nested atoms | `no-nesting` |
 //! | `local` | a local minimum | `local-second-order`, `second-order-gauge` |
+//! | `boundary` | up to which γ one atom per datapoint is optimal | `regime-boundary` |
 //! | `participation` | the price γ that a participation allows | `participation-bound` |
 //! | `witness` | nothing: what a search hands over | |
 //!
@@ -38,6 +39,7 @@
 //! is_read::<widedict::Upper>();
 //! ```
 
+pub mod boundary;
 pub mod bounds;
 pub mod coding;
 pub mod copositive;

@@ -1,4 +1,8 @@
 //! The center at γ = 0: the Huber location of weighted data (theorem `centre`).
+//!
+//! With as many atoms as wanted, the best center is a convex problem of its own, solved
+//! here once instead of by alternation with codes and atoms. For γ > 0, or for a fixed
+//! width, the center depends on the dictionary and a solver learns it.
 
 use std::ops::ControlFlow;
 
@@ -8,15 +12,33 @@ use crate::num::{decreasing_root, max, min};
 use crate::observer::{Observer, Stop};
 use crate::problem::Data;
 
-/// Newton steps at most. Each is a line search to full precision along a
-/// damped Newton direction; data of any size take 5 to 30.
+/// Most Newton steps. Each is a line search to full precision along a damped Newton
+/// direction; 5 to 30 are usual.
 const MAX_STEPS: usize = 500;
 
-/// Conjugate-gradient steps for one Newton direction.
+/// Most conjugate-gradient steps for one Newton direction. An inexact direction still
+/// descends, at the cost of more Newton steps.
 const CG_STEPS: usize = 50;
 
 /// Relative duality gap at which the location is taken as found.
 const GAP: f64 = 1e-13;
+
+/// Factor on [`GAP`] within which a stall counts as having found the location: near the
+/// optimum values agree to rounding before the gradient has fallen to [`GAP`].
+const STALLED_GAP: f64 = 1e4;
+
+/// Units in the last place by which two values count as equal.
+const SAME_VALUE: f64 = 4.0 * f64::EPSILON;
+
+/// Factor by which a line search extends its bracket.
+const EXTENSION: f64 = 4.0;
+
+/// Longest step a line search tries, in units of the Newton step: only a vanishing
+/// curvature asks for it.
+const LONGEST_STEP: f64 = 1e12;
+
+/// Width of the line search's final bracket over its first: a few units in the last place.
+const LINE_TOLERANCE: f64 = 1e-15;
 
 /// A Huber location with its dual point.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +86,7 @@ pub fn location(data: &Data, lambda: f64, observer: &dyn Observer) -> Location {
         let next = State::at(data, lambda, &center);
         // Near the optimum values agree to rounding while the gradient still falls.
         let lower = next.value < state.value
-            || (next.value <= state.value * (1.0 + 4.0 * f64::EPSILON)
+            || (next.value <= state.value * (1.0 + SAME_VALUE)
                 && norm(&next.gradient) < 0.5 * norm(&state.gradient));
         if !lower {
             center = before;
@@ -76,7 +98,7 @@ pub fn location(data: &Data, lambda: f64, observer: &dyn Observer) -> Location {
         dual.col_mut(i).iter_mut().for_each(|v| *v *= share);
     }
     // A stall at the resolution of f64 with a tiny gradient is the optimum.
-    let small = norm(&state.gradient) * state.reach <= 1e4 * GAP * state.value;
+    let small = norm(&state.gradient) * state.reach <= STALLED_GAP * GAP * state.value;
     let stop = if stop == Stop::Stalled && small { Stop::ToleranceMet } else { stop };
     Location { center, value: state.value, dual, stop, iterations: step }
 }
@@ -171,9 +193,9 @@ impl State {
             sum
         };
         let mut far = 1.0;
-        while slope(far) > 0.0 && far < 1e12 {
-            far *= 4.0;
+        while slope(far) > 0.0 && far < LONGEST_STEP {
+            far *= EXTENSION;
         }
-        decreasing_root(0.0, far, 1e-15 * far, |t| (slope(t), 0.0)).middle()
+        decreasing_root(0.0, far, LINE_TOLERANCE * far, |t| (slope(t), 0.0)).middle()
     }
 }

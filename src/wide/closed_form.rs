@@ -1,4 +1,8 @@
 //! γ = 0 with as many atoms as wanted: radial soft-thresholding (theorem `wide-limit`).
+//!
+//! No solver runs: the optimum is written down. It has an atom per distinct direction,
+//! so it is no compression of the data; it is the number that every narrower dictionary
+//! is measured against. With γ > 0 or fewer atoms it does not apply.
 
 use rayon::prelude::*;
 
@@ -10,9 +14,9 @@ use crate::observer::Stop;
 use crate::problem::Problem;
 use crate::solution::{Run, Solution, SolveError};
 
-/// Directions closer than this (Euclidean distance of unit vectors) share an
-/// atom: collinear datapoints whose normalized coordinates differ by rounding.
-/// The objective changes by its square, far below rounding.
+/// Directions closer than this (Euclidean distance of unit vectors) share an atom: they
+/// are collinear datapoints whose normalized coordinates differ by rounding. The
+/// objective changes by the square of it, far below rounding.
 const SAME_DIRECTION: f64 = 1e-13;
 
 /// The optimum at γ = 0, in closed form: datapoint i is active iff `‖xᵢ − b‖ > λ`; its
@@ -78,13 +82,13 @@ pub fn closed_form_with(problem: &Problem, run: &Run<'_>) -> Result<Solution, So
     Ok(Solution { certified, witness, stop: found.stop, iterations: found.iterations })
 }
 
-/// Atoms and codes of the radial solution for (shifted) points.
-fn radial(points: &Matrix, lambda: f64, center: Option<Vec<f64>>) -> Result<Factorization, SolveError> {
-    let Directions { lengths, active, group_of, leaders } = Directions::of(points, lambda);
-    let (dictionary, _) = Dictionary::normalize(points.select_columns(&leaders))?;
+/// Atoms and codes of the radial solution for (shifted) datapoints.
+fn radial(datapoints: &Matrix, lambda: f64, center: Option<Vec<f64>>) -> Result<Factorization, SolveError> {
+    let Directions { lengths, active, group_of, leaders } = Directions::of(datapoints, lambda);
+    let (dictionary, _) = Dictionary::normalize(datapoints.select_columns(&leaders))?;
     let mut starts = vec![0];
     let mut position = 0;
-    for i in 0..points.ncols() {
+    for i in 0..datapoints.ncols() {
         position += usize::from(active.get(position) == Some(&i));
         starts.push(position);
     }
@@ -108,37 +112,37 @@ pub(super) struct Directions {
 impl Directions {
     /// One pass over the columns, in parallel, and a sort: O(nN + N log N) unless many
     /// columns have the same projection on one vector without being collinear.
-    pub(super) fn of(points: &Matrix, lambda: f64) -> Self {
-        let n = points.nrows();
+    pub(super) fn of(datapoints: &Matrix, lambda: f64) -> Self {
+        let n = datapoints.nrows();
         // Any fixed generic vector: equal directions have projections equal up to rounding.
         #[expect(clippy::cast_precision_loss, reason = "a small index")]
         let probe: Vec<f64> = (0..n).map(|j| ((j + 1) as f64).sqrt().fract() - 0.5).collect();
         let reach = SAME_DIRECTION * (1.0 + norm(&probe));
-        let (mut lengths, mut keys) = (vec![0.0; points.ncols()], vec![0.0; points.ncols()]);
+        let (mut lengths, mut keys) = (vec![0.0; datapoints.ncols()], vec![0.0; datapoints.ncols()]);
         let chunk = chunk_columns(n);
-        points
+        datapoints
             .as_slice()
             .par_chunks(chunk * n)
             .zip(lengths.par_chunks_mut(chunk))
             .zip(keys.par_chunks_mut(chunk))
-            .for_each(|((points, lengths), keys)| {
+            .for_each(|((datapoints, lengths), keys)| {
                 simd(
                     #[inline(always)]
                     || {
-                        for ((x, length), key) in points.chunks_exact(n).zip(lengths).zip(keys) {
+                        for ((x, length), key) in datapoints.chunks_exact(n).zip(lengths).zip(keys) {
                             *length = norm(x);
                             *key = dot(x, &probe) / *length;
                         }
                     },
                 );
             });
-        let active: Vec<usize> = (0..points.ncols()).filter(|&i| lengths[i] > lambda).collect();
+        let active: Vec<usize> = (0..datapoints.ncols()).filter(|&i| lengths[i] > lambda).collect();
         // Keys with positions in `active`.
         let mut order: Vec<(f64, usize)> = active.iter().map(|&i| keys[i]).zip(0..).collect();
         order.par_sort_unstable_by(|p, q| p.0.total_cmp(&q.0).then(p.1.cmp(&q.1)));
         let apart = |p: usize, q: usize| {
             let (i, j) = (active[p], active[q]);
-            let pairs = points.col(i).iter().zip(points.col(j));
+            let pairs = datapoints.col(i).iter().zip(datapoints.col(j));
             pairs.map(|(a, b)| a / lengths[i] - b / lengths[j]).map(|d| d * d).sum::<f64>()
         };
         let mut leader: Vec<usize> = (0..active.len()).collect();

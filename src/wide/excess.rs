@@ -1,4 +1,9 @@
 //! What fewer atoms cost over the wide limit at γ = 0 (theorem `excess-law`).
+//!
+//! These answer "how wide is wide enough?" without training: for data on a circle or a
+//! sphere by formula, for a given dictionary by two-sided bounds, from a curve of
+//! trained widths by a fit. All are in floating point; none is a certificate, and a
+//! fitted exponent is an estimate over the widths it was fitted to.
 
 use crate::atoms::Dictionary;
 use crate::linalg::{dot, norm};
@@ -72,16 +77,22 @@ pub fn circle_excess(radius: f64, lambda: f64, atoms: usize) -> Option<CircleExc
 /// resolves the trigonometric integrands on less than a quarter turn to rounding.
 const NODES: usize = 16;
 
+/// Offset of the first node in Tricomi's guess `cos(π(k + ¾)/(N + ½))`.
+const GUESS: f64 = 0.75;
+
+/// Newton steps for a node. From Tricomi's guess four reach rounding, since each doubles
+/// the correct digits; two are margin.
+const NODE_STEPS: usize = 6;
+
 /// Gauss–Legendre quadrature; the nodes are found by Newton's method.
 fn integral(from: f64, to: f64, f: impl Fn(f64) -> f64) -> f64 {
     let (middle, half) = (0.5 * (from + to), 0.5 * (to - from));
     let mut sum = 0.0;
     for k in 0..NODES {
         #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let mut x = (std::f64::consts::PI * (k as f64 + 0.75) / (NODES as f64 + 0.5)).cos();
+        let mut x = (std::f64::consts::PI * (k as f64 + GUESS) / (NODES as f64 + 0.5)).cos();
         let mut slope = 1.0;
-        // Quadratic convergence from this guess: four steps reach rounding.
-        for _ in 0..6 {
+        for _ in 0..NODE_STEPS {
             let (value, derivative) = legendre(x);
             slope = derivative;
             x -= value / derivative;
@@ -104,7 +115,7 @@ fn legendre(x: f64) -> (f64, f64) {
     (value, degree * (x * value - last) / (x * x - 1.0))
 }
 
-/// Excess of one point of norm `r > λ` whose nearest atom is at an angle of the
+/// Excess of one datapoint of norm `r > λ` whose nearest atom is at an angle of the
 /// given cosine, from below and from above:
 ///
 /// ```math
@@ -114,7 +125,7 @@ fn legendre(x: f64) -> (f64, f64) {
 ///
 /// The residual is the projection on the polar polytope, which contains
 /// `(λ/cosφ)·x/r` and lies below the nearest atom's facet (`polar-polytope`).
-fn excess_of_point(r: f64, lambda: f64, cosine: f64) -> (f64, f64) {
+fn excess_of_datapoint(r: f64, lambda: f64, cosine: f64) -> (f64, f64) {
     if !(r > lambda) {
         return (0.0, 0.0);
     }
@@ -147,7 +158,7 @@ pub fn excess_bounds(problem: &Problem, dictionary: &Dictionary) -> (f64, f64) {
                 return (0.0, 0.0);
             }
             let largest = dictionary.atoms().map(|d| dot(d, x)).fold(f64::NEG_INFINITY, max);
-            let (low, high) = excess_of_point(r, problem.lambda(), min(largest / r, 1.0));
+            let (low, high) = excess_of_datapoint(r, problem.lambda(), min(largest / r, 1.0));
             (data.weights()[i] * low, data.weights()[i] * high)
         })
         .collect();
@@ -158,6 +169,9 @@ pub fn excess_bounds(problem: &Problem, dictionary: &Dictionary) -> (f64, f64) {
 /// the bound by less than a thousandth.
 const SPHERE_STEPS: usize = 4096;
 
+/// Halvings of the angle at which the caps may cover the sphere: beyond 53 nothing moves.
+const SPHERE_HALVINGS: usize = 60;
+
 /// A lower bound of the excess of **every** dictionary of `atoms` unit atoms, for
 /// data uniform on the sphere of radius `r > λ` in dimension `dim ≥ 2`:
 ///
@@ -167,7 +181,7 @@ const SPHERE_STEPS: usize = 4096;
 /// ```
 ///
 /// `cap(φ)` the share of the sphere within the angle φ of a point: at most
-/// `M·cap(φ)` of it is within φ of some atom, and a point at the angle φ from
+/// `M·cap(φ)` of it is within φ of some atom, and a datapoint at the angle φ from
 /// every atom exceeds by `ε(φ)` at least (`excess-law`). A lower Riemann sum of
 /// the integral is returned; 0 unless `0 < λ < r`. The rate is `M^(−2/(dim−1))`.
 ///
@@ -200,13 +214,13 @@ pub fn sphere_excess_lower(dim: usize, radius: f64, lambda: f64, atoms: usize) -
     };
     let (mut low, mut high) = (0.0, most);
     if atoms as f64 * covered(most) > 1.0 {
-        for _ in 0..60 {
+        for _ in 0..SPHERE_HALVINGS {
             let middle = 0.5 * (low + high);
             if atoms as f64 * covered(middle) > 1.0 { high = middle } else { low = middle }
         }
     }
     let step = high / SPHERE_STEPS as f64;
-    let epsilon = |angle: f64| excess_of_point(radius, lambda, angle.cos()).0;
+    let epsilon = |angle: f64| excess_of_datapoint(radius, lambda, angle.cos()).0;
     let (mut cap, mut sum) = (0.0, 0.0);
     for j in 1..=SPHERE_STEPS {
         let angle = j as f64 * step;
@@ -219,12 +233,12 @@ pub fn sphere_excess_lower(dim: usize, radius: f64, lambda: f64, atoms: usize) -
 }
 
 /// An upper bound of the excess of any data on the sphere of radius `r > λ` with
-/// a dictionary whose atoms come within `angle` of every point:
+/// a dictionary whose atoms come within `angle` of every datapoint:
 /// `½(r − λ)² − ½(r − λ/cos(angle))₊²`. With a maximal separated set for atoms,
 /// `angle` is of order `M^(−1/(n−1))` (`excess-law`).
 #[must_use]
 pub fn sphere_excess_upper(radius: f64, lambda: f64, angle: f64) -> f64 {
-    excess_of_point(radius, lambda, angle.cos()).0
+    excess_of_datapoint(radius, lambda, angle.cos()).0
 }
 
 /// A power law fitted to an excess: an **estimate**, never a theorem.
@@ -235,10 +249,10 @@ pub struct PowerLaw {
     /// Constant C.
     pub constant: f64,
     /// Standard error of the exponent if the logarithms scatter independently;
-    /// `None` with two points. The curvature of a true excess is not scatter.
+    /// `None` with two widths. The curvature of a true excess is not scatter.
     pub exponent_error: Option<f64>,
-    /// Points used.
-    pub points: usize,
+    /// Widths used.
+    pub widths: usize,
 }
 
 /// Fits `excess ≈ C·M^(−β)` to the pairs (M, excess) with both positive; `None`
@@ -274,7 +288,7 @@ pub fn fit_power_law(curve: &[(usize, f64)]) -> Option<PowerLaw> {
         exponent: -slope,
         constant: (my - slope * mx).exp(),
         exponent_error: (logs.len() > 2).then(|| (left / (count - 2.0) / spread).sqrt()),
-        points: logs.len(),
+        widths: logs.len(),
     })
 }
 

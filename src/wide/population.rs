@@ -1,4 +1,8 @@
-//! What the wide limit says about the data as a whole.
+//! What the wide limit says about the data as a whole: how many datapoints are active,
+//! along how many directions, at what cost.
+//!
+//! Counts and sums as computed; a certified value comes with
+//! [`closed_form`](super::closed_form).
 
 use super::center::Location;
 use super::closed_form::Directions;
@@ -11,11 +15,11 @@ use crate::problem::Problem;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Population {
     /// Datapoints N.
-    pub points: usize,
+    pub datapoints: usize,
     /// Active datapoints, `‖xᵢ − b‖ > λ`.
     pub active: usize,
     /// Weight of the active datapoints. It is the expected L0 of the optimum
-    /// too: an active point uses one atom, an inactive one none.
+    /// too: an active datapoint uses one atom, an inactive one none.
     pub share_active: f64,
     /// Distinct directions of active datapoints: the least width that attains
     /// [`Population::value`].
@@ -49,11 +53,11 @@ pub fn population(problem: &Problem, location: Option<&Location>) -> Population 
     let directions = match location {
         None => Directions::of(data.datapoints(), lambda),
         Some(location) => {
-            let mut points = data.datapoints().clone();
-            for i in 0..points.ncols() {
-                axpy(-1.0, &location.center, points.col_mut(i));
+            let mut datapoints = data.datapoints().clone();
+            for i in 0..datapoints.ncols() {
+                axpy(-1.0, &location.center, datapoints.col_mut(i));
             }
-            Directions::of(&points, lambda)
+            Directions::of(&datapoints, lambda)
         }
     };
     let (mut share_active, mut value, mut slope) = (0.0, 0.0, 0.0);
@@ -65,7 +69,7 @@ pub fn population(problem: &Problem, location: Option<&Location>) -> Population 
         }
     }
     Population {
-        points: data.len(),
+        datapoints: data.len(),
         active: directions.active.len(),
         share_active,
         distinct_directions: directions.leaders.len(),

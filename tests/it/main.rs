@@ -17,6 +17,8 @@ mod exact;
 mod finite;
 mod gauge;
 #[cfg(feature = "io")]
+mod interchange;
+#[cfg(feature = "io")]
 mod io;
 mod linalg;
 mod mechanised;

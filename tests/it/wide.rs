@@ -1,6 +1,8 @@
 //! The wide limit: its boundary against copositivity, its center against the mean
 //! and the geometric median, the polar polytope's identities, the excess on the circle.
 
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 
 use super::support::checks::close;
@@ -12,7 +14,7 @@ use widedict::num::{Interval, max};
 use widedict::testing::{kernels, naive, planted};
 use widedict::trusted::bounds;
 use widedict::wide::{self, Regime};
-use widedict::{Dictionary, Factorization, Finite, Matrix, Problem, Witness};
+use widedict::{Dictionary, Factorization, Finite, Interrupt, Matrix, Observer, Problem, Stop, Witness};
 
 /// Kaplan's criterion (2000): a symmetric matrix is copositive iff no principal
 /// submatrix has a positive eigenvector with a negative eigenvalue. The least
@@ -102,13 +104,21 @@ proptest! {
         prop_assume!(!problem.centered() && problem.lambda() > 0.0);
         let slack = slack(&problem);
         let defect = copositivity_defect(&slack);
-        match wide::regime(&problem).unwrap() {
+        match wide::regime(&problem, &()).unwrap() {
             Regime::Optimal => prop_assert!(defect >= -1e-9, "defect {defect:e}"),
             Regime::Shared { pair: (i, j) } => {
                 let entry = slack.get(i, j);
                 prop_assert!(pair_refutes(&problem, i, j) || entry >= -1e-9, "entry {entry:e}");
             }
+            Regime::Borderline { pair: (i, j) } => {
+                let [left, right, entry] = enclosed_block(&problem, i, j);
+                let room = |v: Interval| v.lo <= 1e-9 && v.hi >= -1e-9;
+                let determinant = left.mul(right).sub(entry.square());
+                prop_assert!(room(entry) || room(determinant), "entry {entry:?}");
+                prop_assert!(defect >= -1e-9, "defect {defect:e}");
+            }
             Regime::Undecided { inactive } => prop_assert!(inactive >= 3),
+            Regime::Stopped(stop) => prop_assert!(false, "nobody stopped it: {stop:?}"),
         }
     }
 
@@ -125,7 +135,7 @@ proptest! {
 fn separates(problem: &Problem) -> Result<(), TestCaseError> {
     prop_assume!(!problem.centered() && problem.lambda() > 0.0);
     let found = wide::boundary(problem, &()).unwrap();
-    prop_assert!(found.lower <= found.gamma && found.gamma <= found.upper);
+    prop_assert!(found.lower.get() <= found.gamma && found.gamma <= found.upper.get());
     let at = |gamma: f64| problem.with_penalty(problem.lambda(), gamma).unwrap();
     let largest = problem.data().datapoints().columns().map(norm).fold(problem.lambda(), max);
     let top = if found.gamma.is_finite() { found.gamma } else { 10.0 * largest };
@@ -157,6 +167,91 @@ fn the_boundary_separates_points_of_tiny_weight() {
         for weights in [vec![1.0, tiny, 1.0], vec![1.0, 1.0, tiny], vec![tiny, 1.0, 1.0]] {
             separates(&problem(weights)).unwrap();
         }
+    }
+}
+
+/// Squares of lengths and of λ vanish or overflow; the boundary does not.
+#[test]
+fn the_boundary_has_no_scale() {
+    let x = [[1.2, 0.3], [0.7, 0.1], [0.2, 0.9]];
+    let at = |unit: f64| {
+        let scaled: Vec<[f64; 2]> = x.iter().map(|x| x.map(|v| v * unit)).collect();
+        let problem = Problem::builder(Matrix::from_columns(2, &scaled)).lambda(0.41 * unit).build().unwrap();
+        wide::boundary(&problem, &()).unwrap()
+    };
+    let one = at(1.0);
+    for unit in [1e-300, 1e-170, 1e-100, 1e100, 1e139] {
+        let found = at(unit);
+        assert_eq!(found.pair, one.pair);
+        close("gamma", found.gamma / unit, one.gamma, 0.0, 1e-12);
+        assert!(found.lower.get() <= found.gamma && found.gamma <= found.upper.get());
+        assert!(found.upper.get() - found.lower.get() <= 1e-12 * found.gamma);
+    }
+    // A datapoint whose square vanishes beside one of the largest accepted: their inner
+    // product is 1e70 times λ².
+    let pair = Matrix::from_columns(2, &[[1e-170, 0.0], [0.9e140, 0.4e140]]);
+    let problem = Problem::builder(pair).lambda(1e-50).build().unwrap();
+    let found = wide::boundary(&problem, &()).unwrap();
+    assert_eq!(found.pair, Some((0, 1)));
+    assert!(found.lower.get() <= found.gamma && found.gamma <= found.upper.get() && found.gamma.is_finite());
+    // θ = λ²a²/c and √(θ²/‖x₁‖² − λ²w), the root with the short one inactive.
+    let cosine = 0.9 / 0.97_f64.sqrt();
+    let expected = 0.5_f64.sqrt() * 1e-50 * (1e120 / cosine);
+    close("gamma", found.gamma, expected, 0.0, 1e-12);
+}
+
+/// Collinear active datapoints share an atom at every γ > 0, and need not at γ = 0.
+#[test]
+fn collinear_datapoints_share_an_atom_at_every_positive_price() {
+    let x = Matrix::from_columns(2, &[[3.0, 4.0], [6.0, 8.0], [-1.0, 5.0]]);
+    let at = |gamma: f64| {
+        let problem = Problem::builder(x.clone()).lambda(0.5).gamma(gamma).build().unwrap();
+        wide::regime(&problem, &()).unwrap()
+    };
+    assert_eq!(at(0.0), Regime::Optimal);
+    for gamma in [1e-3, 0.1, 0.5] {
+        assert_eq!(at(gamma), Regime::Shared { pair: (0, 1) });
+    }
+    // Nothing is active any more.
+    assert_eq!(at(1e3), Regime::Optimal);
+    // So near 0 that the share of a common atom is below rounding: not decided, and not
+    // claimed.
+    assert_eq!(at(1e-12), Regime::Borderline { pair: (0, 1) });
+}
+
+/// Breaks at a poll of its choice.
+struct Breaking {
+    left: std::sync::atomic::AtomicIsize,
+}
+
+impl Observer for Breaking {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) > 0 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(Interrupt::Cancelled)
+        }
+    }
+}
+
+/// Whenever the observer breaks, the search says so and claims nothing from below.
+#[test]
+fn a_stopped_boundary_and_regime_claim_nothing() {
+    let problem = Problem::builder(planted::gaussian(3, 300, 5)).lambda(0.4).gamma(0.01).build().unwrap();
+    let whole = wide::boundary(&problem, &()).unwrap();
+    for polls in 0..8 {
+        let observer = Breaking { left: polls.into() };
+        let found = wide::boundary(&problem, &observer).unwrap();
+        if found.stop == Stop::ToleranceMet {
+            assert_eq!(found, whole);
+        } else {
+            assert_eq!(found.stop, Stop::Cancelled);
+            assert!(found.lower.get() == 0.0 && found.upper.get() >= whole.lower.get());
+        }
+    }
+    for polls in [0, 1, 2, 10, 100, 299] {
+        let observer = Breaking { left: polls.into() };
+        assert_eq!(wide::regime(&problem, &observer).unwrap(), Regime::Stopped(Stop::Cancelled));
     }
 }
 

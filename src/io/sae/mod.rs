@@ -174,12 +174,12 @@ pub enum EncodeError {
     /// The encoder is not evaluated.
     #[error("the encoder is not used: {0}")]
     NoEncoder(NoEncoder),
-    /// Points of another dimension.
-    #[error("the encoder takes points of dimension {expected}, found {found}")]
+    /// Datapoints of another dimension.
+    #[error("the encoder takes datapoints of dimension {expected}, found {found}")]
     Dimension {
         /// Dimension of the encoder.
         expected: usize,
-        /// Dimension of the points.
+        /// Dimension of the datapoints.
         found: usize,
     },
     /// A code that is not finite.

@@ -35,8 +35,8 @@ struct Fit {
 }
 
 impl From<PowerLaw> for Fit {
-    fn from(PowerLaw { exponent, exponent_error, constant, points }: PowerLaw) -> Self {
-        Self { exponent, exponent_error, constant, points }
+    fn from(PowerLaw { exponent, exponent_error, constant, widths }: PowerLaw) -> Self {
+        Self { exponent, exponent_error, constant, points: widths }
     }
 }
 

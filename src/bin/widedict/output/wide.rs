@@ -48,8 +48,8 @@ impl BoundaryKeys {
         let finite = |value: f64| value.is_finite().then_some(value);
         let mut keys = Self {
             boundary_gamma: finite(boundary.gamma),
-            boundary_gamma_lower: finite(boundary.lower),
-            boundary_gamma_upper: finite(boundary.upper),
+            boundary_gamma_lower: finite(boundary.lower.get()),
+            boundary_gamma_upper: finite(boundary.upper.get()),
             boundary_pair: boundary.pair,
             boundary_note: "one atom per datapoint is optimal up to here",
         };

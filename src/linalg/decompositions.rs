@@ -1,0 +1,220 @@
+//! Decompositions of dense matrices: symmetric eigenvalues, Cholesky, QR and Lanczos.
+//!
+//! Each is sequential, because faer's threaded results depend on the number of
+//! threads in their last bits and are no faster at the sizes used here.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt;
+use faer::linalg::evd;
+use faer::{Mat, MatMut, Par};
+use rayon::prelude::*;
+
+use super::{Matrix, axpy, dot, norm, simd};
+
+/// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix, of which
+/// the lower triangle is read; sequential, so the same for any thread count.
+/// `None` when the iteration does not converge or the matrix is not finite.
+pub(crate) fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
+    let n = matrix.nrows();
+    let mut values = Diag::<f64>::zeros(n);
+    let mut vectors = Matrix::zeros(n, n);
+    let scratch =
+        evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    evd::self_adjoint_evd(
+        matrix.as_faer(),
+        values.as_mut(),
+        Some(MatMut::from_column_major_slice_mut(vectors.as_mut_slice(), n, n)),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .ok()?;
+    let values: Vec<f64> = values.column_vector().iter().copied().collect();
+    values.iter().all(|v| v.is_finite()).then_some((values, vectors))
+}
+
+/// Entries of a vector that one task makes orthogonal to others: 128 kB, which stay
+/// in the second cache while the basis passes by.
+const ORTHOGONALIZED: usize = 1 << 14;
+
+/// Share of the largest diagonal entry below which what Lanczos has left is rounding:
+/// the space found so far is invariant. It is about fifty units in the last place.
+const INVARIANT: f64 = 1e-14;
+
+/// The golden ratio: its multiples are spread evenly between 0 and 1.
+const GOLDEN: f64 = 0.618_033_988_749_895;
+
+/// Largest eigenvalue and a unit eigenvector of a symmetric operator by Lanczos
+/// with full orthogonalization, from a fixed start: a Ritz value, so a *lower*
+/// estimate of the largest eigenvalue. O(steps · cost + steps² · size).
+pub(crate) fn lanczos_largest(
+    size: usize,
+    steps: usize,
+    mut apply: impl FnMut(&[f64]) -> Vec<f64>,
+) -> (f64, Vec<f64>) {
+    // A fixed start without structure, so that no eigenvector is orthogonal to it by
+    // symmetry.
+    #[expect(clippy::cast_precision_loss, reason = "a small index")]
+    let mut v: Vec<f64> = (0..size).map(|i| 1.0 + ((i + 1) as f64 * GOLDEN).fract()).collect();
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    let (mut diagonal, mut off) = (Vec::new(), Vec::new());
+    for _ in 0..steps.min(size) {
+        let length = norm(&v);
+        if !(length > 0.0) {
+            break;
+        }
+        v.iter_mut().for_each(|x| *x /= length);
+        let mut image = apply(&v);
+        diagonal.push(dot(&image, &v));
+        basis.push(v);
+        // The second pass removes what rounding left of the first; a third would change
+        // nothing.
+        orthogonalize(&mut image, &basis);
+        orthogonalize(&mut image, &basis);
+        off.push(norm(&image));
+        v = image;
+        if off[off.len() - 1]
+            <= INVARIANT * diagonal.iter().fold(0.0, |m: f64, d: &f64| crate::num::max(m, d.abs()))
+        {
+            break;
+        }
+    }
+    let k = diagonal.len();
+    let small = Matrix::from_fn(k, k, |i, j| match i.abs_diff(j) {
+        0 => diagonal[i],
+        1 => off[i.min(j)],
+        _ => 0.0,
+    });
+    let Some((values, vectors)) = symmetric_eigen(&small) else { return (f64::NAN, vec![0.0; size]) };
+    let mut vector = vec![0.0; size];
+    if k > 0 {
+        for (b, &c) in basis.iter().zip(vectors.col(k - 1)) {
+            axpy(c, b, &mut vector);
+        }
+    }
+    (values.last().copied().unwrap_or(f64::NAN), vector)
+}
+
+/// `v ← v − BBᵀv` for orthonormal vectors B.
+fn orthogonalize(v: &mut [f64], basis: &[Vec<f64>]) {
+    let along = |b: &Vec<f64>| {
+        simd(
+            #[inline(always)]
+            || dot(b, v),
+        )
+    };
+    let parallel = v.len() > ORTHOGONALIZED;
+    let components: Vec<f64> =
+        if parallel { basis.par_iter().map(along).collect() } else { basis.iter().map(along).collect() };
+    let subtract = |(tile, part): (usize, &mut [f64])| {
+        let from = tile * ORTHOGONALIZED;
+        simd(
+            #[inline(always)]
+            || {
+                for (b, c) in basis.iter().zip(&components) {
+                    axpy(-c, &b[from..from + part.len()], part);
+                }
+            },
+        );
+    };
+    if parallel {
+        v.par_chunks_mut(ORTHOGONALIZED).enumerate().for_each(subtract);
+    } else {
+        subtract((0, v));
+    }
+}
+
+/// Cholesky factor of a positive definite matrix, sequential.
+pub(crate) struct Cholesky(Matrix);
+
+impl Cholesky {
+    /// Factors the matrix, of which the lower triangle is read; `None` if it is
+    /// not positive definite to working precision.
+    pub(crate) fn new(mut matrix: Matrix) -> Option<Self> {
+        let n = matrix.nrows();
+        let scratch = llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default());
+        llt::factor::cholesky_in_place(
+            MatMut::from_column_major_slice_mut(matrix.as_mut_slice(), n, n),
+            llt::factor::LltRegularization::default(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            Default::default(),
+        )
+        .ok()?;
+        (0..n).all(|i| matrix.get(i, i).is_finite() && matrix.get(i, i) > 0.0).then_some(Self(matrix))
+    }
+
+    /// Order of the matrix.
+    pub(crate) fn size(&self) -> usize {
+        self.0.nrows()
+    }
+
+    /// `rhs ← matrix⁻¹ rhs`.
+    pub(crate) fn solve(&self, rhs: &mut Matrix) {
+        let (n, k) = (self.0.nrows(), rhs.ncols());
+        let scratch = llt::solve::solve_in_place_scratch::<f64>(n, k, Par::Seq);
+        llt::solve::solve_in_place(
+            self.0.as_faer(),
+            MatMut::from_column_major_slice_mut(rhs.as_mut_slice(), n, k),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+        );
+    }
+}
+
+/// An orthonormal basis of the columns' span by Householder's QR, sequential; of a
+/// larger space where the columns are dependent. Needs `nrows ≥ ncols`.
+pub(crate) fn orthonormal_columns(columns: &Matrix) -> Matrix {
+    use faer::linalg::householder as hh;
+    use faer::linalg::qr::no_pivoting::factor as qr;
+    let (m, n) = (columns.nrows(), columns.ncols());
+    let mut factor = columns.clone();
+    let block = qr::recommended_block_size::<f64>(m, n);
+    let mut coefficients = Mat::<f64>::zeros(block, n);
+    qr::qr_in_place(
+        MatMut::from_column_major_slice_mut(factor.as_mut_slice(), m, n),
+        coefficients.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(qr::qr_in_place_scratch::<f64>(
+            m,
+            n,
+            block,
+            Par::Seq,
+            Default::default(),
+        ))),
+        Default::default(),
+    );
+    let mut q = Matrix::from_fn(m, n, |i, j| f64::from(u8::from(i == j)));
+    hh::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        factor.as_faer(),
+        coefficients.as_ref(),
+        faer::Conj::No,
+        MatMut::from_column_major_slice_mut(q.as_mut_slice(), m, n),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(
+            hh::apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(m, block, n),
+        )),
+    );
+    q
+}
+
+/// Eigenvalues (nondecreasing) of a symmetric matrix, of which the lower
+/// triangle is read. `None` as for [`symmetric_eigen`]. O(n³).
+pub(crate) fn symmetric_eigenvalues(matrix: &Matrix) -> Option<Vec<f64>> {
+    let n = matrix.nrows();
+    let mut values = Diag::<f64>::zeros(n);
+    let scratch =
+        evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::No, Par::Seq, Default::default());
+    evd::self_adjoint_evd(
+        matrix.as_faer(),
+        values.as_mut(),
+        None,
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .ok()?;
+    let values: Vec<f64> = values.column_vector().iter().copied().collect();
+    values.iter().all(|v| v.is_finite()).then_some(values)
+}
