@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use widedict::Problem;
-use widedict::diagnose::{Thresholds, diagnose};
+use widedict::diagnose::{Thresholds, Trained, diagnose};
 use widedict::io::sae::ReadOptions;
 use widedict::io::{Sae, read_points};
 use widedict::problem::Lambda;
@@ -28,15 +28,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Its loss was mean ‖x − x̂‖² + 1.5 Σ f: λ is half of 1.5.
     let lambda = Lambda::from_saelens(1.5)?.get();
     let problem = Problem::builder(points).lambda(lambda).centered(true).build()?;
-    let center = folded.center.as_deref();
-    let found = diagnose(&problem, &folded.dictionary, center, Some(&codes), &Thresholds::default(), &())?;
+    let trained =
+        Trained { dictionary: &folded.dictionary, center: folded.center.as_deref(), codes: Some(&codes) };
+    let found = diagnose(&problem, &trained, &Thresholds::default(), &())?;
     println!("{found}");
 
     // The encoder's objective is the one its training reported (data/README.md) …
     let given = found.codes.given.as_ref().ok_or("there are codes")?;
     assert!((given.objective - 29.825_663).abs() < 1e-4);
     assert!((given.mean_l0 - 7.002).abs() < 1e-4);
-    // … and within its certified gap of the best codes: amortisation costs little here,
+    // … and within its duality gap of the best codes: amortisation costs little here,
     let gap = found.codes.amortisation_gap.ok_or("there are codes")?;
     assert!(0.0 < gap && gap <= given.gap && gap < 0.002 * given.objective);
     // what is lost is lost by having 128 atoms for 512 tokens: every one can be split,
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // and no feature is nested in another.
     assert_eq!(found.hierarchy.exactly_nested, 0);
     // No dictionary of any width, with any center, goes below this.
-    assert!(found.dictionary.lower_bound <= found.codes.exact.objective);
+    assert!(found.dictionary.lower_bound.get() <= found.codes.exact.objective);
 
     if let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) {
         std::fs::create_dir_all(&folder)?;

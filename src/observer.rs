@@ -2,6 +2,7 @@
 //! nothing: progress goes to the observer, and a stop comes back through it.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -206,5 +207,42 @@ impl<C: Fn(&Progress) -> bool + Sync> Observer for Until<C> {
         if (self.condition)(progress) {
             self.met.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+/// Remembers the first interrupt of an observer, so that every loop of a run ends once one
+/// has, on any thread.
+pub(crate) struct Latch<'o> {
+    observer: &'o dyn Observer,
+    interrupt: OnceLock<Interrupt>,
+}
+
+impl<'o> Latch<'o> {
+    /// Follows an observer.
+    pub(crate) fn new(observer: &'o dyn Observer) -> Self {
+        Self { observer, interrupt: OnceLock::new() }
+    }
+
+    /// The interrupt, once there was one.
+    pub(crate) fn interrupt(&self) -> Option<Interrupt> {
+        self.interrupt.get().copied()
+    }
+}
+
+impl Observer for Latch<'_> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if let Some(interrupt) = self.interrupt() {
+            return ControlFlow::Break(interrupt);
+        }
+        let flow = self.observer.poll();
+        if let ControlFlow::Break(interrupt) = flow {
+            // Another thread may have been first: its interrupt stays.
+            let _ = self.interrupt.set(interrupt);
+        }
+        flow
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.observer.progress(progress);
     }
 }

@@ -2,12 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::AtomsError;
+use super::{AtomsError, MAX_MAGNITUDE};
 use crate::linalg::{Matrix, fold_tiles, largest_magnitude, norm, simd};
-
-/// Entries beyond this are refused. Sums of their squares overflow from 1e154 on; the
-/// room between is for what multiplies them.
-const MAX_MAGNITUDE: f64 = 1e140;
 
 /// Unit atoms `d₁ … d_M`, n × M with an atom a column; M may be 0.
 ///

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AtomsError, Codes, Dictionary};
+use super::{AtomsError, Codes, Dictionary, MAX_MAGNITUDE};
 use crate::linalg::Matrix;
 
 /// `(D, Z, b)`: unit atoms, their nonnegative codes and a center, feasible for the
@@ -50,7 +50,8 @@ impl Factorization {
     ///
     /// # Errors
     /// [`AtomsError::Shape`] if the numbers of atoms differ or the center has
-    /// another dimension; [`AtomsError::Center`] if it is not finite.
+    /// another dimension; [`AtomsError::Center`] if it is not finite or too large
+    /// to square.
     pub fn new(dictionary: Dictionary, codes: Codes, center: Option<Vec<f64>>) -> Result<Self, AtomsError> {
         if dictionary.len() != codes.atoms() {
             return Err(AtomsError::Shape {
@@ -59,18 +60,7 @@ impl Factorization {
                 found: codes.atoms(),
             });
         }
-        if let Some(center) = &center {
-            if center.len() != dictionary.dim() {
-                return Err(AtomsError::Shape {
-                    what: "dimension of the center",
-                    expected: dictionary.dim(),
-                    found: center.len(),
-                });
-            }
-            if let Some(coordinate) = center.iter().position(|v| !v.is_finite()) {
-                return Err(AtomsError::Center { coordinate, value: center[coordinate] });
-            }
-        }
+        center.as_deref().map_or(Ok(()), |center| check_center(center, dictionary.dim()))?;
         Ok(Self { dictionary, codes, center })
     }
 
@@ -140,5 +130,20 @@ impl Factorization {
     #[must_use]
     pub fn into_parts(self) -> (Dictionary, Codes, Option<Vec<f64>>) {
         (self.dictionary, self.codes, self.center)
+    }
+}
+
+/// Checks that a center has the dimension `dim` and entries that data may have.
+pub(crate) fn check_center(center: &[f64], dim: usize) -> Result<(), AtomsError> {
+    if center.len() != dim {
+        return Err(AtomsError::Shape {
+            what: "dimension of the center",
+            expected: dim,
+            found: center.len(),
+        });
+    }
+    match center.iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
+        Some(coordinate) => Err(AtomsError::Center { coordinate, value: center[coordinate] }),
+        None => Ok(()),
     }
 }

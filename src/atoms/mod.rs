@@ -11,7 +11,12 @@ mod factorization;
 
 pub use codes::{Codes, Csr};
 pub use dictionary::Dictionary;
+pub(crate) use factorization::check_center;
 pub use factorization::{Factorization, Rescaled};
+
+/// Entries of atoms and centers beyond this are refused. Sums of their squares overflow from
+/// 1e154 on; the room between is for what multiplies them.
+const MAX_MAGNITUDE: f64 = 1e140;
 
 /// Why atoms, codes or a center are refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -95,8 +100,8 @@ pub enum AtomsError {
         /// The size found.
         found: usize,
     },
-    /// An entry of the center is NaN or infinite.
-    #[error("center, coordinate {coordinate}: expected a finite number, found {value}")]
+    /// An entry of the center is NaN, infinite, or too large to square.
+    #[error("center, coordinate {coordinate}: expected a finite number of moderate size, found {value}")]
     Center {
         /// Index of the coordinate.
         coordinate: usize,

@@ -1,34 +1,32 @@
-//! The active-set method for one datapoint.
+//! The active-set method for one datapoint: slower than blocks, and safe where atoms are
+//! dependent.
 //!
 //! Holds a set S of atoms with independent directions and the Cholesky factor L
 //! of `D_SᵀD_S`. Each step lets the most violating atom in, then moves to the
 //! minimizer on S, dropping atoms whose code would become negative. The
 //! objective falls at every step, so no set recurs.
 
-use super::PointCode;
-use crate::linalg::{Matrix, axpy, correlate, dot, norm_sq, simd};
+use super::gap::{Rounding, duality_gap, objective};
+use super::{DatapointCode, Demand};
+use crate::linalg::{Matrix, axpy, correlate, dot, norm, norm_sq, simd};
 use crate::num::max;
+use crate::observer::Observer;
 
 /// Squared sine of the angle to the span of S below which an atom counts as
-/// dependent. Ten times smaller lets the factor's rounding show in the codes.
+/// dependent. Ten times less, and rounding of the factor shows in the codes.
 pub(super) const DEPENDENT: f64 = 1e-12;
 
-/// Relative violation `d_kᵀr/λ − 1` below which no atom enters: rounding of `Dᵀr`.
-pub(super) const VIOLATION: f64 = 1e-13;
-
-/// What is to be coded.
+/// A datapoint to be coded.
 #[derive(Clone, Copy)]
-pub(super) struct Point<'x> {
+pub(super) struct Datapoint<'x> {
     /// The datapoint, less the center.
     pub(super) x: &'x [f64],
     /// `Dᵀx`, where the caller holds it.
     pub(super) products: Option<&'x [f64]>,
-    /// λ.
-    pub(super) lambda: f64,
 }
 
 /// Buffers for one datapoint after another.
-pub(super) struct Workspace<'d> {
+pub(super) struct ActiveSet<'d> {
     atoms: &'d Matrix,
     /// `DᵀD`, where the caller holds it: saves a factor n/|S| of the work.
     gram: Option<&'d Matrix>,
@@ -44,7 +42,7 @@ pub(super) struct Workspace<'d> {
     correlations: Vec<f64>,
 }
 
-impl<'d> Workspace<'d> {
+impl<'d> ActiveSet<'d> {
     /// Buffers for the unit columns of `atoms`.
     pub(super) fn new(atoms: &'d Matrix, gram: Option<&'d Matrix>) -> Self {
         Self {
@@ -59,15 +57,16 @@ impl<'d> Workspace<'d> {
         }
     }
 
-    /// Codes a point in at most `limit` steps, starting from the code `warm`
-    /// (nonnegative, on distinct atoms).
+    /// Codes a datapoint, starting from the code `warm` (nonnegative, on distinct atoms).
+    /// Stops where the observer says so, with the code it has by then.
     pub(super) fn solve(
         &mut self,
-        point: &Point<'_>,
+        datapoint: &Datapoint<'_>,
         warm: &[(usize, f64)],
-        tolerance: f64,
-        limit: usize,
-    ) -> PointCode {
+        demand: &Demand,
+        observer: &dyn Observer,
+    ) -> DatapointCode {
+        let lambda = demand.lambda;
         self.set.drain(..).for_each(|k| self.member[k] = false);
         self.code.clear();
         self.factor.clear();
@@ -78,18 +77,18 @@ impl<'d> Workspace<'d> {
             }
         }
         if !self.set.is_empty() {
-            self.settle(point);
+            self.settle(datapoint, lambda);
         }
-        let mut best = self.evaluate(point);
-        for _ in 0..limit {
-            if best.gap <= tolerance * best.objective {
+        let mut best = self.evaluate(datapoint, demand);
+        for _ in 0..demand.max_steps {
+            if best.gap <= demand.gap_tolerance * best.objective || observer.poll().is_break() {
                 break;
             }
-            let Some(entering) = self.most_violating(point.lambda) else { break };
-            self.enter(point, entering);
-            let next = self.evaluate(point);
+            let Some(entering) = self.most_violating(datapoint.x, lambda) else { break };
+            self.enter(datapoint, lambda, entering);
+            let next = self.evaluate(datapoint, demand);
             if !(next.objective < best.objective) {
-                // Rounding level: keep whichever point has the smaller gap.
+                // Only rounding is left: the code with the smaller gap is kept.
                 if next.gap < best.gap {
                     best = next;
                 }
@@ -100,31 +99,32 @@ impl<'d> Workspace<'d> {
         best
     }
 
-    /// [`Workspace::solve`] with atom `out` forbidden; `warm` must not use it.
+    /// [`ActiveSet::solve`] with atom `out` forbidden; `warm` must not use it.
     pub(super) fn solve_without(
         &mut self,
         out: usize,
-        point: &Point<'_>,
+        datapoint: &Datapoint<'_>,
         warm: &[(usize, f64)],
-        tolerance: f64,
-        limit: usize,
-    ) -> PointCode {
+        demand: &Demand,
+        observer: &dyn Observer,
+    ) -> DatapointCode {
         // An atom marked as a member never enters, and it is not in the set.
         self.set.drain(..).for_each(|k| self.member[k] = false);
         self.member[out] = true;
-        let code = self.solve(point, warm, tolerance, limit);
+        let code = self.solve(datapoint, warm, demand, observer);
         self.member[out] = false;
         code
     }
 
-    /// Residual, correlations, objective and gap of the current code.
-    fn evaluate(&mut self, point: &Point<'_>) -> PointCode {
-        let Point { x, lambda, .. } = *point;
+    /// Computes residual and correlations of the current code, and what it is worth.
+    fn evaluate(&mut self, datapoint: &Datapoint<'_>, demand: &Demand) -> DatapointCode {
+        let Datapoint { x, products } = *datapoint;
+        let lambda = demand.lambda;
         self.residual.copy_from_slice(x);
         for (&k, &z) in self.set.iter().zip(&self.code) {
             axpy(-z, self.atoms.col(k), &mut self.residual);
         }
-        match (self.gram, point.products) {
+        match (self.gram, products) {
             (Some(gram), Some(products)) => simd(
                 #[inline(always)]
                 || {
@@ -136,22 +136,27 @@ impl<'d> Workspace<'d> {
             ),
             _ => correlate(self.atoms, &self.residual, &mut self.correlations),
         }
-        let l1: f64 = self.code.iter().sum();
-        let energy = norm_sq(&self.residual);
-        let objective = 0.5 * energy + lambda * l1;
-        // ρ = r·min(1, λ/max d_kᵀr) is in the polar polytope; its dual value.
         let largest = self.correlations.iter().copied().fold(0.0, max);
-        let scale = if largest > lambda { lambda / largest } else { 1.0 };
-        let dual = scale * dot(x, &self.residual) - 0.5 * scale * scale * energy;
-        let mut code: Vec<(usize, f64)> =
+        let value = objective(&self.residual, self.code.iter().sum(), lambda);
+        let mut gap = duality_gap(value, x, &self.residual, largest, lambda);
+        let mut at_rounding = false;
+        if gap > demand.gap_tolerance * value {
+            let beyond = self.rounding(x).gap_beyond(value, x, &self.residual, largest, lambda);
+            (gap, at_rounding) = beyond.map_or((gap, false), |gap| (gap, true));
+        }
+        let mut entries: Vec<(usize, f64)> =
             self.set.iter().copied().zip(self.code.iter().copied()).filter(|(_, z)| *z > 0.0).collect();
-        code.sort_unstable_by_key(|(k, _)| *k);
-        PointCode { code, objective, gap: max(objective - max(dual, 0.0), 0.0) }
+        entries.sort_unstable_by_key(|(k, _)| *k);
+        DatapointCode { entries, objective: value, gap, at_rounding }
     }
 
-    fn most_violating(&self, lambda: f64) -> Option<usize> {
+    fn rounding(&self, x: &[f64]) -> Rounding {
+        Rounding::new(x.len(), self.set.len(), norm(x), self.code.iter().sum())
+    }
+
+    fn most_violating(&self, x: &[f64], lambda: f64) -> Option<usize> {
         let mut best = None;
-        let mut largest = lambda * (1.0 + VIOLATION);
+        let mut largest = self.rounding(x).entering_bound(lambda);
         for (k, (&c, &member)) in self.correlations.iter().zip(&self.member).enumerate() {
             if !member && c > largest {
                 (best, largest) = (Some(k), c);
@@ -162,7 +167,7 @@ impl<'d> Workspace<'d> {
 
     /// Lets atom `k` in and moves to the minimizer on the set, dropping atoms
     /// that reach zero.
-    fn enter(&mut self, point: &Point<'_>, k: usize) {
+    fn enter(&mut self, datapoint: &Datapoint<'_>, lambda: f64, k: usize) {
         let mut value = 0.0;
         while let Err(coefficients) = self.append(k) {
             // d_k = Σ α_j d_j up to rounding: raising k and lowering S by α keeps
@@ -188,13 +193,13 @@ impl<'d> Workspace<'d> {
             self.remove(out);
         }
         self.code.push(value);
-        self.settle(point);
+        self.settle(datapoint, lambda);
     }
 
     /// Moves to the minimizer on the set, dropping atoms that reach zero.
-    fn settle(&mut self, point: &Point<'_>) {
+    fn settle(&mut self, datapoint: &Datapoint<'_>, lambda: f64) {
         loop {
-            let target = self.minimizer(point);
+            let target = self.minimizer(datapoint, lambda);
             // The largest step towards the target that keeps the code nonnegative.
             let mut step = 1.0;
             let mut blocking = None;
@@ -269,10 +274,10 @@ impl<'d> Workspace<'d> {
     }
 
     /// `argmin ½‖x − D_S z‖² + λ1ᵀz` without the sign constraint.
-    fn minimizer(&self, point: &Point<'_>) -> Vec<f64> {
-        let mut z: Vec<f64> = match point.products {
-            Some(products) => self.set.iter().map(|&k| products[k] - point.lambda).collect(),
-            None => self.set.iter().map(|&k| dot(self.atoms.col(k), point.x) - point.lambda).collect(),
+    fn minimizer(&self, datapoint: &Datapoint<'_>, lambda: f64) -> Vec<f64> {
+        let mut z: Vec<f64> = match datapoint.products {
+            Some(products) => self.set.iter().map(|&k| products[k] - lambda).collect(),
+            None => self.set.iter().map(|&k| dot(self.atoms.col(k), datapoint.x) - lambda).collect(),
         };
         self.forward(&mut z);
         self.backward(&mut z);

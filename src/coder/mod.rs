@@ -1,73 +1,86 @@
-//! Coding with a fixed dictionary: the nonnegative lasso, each point with its
-//! certified duality gap (theorems `polar-polytope`, `coding-gap`).
+//! Coding with a fixed dictionary: the nonnegative lasso, each datapoint with its duality gap
+//! (theorems `polar-polytope`, `coding-gap`).
+//!
+//! This is the only coder of the crate: the solvers at γ = 0, the diagnosis and the command
+//! line use it. Its gaps are plain floating point, and so called duality gaps; a bound that
+//! counts every rounding is [`trusted::Coding`](crate::trusted::Coding).
 
 mod active_set;
 mod block;
+mod candidates;
+mod gap;
+mod lasso;
 mod screen;
-
-use std::ops::ControlFlow;
+mod working_set;
 
 use rayon::prelude::*;
 
-use crate::atoms::{Codes, Dictionary};
-use crate::linalg::Matrix;
-use crate::observer::{Interrupt, Observer, Stop};
-use active_set::Workspace;
+use crate::atoms::{AtomsError, Codes, Dictionary, check_center};
+use crate::linalg::{Matrix, axpy};
+use crate::observer::{Latch, Observer, Progress, Stop};
+use crate::problem::{DataError, check_entries};
+use block::{Block, Coded, Solver};
 use screen::Screen;
 
-/// Why points cannot be coded.
+pub(crate) use gap::{duality_gap, objective};
+pub(crate) use lasso::Lasso;
+
+/// Why datapoints cannot be coded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoderError {
     /// λ is negative, infinite or NaN.
     #[error("lambda must be a finite number at least 0, found {0}")]
     Lambda(f64),
-    /// Points and atoms have different dimensions.
-    #[error("points have dimension {points}, atoms {atoms}")]
+    /// Datapoints and atoms have different dimensions.
+    #[error("datapoints have dimension {datapoints}, atoms {atoms}")]
     Dimension {
-        /// Dimension of the points.
-        points: usize,
+        /// Dimension of the datapoints.
+        datapoints: usize,
         /// Dimension of the atoms.
         atoms: usize,
     },
-    /// A coordinate that is NaN or infinite.
-    #[error("datapoint {point}, coordinate {coordinate}: expected a finite number, found {value}")]
-    NotFinite {
-        /// Index of the datapoint.
-        point: usize,
-        /// Index of the coordinate.
-        coordinate: usize,
-        /// What was found.
-        value: f64,
-    },
+    /// A coordinate that is NaN, infinite, or too large to square.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A center or a start that does not fit.
+    #[error(transparent)]
+    Atoms(#[from] AtomsError),
 }
 
 /// Codes every datapoint against a fixed dictionary:
 ///
 /// ```math
-/// \min_{z\ge 0}\ \tfrac12\lVert x-Dz\rVert^2+\lambda\,\mathbf 1^\top z .
+/// \min_{z\ge 0}\ \tfrac12\lVert x-b-Dz\rVert^2+\lambda\,\mathbf 1^\top z .
 /// ```
 ///
-/// Working sets of atoms, found by products of the whole dictionary with a block of
-/// residuals (in single precision, which only screens: whatever its proved error cannot
-/// settle is decided by inner products in double precision, theorem
-/// [`rounding`](crate::proofs::rounding)) and solved by coordinate descent and a Cholesky
-/// factor: exact up to
-/// rounding where the atoms in use are linearly independent. Where they are not
-/// (duplicates, say), and where this stalls, an active-set method with Cholesky
-/// factors takes over, which is finite: dependent atoms are exchanged along their
-/// null direction. O(nM) a round and point, and a few rounds; O(nM²) once for `DᵀD`
-/// where the atoms are few beside the datapoints, and never beyond 32 MB for it. 4nM bytes
-/// for the dictionary in single precision.
+/// Working sets of atoms are found by products of the whole dictionary with a block of
+/// residuals, and solved by coordinate descent and a Cholesky factor: exact up to rounding
+/// where the atoms in use are linearly independent. Where they are not (duplicates, say),
+/// and where this stalls, an active-set method takes over, which is finite: dependent atoms
+/// are exchanged along their null direction. The products are in single precision, which
+/// only screens: what its proved error cannot settle is decided by inner products in double
+/// precision (theorem [`rounding`](crate::proofs::rounding)).
+///
+/// O(nM) a round and datapoint, and a few rounds; O(nM²) once for `DᵀD` where the atoms are
+/// few beside the datapoints, and never beyond 32 MB for it. 4nM bytes for the dictionary in
+/// single precision; never M × N.
 ///
 /// The result does not depend on the number of threads. Which datapoints are coded
 /// together may change the last bits of a code.
 ///
 /// # Guarantees
-/// The codes are nonnegative, and the objective of a point is at most its gap above
+/// The codes are nonnegative, and the objective of a datapoint is at most its gap above
 /// the optimum, in floating point: [`coding-gap`](crate::proofs::coding_gap). At a
 /// gap of 0 the residual is a projection on a polytope:
 /// [`polar-polytope`](crate::proofs::polar_polytope).
+///
+/// A duality gap needs a dual point with `d_kᵀρ ≤ λ` for every atom, and the residual has it
+/// only up to rounding. Where λ is not small beside the datapoint, the residual is scaled
+/// down to have it, and the gap is against that dual value. Near λ = 0, and at λ = 0, which is
+/// least squares with z ≥ 0, scaling would cost the whole bound. The gap is then against the
+/// dual value of the residual itself, with rounding left out of both the condition and the
+/// gap; [`Encoded::at_rounding`] counts the datapoints where this was needed.
 ///
 /// # Examples
 /// ```
@@ -81,17 +94,50 @@ pub enum CoderError {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coder {
-    /// Relative duality gap at which a point is done.
-    pub tolerance: f64,
-    /// Most rounds, and most steps of the active-set method, a point, as a multiple
-    /// of n + 10 (a code uses at most n independent atoms; typical codes take a few
-    /// rounds, and as many steps as they use atoms).
-    pub max_sweeps: usize,
+    /// Relative duality gap at which a datapoint is done.
+    pub gap_tolerance: f64,
+    /// Most rounds, and most steps of the active-set method, a datapoint, as a multiple
+    /// of n + 10. A code uses at most n independent atoms; typical codes take a few
+    /// rounds, and as many steps as they use atoms.
+    pub max_steps_per_dimension: usize,
 }
 
 impl Default for Coder {
     fn default() -> Self {
-        Self { tolerance: 1e-10, max_sweeps: 10 }
+        Self { gap_tolerance: 1e-10, max_steps_per_dimension: 10 }
+    }
+}
+
+/// How datapoints are coded besides the settings: from where, about which center, and who
+/// follows.
+///
+/// # Examples
+/// ```
+/// use widedict::{Dictionary, Matrix, coder::{Coder, CoderRun}};
+/// let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
+/// let x = Matrix::from_columns(2, &[[3.0, 4.3]]);
+/// let run = CoderRun { center: Some(&[2.0, 4.0]), ..CoderRun::default() };
+/// let encoded = Coder::default().encode_with(&x, &dictionary, 0.5, &run)?;
+/// assert_eq!(encoded.codes.column(0).get(0), Some(&0.5));
+/// // Codes that are good enough stay as they are.
+/// let again = CoderRun { start: Some(&encoded.codes), ..run };
+/// assert_eq!(Coder::default().encode_with(&x, &dictionary, 0.5, &again)?.codes, encoded.codes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct CoderRun<'a> {
+    /// Codes to start from, M × N. A datapoint whose code is within the tolerance keeps it.
+    pub start: Option<&'a Codes>,
+    /// Subtracted from every datapoint.
+    pub center: Option<&'a [f64]>,
+    /// Hears of the progress, and may stop the run.
+    pub observer: &'a dyn Observer,
+}
+
+impl Default for CoderRun<'_> {
+    /// From nothing, no center, and nobody who follows.
+    fn default() -> Self {
+        Self { start: None, center: None, observer: &() }
     }
 }
 
@@ -100,12 +146,15 @@ impl Default for Coder {
 pub struct Encoded {
     /// The codes, M × N.
     pub codes: Codes,
-    /// `½‖x − Dz‖² + λ1ᵀz`, a point.
+    /// `½‖x − b − Dz‖² + λ1ᵀz`, a datapoint.
     pub objectives: Vec<f64>,
-    /// Duality gap, a point: the objective is at most this above the optimum
+    /// Duality gap, a datapoint: the objective is at most this above the optimum
     /// (theorem `coding-gap`, in floating point).
     pub gaps: Vec<f64>,
-    /// Why the run ended. Points not reached have zero codes (and their true gap).
+    /// Datapoints whose gap leaves rounding out, as it must near λ = 0 (see [`Coder`]).
+    pub at_rounding: usize,
+    /// Why the run ended. Datapoints not reached have the codes they started from, and their
+    /// gap is the best that was known.
     pub stop: Stop,
     /// What it took: the same for any number of threads.
     pub work: Work,
@@ -146,12 +195,12 @@ impl Encoded {
     }
 }
 
-/// Datapoints between two polls of the observer, and a parallel task's share.
-const BLOCK: usize = 32;
-
-/// Datapoints of one product with the dictionary, between two polls of the observer:
+/// Datapoints of one product with the dictionary, and a parallel task's share:
 /// enough for products near full speed; more make blocks too few for the threads.
-const POINTS: usize = 64;
+const DATAPOINTS: usize = 64;
+
+/// Datapoints between two reports of progress, a multiple of [`DATAPOINTS`].
+const WAVE: usize = 64 * DATAPOINTS;
 
 /// Most entries of a Gram matrix held: 32 MB. Beyond, its columns come from memory as
 /// slowly as they are formed.
@@ -159,172 +208,211 @@ const GRAM_ENTRIES: usize = 1 << 22;
 
 /// Most entries of a Gram matrix held a datapoint: a datapoint needs about this many,
 /// formed at a third of the speed of a large product.
-const GRAM_ENTRIES_PER_POINT: usize = 512;
+const GRAM_ENTRIES_PER_DATAPOINT: usize = 512;
+
+/// Steps granted besides those that grow with the dimension.
+const EXTRA_STEPS: usize = 10;
+
+/// What is asked of the codes.
+#[derive(Clone, Copy)]
+struct Demand {
+    /// λ.
+    lambda: f64,
+    /// Relative duality gap at which a datapoint is done.
+    gap_tolerance: f64,
+    /// Rounds, and steps of the active-set method, at most.
+    max_steps: usize,
+    /// Whether starts are known to miss the tolerance: they are solved anew before they are
+    /// measured.
+    stale: bool,
+}
+
+/// One coded datapoint.
+struct DatapointCode {
+    /// Atoms with their codes, ascending in the atom.
+    entries: Vec<(usize, f64)>,
+    objective: f64,
+    gap: f64,
+    /// Whether the gap leaves rounding out.
+    at_rounding: bool,
+}
 
 impl Coder {
-    /// Codes all columns of `points` (n × N).
+    /// Codes all columns of `datapoints` (n × N) from nothing.
     ///
     /// # Errors
-    /// [`CoderError`] for a bad λ, dimensions that differ, or data not finite.
+    /// As [`Coder::encode_with`].
     pub fn encode(
         &self,
-        points: &Matrix,
+        datapoints: &Matrix,
         dictionary: &Dictionary,
         lambda: f64,
         observer: &dyn Observer,
     ) -> Result<Encoded, CoderError> {
-        if !(lambda.is_finite() && lambda >= 0.0) {
-            return Err(CoderError::Lambda(lambda));
-        }
-        if points.nrows() != dictionary.dim() {
-            return Err(CoderError::Dimension { points: points.nrows(), atoms: dictionary.dim() });
-        }
-        let n = points.nrows();
-        if let Some(at) = points.as_slice().iter().position(|v| !v.is_finite()) {
-            let value = points.as_slice()[at];
-            return Err(CoderError::NotFinite { point: at / n, coordinate: at % n, value });
-        }
-        let limit = self.max_sweeps.saturating_mul(n + 10);
+        self.encode_with(datapoints, dictionary, lambda, &CoderRun { observer, ..CoderRun::default() })
+    }
+
+    /// Codes all columns of `datapoints` (n × N), less the run's center, each from its start.
+    ///
+    /// # Errors
+    /// [`CoderError`] for a bad λ, dimensions that differ, and data, a center or a start that
+    /// a [`Problem`](crate::Problem) would refuse.
+    pub fn encode_with(
+        &self,
+        datapoints: &Matrix,
+        dictionary: &Dictionary,
+        lambda: f64,
+        run: &CoderRun<'_>,
+    ) -> Result<Encoded, CoderError> {
+        check(datapoints, dictionary, lambda, run)?;
+        let (n, count) = (datapoints.nrows(), datapoints.ncols());
+        let demand =
+            Demand { lambda, gap_tolerance: self.gap_tolerance, max_steps: self.max_steps(n), stale: false };
         let pairs = dictionary.len().saturating_mul(dictionary.len());
-        let held = pairs <= GRAM_ENTRIES && pairs <= GRAM_ENTRIES_PER_POINT.saturating_mul(points.ncols());
+        let held = pairs <= GRAM_ENTRIES && pairs <= GRAM_ENTRIES_PER_DATAPOINT.saturating_mul(count);
         let gram = held.then(|| dictionary.matrix().gram());
         let screen = Screen::new(dictionary.matrix());
-        let blocks: Vec<(block::Coded, Option<Interrupt>)> = (0..points.ncols().div_ceil(POINTS))
-            .into_par_iter()
-            .map_init(
-                || block::Solver::new(dictionary.matrix(), &screen, gram.as_ref()),
-                |solver, block| {
-                    let interrupt = match observer.poll() {
-                        ControlFlow::Break(interrupt) => Some(interrupt),
-                        ControlFlow::Continue(()) => None,
-                    };
-                    let (from, to) = (block * POINTS, ((block + 1) * POINTS).min(points.ncols()));
-                    let demand = block::Demand {
-                        lambda,
-                        tolerance: self.tolerance,
-                        limit: if interrupt.is_some() { 0 } else { limit },
-                    };
-                    (solver.solve(&points.as_slice()[from * n..to * n], to - from, &[], &demand), interrupt)
-                },
-            )
-            .collect();
-        let interrupt = blocks.iter().find_map(|(_, interrupt)| *interrupt);
-        let (mut starts, mut atoms, mut values) = (vec![0], Vec::new(), Vec::new());
-        let (mut objectives, mut gaps) = (Vec::new(), Vec::new());
-        let mut work = Work::default();
-        for (block, _) in blocks {
-            let mut end = atoms.len();
-            for length in block.lengths {
-                end += length;
-                starts.push(end);
-            }
-            for (atom, value) in block.entries {
-                atoms.push(atom);
-                values.push(value);
-            }
-            objectives.extend(block.objectives);
-            gaps.extend(block.gaps);
-            work += block.work;
+        let latch = Latch::new(run.observer);
+        let mut gathered = Gathered::default();
+        for from in (0..count).step_by(WAVE) {
+            let to = (from + WAVE).min(count);
+            let coded: Vec<Coded> = (from..to)
+                .into_par_iter()
+                .step_by(DATAPOINTS)
+                .map_init(
+                    || (Solver::new(dictionary.matrix(), &screen, gram.as_ref()), Vec::new()),
+                    |(solver, shifted), from| {
+                        let to = (from + DATAPOINTS).min(to);
+                        let block = &datapoints.as_slice()[from * n..to * n];
+                        let starts: Vec<Vec<(usize, f64)>> = run.start.map_or_else(Vec::new, |start| {
+                            (from..to)
+                                .map(|i| start.column(i).iter().map(|(k, &z)| (k, z)).collect())
+                                .collect()
+                        });
+                        let block = shift(block, run.center, shifted);
+                        let block = Block { datapoints: block, count: to - from, starts: &starts };
+                        solver.solve(&block, &demand, &latch)
+                    },
+                )
+                .collect();
+            coded.into_iter().for_each(|coded| gathered.push(coded));
+            run.observer.progress(&gathered.progress(dictionary.len()));
         }
-        let met = objectives.iter().zip(&gaps).all(|(o, g)| *g <= self.tolerance * o);
-        let stop = match interrupt {
+        Ok(gathered.finish(dictionary.len(), self.gap_tolerance, &latch))
+    }
+
+    fn max_steps(&self, dim: usize) -> usize {
+        self.max_steps_per_dimension.saturating_mul(dim + EXTRA_STEPS)
+    }
+}
+
+/// The datapoints of a block less the center.
+fn shift<'b>(datapoints: &'b [f64], center: Option<&[f64]>, buffer: &'b mut Vec<f64>) -> &'b [f64] {
+    let Some(center) = center else { return datapoints };
+    buffer.clear();
+    buffer.extend_from_slice(datapoints);
+    buffer.chunks_exact_mut(center.len()).for_each(|x| axpy(-1.0, center, x));
+    buffer
+}
+
+fn check(
+    datapoints: &Matrix,
+    dictionary: &Dictionary,
+    lambda: f64,
+    run: &CoderRun<'_>,
+) -> Result<(), CoderError> {
+    let (n, count) = (datapoints.nrows(), datapoints.ncols());
+    if !(lambda.is_finite() && lambda >= 0.0) {
+        return Err(CoderError::Lambda(lambda));
+    }
+    if n != dictionary.dim() {
+        return Err(CoderError::Dimension { datapoints: n, atoms: dictionary.dim() });
+    }
+    if n == 0 {
+        return Err(DataError::Empty { datapoints: count, dim: n }.into());
+    }
+    check_entries(datapoints)?;
+    run.center.map_or(Ok(()), |center| check_center(center, n))?;
+    let Some(start) = run.start else { return Ok(()) };
+    for (what, expected, found) in [
+        ("atoms in the start", dictionary.len(), start.atoms()),
+        ("datapoints in the start", count, start.datapoints()),
+    ] {
+        if expected != found {
+            return Err(AtomsError::Shape { what, expected, found }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The codes of the blocks so far, in order.
+struct Gathered {
+    starts: Vec<usize>,
+    atoms: Vec<usize>,
+    values: Vec<f64>,
+    objectives: Vec<f64>,
+    gaps: Vec<f64>,
+    at_rounding: usize,
+    work: Work,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self {
+            starts: vec![0],
+            atoms: Vec::new(),
+            values: Vec::new(),
+            objectives: Vec::new(),
+            gaps: Vec::new(),
+            at_rounding: 0,
+            work: Work::default(),
+        }
+    }
+}
+
+impl Gathered {
+    fn push(&mut self, coded: Coded) {
+        let mut end = self.atoms.len();
+        for length in coded.lengths {
+            end += length;
+            self.starts.push(end);
+        }
+        for (atom, value) in coded.entries {
+            self.atoms.push(atom);
+            self.values.push(value);
+        }
+        self.objectives.extend(coded.objectives);
+        self.gaps.extend(coded.gaps);
+        self.at_rounding += coded.at_rounding;
+        self.work += coded.work;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn progress(&self, atoms: usize) -> Progress {
+        Progress {
+            phase: "coding",
+            iteration: self.objectives.len(),
+            objective: self.objectives.iter().sum::<f64>() / self.objectives.len() as f64,
+            lower_bound: f64::NAN,
+            estimated_lower_bound: f64::NAN,
+            atoms,
+        }
+    }
+
+    fn finish(self, atoms: usize, gap_tolerance: f64, latch: &Latch<'_>) -> Encoded {
+        let met = self.objectives.iter().zip(&self.gaps).all(|(o, g)| *g <= gap_tolerance * o);
+        let stop = match latch.interrupt() {
+            _ if met => Stop::ToleranceMet,
             Some(interrupt) => interrupt.into(),
-            None if met => Stop::ToleranceMet,
             None => Stop::Stalled,
         };
-        let codes = Codes::from_csc(dictionary.len(), starts, atoms, values);
-        Ok(Encoded { codes, objectives, gaps, stop, work })
+        Encoded {
+            codes: Codes::from_csc(atoms, self.starts, self.atoms, self.values),
+            objectives: self.objectives,
+            gaps: self.gaps,
+            at_rounding: self.at_rounding,
+            stop,
+            work: self.work,
+        }
     }
-}
-
-/// One coded datapoint.
-struct PointCode {
-    code: Vec<(usize, f64)>,
-    objective: f64,
-    gap: f64,
-}
-
-/// Relative gap at which a warm-started point is done: the next move of the
-/// dictionary changes the objective by far more.
-const WARM_TOLERANCE: f64 = 1e-11;
-
-/// Codes every column of `points` (less their center) over the unit columns of
-/// `atoms`, each from the code it has; gives `½‖x − Dz‖² + λ1ᵀz` a point.
-///
-/// A round costs O(nM) a datapoint, at the speed of products; `gram = DᵀD`, where it is
-/// held, saves the inner products of the atoms in use.
-pub(crate) fn recode(
-    points: &Matrix,
-    atoms: &Matrix,
-    gram: Option<&Matrix>,
-    lambda: f64,
-    codes: &mut [Vec<(usize, f64)>],
-) -> Vec<f64> {
-    let n = points.nrows();
-    let demand = block::Demand {
-        lambda,
-        tolerance: WARM_TOLERANCE,
-        limit: Coder::default().max_sweeps.saturating_mul(n + 10),
-    };
-    let screen = Screen::new(atoms);
-    let values: Vec<Vec<f64>> = codes
-        .par_chunks_mut(POINTS)
-        .zip(points.as_slice().par_chunks(POINTS * n.max(1)))
-        .map_init(
-            || block::Solver::new(atoms, &screen, gram),
-            |solver, (codes, points)| {
-                let coded = solver.solve(points, codes.len(), codes, &demand);
-                let mut entries = coded.entries.into_iter();
-                for (code, length) in codes.iter_mut().zip(coded.lengths) {
-                    code.clear();
-                    code.extend(entries.by_ref().take(length));
-                }
-                coded.objectives
-            },
-        )
-        .collect();
-    values.into_iter().flatten().collect()
-}
-
-/// What every atom is worth: the rise of `Σ wᵢ(½‖xᵢ − Dzᵢ‖² + λ1ᵀzᵢ)` when the
-/// datapoints that use it are coded without it. `values` are the points' own
-/// objectives at `codes`.
-pub(crate) fn removal_costs(
-    points: &Matrix,
-    atoms: &Matrix,
-    gram: Option<&Matrix>,
-    lambda: f64,
-    weights: &[f64],
-    codes: &[Vec<(usize, f64)>],
-    values: &[f64],
-) -> Vec<f64> {
-    let limit = Coder::default().max_sweeps.saturating_mul(points.nrows() + 10);
-    let rises: Vec<Vec<(usize, f64)>> = codes
-        .par_chunks(BLOCK)
-        .enumerate()
-        .map_init(
-            || Workspace::new(atoms, gram),
-            |work, (block, codes)| {
-                let range: Vec<usize> = (block * BLOCK..block * BLOCK + codes.len()).collect();
-                let products = gram.map(|_| atoms.transpose_times(&points.select_columns(&range)));
-                let mut rises = Vec::new();
-                for (offset, (&i, code)) in range.iter().zip(codes).enumerate() {
-                    let products = products.as_ref().map(|p| p.col(offset));
-                    let point = active_set::Point { x: points.col(i), products, lambda };
-                    for &(out, _) in code {
-                        let rest: Vec<(usize, f64)> =
-                            code.iter().copied().filter(|(k, _)| *k != out).collect();
-                        let value = work.solve_without(out, &point, &rest, WARM_TOLERANCE, limit).objective;
-                        rises.push((out, weights[i] * (value - values[i])));
-                    }
-                }
-                rises
-            },
-        )
-        .collect();
-    let mut costs = vec![0.0; atoms.ncols()];
-    for (k, rise) in rises.into_iter().flatten() {
-        costs[k] += rise;
-    }
-    costs
 }

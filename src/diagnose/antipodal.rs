@@ -3,17 +3,18 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Scene, cosines::Pair, ratio};
+use super::cosines::Pair;
+use super::scene::{Scene, ratio, share};
 use crate::linalg::dot;
 use crate::num::max;
 
 /// Two nearly opposite atoms.
 ///
 /// Exactly opposite atoms are never active together at an optimum (theorem
-/// `antipodal-pairs`). Dense pairs can stand in for a center that is off: `shift_excess`
-/// is what the objective rises by when one of the two is given up and the center is
-/// moved along it instead, the other coded anew at every point and all else as it is.
-/// Where it is not positive, a center shift would do.
+/// `antipodal-pairs`). A dense pair can stand in for a center that is off. So one of the two
+/// is given up, the center is moved along it instead, and the other is coded anew at every
+/// datapoint: `shift_excess` is what the objective rises by. Where it is not positive, a
+/// center shift would do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Antipodal {
     /// The smaller index.
@@ -32,7 +33,7 @@ pub struct Antipodal {
     pub given_up: usize,
     /// Length of that shift.
     pub shift: f64,
-    /// Change of the objective, as computed; a feasible point, not an optimum of all.
+    /// Change of the objective, as computed, with all other atoms and codes as they are.
     pub shift_excess: f64,
     /// `shift_excess` over what the pair lowers the objective by.
     pub shift_excess_relative: f64,
@@ -42,77 +43,105 @@ pub struct Antipodal {
 const JUDGED: usize = 64;
 
 /// Steps of the search for the shift: golden section to a relative 1e-6 of the range.
-const STEPS: usize = 40;
+const GOLDEN_STEPS: usize = 40;
 
 pub(super) fn antipodal(scene: &Scene<'_>, pairs: &[Pair]) -> Vec<Antipodal> {
-    pairs.par_iter().take(JUDGED).map(|pair| judge(scene, pair)).collect()
+    pairs.par_iter().take(JUDGED).filter(|_| scene.goes_on()).map(|pair| judge(scene, pair)).collect()
+}
+
+/// A pair of atoms with what both take of every datapoint.
+struct Carried<'a> {
+    scene: &'a Scene<'a>,
+    cosine: f64,
+    /// Codes of the first and of the second.
+    codes: [Vec<f64>; 2],
+    /// Correlations of both with the part of the data that the other atoms leave.
+    correlations: Vec<[f64; 2]>,
+}
+
+impl<'a> Carried<'a> {
+    fn new(scene: &'a Scene<'a>, pair: &Pair) -> Self {
+        let codes = [pair.first, pair.second].map(|k| {
+            let mut dense = vec![0.0; scene.len()];
+            scene.rows[k].iter().for_each(|(i, z)| dense[i] = z);
+            dense
+        });
+        let atoms = [pair.first, pair.second].map(|k| scene.atom(k));
+        let correlations = (0..scene.len())
+            .map(|i| {
+                let (r, x, y) = (scene.residuals.col(i), codes[0][i], codes[1][i]);
+                [dot(atoms[0], r) + x + pair.cosine * y, dot(atoms[1], r) + pair.cosine * x + y]
+            })
+            .collect();
+        Self { scene, cosine: pair.cosine, codes, correlations }
+    }
+
+    /// What the pair lowers the objective by.
+    fn worth(&self) -> f64 {
+        self.correlations
+            .iter()
+            .enumerate()
+            .map(|(i, [p, q])| {
+                let (x, y) = (self.codes[0][i], self.codes[1][i]);
+                let square = x * x + 2.0 * self.cosine * x * y + y * y;
+                let gain = x * p + y * q - 0.5 * square - self.scene.lambda * (x + y);
+                self.scene.weights()[i] * gain
+            })
+            .sum()
+    }
+
+    /// What one of the two lowers the objective by, coded anew, with the center moved by
+    /// `shift` along the other.
+    fn worth_shifted(&self, kept: usize, shift: f64) -> f64 {
+        self.correlations
+            .iter()
+            .zip(self.scene.weights())
+            .map(|(both, w)| {
+                let code = max(both[kept] - shift * self.cosine - self.scene.lambda, 0.0);
+                w * (shift * both[1 - kept] - 0.5 * shift * shift + 0.5 * code * code)
+            })
+            .sum()
+    }
+
+    /// The best shift for one atom kept, and what that lowers the objective by.
+    fn best_shift(&self, kept: usize) -> (f64, f64) {
+        let reach = self.correlations.iter().flatten().fold(0.0, |m, c| max(m, c.abs()));
+        golden(-reach, reach, |shift| self.worth_shifted(kept, shift))
+    }
 }
 
 fn judge(scene: &Scene<'_>, pair: &Pair) -> Antipodal {
-    let (a, b) = (&scene.rows[pair.first], &scene.rows[pair.second]);
-    let codes = |row: &crate::linalg::Row| {
-        let mut dense = vec![0.0; scene.len()];
-        row.iter().for_each(|(i, z)| dense[i] = z);
-        dense
+    let (first, second) = (&scene.rows[pair.first], &scene.rows[pair.second]);
+    let carried = Carried::new(scene, pair);
+    let worth = carried.worth();
+    let (without_second, without_first) = (carried.best_shift(0), carried.best_shift(1));
+    let (given_up, (shift, shifted_worth)) = if without_second.1 >= without_first.1 {
+        (pair.second, without_second)
+    } else {
+        (pair.first, without_first)
     };
-    let (za, zb) = (codes(a), codes(b));
-    let (da, db) = (scene.atom(pair.first), scene.atom(pair.second));
-    // Correlations with the part of the data that neither atom takes.
-    let carried: Vec<(f64, f64)> = (0..scene.len())
-        .map(|i| {
-            let r = scene.residuals.col(i);
-            (dot(da, r) + za[i] + pair.cosine * zb[i], dot(db, r) + pair.cosine * za[i] + zb[i])
-        })
-        .collect();
-    // ½‖t‖² less what the pair reaches, at every point.
-    let worth: f64 = carried
-        .iter()
-        .enumerate()
-        .map(|(i, (p, q))| {
-            let (x, y) = (za[i], zb[i]);
-            let square = x * x + 2.0 * pair.cosine * x * y + y * y;
-            scene.weights()[i] * (x * p + y * q - 0.5 * square - scene.lambda * (x + y))
-        })
-        .sum();
-    // With the shift c along the atom given up, at the same points.
-    let kept_worth = |c: f64, keep_first: bool| -> f64 {
-        carried
-            .iter()
-            .zip(scene.weights())
-            .map(|((p, q), w)| {
-                let (kept, lost) = if keep_first { (p, q) } else { (q, p) };
-                let code = max(kept - c * pair.cosine - scene.lambda, 0.0);
-                w * (c * lost - 0.5 * c * c + 0.5 * code * code)
-            })
-            .sum()
-    };
-    let reach = carried.iter().fold(0.0, |m, (p, q)| max(m, max(p.abs(), q.abs())));
-    let best = |keep_first: bool| golden(-reach, reach, |c| kept_worth(c, keep_first));
-    let (first, second) = (best(true), best(false));
-    let (given_up, (shift, found)) =
-        if first.1 >= second.1 { (pair.second, first) } else { (pair.first, second) };
-    let excess = worth - found;
+    let excess = worth - shifted_worth;
     Antipodal {
         first: pair.first,
         second: pair.second,
         cosine: pair.cosine,
-        density_first: ratio(a.len(), scene.len()),
-        density_second: ratio(b.len(), scene.len()),
-        together: a.indices.iter().filter(|i| b.indices.binary_search(i).is_ok()).count(),
+        density_first: ratio(first.len(), scene.len()),
+        density_second: ratio(second.len(), scene.len()),
+        together: first.indices.iter().filter(|i| second.indices.binary_search(i).is_ok()).count(),
         given_up,
         shift,
         shift_excess: excess,
-        shift_excess_relative: super::coding::share(excess, worth),
+        shift_excess_relative: share(excess, worth),
     }
 }
 
-/// The maximum of a concave function on an interval. (In the shift and the codes
-/// together the objective is convex, so its minimum over the codes is.)
+/// The maximum of a concave function on an interval, with its place. (The objective is convex
+/// in shift and codes together, so its minimum over the codes is convex in the shift.)
 fn golden(mut lo: f64, mut hi: f64, f: impl Fn(f64) -> f64) -> (f64, f64) {
     let section = 0.5 * (5.0_f64.sqrt() - 1.0);
     let (mut a, mut b) = (hi - section * (hi - lo), lo + section * (hi - lo));
     let (mut fa, mut fb) = (f(a), f(b));
-    for _ in 0..STEPS {
+    for _ in 0..GOLDEN_STEPS {
         if fa >= fb {
             (hi, b, fb) = (b, a, fa);
             a = hi - section * (hi - lo);

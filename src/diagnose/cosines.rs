@@ -2,6 +2,7 @@
 
 use crate::atoms::Dictionary;
 use crate::linalg::fold_tiles;
+use crate::observer::{Latch, Observer};
 
 /// Another atom and the cosine with it.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -41,76 +42,89 @@ pub struct Cosines {
 /// Pairs kept of each kind, as a multiple of the number of atoms.
 const KEPT: usize = 8;
 
-#[derive(Clone)]
-struct State {
+/// What is known of the pairs seen so far.
+struct Seen {
     nearest: Vec<Option<Neighbor>>,
     opposite: Vec<Option<Neighbor>>,
     close: Vec<Pair>,
     antipodal: Vec<Pair>,
 }
 
-/// One pass over all pairs. O(nM²) time, O(M) memory for each block of atoms, and
-/// the pairs kept.
+impl Seen {
+    fn none(atoms: usize) -> Self {
+        Self {
+            nearest: vec![None; atoms],
+            opposite: vec![None; atoms],
+            close: Vec::new(),
+            antipodal: Vec::new(),
+        }
+    }
+
+    fn see(&mut self, pair: Pair, close: f64, antipodal: f64) {
+        let Pair { first, second, cosine } = pair;
+        for (atom, other) in [(first, second), (second, first)] {
+            let found = Neighbor { atom: other, cosine };
+            keep(&mut self.nearest[atom], found, nearer);
+            keep(&mut self.opposite[atom], found, farther);
+        }
+        if cosine >= close {
+            self.close.push(pair);
+        }
+        if cosine <= antipodal {
+            self.antipodal.push(pair);
+        }
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        for (own, other) in self.nearest.iter_mut().zip(other.nearest) {
+            other.into_iter().for_each(|o| keep(own, o, nearer));
+        }
+        for (own, other) in self.opposite.iter_mut().zip(other.opposite) {
+            other.into_iter().for_each(|o| keep(own, o, farther));
+        }
+        self.close.extend(other.close);
+        self.antipodal.extend(other.antipodal);
+        self
+    }
+}
+
+/// Looks at all pairs once. Where the observer stops it, some pairs are missing.
+///
+/// O(nM²) time, O(M) memory for each block of atoms, and the pairs kept.
 #[must_use]
-pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64) -> Cosines {
+pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64, observer: &dyn Observer) -> Cosines {
     let atoms = dictionary.len();
-    let none = || State {
-        nearest: vec![None; atoms],
-        opposite: vec![None; atoms],
-        close: Vec::new(),
-        antipodal: Vec::new(),
-    };
-    let state = fold_tiles(
+    let latch = Latch::new(observer);
+    let seen = fold_tiles(
         dictionary.matrix(),
         dictionary.matrix(),
         // Every pair once: the atoms before this one.
-        |first| first + BLOCK,
-        none,
-        |state, tile| {
+        |first| if latch.poll().is_break() { 0 } else { first + BLOCK },
+        || Seen::none(atoms),
+        |seen, tile| {
             for (second, products) in tile.columns() {
                 for (first, &cosine) in tile.left().zip(products).take_while(|(first, _)| *first < second) {
-                    for (atom, other) in [(first, second), (second, first)] {
-                        let found = Neighbor { atom: other, cosine };
-                        keep(&mut state.nearest[atom], found, nearer);
-                        keep(&mut state.opposite[atom], found, farther);
-                    }
-                    let pair = Pair { first, second, cosine };
-                    if cosine >= close {
-                        state.close.push(pair);
-                    }
-                    if cosine <= antipodal {
-                        state.antipodal.push(pair);
-                    }
+                    seen.see(Pair { first, second, cosine }, close, antipodal);
                 }
             }
         },
-        |mut l, r| {
-            for (own, other) in l.nearest.iter_mut().zip(r.nearest) {
-                other.into_iter().for_each(|o| keep(own, o, nearer));
-            }
-            for (own, other) in l.opposite.iter_mut().zip(r.opposite) {
-                other.into_iter().for_each(|o| keep(own, o, farther));
-            }
-            l.close.extend(r.close);
-            l.antipodal.extend(r.antipodal);
-            l
-        },
+        Seen::merge,
     );
-    let State { nearest, opposite, mut close, mut antipodal } = state;
-    let order = |sign: f64| {
-        move |l: &Pair, r: &Pair| {
-            (sign * r.cosine)
-                .total_cmp(&(sign * l.cosine))
-                .then((l.first, l.second).cmp(&(r.first, r.second)))
-        }
-    };
-    close.sort_by(order(1.0));
-    antipodal.sort_by(order(-1.0));
+    let Seen { nearest, opposite, mut close, mut antipodal } = seen;
+    sort(&mut close, |cosine| -cosine);
+    sort(&mut antipodal, |cosine| cosine);
     let most = KEPT * atoms;
     let left_out = close.len().saturating_sub(most) + antipodal.len().saturating_sub(most);
     close.truncate(most);
     antipodal.truncate(most);
     Cosines { nearest, opposite, close, antipodal, left_out }
+}
+
+/// Sorts by a key of the cosine, the smallest first, then by the atoms.
+fn sort(pairs: &mut [Pair], key: fn(f64) -> f64) {
+    pairs.sort_by(|l, r| {
+        key(l.cosine).total_cmp(&key(r.cosine)).then((l.first, l.second).cmp(&(r.first, r.second)))
+    });
 }
 
 /// At least the number of atoms in a block of products.

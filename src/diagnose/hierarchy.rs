@@ -3,18 +3,20 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Scene, Thresholds, cosines::Pair, ratio};
+use super::Thresholds;
+use super::cosines::Pair;
+use super::scene::{Scene, ratio};
 use crate::atoms::Codes;
 use crate::linalg::{Row, axpy, distance_sq, dot, norm};
 use crate::num::{max, min};
 
 /// A child that fires (nearly) only where its parent does.
 ///
-/// Theorem `no-nesting`: where it fires *only* there (`share` 1) the point is no
-/// optimum, and un-nesting lowers the objective by `λ s_l(1 + ε − ‖d_l + εd_j‖)`. Where
-/// it fires nearly only there, `gain` is that of the same exchange with the child
-/// coded anew, alone, at the points where the parent is silent: the change of the
-/// objective at a feasible point, negative where the exchange does not pay.
+/// Theorem `no-nesting`: where it fires *only* there (`share` 1) the dictionary is not
+/// optimal, and un-nesting lowers the objective by `λ s_l(1 + ε − ‖d_l + εd_j‖)`. Where
+/// it fires nearly only there, `gain` is that of the same exchange, with the child
+/// coded anew, alone, at the datapoints where the parent is silent. It is a change of the
+/// objective as computed, negative where the exchange does not pay.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Nested {
     /// The atom l that fires less often.
@@ -29,13 +31,13 @@ pub struct Nested {
     pub together: usize,
     /// `together / child_uses`.
     pub share: f64,
-    /// Share of the child's points at which the parent is silent.
+    /// Share of the child's datapoints at which the parent is silent.
     pub child_solo: f64,
-    /// Share of the parent's points at which the child is silent.
+    /// Share of the parent's datapoints at which the child is silent.
     pub parent_solo: f64,
     /// `d_lᵀd_j`.
     pub cosine: f64,
-    /// Slack `ε = min z_j/z_l` over the points of both.
+    /// Slack `ε = min z_j/z_l` over the datapoints of both.
     pub slack: f64,
     /// By how much un-nesting lowers the objective.
     pub gain: f64,
@@ -55,9 +57,9 @@ pub struct Absorbed {
     pub parent_uses: usize,
     /// `d_lᵀd_j`.
     pub cosine: f64,
-    /// Share of the child's points at which the parent fires too.
+    /// Share of the child's datapoints at which the parent fires too.
     pub together: f64,
-    /// Share of the child's points at which the parent is silent, and would fire if the
+    /// Share of the child's datapoints at which the parent is silent, and would fire if the
     /// child's part were in the residual: `d_jᵀ(rᵢ + d_lz_li) > λ`.
     pub would_fire: f64,
 }
@@ -65,11 +67,11 @@ pub struct Absorbed {
 /// Absorption and hierarchy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hierarchy {
-    /// Ordered pairs with nested supports, with at least `min_uses` points each.
+    /// Ordered pairs with nested supports, with at least `min_uses` datapoints each.
     pub exactly_nested: usize,
     /// The same among the codes given.
     pub exactly_nested_given: Option<usize>,
-    /// Nested and nearly nested pairs, the largest share first, then the most points.
+    /// Nested and nearly nested pairs, the largest share first, then the most datapoints.
     pub nested: Vec<Nested>,
     /// Pairs of close atoms with the mark of absorption, the most certain first.
     pub absorbed: Vec<Absorbed>,
@@ -81,10 +83,13 @@ pub(super) fn hierarchy(
     close: &[Pair],
     thresholds: &Thresholds,
 ) -> Hierarchy {
-    let codes = scene.point.codes();
-    let pairs = pairs(codes, scene.rows, thresholds.min_uses, thresholds.nested);
-    let mut nested: Vec<Nested> =
-        pairs.par_iter().map(|&(l, j, together)| judge(scene, l, j, together)).collect();
+    let codes = scene.factorization.codes();
+    let pairs = pairs(scene, codes, scene.rows, thresholds.min_uses, thresholds.nested);
+    let mut nested: Vec<Nested> = pairs
+        .par_iter()
+        .filter(|_| scene.goes_on())
+        .map(|&(l, j, together)| judge(scene, l, j, together))
+        .collect();
     nested.sort_by(|l, r| {
         r.share
             .total_cmp(&l.share)
@@ -93,7 +98,7 @@ pub(super) fn hierarchy(
     });
     let mut absorbed: Vec<Absorbed> = close
         .par_iter()
-        .filter(|pair| pair.cosine >= thresholds.absorption)
+        .filter(|pair| pair.cosine >= thresholds.absorption && scene.goes_on())
         .filter_map(|pair| absorption(scene, pair, thresholds))
         .collect();
     absorbed.sort_by(|l, r| {
@@ -102,8 +107,7 @@ pub(super) fn hierarchy(
             .then(r.child_uses.cmp(&l.child_uses))
             .then((l.child, l.parent).cmp(&(r.child, r.parent)))
     });
-    let exact =
-        |codes: &Codes, rows: &[Row]| super::hierarchy::pairs(codes, rows, thresholds.min_uses, 1.0).len();
+    let exact = |codes: &Codes, rows: &[Row]| self::pairs(scene, codes, rows, thresholds.min_uses, 1.0).len();
     Hierarchy {
         exactly_nested: exact(codes, scene.rows),
         exactly_nested_given: given.map(|codes| exact(codes, &codes.rows())),
@@ -112,19 +116,28 @@ pub(super) fn hierarchy(
     }
 }
 
-/// Ordered pairs (child, parent, points of both) with both used at least `least`
-/// times, where the child's points are the parent's for a share of at least `share`.
-/// The parent fires at least as often. Only pairs that meet in some code are looked
-/// at: O(Σᵢ|Sᵢ|²) time, O(M) memory a thread.
-fn pairs(codes: &Codes, rows: &[Row], least: usize, share: f64) -> Vec<(usize, usize, usize)> {
+/// Atoms of a parallel task: each task has a count an atom.
+const TASK: usize = 16;
+
+/// Ordered pairs (child, parent, datapoints of both). Both are used at least `least` times,
+/// the parent at least as often as the child, and it fires at a share of at least `share` of
+/// the child's datapoints. Only pairs that meet in some code are looked at: O(Σᵢ|Sᵢ|²) time,
+/// O(M) memory a thread.
+fn pairs(
+    scene: &Scene<'_>,
+    codes: &Codes,
+    rows: &[Row],
+    least: usize,
+    share: f64,
+) -> Vec<(usize, usize, usize)> {
     (0..rows.len())
         .into_par_iter()
-        .with_min_len(16)
+        .with_min_len(TASK)
         .map_init(
             || vec![0_usize; rows.len()],
             |counts, child| {
                 let uses = rows[child].len();
-                if uses < least.max(1) {
+                if uses < least.max(1) || !scene.goes_on() {
                     return Vec::new();
                 }
                 let mut met = Vec::new();
@@ -194,7 +207,7 @@ fn judge(scene: &Scene<'_>, child: usize, parent: usize, together: usize) -> Nes
     }
 }
 
-/// The other row's code at each point of a row.
+/// The other row's code at each datapoint of a row.
 fn lookup(row: &Row, other: &Row) -> Vec<Option<f64>> {
     row.indices.iter().map(|i| other.indices.binary_search(i).ok().map(|at| other.values[at])).collect()
 }

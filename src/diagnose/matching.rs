@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::atoms::Dictionary;
 use crate::linalg::{Matrix, fold_tiles};
+use crate::observer::{Latch, Observer, Stop};
 
 /// Atoms of one dictionary assigned to atoms of another, one to one, so that the sum
 /// of their cosines is largest.
@@ -13,7 +14,7 @@ use crate::linalg::{Matrix, fold_tiles};
 /// use widedict::{Dictionary, Matrix, diagnose::compare};
 /// let (left, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
 /// let (right, _) = Dictionary::normalize(Matrix::from_columns(2, &[[0.6, 0.8], [1.0, 0.1], [-1.0, 0.0]]))?;
-/// let matched = compare(&left, &right, 0.9, 1_000_000)?;
+/// let matched = compare(&left, &right, 0.9, 1_000_000, &())?;
 /// assert_eq!(matched.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
 /// assert_eq!(matched.recovered, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -68,11 +69,16 @@ pub enum CompareError {
         /// Most pairs allowed.
         limit: usize,
     },
+    /// The observer stopped it: a part of an assignment is none.
+    #[error("the comparison was stopped: {}", .0.as_str())]
+    Stopped(Stop),
 }
 
-/// Compares two dictionaries. The assignment is exact up to rounding: shortest
-/// augmenting paths with potentials, O(m²M) for m ≤ M atoms, in memory for the m × M
-/// cosines, at most `limit` of them.
+/// Assigns the atoms of one dictionary to those of another; `threshold` is the cosine from
+/// which on an atom counts as recovered. The assignment is the best one up to rounding.
+///
+/// It takes shortest augmenting paths with potentials: O(m²M) time for m ≤ M atoms, and
+/// memory for the m × M cosines, at most `max_pairs` of them.
 ///
 /// # Errors
 /// [`CompareError`].
@@ -80,19 +86,24 @@ pub fn compare(
     left: &Dictionary,
     right: &Dictionary,
     threshold: f64,
-    limit: usize,
+    max_pairs: usize,
+    observer: &dyn Observer,
 ) -> Result<Matching, CompareError> {
     if left.dim() != right.dim() {
         return Err(CompareError::Dimension { left: left.dim(), right: right.dim() });
     }
-    if left.len().checked_mul(right.len()).is_none_or(|pairs| pairs > limit) {
-        return Err(CompareError::TooMany { left: left.len(), right: right.len(), limit });
+    if left.len().checked_mul(right.len()).is_none_or(|pairs| pairs > max_pairs) {
+        return Err(CompareError::TooMany { left: left.len(), right: right.len(), limit: max_pairs });
     }
     let swapped = left.len() > right.len();
     let (few, many) = if swapped { (right, left) } else { (left, right) };
     // A column an atom of the smaller dictionary.
-    let cosines = products(many, few);
-    let assigned = assign(&cosines);
+    let latch = Latch::new(observer);
+    let cosines = products(many, few, &latch);
+    let assigned = assign(&cosines, &latch);
+    if let Some(interrupt) = latch.interrupt() {
+        return Err(CompareError::Stopped(interrupt.into()));
+    }
     let mut pairs: Vec<Matched> = assigned
         .into_iter()
         .enumerate()
@@ -119,11 +130,12 @@ pub fn compare(
     })
 }
 
-fn products(rows: &Dictionary, columns: &Dictionary) -> Matrix {
+/// All cosines; those not reached before an interrupt are 0.
+fn products(rows: &Dictionary, columns: &Dictionary, latch: &Latch<'_>) -> Matrix {
     let parts = fold_tiles(
         rows.matrix(),
         columns.matrix(),
-        |_| rows.len(),
+        |_| if latch.poll().is_break() { 0 } else { rows.len() },
         Vec::new,
         |all: &mut Vec<(usize, usize, Vec<f64>)>, tile| {
             all.extend(tile.columns().map(|(j, products)| (j, tile.left().start, products.to_vec())));
@@ -140,65 +152,104 @@ fn products(rows: &Dictionary, columns: &Dictionary) -> Matrix {
     out
 }
 
-/// For every column a row of its own, of the largest total. At least as many rows as
-/// columns. (Jonker and Volgenant 1987; Crouse 2016.)
-fn assign(gains: &Matrix) -> Vec<usize> {
-    let (rows, columns) = (gains.nrows(), gains.ncols());
-    let cost = |row: usize, column: usize| -gains.get(row, column);
-    let (mut u, mut v) = (vec![0.0; columns], vec![0.0; rows]);
-    let mut row_of: Vec<Option<usize>> = vec![None; columns];
-    let mut column_of: Vec<Option<usize>> = vec![None; rows];
-    let mut shortest = vec![f64::INFINITY; rows];
-    let mut previous = vec![0; rows];
-    for start in 0..columns {
-        shortest.fill(f64::INFINITY);
-        let (mut done_rows, mut left): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..rows).collect());
-        let (mut column, mut least) = (start, 0.0);
-        let end = loop {
-            let mut best: Option<(usize, f64)> = None;
-            for (at, &row) in left.iter().enumerate() {
-                let through = least + cost(row, column) - u[column] - v[row];
-                if through < shortest[row] {
-                    shortest[row] = through;
-                    previous[row] = column;
-                }
-                // Among equals a free row ends the path.
-                let closer = match best {
-                    None => true,
-                    Some((_, b)) => shortest[row] < b || (shortest[row] <= b && column_of[row].is_none()),
-                };
-                if closer {
-                    best = Some((at, shortest[row]));
-                }
+/// For every column a row of its own, of the largest total; what is assigned of it before an
+/// interrupt. At least as many rows as columns. (Jonker and Volgenant 1987; Crouse 2016.)
+fn assign(gains: &Matrix, latch: &Latch<'_>) -> Vec<usize> {
+    let mut assignment = Assignment::new(gains);
+    for column in 0..gains.ncols() {
+        if latch.poll().is_break() {
+            break;
+        }
+        assignment.add(column);
+    }
+    assignment.row_of.into_iter().flatten().collect()
+}
+
+/// An assignment of some columns, with the potentials that prove it the best.
+struct Assignment<'a> {
+    gains: &'a Matrix,
+    /// Potentials of the columns.
+    u: Vec<f64>,
+    /// Potentials of the rows.
+    v: Vec<f64>,
+    row_of: Vec<Option<usize>>,
+    column_of: Vec<Option<usize>>,
+    /// Shortest reduced length of a path to each row.
+    shortest: Vec<f64>,
+    /// The column before each row on that path.
+    previous: Vec<usize>,
+}
+
+impl<'a> Assignment<'a> {
+    fn new(gains: &'a Matrix) -> Self {
+        let (rows, columns) = (gains.nrows(), gains.ncols());
+        Self {
+            gains,
+            u: vec![0.0; columns],
+            v: vec![0.0; rows],
+            row_of: vec![None; columns],
+            column_of: vec![None; rows],
+            shortest: vec![f64::INFINITY; rows],
+            previous: vec![0; rows],
+        }
+    }
+
+    /// Assigns one more column along a shortest path to a free row.
+    fn add(&mut self, start: usize) {
+        let (end, length, passed) = self.path(start);
+        self.u[start] += length;
+        for &row in &passed {
+            if let Some(column) = self.column_of[row].filter(|_| row != end) {
+                self.u[column] += length - self.shortest[row];
             }
-            let (at, distance) = best.expect("fewer columns than rows: one is left");
-            least = distance;
-            let row = left.swap_remove(at);
-            done_rows.push(row);
-            match column_of[row] {
-                Some(next) => column = next,
-                None => break row,
-            }
-        };
-        u[start] += least;
-        for &row in &done_rows {
-            if let Some(column) = column_of[row].filter(|_| row != end) {
-                u[column] += least - shortest[row];
-            }
-            v[row] -= least - shortest[row];
+            self.v[row] -= length - self.shortest[row];
         }
         let mut row = end;
         loop {
-            let column = previous[row];
-            column_of[row] = Some(column);
-            let next = row_of[column].replace(row);
+            let column = self.previous[row];
+            self.column_of[row] = Some(column);
+            let next = self.row_of[column].replace(row);
             match next {
                 Some(next) if column != start => row = next,
                 _ => break,
             }
         }
     }
-    row_of.into_iter().map(|row| row.expect("every column was assigned")).collect()
+
+    /// The free row at the end of a shortest path from a column, its reduced length, and the
+    /// rows passed (Dijkstra).
+    fn path(&mut self, start: usize) -> (usize, f64, Vec<usize>) {
+        self.shortest.fill(f64::INFINITY);
+        let (mut passed, mut left): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..self.v.len()).collect());
+        let (mut column, mut length) = (start, 0.0);
+        loop {
+            let mut best: Option<(usize, f64)> = None;
+            for (at, &row) in left.iter().enumerate() {
+                let through = length - self.gains.get(row, column) - self.u[column] - self.v[row];
+                if through < self.shortest[row] {
+                    self.shortest[row] = through;
+                    self.previous[row] = column;
+                }
+                let reached = self.shortest[row];
+                // Among equals a free row ends the path.
+                let closer = match best {
+                    None => true,
+                    Some((_, b)) => reached < b || (reached <= b && self.column_of[row].is_none()),
+                };
+                if closer {
+                    best = Some((at, reached));
+                }
+            }
+            let (at, reached) = best.expect("fewer columns than rows: one is left");
+            length = reached;
+            let row = left.swap_remove(at);
+            passed.push(row);
+            match self.column_of[row] {
+                Some(next) => column = next,
+                None => return (row, length, passed),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -233,7 +284,7 @@ mod tests {
                         let level = u32::try_from((state >> 33) % levels).expect("small");
                         f64::from(level) - 1.0
                     });
-                    let found = assign(&gains);
+                    let found = assign(&gains, &Latch::new(&()));
                     let mut distinct = found.clone();
                     distinct.sort_unstable();
                     distinct.dedup();

@@ -4,20 +4,22 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Scene;
+use super::codes::Given;
+use super::scene::{Extremes, Scene, share};
 use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, symmetric_eigenvalues};
 use crate::num::max;
 
 /// Largest defects of the identities of theorem `polar-polytope`, over datapoints.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Identities {
-    /// `(max_k d_kᵀr − λ)₊ / λ`: the residual is in the polar polytope.
-    pub polytope: f64,
+    /// `(max_k d_kᵀr − λ)₊ / λ`: the residual is in the polar polytope. `None` where the run
+    /// ended before.
+    pub polytope: Option<f64>,
     /// `|rᵀDz − λ1ᵀz| / ½‖x‖²`.
     pub complementarity: f64,
     /// `|‖x‖² − ‖Dz‖² − 2λ1ᵀz − ‖r‖²| / ‖x‖²`.
     pub energy: f64,
-    /// Points with a code whose residual is shorter than `λ(1 − 10⁻⁶)`.
+    /// Datapoints with a code whose residual is shorter than `λ(1 − 10⁻⁶)`.
     pub short: usize,
     /// `‖Σᵢ wᵢrᵢ‖ / Σᵢ wᵢ‖rᵢ‖`: 0 where the center is optimal (theorem `stationarity`).
     pub center: f64,
@@ -34,9 +36,9 @@ pub struct Spectrum {
     pub eigenvalues: Vec<f64>,
 }
 
-/// Residuals.
+/// The part about residuals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Residuals {
+pub struct ResidualReport {
     /// With exact codes: rounding.
     pub exact: Identities,
     /// With the codes given.
@@ -50,16 +52,16 @@ pub struct Residuals {
     pub off_polytope: Option<Spectrum>,
 }
 
-/// Residuals shorter than this share of λ at points with a code count as short.
+/// Residuals shorter than this share of λ at datapoints with a code count as short.
 const SHORT: f64 = 1.0 - 1e-6;
 
-/// `largest` is `max_k d_kᵀrᵢ` a point.
-pub(super) fn identities(scene: &Scene<'_>, inputs: &Matrix, largest: &[f64]) -> Identities {
-    let terms: Vec<(f64, f64, f64, bool)> = (0..scene.len())
+/// Measures them; the polytope's only where the largest correlations are known.
+pub(super) fn identities(scene: &Scene<'_>, inputs: &Matrix, extremes: Option<&Extremes>) -> Identities {
+    let terms: Vec<(f64, f64, bool)> = (0..scene.len())
         .into_par_iter()
         .map(|i| {
             let (x, r) = (inputs.col(i), scene.residuals.col(i));
-            let sum: f64 = scene.point.codes().column(i).data().iter().sum();
+            let sum: f64 = scene.factorization.codes().column(i).data().iter().sum();
             let mut fit = x.to_vec();
             axpy(-1.0, r, &mut fit);
             let square = norm_sq(x);
@@ -67,8 +69,7 @@ pub(super) fn identities(scene: &Scene<'_>, inputs: &Matrix, largest: &[f64]) ->
             let penalty = scene.lambda * sum;
             let complementarity = (dot(r, &fit) - penalty).abs() / (0.5 * scale);
             let energy = (square - norm_sq(&fit) - 2.0 * penalty - norm_sq(r)).abs() / scale;
-            let outside = max(largest[i] - scene.lambda, 0.0) / scene.lambda;
-            (outside, complementarity, energy, sum > 0.0 && norm(r) < SHORT * scene.lambda)
+            (complementarity, energy, sum > 0.0 && norm(r) < SHORT * scene.lambda)
         })
         .collect();
     let (mut mean, mut scale) = (vec![0.0; inputs.nrows()], 0.0);
@@ -77,32 +78,65 @@ pub(super) fn identities(scene: &Scene<'_>, inputs: &Matrix, largest: &[f64]) ->
         scale += w * norm(r);
     }
     Identities {
-        polytope: terms.iter().map(|t| t.0).fold(0.0, max),
-        complementarity: terms.iter().map(|t| t.1).fold(0.0, max),
-        energy: terms.iter().map(|t| t.2).fold(0.0, max),
-        short: terms.iter().filter(|t| t.3).count(),
-        center: super::coding::share(norm(&mean), scale),
+        polytope: extremes.map(|extremes| {
+            let largest = extremes.of_datapoints.iter().copied().fold(0.0, max);
+            max(largest - scene.lambda, 0.0) / scene.lambda
+        }),
+        complementarity: terms.iter().map(|t| t.0).fold(0.0, max),
+        energy: terms.iter().map(|t| t.1).fold(0.0, max),
+        short: terms.iter().filter(|t| t.2).count(),
+        center: share(norm(&mean), scale),
     }
 }
 
 /// Columns whose outer products are summed in one product.
 const BLOCK: usize = 512;
 
-/// The spectrum of vectors `v(i)` with weights; `None` where the dimension is above
-/// the limit or an eigenvalue does not converge. O(Nn² + n³).
-pub(super) fn spectrum(
+/// The part about residuals.
+pub(super) fn residuals(
     scene: &Scene<'_>,
-    limit: usize,
-    v: impl Fn(usize, &mut [f64]) + Sync,
-) -> Option<Spectrum> {
+    inputs: &Matrix,
+    extremes: Option<&Extremes>,
+    given: Option<&Given>,
+    max_dim: usize,
+) -> ResidualReport {
+    let column = |i: usize| scene.residuals.col(i);
+    let beyond = |i: usize, v: &mut [f64]| {
+        let length = norm(column(i));
+        let share = if length > scene.lambda { 1.0 - scene.lambda / length } else { 0.0 };
+        v.fill(0.0);
+        axpy(share, column(i), v);
+    };
+    ResidualReport {
+        exact: identities(scene, inputs, extremes),
+        given: given.map(|given| given.identities),
+        spectrum: spectrum(scene, max_dim, |i, v| v.copy_from_slice(column(i))),
+        beyond_ball: spectrum(scene, max_dim, beyond),
+        off_polytope: given.and_then(|given| {
+            spectrum(scene, max_dim, |i, v| {
+                v.copy_from_slice(given.residuals.col(i));
+                axpy(-1.0, column(i), v);
+            })
+        }),
+    }
+}
+
+/// Blocks whose n × n sums are held at a time.
+const HELD: usize = 8;
+
+/// The spectrum of vectors `v(i)` with weights; `None` where the dimension is above
+/// `max_dim`, an eigenvalue does not converge, or the run ended before. O(Nn² + n³).
+fn spectrum(scene: &Scene<'_>, max_dim: usize, v: impl Fn(usize, &mut [f64]) + Sync) -> Option<Spectrum> {
     let n = scene.residuals.nrows();
-    if n > limit {
+    if n > max_dim {
         return None;
     }
     let blocks: Vec<usize> = (0..scene.len()).step_by(BLOCK).collect();
     let mut moment = Matrix::zeros(n, n);
-    // A few blocks at a time: an n × n sum of each is held.
-    for group in blocks.chunks(8) {
+    for group in blocks.chunks(HELD) {
+        if !scene.goes_on() {
+            return None;
+        }
         let sums: Vec<Matrix> = group
             .par_iter()
             .map(|&from| {
@@ -121,10 +155,13 @@ pub(super) fn spectrum(
             axpy(1.0, sum.as_slice(), moment.as_mut_slice());
         }
     }
+    if !scene.goes_on() {
+        return None;
+    }
     let mut eigenvalues = symmetric_eigenvalues(&moment)?;
     eigenvalues.reverse();
     eigenvalues.iter_mut().for_each(|e| *e = max(*e, 0.0));
     let total: f64 = eigenvalues.iter().sum();
     let squares: f64 = eigenvalues.iter().map(|e| e * e).sum();
-    Some(Spectrum { total, effective_rank: super::coding::share(total * total, squares), eigenvalues })
+    Some(Spectrum { total, effective_rank: share(total * total, squares), eigenvalues })
 }

@@ -77,14 +77,7 @@ impl Data {
         if dim == 0 || len == 0 {
             return Err(DataError::Empty { datapoints: len, dim });
         }
-        if let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) {
-            let (datapoint, coordinate, value) = (at / dim, at % dim, datapoints.as_slice()[at]);
-            return Err(if value.is_finite() {
-                DataError::TooLarge { datapoint, coordinate, value }
-            } else {
-                DataError::NotFinite { datapoint, coordinate, value }
-            });
-        }
+        check_entries(&datapoints)?;
         let weights = match weights {
             #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
             None => vec![1.0 / len as f64; len],
@@ -153,6 +146,20 @@ impl Data {
         let total: f64 = self.weights.iter().sum();
         first.iter().zip(&moved).map(|(f, m)| f + m / total).collect()
     }
+}
+
+/// Checks that every entry is finite and not too large to square.
+pub(crate) fn check_entries(datapoints: &Matrix) -> Result<(), DataError> {
+    let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) else {
+        return Ok(());
+    };
+    let dim = datapoints.nrows();
+    let (datapoint, coordinate, value) = (at / dim, at % dim, datapoints.as_slice()[at]);
+    Err(if value.is_finite() {
+        DataError::TooLarge { datapoint, coordinate, value }
+    } else {
+        DataError::NotFinite { datapoint, coordinate, value }
+    })
 }
 
 fn normalized(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {

@@ -4,6 +4,7 @@
 mod data;
 mod lambda;
 
+pub(crate) use data::check_entries;
 pub use data::{Data, DataError};
 pub use lambda::Lambda;
 

@@ -99,7 +99,7 @@ fn stationary(
 
 fn value(problem: &Problem, atoms: &Matrix) -> f64 {
     let (dictionary, _) = Dictionary::normalize(atoms.clone()).expect("atoms");
-    let coder = Coder { tolerance: 1e-15, ..Coder::default() };
+    let coder = Coder { gap_tolerance: 1e-15, ..Coder::default() };
     let x = problem.data().datapoints();
     let codes = coder.encode(x, &dictionary, problem.lambda(), &()).expect("encoded").codes;
     naive::objective(problem, &Factorization::new(dictionary, codes, None).expect("a point"))

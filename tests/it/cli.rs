@@ -593,6 +593,34 @@ fn encode_agrees_with_solve() {
     }
 }
 
+/// Near λ = 0 and at 0 the run ends by what rounding allows, and says what its gap is
+/// measured against.
+#[test]
+fn encode_ends_at_rounding() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let d = bench.rows(
+        "d.npy",
+        &[
+            vec![1.0, 0.2, 0.0, 0.1],
+            vec![0.6, 0.8, 0.1, 0.0],
+            vec![0.1, 0.2, 1.0, 0.4],
+            vec![-0.3, 1.0, 0.2, 0.1],
+        ],
+    );
+    for (lambda, word) in [("0", "least squares with z >= 0"), ("1e-300", "lambda"), ("1e-14", "lambda")] {
+        let line = format!("encode --data {{}} --dictionary {{}} --lambda {lambda} --json");
+        let found = run(&line, &[&x, &d]);
+        let row = object(&found);
+        assert_eq!((found.status.code(), row["stop"].as_str()), (Some(0), Some("tolerance-met")), "{row}");
+        assert!(number(&row, "max_relative_gap") <= 1e-10);
+        assert!(row["gap_against"].as_str().expect("a text").contains(word), "{row}");
+        let screen = run(&line.replace(" --json", ""), &[&x, &d]);
+        let text = String::from_utf8_lossy(&screen.stdout).into_owned();
+        assert!(text.contains("duality gap") && text.contains(word) && !text.contains("certified"), "{text}");
+    }
+}
+
 #[test]
 fn encode_names_what_does_not_fit() {
     let bench = Bench::new();
@@ -611,6 +639,18 @@ fn encode_names_what_does_not_fit() {
         &run("encode --data {} --dictionary {} --center-file {} --lambda 0.1", &[&x, &good, &b]),
         3,
         &["b.npy", "dimension 3", "[2]"],
+    );
+    let huge = bench.rows("huge.npy", &[vec![2.0, 0.0, 1.0], vec![1.0, 1e141, 0.0]]);
+    for line in
+        ["encode --data {} --dictionary {} --lambda 0.1", "diagnose --data {} --dictionary {} --lambda 0.1"]
+    {
+        fails(&run(line, &[&huge, &good]), 3, &["huge.npy", "datapoint 1, coordinate 1", "1e140"]);
+    }
+    let far = bench.vector("far.npy", &[1.0, 0.0, 1e141]);
+    fails(
+        &run("encode --data {} --dictionary {} --center-file {} --lambda 0.1", &[&x, &good, &far]),
+        3,
+        &["far.npy", "coordinate 2"],
     );
     fails(&run("encode --data {} --dictionary {} --lambda -1", &[&x, &good]), 2, &["--lambda"]);
     fails(&run("encode --data {} --lambda 1", &[&x]), 2, &["--dictionary"]);

@@ -1,8 +1,13 @@
 //! The coder: what its codes are worth, recomputed; what it takes; hostile input.
 
-use widedict::coder::{Coder, Encoded};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use widedict::atoms::AtomsError;
+use widedict::coder::{Coder, CoderError, CoderRun, Encoded};
+use widedict::problem::DataError;
 use widedict::testing::planted;
-use widedict::{Dictionary, Matrix};
+use widedict::{Codes, Dictionary, Interrupt, Matrix, Observer, Stop};
 
 /// `max_k d_kᵀr`, objective and gap of a code, by loops.
 fn naive_value(x: &[f64], dictionary: &Dictionary, code: &[(usize, f64)], lambda: f64) -> (f64, f64) {
@@ -34,7 +39,13 @@ fn check(points: &Matrix, dictionary: &Dictionary, lambda: f64, encoded: &Encode
         let energy: f64 = x.iter().map(|v| v * v).sum();
         let rounding = 1e-12 * (objective + 0.5 * energy) + f64::MIN_POSITIVE;
         assert!((objective - encoded.objectives[i]).abs() <= rounding, "objective of {i}");
-        assert!((gap - encoded.gaps[i]).abs() <= rounding, "gap of {i}: {gap} and {}", encoded.gaps[i]);
+        // Where rounding hides the gap of the definition, it is left out.
+        let hidden = encoded.at_rounding > 0 && gap > 1e-11 * objective && encoded.gaps[i] <= gap;
+        assert!(
+            (gap - encoded.gaps[i]).abs() <= rounding || hidden,
+            "gap of {i}: {gap} and {}",
+            encoded.gaps[i]
+        );
         assert!(
             encoded.gaps[i] <= tolerance * objective + rounding,
             "{i}: {} of {objective}",
@@ -106,8 +117,7 @@ fn hostile_dictionaries_and_points() {
     let x = Matrix::from_columns(6, &points);
     for lambda in [0.0, 1e-6, 0.3] {
         let encoded = Coder::default().encode(&x, &dictionary, lambda, &()).unwrap();
-        // At λ = 0 and at 1e100 the bound is all rounding: the gap is told, not small.
-        check(&x, &dictionary, lambda, &encoded, if lambda > 0.1 { 1e-8 } else { f64::MAX });
+        check(&x, &dictionary, lambda, &encoded, 1e-8);
     }
     let none = Coder::default().encode(&Matrix::zeros(6, 0), &dictionary, 0.1, &()).unwrap();
     assert!(none.objectives.is_empty() && none.work == widedict::coder::Work::default());
@@ -133,5 +143,160 @@ fn atoms_alike_in_single_precision_are_told_apart() {
             let encoded = Coder::default().encode(&x, &dictionary, lambda, &()).unwrap();
             check(&x, &dictionary, lambda, &encoded, 1e-9);
         }
+    }
+}
+
+/// Least squares with z ≥ 0 by projected coordinate steps: slow, and sure.
+fn naive_nonnegative(x: &[f64], dictionary: &Dictionary, lambda: f64, sweeps: usize) -> f64 {
+    let inner = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(p, q)| p * q).sum::<f64>();
+    let mut codes = vec![0.0_f64; dictionary.len()];
+    let mut residual = x.to_vec();
+    for _ in 0..sweeps {
+        for (k, atom) in dictionary.atoms().enumerate() {
+            let aim = codes[k] + inner(atom, &residual) - lambda;
+            let code = if aim > 0.0 { aim } else { 0.0 };
+            let step = code - codes[k];
+            residual.iter_mut().zip(atom).for_each(|(r, d)| *r -= step * d);
+            codes[k] = code;
+        }
+    }
+    0.5 * inner(&residual, &residual) + lambda * codes.iter().sum::<f64>()
+}
+
+/// At λ = 0, and where λ is smaller than the rounding of the residual, the coder ends by
+/// what rounding allows and says so; its objective is that of the slow twin.
+#[test]
+fn small_prices_end_at_rounding() {
+    let inside = Matrix::from_columns(3, &[[3.0, 1.0, 2.0], [0.5, 4.0, 0.25], [0.0, 0.0, 0.0]]);
+    let orthant = Matrix::from_fn(3, 3, |j, k| if j == k { 1.0 } else { 0.0 });
+    let mixture = planted::mixture(12, 70, 40, 4, 0.1, 2);
+    let instances = [
+        (inside.clone(), orthant.clone()),
+        (Matrix::from_fn(3, 3, |j, k| inside.get(j, k) - 1.0), orthant),
+        (mixture.clone(), planted::gaussian(12, 40, 3)),
+        (mixture, planted::gaussian(12, 8, 4)),
+        (planted::gaussian(30, 20, 5), planted::gaussian(30, 60, 6)),
+    ];
+    for (x, atoms) in instances {
+        let (dictionary, _) = Dictionary::normalize(atoms).unwrap();
+        for scale in [1e-60, 1.0, 1e60] {
+            let mut x = x.clone();
+            x.as_mut_slice().iter_mut().for_each(|v| *v *= scale);
+            for lambda in [0.0, f64::MIN_POSITIVE, 1e-20, 1e-16, 1e-14, 1e-12, 1e-9] {
+                let lambda = lambda * scale;
+                let encoded = Coder::default().encode(&x, &dictionary, lambda, &()).unwrap();
+                assert_eq!(encoded.stop, Stop::ToleranceMet, "{lambda} {scale}");
+                assert!(encoded.max_relative_gap() <= 1e-10);
+                for (i, x) in x.columns().enumerate().step_by(7) {
+                    let energy: f64 = x.iter().map(|v| v * v).sum();
+                    let slow = naive_nonnegative(x, &dictionary, lambda, 2000);
+                    assert!(
+                        encoded.objectives[i] <= slow + encoded.gaps[i] + 1e-12 * energy,
+                        "{i}: {} and {slow}",
+                        encoded.objectives[i]
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What a problem refuses, the coder refuses, in the same words.
+#[test]
+fn data_beyond_the_range_are_refused() {
+    let (x, dictionary) = instance(5, 9, 4);
+    let coder = Coder::default();
+    for (value, beyond) in [(1.1e140, true), (-1e200, true), (f64::NAN, false), (f64::INFINITY, false)] {
+        let mut bad = x.clone();
+        bad.col_mut(2)[3] = value;
+        let expected = widedict::Problem::builder(bad.clone()).lambda(0.1).build().unwrap_err().to_string();
+        let found = coder.encode(&bad, &dictionary, 0.1, &()).unwrap_err();
+        assert_eq!(found.to_string(), expected);
+        assert_eq!(matches!(found, CoderError::Data(DataError::TooLarge { .. })), beyond);
+
+        let mut center = vec![0.0; 5];
+        center[1] = value;
+        let run = CoderRun { center: Some(&center), ..CoderRun::default() };
+        let found = coder.encode_with(&x, &dictionary, 0.1, &run).unwrap_err();
+        assert!(matches!(found, CoderError::Atoms(AtomsError::Center { coordinate: 1, .. })), "{found}");
+    }
+    let run = CoderRun { center: Some(&[0.0; 4]), ..CoderRun::default() };
+    assert!(matches!(coder.encode_with(&x, &dictionary, 0.1, &run), Err(CoderError::Atoms(_))));
+    for (atoms, points) in [(8, 4), (9, 3)] {
+        let start = Codes::zeros(atoms, points);
+        let run = CoderRun { start: Some(&start), ..CoderRun::default() };
+        assert!(matches!(coder.encode_with(&x, &dictionary, 0.1, &run), Err(CoderError::Atoms(_))));
+    }
+    assert!(matches!(coder.encode(&x, &dictionary, f64::NAN, &()), Err(CoderError::Lambda(_))));
+    assert!(matches!(coder.encode(&x, &Dictionary::empty(4), 0.1, &()), Err(CoderError::Dimension { .. })));
+    assert!(coder.encode(&Matrix::zeros(0, 2), &Dictionary::empty(0), 0.1, &()).is_err());
+}
+
+/// A center is the same as data less the center, to the bit.
+#[test]
+fn a_center_is_subtracted() {
+    let (x, dictionary) = instance(9, 30, 150);
+    let center: Vec<f64> = (0..9).map(|j| 0.1 * f64::from(j) - 0.3).collect();
+    let less = Matrix::from_fn(9, 150, |j, i| x.get(j, i) - center[j]);
+    let run = CoderRun { center: Some(&center), ..CoderRun::default() };
+    let coder = Coder::default();
+    assert_eq!(
+        coder.encode_with(&x, &dictionary, 0.2, &run).unwrap(),
+        coder.encode(&less, &dictionary, 0.2, &()).unwrap()
+    );
+}
+
+/// Cancels at the k-th poll, and at no other.
+struct Kth {
+    polls: AtomicUsize,
+    k: usize,
+}
+
+impl Observer for Kth {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if self.polls.fetch_add(1, Ordering::Relaxed) == self.k {
+            ControlFlow::Break(Interrupt::Cancelled)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// Stopped anywhere, the coder returns codes with true gaps: those it had to begin with, or
+/// better ones.
+#[test]
+fn a_stop_at_any_poll_keeps_what_there_is() {
+    let (x, dictionary) = instance(16, 80, 200);
+    let coder = Coder::default();
+    let exact = coder.encode(&x, &dictionary, 0.1, &()).unwrap();
+    let mut poor = exact.codes.view().to_owned();
+    poor.data_mut().iter_mut().for_each(|z| *z *= 0.5);
+    let poor = Codes::new(poor).unwrap();
+    for start in [None, Some(&poor)] {
+        let mut polls = 0;
+        for k in 0.. {
+            let observer = Kth { polls: AtomicUsize::new(0), k };
+            let run = CoderRun { start, observer: &observer, ..CoderRun::default() };
+            let found = coder.encode_with(&x, &dictionary, 0.1, &run).unwrap();
+            polls = observer.polls.into_inner();
+            if polls <= k {
+                assert_eq!(found.stop, Stop::ToleranceMet);
+                break;
+            }
+            // Nothing is done any more after the interrupt.
+            assert!(polls <= k + 1 + rayon::current_num_threads(), "{polls} polls, stopped at {k}");
+            for (i, x) in x.columns().enumerate() {
+                let code: Vec<(usize, f64)> = found.codes.column(i).iter().map(|(k, &z)| (k, z)).collect();
+                let (objective, _) = naive_value(x, &dictionary, &code, 0.1);
+                assert!((objective - found.objectives[i]).abs() <= 1e-12 * objective, "{k} {i}");
+                let optimum = exact.objectives[i] - exact.gaps[i];
+                assert!(found.objectives[i] - found.gaps[i] <= optimum + 1e-9 * optimum, "{k} {i}");
+            }
+            if k == 0 {
+                assert_eq!(found.stop, Stop::Cancelled);
+                assert_eq!(found.codes, start.cloned().unwrap_or(Codes::zeros(80, 200)));
+            }
+        }
+        assert!(polls >= 10, "only {polls} polls");
     }
 }

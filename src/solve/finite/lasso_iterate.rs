@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
-use crate::coder::{recode, removal_costs};
+use crate::coder::Lasso;
 use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd};
 use crate::num::max;
 use crate::problem::Problem;
@@ -90,7 +90,9 @@ impl<'p> LassoIterate<'p> {
     pub(super) fn encode(&mut self) {
         let shifted = self.shifted();
         let gram = self.gram();
-        self.values = recode(&shifted, &self.atoms, gram.as_ref(), self.problem.lambda(), &mut self.codes);
+        let lambda = self.problem.lambda();
+        let lasso = Lasso { datapoints: &shifted, atoms: &self.atoms, gram: gram.as_ref(), lambda };
+        self.values = lasso.recode(&mut self.codes, &());
         self.residual = shifted;
         self.subtract_codes();
         self.objective = self.value();
@@ -105,15 +107,10 @@ impl<'p> LassoIterate<'p> {
     /// How far the objective rises if an atom alone is taken away, for each atom;
     /// codes must be exact.
     pub(super) fn removal_costs(&self) -> Vec<f64> {
-        removal_costs(
-            &self.shifted(),
-            &self.atoms,
-            self.gram().as_ref(),
-            self.problem.lambda(),
-            self.problem.data().weights(),
-            &self.codes,
-            &self.values,
-        )
+        let (shifted, gram) = (self.shifted(), self.gram());
+        let lambda = self.problem.lambda();
+        let lasso = Lasso { datapoints: &shifted, atoms: &self.atoms, gram: gram.as_ref(), lambda };
+        lasso.removal_costs(self.problem.data().weights(), &self.codes, &self.values, &())
     }
 
     /// `residual ← residual − DZ`.

@@ -19,10 +19,23 @@ pub(crate) struct Report {
     lambda: f64,
     mean_objective: f64,
     max_relative_gap: f64,
+    /// What the gap of a datapoint is measured against.
+    gap_against: &'static str,
+    /// Datapoints whose gap leaves rounding out.
+    gaps_at_rounding: usize,
     mean_l0: f64,
     points_per_second: f64,
     stop: &'static str,
     seconds: f64,
+}
+
+/// What the gap of a datapoint is measured against.
+fn against(lambda: f64) -> &'static str {
+    if lambda > 0.0 {
+        "the dual value of a residual with d'r <= lambda for every atom"
+    } else {
+        "the dual value of a residual with d'r <= 0 for every atom, up to rounding: least squares with z >= 0"
+    }
 }
 
 impl Report {
@@ -43,6 +56,8 @@ impl Report {
             lambda,
             mean_objective: encoded.objectives.iter().sum::<f64>() / count,
             max_relative_gap: encoded.max_relative_gap(),
+            gap_against: against(lambda),
+            gaps_at_rounding: encoded.at_rounding,
             mean_l0: encoded.codes.mean_l0(),
             points_per_second: count / elapsed.as_secs_f64(),
             stop: encoded.stop.as_str(),
@@ -53,8 +68,8 @@ impl Report {
     pub(crate) fn summary(&self, out: Option<&Path>) -> String {
         let mut text = format!(
             "{} points of dimension {} over {} atoms, lambda {}\n{} after {:.2} s ({:.0} points a second)\n\n\
-             mean objective       {:.9}\ncertified gap        {:.2e} (largest of a point, relative)\n\
-             mean L0              {:.2}\n",
+             mean objective       {:.9}\nduality gap          {:.2e} (largest of a datapoint, relative)\n\
+             \x20                    against {}\nmean L0              {:.2}\n",
             self.points,
             self.dim,
             self.atoms,
@@ -64,6 +79,7 @@ impl Report {
             self.points_per_second,
             self.mean_objective,
             self.max_relative_gap,
+            self.gap_against,
             self.mean_l0,
         );
         if let Some(path) = out {

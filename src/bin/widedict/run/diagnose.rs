@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use widedict::atoms::Rescaled;
-use widedict::diagnose::{Diagnosis, Thresholds, compare, diagnose};
+use widedict::diagnose::{CompareError, Diagnosis, Thresholds, Trained, compare, diagnose};
 use widedict::gauge::Penalty;
 use widedict::io::sae::{Atoms, Folded, Folding, Layout, ReadOptions};
 use widedict::io::{PointReader, Sae, read_atoms, read_codes, write_json};
@@ -48,7 +48,8 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let report = Report { diagnosis: &diagnosis, source: &subject.source };
     let written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
-    Ok(Outcome::of(diagnosis.codes.stop == Stop::ToleranceMet))
+    let whole = diagnosis.unfinished.is_empty();
+    Ok(Outcome::of(whole && diagnosis.codes.stop == Stop::ToleranceMet))
 }
 
 /// What is diagnosed, and the problem it is measured by.
@@ -93,9 +94,14 @@ fn examine(
     };
     watch.phase("diagnosing");
     let Subject { dictionary, center, codes, .. } = subject;
-    let mut found = diagnose(problem, dictionary, center.as_deref(), codes.as_ref(), &thresholds, watch)?;
+    let trained = Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() };
+    let mut found = diagnose(problem, &trained, &thresholds, watch)?;
     if let Some(other) = other {
-        found.comparison = Some(compare(dictionary, other, args.duplicate, args.max_pairs)?);
+        match compare(dictionary, other, args.duplicate, args.max_pairs, watch) {
+            Ok(comparison) => found.comparison = Some(comparison),
+            Err(CompareError::Stopped(_)) => found.unfinished.push("comparison"),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(found)
 }

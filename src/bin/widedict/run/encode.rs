@@ -1,6 +1,6 @@
 //! `widedict encode`.
 
-use widedict::coder::Coder;
+use widedict::coder::{Coder, CoderError, CoderRun};
 use widedict::io::{read_atoms, write_codes};
 use widedict::{Codes, Dictionary, Stop};
 
@@ -22,19 +22,24 @@ struct Foreign {
 /// Reads everything, encodes, writes, prints.
 pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     args.out.as_deref().map_or(Ok(()), check_file)?;
-    let mut points = input::read(&args.source, args.run.quiet)?.points;
+    let input::Input { points, name } = input::read(&args.source, args.run.quiet)?;
     let foreign = dictionary(args, points.nrows())?;
-    if let Some(path) = &args.center_file {
-        let center = input::center(path, points.nrows())?;
-        input::subtract(&mut points, &center);
-    }
+    let center = args.center_file.as_deref().map(|path| input::center(path, points.nrows())).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let mut coder = Coder::default();
     if let Some(tolerance) = args.tolerance {
-        coder.tolerance = tolerance;
+        coder.gap_tolerance = tolerance;
     }
-    let encode = || Ok(coder.encode(&points, &foreign.dictionary, args.lambda, &watch)?);
+    let run = CoderRun { center: center.as_deref(), observer: &watch, ..CoderRun::default() };
+    let encode = || {
+        let encoded = coder.encode_with(&points, &foreign.dictionary, args.lambda, &run);
+        encoded.map_err(|error| match (error, &args.center_file) {
+            (CoderError::Data(error), _) => Failure::Data { source_name: name, error },
+            (CoderError::Atoms(error), Some(path)) => Failure::Atoms { path: path.clone(), error },
+            (error, _) => error.into(),
+        })
+    };
     let encoded = on_threads(&args.run, encode);
     let elapsed = watch.elapsed();
     watch.finish();

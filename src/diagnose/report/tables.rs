@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{AtomRow, Diagnosis};
+use super::super::{AtomRow, Diagnosis};
 use crate::io::{FileError, FileProblem, replace};
 
 /// An atom without what is nested.
@@ -14,7 +14,7 @@ struct FlatAtom {
     density: f64,
     given_density: Option<f64>,
     mass: f64,
-    reached: f64,
+    reached: Option<f64>,
     violation: Option<f64>,
     turn: Option<f64>,
     pressure: Option<f64>,

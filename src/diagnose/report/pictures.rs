@@ -1,9 +1,8 @@
-//! A diagnosis as one HTML page with its pictures in it: it opens from disk and asks
-//! nothing of a network.
+//! The pictures of a diagnosis, as SVG without a library: dots on two axes.
 
 use std::fmt::Write as _;
 
-use super::{Diagnosis, Spectrum};
+use super::super::{AtomRow, Diagnosis, Neighbor, Spectrum};
 use crate::num::{max, min};
 
 /// Size of a picture in pixels, and the room left for its axes.
@@ -15,11 +14,6 @@ const MARGIN: f64 = 12.0;
 
 /// Dots drawn at most: an eye sees no more, a page grows by 50 bytes each.
 const DOTS: usize = 20_000;
-
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:#1e1e1e}\
-pre{background:#f6f6f4;padding:1em;overflow-x:auto;font-size:13px}\
-table{border-collapse:collapse;font-size:13px;margin:1em 0}td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}\
-svg{background:#fff;margin:.5em 1em .5em 0}.plots{display:flex;flex-wrap:wrap}h2{margin-top:2em}p{max-width:48em}";
 
 /// An axis from one number to another, of equal steps or of equal ratios.
 struct Axis {
@@ -176,7 +170,7 @@ impl Diagnosis {
     /// opposite other atom, as one SVG document.
     #[must_use]
     pub fn density_plot(&self) -> String {
-        let cosines = |f: fn(&super::AtomRow) -> Option<super::Neighbor>| -> Vec<(f64, f64)> {
+        let cosines = |f: fn(&AtomRow) -> Option<Neighbor>| -> Vec<(f64, f64)> {
             self.atom_rows.iter().filter_map(|a| Some((a.density, f(a)?.cosine))).collect()
         };
         let (near, far) = (cosines(|a| a.nearest), cosines(|a| a.opposite));
@@ -222,142 +216,4 @@ impl Diagnosis {
         let y = Axis::around("eigenvalue", true, all().map(|d| d.1));
         scatter("residual spectrum", &x, &y, &series)
     }
-
-    /// The page.
-    #[must_use]
-    pub fn html(&self) -> String {
-        let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Dictionary diagnosis</title><style>{STYLE}</style></head><body>\n\
-             <h1>Dictionary diagnosis</h1>\n<pre>{}</pre>\n<div class=\"plots\">\n{}{}{}</div>\n",
-            escaped(&self.to_string()),
-            self.density_plot(),
-            self.pressure_plot(),
-            self.spectrum_plot()
-        );
-        let listed = self.thresholds.listed;
-        let n = |v: f64| format!("{v:.4}");
-        let e = |v: f64| format!("{v:.3e}");
-        section(
-            &mut page,
-            "Where atoms would move",
-            "An atom of an optimal dictionary is the direction of its code-weighted mean residual, of length lambda (stationarity).",
-            &["atom", "violation", "turn (degrees)", "gain", "towards", "cosine"],
-            self.dictionary.atoms.iter().take(listed).map(|a| {
-                let (to, c) =
-                    a.towards.map_or((String::new(), String::new()), |(l, c)| (l.to_string(), n(c)));
-                vec![a.atom.to_string(), n(a.violation), n(a.turn), e(a.gain), to, c]
-            }),
-        );
-        section(
-            &mut page,
-            "Nested pairs",
-            "A child that fires only where its parent does is not optimal at gamma 0; un-nesting lowers the objective (no-nesting).",
-            &["child", "parent", "together", "of", "share", "parent solo", "cosine", "slack", "gain"],
-            self.hierarchy.nested.iter().take(listed).map(|p| {
-                vec![
-                    p.child.to_string(),
-                    p.parent.to_string(),
-                    p.together.to_string(),
-                    p.child_uses.to_string(),
-                    n(p.share),
-                    n(p.parent_solo),
-                    n(p.cosine),
-                    n(p.slack),
-                    e(p.gain),
-                ]
-            }),
-        );
-        section(
-            &mut page,
-            "Absorbed pairs",
-            "The parent is silent where the child fires, and would fire if the child did not (no-nesting: the mechanism of absorption).",
-            &["child", "parent", "child uses", "parent uses", "cosine", "would fire"],
-            self.hierarchy.absorbed.iter().take(listed).map(|p| {
-                vec![
-                    p.child.to_string(),
-                    p.parent.to_string(),
-                    p.child_uses.to_string(),
-                    p.parent_uses.to_string(),
-                    n(p.cosine),
-                    n(p.would_fire),
-                ]
-            }),
-        );
-        section(
-            &mut page,
-            "Splitting",
-            "Two atoms in place of one: the first-order pressure over the atom's penalty, and the gain of an actual split (splitting-pressure).",
-            &["atom", "uses", "pressure", "gain", "cosine of the two"],
-            self.splitting.atoms.iter().take(listed).map(|a| {
-                vec![a.atom.to_string(), a.uses.to_string(), n(a.relative), e(a.gain), n(a.opening)]
-            }),
-        );
-        section(
-            &mut page,
-            "Antipodal pairs",
-            "Opposite atoms are never active together at an optimum; a dense pair may stand in for a shift of the center (antipodal-pairs).",
-            &["first", "second", "cosine", "density", "density", "together", "shift", "costs"],
-            self.antipodal.iter().take(listed).map(|p| {
-                vec![
-                    p.first.to_string(),
-                    p.second.to_string(),
-                    n(p.cosine),
-                    n(p.density_first),
-                    n(p.density_second),
-                    p.together.to_string(),
-                    n(p.shift),
-                    e(p.shift_excess),
-                ]
-            }),
-        );
-        let mut worst: Vec<_> = self.point_rows.iter().collect();
-        worst.sort_by(|l, r| r.excess.total_cmp(&l.excess).then(l.point.cmp(&r.point)));
-        section(
-            &mut page,
-            "Worst datapoints",
-            "Largest excess over the cost with an atom of their own (wide-limit).",
-            &["point", "objective", "excess", "residual / lambda", "atoms", "amortisation gap"],
-            worst.into_iter().take(listed).map(|p| {
-                vec![
-                    p.point.to_string(),
-                    n(p.objective),
-                    n(p.excess),
-                    n(p.residual),
-                    p.l0.to_string(),
-                    p.amortisation_gap.map_or_else(String::new, n),
-                ]
-            }),
-        );
-        let t = serde_json::to_string_pretty(&self.thresholds).expect("numbers have a JSON form");
-        let _ = write!(page, "<h2>Thresholds</h2>\n<pre>{}</pre>\n</body></html>\n", escaped(&t));
-        page
-    }
-}
-
-fn section(
-    page: &mut String,
-    title: &str,
-    text: &str,
-    header: &[&str],
-    rows: impl Iterator<Item = Vec<String>>,
-) {
-    let _ = write!(page, "<h2>{title}</h2>\n<p>{text}</p>\n");
-    let rows: Vec<Vec<String>> = rows.collect();
-    if rows.is_empty() {
-        page.push_str("<p>None.</p>\n");
-        return;
-    }
-    let cells = |tag: &str, row: &[&str]| {
-        row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
-    };
-    let _ = writeln!(page, "<table><tr>{}</tr>", cells("th", header));
-    for row in &rows {
-        let row: Vec<&str> = row.iter().map(String::as_str).collect();
-        let _ = writeln!(page, "<tr>{}</tr>", cells("td", &row));
-    }
-    page.push_str("</table>\n");
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

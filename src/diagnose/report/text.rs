@@ -2,11 +2,31 @@
 
 use std::fmt;
 
-use super::{CodeSummary, Diagnosis};
+use super::super::{CodeSummary, Diagnosis};
+
+/// Entries shown of a list.
+const SHOWN: usize = 2;
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = &self.thresholds;
+        self.fmt_header(f)?;
+        self.fmt_codes(f)?;
+        self.fmt_dictionary(f)?;
+        self.fmt_hierarchy(f)?;
+        self.fmt_splitting(f)?;
+        self.fmt_antipodal(f)?;
+        self.fmt_residuals(f)?;
+        self.fmt_comparison(f)?;
+        if !self.unfinished.is_empty() {
+            writeln!(f, "\nnot finished         {}", self.unfinished.join(", "))?;
+        }
+        writeln!(f, "\nnot claimed: that gains add up, or that nothing else is to be gained")
+    }
+}
+
+impl Diagnosis {
+    /// What was diagnosed.
+    fn fmt_header(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "{} points of dimension {}, {} atoms, lambda {}{}",
@@ -15,10 +35,14 @@ impl fmt::Display for Diagnosis {
             self.atoms,
             self.lambda,
             if self.centered { ", the center a variable" } else { "" }
-        )?;
+        )
+    }
+
+    /// How far the codes are from the best ones.
+    fn fmt_codes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let variance =
             |c: &CodeSummary| c.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
-        writeln!(f, "\ncodes                objective   L0        explained   gap (certified)   atoms used")?;
+        writeln!(f, "\ncodes                objective   L0        explained   duality gap       atoms used")?;
         for (name, c) in
             self.codes.given.iter().map(|c| ("  given", c)).chain([("  exact", &self.codes.exact)])
         {
@@ -47,6 +71,11 @@ impl fmt::Display for Diagnosis {
                 d.short_by
             )?,
         }
+        Ok(())
+    }
+
+    /// How far the dictionary is from optimal.
+    fn fmt_dictionary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let d = &self.dictionary;
         writeln!(f, "\ndictionary           (stationarity)")?;
         writeln!(
@@ -54,7 +83,7 @@ impl fmt::Display for Diagnosis {
             "  violation          median {:.3}, largest {:.3} of lambda; an atom would turn by {:.2} degrees (median)",
             d.median_violation, d.largest_violation, d.median_turn
         )?;
-        for a in d.atoms.iter().take(2) {
+        for a in d.atoms.iter().take(SHOWN) {
             let towards =
                 a.towards.map_or_else(String::new, |(l, c)| format!(", towards atom {l} (cosine {c:.2})"));
             writeln!(
@@ -66,8 +95,18 @@ impl fmt::Display for Diagnosis {
         writeln!(
             f,
             "  wide limit         {:.4}; excess {:.4}; certified bound {:.4} ({}), relative gap {:.3}",
-            d.wide_limit, d.excess, d.lower_bound, d.bound_kind, d.relative_gap
+            d.wide_limit,
+            d.excess,
+            d.lower_bound.get(),
+            d.bound_kind,
+            d.relative_gap
         )?;
+        Ok(())
+    }
+
+    /// Nested and absorbed atoms.
+    fn fmt_hierarchy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.thresholds;
         let h = &self.hierarchy;
         let given = h.exactly_nested_given.map_or_else(String::new, |n| format!(" ({n} in the codes given)"));
         writeln!(f, "\nhierarchy            (no-nesting; atoms used at least {} times)", t.min_uses)?;
@@ -80,14 +119,14 @@ impl fmt::Display for Diagnosis {
             h.absorbed.len(),
             t.absorption
         )?;
-        for n in h.nested.iter().take(2) {
+        for n in h.nested.iter().take(SHOWN) {
             writeln!(
                 f,
                 "  child {:<12} within parent {} at {}/{} points, cosine {:.2}; un-nesting gains {:.2e}",
                 n.child, n.parent, n.together, n.child_uses, n.cosine, n.gain
             )?;
         }
-        for a in h.absorbed.iter().take(2) {
+        for a in h.absorbed.iter().take(SHOWN) {
             writeln!(
                 f,
                 "  child {:<12} absorbs parent {} at {:.0} % of {} points, cosine {:.2}",
@@ -98,6 +137,12 @@ impl fmt::Display for Diagnosis {
                 a.cosine
             )?;
         }
+        Ok(())
+    }
+
+    /// What splitting atoms would gain.
+    fn fmt_splitting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.thresholds;
         let s = &self.splitting;
         writeln!(f, "\nsplitting            (splitting-pressure)")?;
         writeln!(
@@ -107,13 +152,19 @@ impl fmt::Display for Diagnosis {
             s.clusters.len(),
             t.duplicate
         )?;
-        for a in s.atoms.iter().take(2) {
+        for a in s.atoms.iter().take(SHOWN) {
             writeln!(
                 f,
                 "  atom {:<13} split in two gains {:.2e}; pressure {:.3}, {} uses",
                 a.atom, a.gain, a.relative, a.uses
             )?;
         }
+        Ok(())
+    }
+
+    /// Opposite atoms.
+    fn fmt_antipodal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = &self.thresholds;
         writeln!(f, "\nantipodal pairs      (antipodal-pairs)")?;
         match self.most_antipodal {
             None => writeln!(f, "  none: there is one atom")?,
@@ -127,7 +178,7 @@ impl fmt::Display for Diagnosis {
                 t.antipodal
             )?,
         }
-        for p in self.antipodal.iter().take(2) {
+        for p in self.antipodal.iter().take(SHOWN) {
             writeln!(
                 f,
                 "  {:<18} densities {:.4} and {:.4}, together at {} points; a center shift instead {} {:.2e}",
@@ -139,13 +190,21 @@ impl fmt::Display for Diagnosis {
                 p.shift_excess.abs()
             )?;
         }
+        Ok(())
+    }
+
+    /// What is left of the data.
+    fn fmt_residuals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let r = &self.residuals;
         writeln!(f, "\nresiduals            (polar-polytope, stationarity)")?;
         for (name, i) in r.given.iter().map(|i| ("  given", i)).chain([("  exact", &r.exact)]) {
             writeln!(
                 f,
-                "{name:<20} beyond the polytope {:.1e}, complementarity {:.1e}, energy {:.1e}, center {:.1e}",
-                i.polytope, i.complementarity, i.energy, i.center
+                "{name:<20} beyond the polytope {}, complementarity {:.1e}, energy {:.1e}, center {:.1e}",
+                i.polytope.map_or_else(|| "unknown".into(), |p| format!("{p:.1e}")),
+                i.complementarity,
+                i.energy,
+                i.center
             )?;
         }
         if let (Some(all), Some(beyond)) = (&r.spectrum, &r.beyond_ball) {
@@ -155,6 +214,11 @@ impl fmt::Display for Diagnosis {
                 all.effective_rank, self.dim, beyond.total, all.total, beyond.effective_rank
             )?;
         }
+        Ok(())
+    }
+
+    /// The comparison, where there is one.
+    fn fmt_comparison(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(c) = &self.comparison {
             writeln!(
                 f,
@@ -166,6 +230,6 @@ impl fmt::Display for Diagnosis {
                 c.threshold
             )?;
         }
-        writeln!(f, "\nnot claimed: that gains add up, or that nothing else is to be gained")
+        Ok(())
     }
 }

@@ -1,0 +1,311 @@
+//! A working set W of atoms for one datapoint, and the problem over it.
+//!
+//! Sweeps of coordinate descent find which of W have a positive code, a Cholesky factor of
+//! their Gram matrix finds the codes. Both only read the Gram matrix of W, never the atoms.
+
+use super::active_set::DEPENDENT;
+use super::gap::{Rounding, duality_gap, objective};
+use super::{DatapointCode, Work};
+use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, simd};
+use crate::num::max;
+
+/// Coordinate descent rests when no code moves by more than this, relative to the largest
+/// code. Ten times more, and supports found are wrong more often, each time at the price of
+/// a factor; ten times less costs sweeps.
+const SETTLED: f64 = 0.01;
+
+/// Sweeps between two factors: as many as a factor of a usual support costs.
+const MAX_SWEEPS: usize = 20;
+
+/// Factors over one working set before the datapoint is handed over.
+const MAX_FACTORS: usize = 20;
+
+/// Entries the columns of the Gram matrix are padded to: one vector of the sums.
+const LANES: usize = 8;
+
+/// A datapoint under way.
+#[derive(Default)]
+pub(super) struct WorkingSet {
+    /// W.
+    pub(super) atoms: Vec<usize>,
+    /// Codes of W.
+    pub(super) code: Vec<f64>,
+    /// `D_Wᵀx`.
+    products: Vec<f64>,
+    /// `D_WᵀD_W`, column j from `j · stride` on.
+    gram: Vec<f64>,
+    /// A multiple of [`LANES`], at least the length of W.
+    stride: usize,
+    /// Dimension of the datapoint.
+    dim: usize,
+    /// Length of the datapoint.
+    length: f64,
+    /// Objective of the codes when they were last measured.
+    pub(super) objective: f64,
+    /// Duality gap of those codes.
+    pub(super) gap: f64,
+    /// Whether that gap leaves rounding out.
+    pub(super) at_rounding: bool,
+}
+
+/// Buffers of the problem over a working set.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// `D_Wᵀr`, padded.
+    correlations: Vec<f64>,
+    /// Positions in W of the support.
+    support: Vec<usize>,
+    /// Lower factor by rows, each as long as the support.
+    factor: Vec<f64>,
+    /// Codes of the support.
+    target: Vec<f64>,
+}
+
+impl WorkingSet {
+    /// Starts over for another datapoint.
+    pub(super) fn begin(&mut self, x: &[f64]) {
+        self.atoms.clear();
+        self.code.clear();
+        self.products.clear();
+        (self.dim, self.length) = (x.len(), norm(x));
+        self.objective = f64::INFINITY;
+        self.gap = f64::INFINITY;
+        self.at_rounding = false;
+    }
+
+    /// Number of atoms with a positive code.
+    pub(super) fn used(&self) -> usize {
+        self.code.iter().filter(|z| **z > 0.0).count()
+    }
+
+    /// Sum of the codes.
+    #[inline(always)]
+    pub(super) fn l1(&self) -> f64 {
+        self.code.iter().sum()
+    }
+
+    /// The largest `d_kᵀr` at which an atom stays out.
+    #[inline(always)]
+    pub(super) fn entering_bound(&self, lambda: f64) -> f64 {
+        Rounding::new(self.dim, self.used(), self.length, self.l1()).entering_bound(lambda)
+    }
+
+    /// The atoms in use with their codes, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.atoms.iter().copied().zip(self.code.iter().copied()).filter(|(_, z)| *z > 0.0)
+    }
+
+    /// Takes another code as the result.
+    pub(super) fn replace(&mut self, code: DatapointCode) {
+        self.atoms.clear();
+        self.code.clear();
+        for (k, z) in code.entries {
+            self.atoms.push(k);
+            self.code.push(z);
+        }
+        (self.objective, self.gap, self.at_rounding) = (code.objective, code.gap, code.at_rounding);
+    }
+
+    /// Measures the codes by the residual and the largest `d_kᵀr`.
+    #[inline(always)]
+    pub(super) fn measure(&mut self, x: &[f64], residual: &[f64], largest: f64, lambda: f64) {
+        self.objective = objective(residual, self.l1(), lambda);
+        self.gap = duality_gap(self.objective, x, residual, largest, lambda);
+    }
+
+    /// Measures the codes by the residual alone: of what was measured before, the lower bound
+    /// still holds.
+    pub(super) fn measure_roughly(&mut self, residual: &[f64], lambda: f64) {
+        let known = self.objective - self.gap;
+        self.objective = objective(residual, self.l1(), lambda);
+        self.gap = max(self.objective - if known.is_finite() { known } else { 0.0 }, 0.0);
+    }
+
+    /// Writes `x − D_W z`.
+    pub(super) fn residual(&self, x: &[f64], dictionary: &Matrix, residual: &mut [f64]) {
+        simd(
+            #[inline(always)]
+            || {
+                residual.copy_from_slice(x);
+                for (&k, &z) in self.atoms.iter().zip(&self.code) {
+                    if z > 0.0 {
+                        axpy(-z, dictionary.col(k), residual);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Puts atom `k`, with `d_kᵀr = correlation`, into the set at code 0.
+    pub(super) fn admit(&mut self, k: usize, correlation: f64, dictionary: &Matrix, gram: Option<&Matrix>) {
+        let size = self.atoms.len();
+        self.append(k, 0.0, correlation, dictionary, gram);
+        let column = &self.gram[size * self.stride..size * self.stride + size];
+        // d_kᵀx from d_kᵀr.
+        let explained: f64 = column.iter().zip(&self.code).map(|(g, z)| g * z).sum();
+        self.products[size] += explained;
+    }
+
+    /// Puts atom `k`, with `d_kᵀx = product`, into the set at a code.
+    pub(super) fn append(
+        &mut self,
+        k: usize,
+        code: f64,
+        product: f64,
+        dictionary: &Matrix,
+        gram: Option<&Matrix>,
+    ) {
+        let size = self.atoms.len();
+        if size == self.stride || self.gram.len() < (size + 1) * self.stride {
+            self.widen();
+        }
+        let (stride, set) = (self.stride, &self.atoms);
+        let (before, column) = self.gram.split_at_mut(size * stride);
+        match gram {
+            Some(gram) => {
+                let products = gram.col(k);
+                for (value, &j) in column.iter_mut().zip(set) {
+                    *value = products[j];
+                }
+            }
+            None => simd(
+                #[inline(always)]
+                || {
+                    for (value, &j) in column.iter_mut().zip(set) {
+                        *value = dot(dictionary.col(k), dictionary.col(j));
+                    }
+                },
+            ),
+        }
+        column[size] = norm_sq(dictionary.col(k));
+        for (j, &value) in column[..size].iter().enumerate() {
+            before[j * stride + size] = value;
+        }
+        self.atoms.push(k);
+        self.code.push(code);
+        self.products.push(product);
+    }
+
+    /// Makes room for twice as many atoms.
+    fn widen(&mut self) {
+        let (old, size) = (self.stride, self.atoms.len());
+        let stride = (2 * old).max(4 * LANES);
+        let mut gram = vec![0.0; stride * stride];
+        for j in 0..size {
+            gram[j * stride..j * stride + size].copy_from_slice(&self.gram[j * old..j * old + size]);
+        }
+        (self.gram, self.stride) = (gram, stride);
+    }
+
+    /// Moves to the best codes over the set, up to rounding. Gives `false` where they are not
+    /// found: the codes are then some nonnegative ones.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, lambda: f64, scratch: &mut Scratch, work: &mut Work) -> bool {
+        let size = self.atoms.len();
+        let padded = size.next_multiple_of(LANES);
+        self.correlations(&mut scratch.correlations, padded);
+        for _ in 0..MAX_FACTORS {
+            for _ in 0..MAX_SWEEPS {
+                work.sweeps += 1;
+                let (change, largest) = self.sweep(lambda, &mut scratch.correlations, padded);
+                if change <= SETTLED * largest {
+                    break;
+                }
+            }
+            work.factors += 1;
+            if !self.minimize(lambda, scratch) {
+                return false;
+            }
+            let mut best = true;
+            for (&j, &t) in scratch.support.iter().zip(&scratch.target) {
+                best &= t > 0.0;
+                self.code[j] = if t > 0.0 { t } else { 0.0 };
+            }
+            self.correlations(&mut scratch.correlations, padded);
+            let bound = self.entering_bound(lambda);
+            for (&z, &c) in self.code.iter().zip(&scratch.correlations) {
+                best &= z > 0.0 || c <= bound;
+            }
+            if best {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Writes `D_Wᵀr` at the present codes.
+    #[inline(always)]
+    fn correlations(&self, correlations: &mut Vec<f64>, padded: usize) {
+        correlations.clear();
+        correlations.extend_from_slice(&self.products);
+        correlations.resize(padded, 0.0);
+        for (j, &z) in self.code.iter().enumerate() {
+            if z > 0.0 {
+                axpy(-z, &self.gram[j * self.stride..j * self.stride + padded], correlations);
+            }
+        }
+    }
+
+    /// Makes one sweep of coordinate descent; gives the largest change and the largest code.
+    #[inline(always)]
+    fn sweep(&mut self, lambda: f64, correlations: &mut [f64], padded: usize) -> (f64, f64) {
+        let (mut change, mut largest) = (0.0, 0.0);
+        let stride = self.stride;
+        let correlations = &mut correlations[..padded];
+        for (j, code) in self.code.iter_mut().enumerate() {
+            // Unit atoms: the step to the minimum along one is its excess.
+            let aim = *code + (correlations[j] - lambda);
+            let new = if aim > 0.0 { aim } else { 0.0 };
+            let delta = new - *code;
+            if delta != 0.0 {
+                *code = new;
+                axpy(-delta, &self.gram[j * stride..j * stride + padded], correlations);
+                change = if delta.abs() > change { delta.abs() } else { change };
+            }
+            largest = if new > largest { new } else { largest };
+        }
+        (change, largest)
+    }
+
+    /// Writes the support, and the codes that are best over it without the sign constraint.
+    /// Gives `false` where its atoms are dependent.
+    #[inline(always)]
+    fn minimize(&self, lambda: f64, scratch: &mut Scratch) -> bool {
+        let Scratch { support, factor, target, .. } = scratch;
+        support.clear();
+        support.extend(self.code.iter().enumerate().filter(|(_, z)| **z > 0.0).map(|(j, _)| j));
+        let size = support.len();
+        target.clear();
+        target.extend(support.iter().map(|&j| self.products[j] - lambda));
+        factor.clear();
+        factor.resize(size * size, 0.0);
+        for i in 0..size {
+            let (above, row) = factor.split_at_mut(i * size);
+            let row = &mut row[..=i];
+            let products = &self.gram[support[i] * self.stride..];
+            for (value, &j) in row.iter_mut().zip(&support[..=i]) {
+                *value = products[j];
+            }
+            let mut left = row[i];
+            for j in 0..i {
+                let other = &above[j * size..j * size + j + 1];
+                // The diagonal holds reciprocals.
+                let value = (row[j] - dot(&row[..j], &other[..j])) * other[j];
+                row[j] = value;
+                left -= value * value;
+            }
+            if !(left > DEPENDENT) {
+                return false;
+            }
+            row[i] = 1.0 / left.sqrt();
+            target[i] = (target[i] - dot(&row[..i], &target[..i])) * row[i];
+        }
+        for i in (0..size).rev() {
+            let row = &factor[i * size..i * size + i + 1];
+            let value = target[i] * row[i];
+            target[i] = value;
+            axpy(-value, &row[..i], &mut target[..i]);
+        }
+        true
+    }
+}
