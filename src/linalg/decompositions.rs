@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use super::{Matrix, axpy, dot, norm, simd};
 
-/// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix, of which
-/// the lower triangle is read; sequential, so the same for any thread count.
+/// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix; only its lower
+/// triangle is read. Sequential, so the same for any thread count.
 /// `None` when the iteration does not converge or the matrix is not finite.
 pub(crate) fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
     let n = matrix.nrows();
@@ -129,8 +129,8 @@ fn orthogonalize(v: &mut [f64], basis: &[Vec<f64>]) {
 pub(crate) struct Cholesky(Matrix);
 
 impl Cholesky {
-    /// Factors the matrix, of which the lower triangle is read; `None` if it is
-    /// not positive definite to working precision.
+    /// Factors the matrix; only its lower triangle is read. `None` if it is not positive
+    /// definite to working precision.
     pub(crate) fn new(mut matrix: Matrix) -> Option<Self> {
         let n = matrix.nrows();
         let scratch = llt::factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default());
@@ -199,8 +199,8 @@ pub(crate) fn orthonormal_columns(columns: &Matrix) -> Matrix {
     q
 }
 
-/// Eigenvalues (nondecreasing) of a symmetric matrix, of which the lower
-/// triangle is read. `None` as for [`symmetric_eigen`]. O(n³).
+/// Eigenvalues (nondecreasing) of a symmetric matrix; only its lower triangle is read.
+/// `None` as for [`symmetric_eigen`]. O(n³).
 pub(crate) fn symmetric_eigenvalues(matrix: &Matrix) -> Option<Vec<f64>> {
     let n = matrix.nrows();
     let mut values = Diag::<f64>::zeros(n);

@@ -64,6 +64,14 @@ pub fn polar(problem: &Problem, dual: &crate::Matrix, relative: f64) -> (f64, f6
     (upper, best.1, vec![best.0.cos(), best.0.sin()])
 }
 
+/// Most sweeps of a descent between two new atoms, and the relative decrease of a sweep
+/// at which it has settled.
+const SWEEPS: usize = 4_000;
+const SETTLED: f64 = 1e-15;
+
+/// Relative width of the enclosure of the polar: far below the gaps that tests ask for.
+const POLAR_TOLERANCE: f64 = 1e-11;
+
 /// Solves a planar problem without a center to a relative gap, or as well as
 /// `rounds` rounds of adding the best direction of the circle can.
 ///
@@ -71,13 +79,13 @@ pub fn polar(problem: &Problem, dual: &crate::Matrix, relative: f64) -> (f64, f6
 /// If the data are not planar or a center is asked for.
 #[must_use]
 pub fn optimum(problem: &Problem, relative: f64, rounds: usize) -> Reference {
-    assert!(problem.dim() == 2 && !problem.centered(), "points of the plane without a center");
+    assert!(problem.dim() == 2 && !problem.centered(), "datapoints of the plane without a center");
     let mut descent = Descent::new(problem, &[]);
     let mut best = Reference { lower: 0.0, upper: f64::INFINITY, factorization: descent.factorization() };
     for _ in 0..rounds {
-        descent.run(4_000, 1e-15);
+        descent.run(SWEEPS, SETTLED);
         descent.prune();
-        let (upper_polar, _, direction) = polar(problem, descent.residuals(), 1e-11);
+        let (upper_polar, _, direction) = polar(problem, descent.residuals(), POLAR_TOLERANCE);
         let lower = dual_value(problem, descent.residuals(), upper_polar);
         best.lower = crate::num::max(best.lower, lower);
         let objective = descent.objective();

@@ -23,6 +23,14 @@ const CG_STEPS: usize = 50;
 /// Relative duality gap at which the location is taken as found.
 const GAP: f64 = 1e-13;
 
+/// Ridge of the Newton system, as a share of the mean curvature. Ten times as much slows
+/// the last steps; without it they would be infinite on collinear data.
+const RIDGE: f64 = 1e-6;
+
+/// Share of its first value to which conjugate gradients reduce the squared residual: ten
+/// digits of a direction, more than a line search can use.
+const SOLVED: f64 = 1e-20;
+
 /// Factor on [`GAP`] within which a stall counts as having found the location: near the
 /// optimum values agree to rounding before the gradient has fallen to [`GAP`].
 const STALLED_GAP: f64 = 1e4;
@@ -148,16 +156,16 @@ impl State {
         out
     }
 
-    /// Solves `(H + μI)p = gradient` by conjugate gradients; μ is a millionth of
-    /// the mean curvature, enough where H is singular (collinear data).
+    /// Solves `(H + μI)p = gradient` by conjugate gradients. The ridge μ keeps the step
+    /// finite where H is singular (collinear data).
     fn newton_direction(&self, weights: &[f64]) -> Vec<f64> {
         let curvature: f64 = self.shares.iter().zip(weights).map(|(c, w)| c * w).sum();
-        let ridge = 1e-6 * curvature;
+        let ridge = RIDGE * curvature;
         let mut direction = vec![0.0; self.gradient.len()];
         let mut left = self.gradient.clone();
         let mut p = left.clone();
         let mut energy = norm_sq(&left);
-        let target = 1e-20 * energy;
+        let target = SOLVED * energy;
         for _ in 0..CG_STEPS {
             let mut image = self.hessian_times(weights, &p);
             axpy(ridge, &p, &mut image);

@@ -114,7 +114,8 @@ impl Directions {
     /// columns have the same projection on one vector without being collinear.
     pub(super) fn of(datapoints: &Matrix, lambda: f64) -> Self {
         let n = datapoints.nrows();
-        // Any fixed generic vector: equal directions have projections equal up to rounding.
+        // A fixed vector without structure. Equal directions have equal projections on it up
+        // to rounding, so that only neighbors in their order need comparing.
         #[expect(clippy::cast_precision_loss, reason = "a small index")]
         let probe: Vec<f64> = (0..n).map(|j| ((j + 1) as f64).sqrt().fract() - 0.5).collect();
         let reach = SAME_DIRECTION * (1.0 + norm(&probe));
