@@ -2,9 +2,9 @@
 //! `regime-boundary`): enclosures of the price each pair allows, and the decision at
 //! one price.
 //!
-//! [`Pairs`] holds the directions of the datapoints and their enclosed lengths, all in
-//! units of λ. [`Pairs::block_row`] encloses the smallest `γᵢⱼ` among the pairs of a
-//! block row, and [`Pairs::boundary`] makes a [`Boundary`] of block rows: a lower
+//! `Pairs` holds the directions of the datapoints and their enclosed lengths, all in
+//! units of λ. `Pairs::block_row` encloses the smallest `γᵢⱼ` among the pairs of a
+//! block row, and `Pairs::boundary` makes a [`Boundary`] of block rows: a lower
 //! bound only if no row is missing. Which row is looked at when, and on which thread,
 //! is the search's part, in [`wide`](crate::wide).
 
