@@ -243,3 +243,45 @@ proptest! {
         }
     }
 }
+
+/// Pairs ±x at λ = 0: the rounded convex solution keeps one antipodal pair of atoms, a
+/// strict local minimum far above the best.
+#[test]
+fn antipodal_data_get_two_good_atoms() {
+    let cases: [(&[[f64; 2]], f64); 2] = [
+        (&[[-0.8, 0.3], [-0.5, -1.5]], 0.135_775),
+        (
+            &[
+                [-0.817_323_645_199_457_3, 1.569_070_086_498_762_3],
+                [-1.351_459_290_068_250_5, -0.376_715_335_465_924_7],
+            ],
+            0.309_1,
+        ),
+    ];
+    for (half, best) in cases {
+        let both: Vec<[f64; 2]> = half.iter().flat_map(|x| [*x, [-x[0], -x[1]]]).collect();
+        let x = Matrix::from_columns(2, &both);
+        let problem = Problem::builder(x).lambda(0.0).gamma(0.01).build().unwrap();
+        let found = Finite::new(2).solve(&problem).unwrap().certified.certificate().objective();
+        assert!(found <= best, "{found} against {best}");
+    }
+}
+
+/// One run is nearly as good as the best of many on small antipodal data.
+#[test]
+fn one_run_is_as_good_as_many_on_antipodal_data() {
+    let mut poor = 0;
+    for instance in 0..20 {
+        let half = planted::gaussian(2 + usize::try_from(instance % 2).unwrap(), 3, instance);
+        let both: Vec<Vec<f64>> =
+            half.columns().flat_map(|x| [x.to_vec(), x.iter().map(|v| -v).collect()]).collect();
+        let x = Matrix::from_columns(half.nrows(), &both);
+        let problem = Problem::builder(x).lambda(0.0).gamma(0.01).build().unwrap();
+        let value = |restarts| {
+            let finite = Finite { restarts, local: None, ..Finite::new(2) };
+            finite.solve(&problem).unwrap().certified.certificate().objective()
+        };
+        poor += usize::from(value(1) > 1.01 * value(10));
+    }
+    assert!(poor <= 2, "{poor} of 20 are more than 1 % above the best of many");
+}

@@ -14,21 +14,21 @@ use crate::gauge::{Gauge, Polar};
 use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, simd, times_rows};
 use crate::observer::Observer;
 
-/// Ascents made together at most, and at least: products of 32 are near full speed,
-/// those of 8 at half of it. In between half as many as the data have dimensions, so
-/// that their dense rows take no more memory than the data.
-const TOGETHER: (usize, usize) = (8, 32);
+/// Fewest and most ascents made together. Between the two, half as many as the data have
+/// dimensions, so that their dense rows take no more memory than the data. Products of 32
+/// run near full speed, those of 8 at half of it.
+const MIN_BATCH: usize = 8;
+const MAX_BATCH: usize = 32;
 
-/// Growth of the reach of an ascent from step to step: at 1.7 as many steps fail as
-/// are saved.
+/// Growth of an ascent's reach from step to step. At 1.7 as many steps fail as are saved.
 const GROWTH: f64 = 1.3;
 
-/// Cosine above which two ascents are on their way to the same maximum: far closer than
-/// two new atoms of a round may be.
+/// Cosine above which two ascents count as one: they are on the way to the same maximum,
+/// and far closer than two new atoms of a round may be.
 const MET: f64 = 1.0 - 1e-4;
 
-/// Steps between two looks at where the others are, where those are more than the
-/// datapoints: a look then costs more than a step.
+/// When other ascents outnumber datapoints, an ascent compares its direction with theirs
+/// every fourth step: the comparison then costs more than a step.
 const LOOK_AROUND: usize = 4;
 
 /// A direction with the polar's value there.
@@ -120,7 +120,7 @@ impl Ascent {
         let mut ended: Vec<Climber> = Vec::new();
         let mut active: Vec<Climber> = Vec::new();
         let mut panel = Panel::default();
-        let together = (residual.nrows() / 2).clamp(TOGETHER.0, TOGETHER.1);
+        let together = (residual.nrows() / 2).clamp(MIN_BATCH, MAX_BATCH);
         loop {
             active.extend(waiting.by_ref().take(together - active.len()));
             if active.is_empty() || self.max_steps == 0 {
@@ -214,7 +214,8 @@ impl Climber {
             self.reached.clone_from(&self.direction);
         }
         let length = norm(image);
-        if !(risen > tolerance * polar.value && length > 0.0) {
+        // An image that overflows has no direction.
+        if !(risen > tolerance * polar.value && length > 0.0 && length.is_finite()) {
             return false;
         }
         self.sure.iter_mut().zip(image).for_each(|(s, y)| *s = y / length);

@@ -11,7 +11,7 @@ const PASSES: usize = 2;
 
 /// When a descent ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct DescentLimits {
     /// Relative stationarity asked for.
     pub(super) stationarity_tolerance: f64,
     /// Ends too when [`WINDOW`] iterations gain less than this share of the objective.
@@ -38,10 +38,11 @@ pub(super) enum End {
 /// Alternates exact codes with block steps on the atoms. Between iterations the
 /// dictionary is extrapolated along its last step with Nesterov's weights; an
 /// iteration that ends higher than the best iterate is undone and the momentum
-/// starts again, so the objective never rises. On return the codes are exact.
+/// starts again, so the objective never rises. On return the codes are exact, unless the
+/// observer ended the descent: then they are those of the best iterate.
 pub(super) fn descend(
     iterate: &mut LassoIterate<'_>,
-    limits: Limits,
+    limits: DescentLimits,
     observer: &dyn Observer,
 ) -> (usize, End) {
     let mut here = iterate.snapshot();
@@ -95,7 +96,9 @@ pub(super) fn descend(
     }
     if iterate.objective > best {
         iterate.restore(&here);
-        iterate.encode();
+        if !matches!(end, End::Interrupted(_)) {
+            iterate.encode();
+        }
     }
     (made, end)
 }

@@ -11,16 +11,17 @@ mod starts;
 pub use starts::Start;
 
 use crate::atoms::{Dictionary, Factorization};
-use crate::bounding::location_dual;
-use crate::certificate::{self, Certified, Witness, certify, certify_observed};
-use crate::linalg::axpy;
+use crate::certificate::{self, Certified, Witness, certify_observed};
+use crate::linalg::{Matrix, axpy};
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::solution::{Run, Solution, SolveError};
+use crate::solve::trivial::or_without_atoms;
 use crate::trusted::{bounds, check_shapes, local};
-use crate::wide;
-use descent::{End, Limits, descend};
+use crate::wide::{self, Location};
+use descent::{DescentLimits, End, descend};
 use lasso_iterate::LassoIterate;
+use starts::Ground;
 
 /// Relative decrease over ten iterations below which the first descent of a
 /// start gives way to the moves; descent to the end comes after them.
@@ -29,16 +30,16 @@ const COARSE: f64 = 1e-4;
 /// Rounds of moves a start gets at most. On data one or two change anything.
 const MOVE_ROUNDS: usize = 10;
 
-/// Lower points handed back by the local test that are descended from at most.
+/// Most descents from lower points that the local test hands back.
 const MAX_ESCAPES: usize = 8;
 
 /// Relative decrease by an escape after which another is tried where a proof is out of
 /// reach.
 const WORTHWHILE: f64 = 1e-6;
 
-/// Iterations of the search for a lower point where a proof is out of reach, as a
-/// multiple of those of the run. Digits and word representations need two to three times
-/// as many until no escape is left; with one they end at saddles.
+/// Where a proof is out of reach, the search for a lower point takes at most this multiple
+/// of the run's iterations. Digits and word representations need two to three times as many
+/// until no escape is left; with one they end at saddles.
 const SEARCHED: usize = 3;
 
 /// Relative decrease over ten iterations that counts as standing still: the
@@ -56,7 +57,8 @@ const STILL: f64 = 1e-14;
 /// block steps on atoms and center, momentum between iterations; dead atoms come
 /// back at the worst residuals, atoms worth less than another's split or a new
 /// direction are exchanged for it, nested features are exchanged. At γ > 0: block
-/// descent by the proximal map of the gauge from the same starts.
+/// descent by the proximal map of the gauge from the same starts, of which a restart tries
+/// up to twelve where they are cheap.
 ///
 /// # Guarantees
 /// The solution is feasible with exact codes at γ = 0, and at most M atoms; no move
@@ -94,14 +96,33 @@ pub struct Finite {
     pub max_iterations: usize,
     /// Starts, of which the best solution is kept.
     pub restarts: usize,
-    /// The kind of every start; `None` takes them in turn (at γ = 0 spread,
-    /// rounded, random; at γ > 0 rounded first).
+    /// The kind of every start. `None` takes them in turn: at γ = 0 spread, rounded,
+    /// random; at γ > 0 rounded first, then the others.
     pub start: Option<Start>,
     /// Seed of every random choice.
     pub seed: u64,
     /// Whether the solution is tested as a local optimum of its width, see
     /// [`Finite::settle`], and what that may cost.
     pub local: Option<local::Limits>,
+}
+
+/// What all starts of a run share.
+struct Task<'a> {
+    problem: &'a Problem,
+    observer: &'a dyn Observer,
+    /// The center of the wide limit, where a center is learnt.
+    location: Option<&'a Location>,
+}
+
+impl Task<'_> {
+    /// The data about a center.
+    fn about(&self, center: &[f64]) -> Matrix {
+        let mut datapoints = self.problem.data().datapoints().clone();
+        if self.problem.centered() {
+            (0..datapoints.ncols()).for_each(|i| axpy(-1.0, center, datapoints.col_mut(i)));
+        }
+        datapoints
+    }
 }
 
 /// Where a descent ended.
@@ -151,30 +172,32 @@ impl Finite {
             check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
         }
         let observer = run.observer;
+        let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), observer));
+        let task = Task { problem, observer, location: location.as_ref() };
         if problem.gamma() > 0.0 {
             let descended = match run.start {
-                Some(start) => priced::solve_from(self, problem, start, observer)?,
-                None => self.best_of(|restart| priced::solve(self, problem, restart, observer))?,
+                Some(start) => priced::descend(self, &task, start, self.max_iterations)?,
+                None => self.best_of(|restart| priced::solve(self, &task, restart))?,
             };
-            return self.judged(problem, descended, observer);
+            return self.judged(&task, descended);
         }
-        if let Some(solution) = self.wide(problem, observer)? {
+        if let Some(solution) = self.wide(&task)? {
             return Ok(solution);
         }
         let (mut iterate, stop, iterations) = match run.start {
             Some(start) => {
                 let mut iterate = LassoIterate::from_factorization(problem, start, self.width);
-                moves::grow(&mut iterate, self.width);
+                moves::grow(&mut iterate, self.width, observer);
                 let (stop, iterations) = self.improve(&mut iterate, observer);
                 (iterate, stop, iterations)
             }
             None => self.best_of(|restart| {
-                let (iterate, stop, iterations) = self.first_descent(problem, restart, observer);
+                let (iterate, stop, iterations) = self.first_descent(&task, restart);
                 Ok((iterate.objective, (iterate, stop, iterations)))
             })?,
         };
         let descended = self.finish(&mut iterate, stop, iterations, observer)?;
-        self.judged(problem, descended, observer)
+        self.judged(&task, descended)
     }
 
     /// Brings a solution to a local verdict (theorem `local-second-order`): at
@@ -182,8 +205,8 @@ impl Finite {
     /// iterations of `solution` where it has more variables than the limits allow a
     /// proof), then tests; where the test hands back a point of lower objective (an escape
     /// from a saddle, an exchange of nested atoms), descends from there and tests again. The
-    /// objective never rises; `stop` stays what it was. A point whose certified
-    /// gap is within the tolerance is tested where it is. `options` are those of
+    /// objective never rises; `stop` becomes [`Stop::ToleranceMet`] where the descent met the
+    /// tolerance of these settings. A solution whose certified gap is within the tolerance is tested where it is. `options` are those of
     /// the certificate; the local test's limits are the default ones where they
     /// name none.
     ///
@@ -209,9 +232,9 @@ impl Finite {
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };
         let (mut escapes, mut before) = (0, f64::INFINITY);
         loop {
-            if problem.gamma() == 0.0 && !optimal {
+            if problem.gamma() == 0.0 && !optimal && observer.poll().is_continue() {
                 let mut plain = LassoIterate::from_factorization(problem, &factorization, self.width);
-                let fine = Limits {
+                let fine = DescentLimits {
                     stationarity_tolerance: limits.stationarity_tolerance,
                     decrease_tolerance: STILL,
                     max_iterations: left,
@@ -234,7 +257,7 @@ impl Finite {
                     factorization = better.clone();
                 }
                 _ => {
-                    let stop = self.refreshed(stop, &certified);
+                    let stop = self.stop(&certified, stop);
                     return Ok(Solution { certified, witness, stop, iterations });
                 }
             }
@@ -283,43 +306,36 @@ impl Finite {
     }
 
     /// The closed form, where the width holds all of it (theorem `wide-limit`).
-    fn wide(&self, problem: &Problem, observer: &dyn Observer) -> Result<Option<Solution>, SolveError> {
-        // Fewer active points than atoms is not needed: collinear ones share.
-        if !problem.centered() && wide::population(problem, None).distinct_directions > self.width {
+    fn wide(&self, task: &Task<'_>) -> Result<Option<Solution>, SolveError> {
+        // Collinear datapoints share an atom: directions count, not datapoints.
+        if wide::population(task.problem, task.location).distinct_directions > self.width {
             return Ok(None);
         }
-        let solution = wide::closed_form_with(problem, &Run::observed(observer))?;
+        let solution = wide::closed_form_with(task.problem, &Run::observed(task.observer))?;
         Ok((solution.certified.solution().width() <= self.width).then_some(solution))
     }
 
     /// One start at γ = 0 up to the end of its moves.
-    fn first_descent<'p>(
-        &self,
-        problem: &'p Problem,
-        restart: usize,
-        observer: &dyn Observer,
-    ) -> (LassoIterate<'p>, Option<Stop>, usize) {
-        let data = problem.data();
-        let center = if problem.centered() {
-            wide::location(data, problem.lambda(), observer).center
-        } else {
-            vec![0.0; problem.dim()]
-        };
-        let mut datapoints = data.datapoints().clone();
-        for i in 0..datapoints.ncols() {
-            axpy(-1.0, &center, datapoints.col_mut(i));
-        }
+    fn first_descent<'p>(&self, task: &Task<'p>, restart: usize) -> (LassoIterate<'p>, Option<Stop>, usize) {
+        let (problem, observer) = (task.problem, task.observer);
+        let center = task.location.map_or_else(|| vec![0.0; problem.dim()], |found| found.center.clone());
         let (kind, seed) = self.start(restart, [Start::Spread, Start::Rounded, Start::Random]);
-        let atoms = starts::directions(kind, &datapoints, data.weights(), problem.lambda(), self.width, seed);
+        let ground = Ground {
+            datapoints: &task.about(&center),
+            weights: problem.data().weights(),
+            lambda: problem.lambda(),
+            width: self.width,
+        };
+        let atoms = ground.directions(kind, seed, observer);
         let mut iterate = LassoIterate::new(problem, atoms, center);
-        moves::grow(&mut iterate, self.width);
+        moves::grow(&mut iterate, self.width, observer);
         let (stop, iterations) = self.improve(&mut iterate, observer);
         (iterate, stop, iterations)
     }
 
     /// Coarse descent and moves in turn, until the moves change nothing.
     fn improve(&self, iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> (Option<Stop>, usize) {
-        let coarse = Limits {
+        let coarse = DescentLimits {
             stationarity_tolerance: self.stationarity_tolerance,
             decrease_tolerance: COARSE,
             max_iterations: self.max_iterations,
@@ -341,8 +357,8 @@ impl Finite {
             if let End::Interrupted(interrupt) = end {
                 return (Some(interrupt.into()), iterations);
             }
-            let nested = moves::unnest(iterate);
-            let revived = moves::revive(iterate);
+            let nested = moves::unnest(iterate, observer);
+            let revived = moves::revive(iterate, observer);
             let exchanged = moves::exchange(iterate, observer);
             if !(nested || revived || exchanged) {
                 break;
@@ -362,7 +378,7 @@ impl Finite {
         let (stop, made) = match stop {
             Some(stop) => (stop, 0),
             None => {
-                let fine = Limits {
+                let fine = DescentLimits {
                     stationarity_tolerance: self.stationarity_tolerance,
                     decrease_tolerance: STILL,
                     max_iterations: self.max_iterations,
@@ -381,14 +397,9 @@ impl Finite {
         Ok(Descended { factorization: iterate.factorization()?, stop, iterations: iterations + made })
     }
 
-    /// The run's point with its certificate, settled where the settings ask for it.
-    fn judged(
-        &self,
-        problem: &Problem,
-        descended: Descended,
-        observer: &dyn Observer,
-    ) -> Result<Solution, SolveError> {
-        let solution = self.certified(problem, descended)?;
+    /// What was descended to with its certificate, settled where the settings ask for it.
+    fn judged(&self, task: &Task<'_>, descended: Descended) -> Result<Solution, SolveError> {
+        let solution = self.certified(task, descended)?;
         match self.local {
             Some(limits) => {
                 let options = certificate::Options {
@@ -396,27 +407,28 @@ impl Finite {
                     local: Some(limits),
                     ..Default::default()
                 };
-                self.settle(problem, solution, &options, observer)
+                self.settle(task.problem, solution, &options, task.observer)
             }
             None => Ok(solution),
         }
     }
 
-    /// Certifies a run's point; the certificate's stationarity decides whether
-    /// the tolerance is met.
-    fn certified(&self, problem: &Problem, descended: Descended) -> Result<Solution, SolveError> {
+    /// Certifies what was descended to.
+    fn certified(&self, task: &Task<'_>, descended: Descended) -> Result<Solution, SolveError> {
         let options =
             certificate::Options { gap_tolerance: self.stationarity_tolerance, ..Default::default() };
         // With a center the wide limit's bound needs its own dual point (theorem `centre`).
-        let witness = Witness { dual: location_dual(problem, &()), ..Witness::none() };
-        let certified = certify(problem, descended.factorization, &witness, &options)?;
-        let stop = self.refreshed(descended.stop, &certified);
+        let dual = task.location.map(|location| location.dual.clone());
+        let witness = Witness { dual, ..Witness::none() };
+        let factorization = or_without_atoms(task.problem, descended.factorization);
+        let certified = certify_observed(task.problem, factorization, &witness, &options, task.observer)?;
+        let stop = self.stop(&certified, descended.stop);
         Ok(Solution { certified, witness, stop, iterations: descended.iterations })
     }
 
-    /// Whether the tolerance is met is for the certificate to say: a run that stopped short
-    /// of it by its own measure may have met it, or the contrary.
-    fn refreshed(&self, stop: Stop, certified: &Certified) -> Stop {
+    /// How the run ended: the certificate's stationarity decides whether the tolerance is
+    /// met, unless the observer ended the run.
+    fn stop(&self, certified: &Certified, stop: Stop) -> Stop {
         let met = certified.certificate().kkt().relative() <= self.stationarity_tolerance;
         match (met, stop) {
             (true, Stop::Stalled | Stop::IterationLimit) => Stop::ToleranceMet,
@@ -429,18 +441,17 @@ impl Finite {
     fn dictionary(
         &self,
         kind: Start,
-        problem: &Problem,
+        task: &Task<'_>,
         center: &[f64],
         seed: u64,
     ) -> Result<Dictionary, SolveError> {
-        let data = problem.data();
-        let mut datapoints = data.datapoints().clone();
-        for i in 0..datapoints.ncols() {
-            axpy(-1.0, center, datapoints.col_mut(i));
-        }
-        let price = problem.lambda().hypot(problem.gamma());
-        let atoms = starts::directions(kind, &datapoints, data.weights(), price, self.width, seed);
-        Ok(Dictionary::normalize(atoms)?.0)
+        let ground = Ground {
+            datapoints: &task.about(center),
+            weights: task.problem.data().weights(),
+            lambda: task.problem.lambda().hypot(task.problem.gamma()),
+            width: self.width,
+        };
+        Ok(Dictionary::normalize(ground.directions(kind, seed, task.observer))?.0)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Moves at γ = 0 that leave poor local minima. Each is tried, evaluated with
 //! exact codes and undone unless it lowers the objective.
 
-use super::descent::{Limits, descend};
-use super::lasso_iterate::LassoIterate;
+use super::descent::{DescentLimits, descend};
+use super::lasso_iterate::{LassoIterate, Rows};
 use crate::linalg::{axpy, combine, correlate, dot, norm, norm_sq};
 use crate::num::max;
 use crate::observer::Observer;
@@ -18,6 +18,10 @@ const STARTS: usize = 8;
 const ASCENT_STEPS: usize = 20;
 const ASCENT_GAIN: f64 = 1e-3;
 
+/// Share of λ that a residual must exceed λ by to count as unserved: residuals of optimal
+/// codes on one atom have length λ up to rounding.
+const SATURATED: f64 = 1e-9;
+
 /// Rounds of the two-means of a split; they settle in 3 to 6.
 const SPLIT_ROUNDS: usize = 12;
 
@@ -26,7 +30,8 @@ const SPLIT_ROUNDS: usize = 12;
 const EXCHANGE_SHARE: f64 = 0.05;
 
 /// Descent after a round of exchanges, before it is judged.
-const TRIAL: Limits = Limits { stationarity_tolerance: 0.0, decrease_tolerance: 1e-5, max_iterations: 30 };
+const TRIAL: DescentLimits =
+    DescentLimits { stationarity_tolerance: 0.0, decrease_tolerance: 1e-5, max_iterations: 30 };
 
 /// An atom with the codes it takes over, and what that gains at least.
 struct Offer {
@@ -38,12 +43,13 @@ struct Offer {
 
 /// Brings dead atoms back at the worst residuals (theorem `wide-limit`: an atom
 /// along `rᵢ` gains if `‖rᵢ‖ > λ`). Returns whether any came back; codes are exact after.
-pub(super) fn revive(iterate: &mut LassoIterate<'_>) -> bool {
+/// Once the observer breaks, the other dead atoms stay dead.
+pub(super) fn revive(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
     let rows = iterate.rows();
     let dead: Vec<usize> = (0..rows.len()).filter(|&k| rows[k].is_empty()).collect();
     let mut revived = false;
     for k in dead {
-        let Some(offer) = new_direction(iterate) else { break };
+        let Some(offer) = new_direction(iterate, observer) else { break };
         iterate.atoms.col_mut(k).copy_from_slice(&offer.direction);
         serve(iterate, &offer.direction);
         revived = true;
@@ -54,11 +60,12 @@ pub(super) fn revive(iterate: &mut LassoIterate<'_>) -> bool {
     revived
 }
 
-/// Adds atoms at the worst residuals up to `width`, while they gain; codes are exact after.
-pub(super) fn grow(iterate: &mut LassoIterate<'_>, width: usize) {
+/// Adds atoms at the worst residuals up to `width`, while they gain and the observer does
+/// not break; codes are exact after.
+pub(super) fn grow(iterate: &mut LassoIterate<'_>, width: usize, observer: &dyn Observer) {
     let before = iterate.atoms.ncols();
     while iterate.atoms.ncols() < width {
-        let Some(offer) = new_direction(iterate) else { break };
+        let Some(offer) = new_direction(iterate, observer) else { break };
         iterate.atoms.push_column(&offer.direction);
         serve(iterate, &offer.direction);
     }
@@ -80,8 +87,9 @@ fn serve(iterate: &mut LassoIterate<'_>, direction: &[f64]) {
 }
 
 /// A unit direction with a large `½Σ wᵢ(dᵀrᵢ − λ)₊²`: what an atom along it
-/// gains with the other codes fixed. Monotone ascent `d ∝ Σ wᵢ(dᵀrᵢ − λ)₊rᵢ`.
-fn new_direction(iterate: &LassoIterate<'_>) -> Option<Offer> {
+/// gains with the other codes fixed. Monotone ascent `d ∝ Σ wᵢ(dᵀrᵢ − λ)₊rᵢ`. `None` where
+/// none gains, or the observer breaks.
+fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<Offer> {
     let lambda = iterate.problem.lambda();
     let weights = iterate.problem.data().weights();
     let mut worst: Vec<(f64, usize)> = iterate
@@ -91,14 +99,16 @@ fn new_direction(iterate: &LassoIterate<'_>) -> Option<Offer> {
         .enumerate()
         .filter_map(|(i, (r, w))| {
             let s = norm(r) - lambda;
-            // Residuals of optimal codes on one atom have length λ up to rounding.
-            (s > 1e-9 * lambda).then_some((w * s * s, i))
+            (s > SATURATED * lambda).then_some((w * s * s, i))
         })
         .collect();
     worst.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
     let mut best: Option<Offer> = None;
     let mut correlations = vec![0.0; iterate.residual.ncols()];
     for &(_, i) in worst.iter().take(STARTS) {
+        if observer.poll().is_break() {
+            return None;
+        }
         let mut direction = iterate.residual.col(i).to_vec();
         let mut gain = 0.0;
         for _ in 0..ASCENT_STEPS {
@@ -181,71 +191,22 @@ fn split(iterate: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<O
 /// little and keeps the result if it is lower. Duplicates are worth nothing, so
 /// this merges them too. Returns whether the iterate changed.
 pub(super) fn exchange(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
+    if observer.poll().is_break() {
+        return false;
+    }
     let before = iterate.snapshot();
     let objective = iterate.objective;
     let rows = iterate.rows();
-    let costs = iterate.removal_costs();
-    let mut order: Vec<usize> = (0..costs.len()).collect();
-    order.sort_by(|&k, &l| costs[k].total_cmp(&costs[l]).then(k.cmp(&l)));
-    let mut splits: Vec<Offer> =
-        rows.iter().enumerate().filter_map(|(k, row)| split(iterate, k, row)).collect();
-    splits.sort_by(|l, r| l.gain.total_cmp(&r.gain));
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a count"
-    )]
-    let most = (EXCHANGE_SHARE * costs.len() as f64).ceil() as usize;
-    // Datapoints whose atoms change: losses and gains add up only where they are apart.
-    let mut touched = vec![false; iterate.problem.len()];
-    let mut taken = vec![false; costs.len()];
-    let mut swaps: Vec<(usize, Offer)> = Vec::new();
-    let mut leaving = order.into_iter();
-    let mut fresh = new_direction(iterate);
-    while swaps.len() < most {
-        let Some(out) = leaving.find(|&k| !taken[k] && rows[k].iter().all(|&(i, _)| !touched[i])) else {
-            break;
-        };
-        while splits.last().is_some_and(|offer| {
-            offer
-                .split
-                .as_ref()
-                .is_some_and(|&(k, _)| k == out || taken[k] || rows[k].iter().any(|&(i, _)| touched[i]))
-        }) {
-            splits.pop();
-        }
-        let fresh_gain = fresh.as_ref().map_or(0.0, |offer| offer.gain);
-        let split_gain = splits.last().map_or(0.0, |offer| offer.gain);
-        if !(max(fresh_gain, split_gain) > costs[out]) {
-            break;
-        }
-        taken[out] = true;
-        rows[out].iter().for_each(|&(i, _)| touched[i] = true);
-        if split_gain >= fresh_gain {
-            let offer = splits.pop().expect("a split gains");
-            if let Some((k, _)) = offer.split {
-                taken[k] = true;
-                rows[k].iter().for_each(|&(i, _)| touched[i] = true);
-            }
-            swaps.push((out, offer));
-        } else {
-            let offer = fresh.take().expect("a direction gains");
-            serve(iterate, &offer.direction);
-            swaps.push((out, offer));
-            fresh = new_direction(iterate);
-        }
-    }
-    if swaps.is_empty() {
+    let swaps = swaps(iterate, &rows, observer);
+    if swaps.is_empty() || observer.poll().is_break() {
         iterate.restore(&before);
         return false;
     }
-    for (out, offer) in swaps {
-        for &(i, _) in &rows[out] {
-            iterate.codes[i].retain(|(k, _)| *k != out);
+    for Swap { leaving, offer } in swaps {
+        for &(i, _) in &rows[leaving] {
+            iterate.codes[i].retain(|(k, _)| *k != leaving);
         }
-        iterate.atoms.col_mut(out).copy_from_slice(&offer.direction);
+        iterate.atoms.col_mut(leaving).copy_from_slice(&offer.direction);
         if let Some((k, other)) = offer.split {
             iterate.atoms.col_mut(k).copy_from_slice(&other);
         }
@@ -259,6 +220,92 @@ pub(super) fn exchange(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) 
     false
 }
 
+/// An atom that leaves, and what comes in its place.
+struct Swap {
+    leaving: usize,
+    offer: Offer,
+}
+
+/// The swaps worth trying, each with a gain promised above the loss. What they serve is
+/// taken off the residuals of `iterate`, which the caller restores.
+fn swaps(iterate: &mut LassoIterate<'_>, rows: &Rows, observer: &dyn Observer) -> Vec<Swap> {
+    let costs = iterate.removal_costs();
+    let mut order: Vec<usize> = (0..costs.len()).collect();
+    order.sort_by(|&k, &l| costs[k].total_cmp(&costs[l]).then(k.cmp(&l)));
+    let mut splits: Vec<Offer> = Vec::new();
+    for (k, row) in rows.iter().enumerate() {
+        if observer.poll().is_break() {
+            return Vec::new();
+        }
+        splits.extend(split(iterate, k, row));
+    }
+    splits.sort_by(|l, r| l.gain.total_cmp(&r.gain));
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a count"
+    )]
+    let most = (EXCHANGE_SHARE * costs.len() as f64).ceil() as usize;
+    let mut apart = Apart::new(rows, iterate.problem.len());
+    let mut swaps: Vec<Swap> = Vec::new();
+    let mut order = order.into_iter();
+    let mut fresh = new_direction(iterate, observer);
+    while swaps.len() < most {
+        let Some(leaving) = order.find(|&k| apart.is_free(k)) else { break };
+        while splits.last().is_some_and(|offer| {
+            offer.split.as_ref().is_some_and(|&(k, _)| k == leaving || !apart.is_free(k))
+        }) {
+            splits.pop();
+        }
+        let fresh_gain = fresh.as_ref().map_or(0.0, |offer| offer.gain);
+        let split_gain = splits.last().map_or(0.0, |offer| offer.gain);
+        if !(max(fresh_gain, split_gain) > costs[leaving]) {
+            break;
+        }
+        apart.take(leaving);
+        if split_gain >= fresh_gain {
+            let offer = splits.pop().expect("a split gains");
+            if let Some((k, _)) = offer.split {
+                apart.take(k);
+            }
+            swaps.push(Swap { leaving, offer });
+        } else {
+            let offer = fresh.take().expect("a direction gains");
+            serve(iterate, &offer.direction);
+            swaps.push(Swap { leaving, offer });
+            fresh = new_direction(iterate, observer);
+        }
+    }
+    swaps
+}
+
+/// The atoms and datapoints that swaps have not touched yet: losses and gains add up only
+/// where swaps are apart.
+struct Apart<'a> {
+    rows: &'a Rows,
+    /// Atoms taken.
+    taken: Vec<bool>,
+    /// Datapoints of atoms taken.
+    touched: Vec<bool>,
+}
+
+impl<'a> Apart<'a> {
+    fn new(rows: &'a Rows, datapoints: usize) -> Self {
+        Self { rows, taken: vec![false; rows.len()], touched: vec![false; datapoints] }
+    }
+
+    fn is_free(&self, k: usize) -> bool {
+        !self.taken[k] && self.rows[k].iter().all(|&(i, _)| !self.touched[i])
+    }
+
+    fn take(&mut self, k: usize) {
+        self.taken[k] = true;
+        self.rows[k].iter().for_each(|&(i, _)| self.touched[i] = true);
+    }
+}
+
 /// Share of the objective an exchange of nested atoms must gain: nearly equal
 /// atoms may share their codes in any proportion.
 const NESTING_GAIN: f64 = 1e-12;
@@ -267,7 +314,10 @@ const NESTING_GAIN: f64 = 1e-12;
 /// two are exchanged for `d_l + εd_j` and `d_j`, which lowers the objective with
 /// the reconstructions unchanged. Returns whether any pair was exchanged; codes
 /// are exact after.
-pub(super) fn unnest(iterate: &mut LassoIterate<'_>) -> bool {
+pub(super) fn unnest(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
+    if observer.poll().is_break() {
+        return false;
+    }
     let Ok(here) = iterate.factorization() else { return false };
     let Ok(subject) = Subject::of(iterate.problem, &here) else { return false };
     let mut pairs = nesting::pairs(&subject);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::linalg::{Matrix, dot, norm};
 use crate::num::{max, min};
+use crate::observer::Observer;
 
 /// Where a descent starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,19 +28,27 @@ pub enum Start {
     Random,
 }
 
-/// Up to `width` unit directions of a kind; [`Start::Rounded`] is that of γ = 0.
-pub(super) fn directions(
-    kind: Start,
-    datapoints: &Matrix,
-    weights: &[f64],
-    lambda: f64,
-    width: usize,
-    seed: u64,
-) -> Matrix {
-    match kind {
-        Start::Spread => spread(datapoints, weights, lambda, width, seed),
-        Start::Rounded => greedy(datapoints, weights, lambda, width, seed),
-        Start::Random => random(datapoints, width, seed),
+/// What a starting dictionary is made from.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    /// The data about the center, n × N.
+    pub(super) datapoints: &'a Matrix,
+    pub(super) weights: &'a [f64],
+    /// What a unit of code costs.
+    pub(super) lambda: f64,
+    /// Atoms wanted.
+    pub(super) width: usize,
+}
+
+impl Ground<'_> {
+    /// Up to `width` unit directions of a kind, fewer where the observer breaks;
+    /// [`Start::Rounded`] is that of γ = 0.
+    pub(super) fn directions(&self, kind: Start, seed: u64, observer: &dyn Observer) -> Matrix {
+        match kind {
+            Start::Spread => spread(self, seed, observer),
+            Start::Rounded => greedy(self, seed, observer),
+            Start::Random => random(self, seed),
+        }
     }
 }
 
@@ -64,7 +73,8 @@ struct Losses<'a> {
 }
 
 impl<'a> Losses<'a> {
-    fn new(datapoints: &'a Matrix, weights: &'a [f64], lambda: f64) -> Self {
+    fn new(ground: &Ground<'a>) -> Self {
+        let Ground { datapoints, weights, lambda, .. } = *ground;
         let norms: Vec<f64> = datapoints.columns().map(norm).collect();
         let own: Vec<f64> = norms
             .iter()
@@ -115,11 +125,11 @@ impl<'a> Losses<'a> {
 }
 
 /// Up to `width` unit directions of datapoints by [`Start::Spread`]. O(nN) each.
-fn spread(datapoints: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
+fn spread(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Matrix {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut losses = Losses::new(datapoints, weights, lambda);
-    let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
-    while atoms.ncols() < width {
+    let mut losses = Losses::new(ground);
+    let mut atoms = Matrix::zeros(ground.datapoints.nrows(), 0);
+    while atoms.ncols() < ground.width && observer.poll().is_continue() {
         let Some(pick) = losses.draw(&mut rng) else { break };
         losses.now = losses.with(pick);
         atoms.push_column(&losses.direction(pick));
@@ -130,8 +140,9 @@ fn spread(datapoints: &Matrix, weights: &[f64], lambda: f64, width: usize, seed:
 /// Up to `width` unit directions of datapoints, each the one that lowers the sum
 /// of losses the most (lazily: the gain of a candidate only falls as others are
 /// chosen, so an old gain is an upper bound of the present one).
-fn greedy(datapoints: &Matrix, weights: &[f64], lambda: f64, width: usize, seed: u64) -> Matrix {
-    let mut losses = Losses::new(datapoints, weights, lambda);
+fn greedy(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Matrix {
+    let Ground { datapoints, width, .. } = *ground;
+    let mut losses = Losses::new(ground);
     let active: Vec<usize> = (0..datapoints.ncols()).filter(|&i| losses.own[i] > 0.0).collect();
     let candidates: Vec<usize> = if active.len() <= MAX_CANDIDATES.max(width) {
         active
@@ -144,7 +155,7 @@ fn greedy(datapoints: &Matrix, weights: &[f64], lambda: f64, width: usize, seed:
         candidates.into_iter().map(|pick| Gain { value: f64::INFINITY, pick, age: 0 }).collect();
     let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
     let mut total: f64 = losses.now.iter().sum();
-    while atoms.ncols() < width {
+    while atoms.ncols() < width && observer.poll().is_continue() {
         let Some(best) = heap.pop() else { break };
         if best.value.is_finite() && best.age == atoms.ncols() {
             losses.now = losses.with(best.pick);
@@ -180,12 +191,20 @@ impl Ord for Gain {
     }
 }
 
+/// Draws beyond twice the width: a mixture may cancel to nothing, and datapoints at the
+/// center give none.
+const SPARE_DRAWS: usize = 16;
+
+/// Length below which a mixture of two unit vectors is left out: its direction would be
+/// rounding.
+const CANCELLED: f64 = 1e-6;
+
 /// `width` unit directions by [`Start::Random`]; fewer where no datapoint has a length.
-fn random(datapoints: &Matrix, width: usize, seed: u64) -> Matrix {
+fn random(ground: &Ground<'_>, seed: u64) -> Matrix {
+    let Ground { datapoints, width, .. } = *ground;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
-    // A mixture may cancel to nothing; twice the draws are plenty for others.
-    for _ in 0..2 * width + 16 {
+    for _ in 0..2 * width + SPARE_DRAWS {
         if atoms.ncols() == width {
             break;
         }
@@ -202,7 +221,7 @@ fn random(datapoints: &Matrix, width: usize, seed: u64) -> Matrix {
             .map(|(x, y)| share * x / ri + (1.0 - share) * y / rj)
             .collect();
         let length = norm(&mixture);
-        if length > 1e-6 {
+        if length > CANCELLED {
             let unit: Vec<f64> = mixture.iter().map(|v| v / length).collect();
             atoms.push_column(&unit);
         }
