@@ -1,6 +1,6 @@
 //! From clarabel's variables back to codes, and to a dual point for the checker.
 
-use super::lower::Layout;
+use super::layout::Layout;
 use super::program::Raw;
 use crate::iterate::Iterate;
 use crate::linalg::{Matrix, Row, axpy};

@@ -10,195 +10,36 @@
 //! (t_k,\ \lambda a^\top\tilde z_k,\ \gamma\tilde z_k)\in\mathrm{SOC}.
 //! ```
 //!
-//! Codes that are not variables of the program are 0 (`allowed`), which is how a large
-//! one is solved in parts. γ = 0 has no t and no cone but the orthant: its price `λ aᵀz̃_k` is linear. λ = 0
-//! leaves the middle entry out. The fit is quadratic in P: by `G = DᵀD`, N blocks of
-//! M × M, where M ≤ n (M the most atoms a datapoint may use) and no center is learnt; else over the residual,
-//! `R̃ + ba^T + DZ̃ = X̃` as nN equations, which keeps blocks of n × n.
+//! A large program is solved in parts: only the codes in [`Layout::allowed`] are
+//! variables, the others are 0. At γ = 0 there is no t and no cone but the orthant, since
+//! the price `λ aᵀz̃_k` is linear. At λ = 0 the cones have no middle entry.
+//!
+//! The fit is the quadratic term P. Where no center is learnt and no datapoint may use
+//! more than n atoms, P is `G = DᵀD`, a block a datapoint. Else the residual is a variable
+//! with `R̃ + ba^T + DZ̃ = X̃` as nN equations, which keeps the blocks n × n.
 
 use clarabel::solver::SupportedConeT;
 
+use super::layout::Layout;
 use super::program::{Columns, Program};
 use crate::linalg::{Matrix, norm_sq};
 use crate::num::max;
 use crate::problem::Problem;
 
-/// Which codes are variables, and where the parts of the program are.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Layout {
-    /// n, N, M.
-    pub(crate) dim: usize,
-    pub(crate) len: usize,
-    pub(crate) atoms: usize,
-    /// Whether the residual is a variable.
-    pub(crate) residual: bool,
-    /// Whether there are cones: γ > 0.
-    pub(crate) priced: bool,
-    /// Whether λ > 0.
-    pub(crate) massed: bool,
-    /// Whether b is a variable.
-    pub(crate) centered: bool,
-    /// The atoms each datapoint may use, ascending; other codes are 0.
-    pub(crate) allowed: Vec<Vec<usize>>,
-    /// First variable of each datapoint, and their number.
-    first: Vec<usize>,
-    /// First row of each atom's cone within the cones, and their end.
-    cones: Vec<usize>,
-}
-
-impl Layout {
-    /// The program over the codes that are `allowed`.
-    pub(crate) fn new(problem: &Problem, atoms: usize, allowed: Vec<Vec<usize>>) -> Self {
-        let (dim, centered) = (problem.dim(), problem.centered());
-        let (priced, massed) = (problem.gamma() > 0.0, problem.lambda() > 0.0);
-        let mut first = vec![0];
-        let mut sizes = vec![0; atoms];
-        for list in &allowed {
-            first.push(first[first.len() - 1] + list.len());
-            list.iter().for_each(|&k| sizes[k] += 1);
-        }
-        let head = 1 + usize::from(massed);
-        let mut cones = vec![0];
-        for size in sizes {
-            let rows = if priced && size > 0 { head + size } else { 0 };
-            cones.push(cones[cones.len() - 1] + rows);
-        }
-        let most = allowed.iter().map(Vec::len).max().unwrap_or(0);
-        let residual = centered || most > dim;
-        Self { dim, len: problem.len(), atoms, residual, priced, massed, centered, allowed, first, cones }
-    }
-
-    /// Codes that are variables.
-    pub(crate) fn codes(&self) -> usize {
-        self.first[self.len]
-    }
-
-    /// The variable of the first code of datapoint `i`.
-    pub(crate) fn first(&self, i: usize) -> usize {
-        self.first[i]
-    }
-
-    /// Atoms that some datapoint may use: those with a cone, where there are cones.
-    fn has_cone(&self, k: usize) -> bool {
-        self.cones[k + 1] > self.cones[k]
-    }
-
-    fn prices(&self) -> usize {
-        (0..self.atoms).filter(|&k| self.has_cone(k)).count()
-    }
-
-    /// First variable of the residual; those of the prices t come before.
-    pub(crate) fn residuals(&self) -> usize {
-        self.codes() + self.prices()
-    }
-
-    /// First row of `Z̃ ≥ 0`; the equations come before.
-    pub(crate) fn signs(&self) -> usize {
-        if self.residual { self.dim * self.len } else { 0 }
-    }
-
-    /// First row of the cone of atom `k`.
-    fn cone(&self, k: usize) -> usize {
-        self.signs() + self.codes() + self.cones[k]
-    }
-
-    fn rows(&self) -> usize {
-        self.cone(self.atoms)
-    }
-
-    /// Estimated memory of clarabel's factorization, in bytes.
-    ///
-    /// A datapoint's variables eliminate to a dense block, of its number of codes or
-    /// of n over the residual, and the cones and the center couple the datapoints
-    /// through a border of some three columns an atom and one a coordinate. Where
-    /// datapoints are fewer than the order of a block, the ordering couples all codes
-    /// instead.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    pub(crate) fn bytes(&self) -> f64 {
-        let (n, len, codes) = (self.dim as f64, self.len as f64, self.codes() as f64);
-        let border = 3.0 * self.prices() as f64 + if self.centered { n } else { 0.0 };
-        let mean = codes / len;
-        let (fit, block) = if self.residual { (n * mean + 2.0 * n, n) } else { (0.5 * mean * mean, mean) };
-        let local = len * (fit + 0.5 * block * block + block * border + 4.0 * mean) + 0.5 * border * border;
-        let factor = if self.priced && block >= len { max(local, 0.5 * codes * codes) } else { local };
-        FACTOR_BYTES * factor + ENTRY_BYTES * len * (fit + 4.0 * mean)
-    }
-}
-
-/// Bytes of an entry of the factor: a number and an index.
-const FACTOR_BYTES: f64 = 16.0;
-
-/// Bytes of an entry of the program over its copies: ours, clarabel's, the
-/// assembled system's and its permutation, and the maps between them.
-const ENTRY_BYTES: f64 = 96.0;
-
 /// The program, in units of `scale` = σ > 0.
 pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, scale: f64) -> Program {
     let Layout { dim, len, atoms, .. } = *layout;
-    let a = problem.data().sqrt_weights();
-    let (lambda, gamma) = (problem.lambda() / scale, problem.gamma() / scale);
     let mut whitened = problem.data().whitened();
     whitened.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
-
-    let mut quadratic = Columns::new();
-    let mut linear = Vec::with_capacity(layout.residuals() + dim);
-    let mut constraints = Columns::new();
-    let gram = (!layout.residual).then(|| directions.transpose_times(directions));
-    let images = (!layout.residual).then(|| directions.transpose_times(&whitened));
-    // The row of an atom's cone that its next code takes.
-    let head = 1 + usize::from(layout.massed);
-    let mut next: Vec<usize> = (0..atoms).map(|k| layout.cone(k) + head).collect();
-    for (i, (&weight, allowed)) in a.iter().zip(&layout.allowed).enumerate() {
-        let first = layout.first(i);
-        for (at, &k) in allowed.iter().enumerate() {
-            if let Some(gram) = &gram {
-                for (before, &j) in allowed[..=at].iter().enumerate() {
-                    quadratic.push(first + before, gram.get(j, k));
-                }
-            }
-            quadratic.end();
-            let reward = images.as_ref().map_or(0.0, |images| images.get(k, i));
-            linear.push(if layout.priced { -reward } else { lambda * weight - reward });
-            if layout.residual {
-                for (j, &d) in directions.col(k).iter().enumerate() {
-                    constraints.push(i * dim + j, d);
-                }
-            }
-            constraints.push(layout.signs() + first + at, -1.0);
-            if layout.priced {
-                if layout.massed {
-                    constraints.push(layout.cone(k) + 1, -lambda * weight);
-                }
-                constraints.push(next[k], -gamma);
-                next[k] += 1;
-            }
-            constraints.end();
-        }
-    }
-    for k in (0..atoms).filter(|&k| layout.has_cone(k)) {
-        quadratic.end();
-        linear.push(1.0);
-        constraints.push(layout.cone(k), -1.0);
-        constraints.end();
-    }
+    let weights = problem.data().sqrt_weights();
+    let mut parts = Parts::new(layout, weights, problem.lambda() / scale);
+    parts.codes(directions, &whitened, problem.gamma() / scale);
+    parts.prices();
     if layout.residual {
-        for row in 0..dim * len {
-            quadratic.push(layout.residuals() + row, 1.0);
-            quadratic.end();
-            linear.push(0.0);
-            constraints.push(row, 1.0);
-            constraints.end();
-        }
+        parts.residuals();
     }
     if layout.centered {
-        for j in 0..dim {
-            quadratic.end();
-            linear.push(0.0);
-            for (i, &weight) in a.iter().enumerate() {
-                constraints.push(i * dim + j, weight);
-            }
-            constraints.end();
-        }
+        parts.center();
     }
     let mut offsets = vec![0.0; layout.rows()];
     let mut cones = Vec::with_capacity(atoms + 2);
@@ -210,13 +51,102 @@ pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
     for k in (0..atoms).filter(|&k| layout.has_cone(k)) {
         cones.push(SupportedConeT::SecondOrderConeT(layout.cone(k + 1) - layout.cone(k)));
     }
-    let columns = linear.len();
+    let Parts { quadratic, linear, constraints, .. } = parts;
     Program {
-        quadratic: quadratic.finish(columns),
+        quadratic: quadratic.finish(linear.len()),
         linear,
         constraints: constraints.finish(layout.rows()),
         offsets,
         cones,
+    }
+}
+
+/// The columns of a program under construction, a group of variables after another.
+struct Parts<'a> {
+    layout: &'a Layout,
+    /// Square roots of the weights.
+    weights: &'a [f64],
+    /// λ/σ.
+    lambda: f64,
+    quadratic: Columns,
+    linear: Vec<f64>,
+    constraints: Columns,
+}
+
+impl<'a> Parts<'a> {
+    fn new(layout: &'a Layout, weights: &'a [f64], lambda: f64) -> Self {
+        let linear = Vec::with_capacity(layout.residuals() + layout.dim);
+        Self { layout, weights, lambda, quadratic: Columns::new(), linear, constraints: Columns::new() }
+    }
+
+    /// Ends the column of a variable with this coefficient in the objective.
+    fn end(&mut self, linear: f64) {
+        self.quadratic.end();
+        self.constraints.end();
+        self.linear.push(linear);
+    }
+
+    /// The codes, datapoint by datapoint.
+    fn codes(&mut self, directions: &Matrix, whitened: &Matrix, gamma: f64) {
+        let layout = self.layout;
+        let gram = (!layout.residual).then(|| directions.transpose_times(directions));
+        let images = (!layout.residual).then(|| directions.transpose_times(whitened));
+        // The row of an atom's cone that its next code takes.
+        let head = 1 + usize::from(layout.massed);
+        let mut next: Vec<usize> = (0..layout.atoms).map(|k| layout.cone(k) + head).collect();
+        for (i, (&weight, allowed)) in self.weights.iter().zip(&layout.allowed).enumerate() {
+            let first = layout.first(i);
+            for (at, &k) in allowed.iter().enumerate() {
+                if let Some(gram) = &gram {
+                    for (before, &j) in allowed[..=at].iter().enumerate() {
+                        self.quadratic.push(first + before, gram.get(j, k));
+                    }
+                }
+                if layout.residual {
+                    for (j, &d) in directions.col(k).iter().enumerate() {
+                        self.constraints.push(i * layout.dim + j, d);
+                    }
+                }
+                self.constraints.push(layout.signs() + first + at, -1.0);
+                if layout.priced {
+                    if layout.massed {
+                        self.constraints.push(layout.cone(k) + 1, -self.lambda * weight);
+                    }
+                    self.constraints.push(next[k], -gamma);
+                    next[k] += 1;
+                }
+                let reward = images.as_ref().map_or(0.0, |images| images.get(k, i));
+                self.end(if layout.priced { -reward } else { self.lambda * weight - reward });
+            }
+        }
+    }
+
+    /// The prices t of the atoms that have a cone.
+    fn prices(&mut self) {
+        let layout = self.layout;
+        for k in (0..layout.atoms).filter(|&k| layout.has_cone(k)) {
+            self.constraints.push(layout.cone(k), -1.0);
+            self.end(1.0);
+        }
+    }
+
+    /// The residual `R̃`.
+    fn residuals(&mut self) {
+        for row in 0..self.layout.dim * self.layout.len {
+            self.quadratic.push(self.layout.residuals() + row, 1.0);
+            self.constraints.push(row, 1.0);
+            self.end(0.0);
+        }
+    }
+
+    /// The center b.
+    fn center(&mut self) {
+        for j in 0..self.layout.dim {
+            for (i, &weight) in self.weights.iter().enumerate() {
+                self.constraints.push(i * self.layout.dim + j, weight);
+            }
+            self.end(0.0);
+        }
     }
 }
 

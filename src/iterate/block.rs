@@ -1,13 +1,15 @@
-//! The block step: the directions of some atoms, then their codes, each by its exact
-//! minimum with all others as they are, through products of whole blocks.
+//! The block step: exact steps on b atoms, one after another, first on their directions,
+//! then on their codes.
 //!
-//! With D, Z the block's directions and whitened code rows and R̃ the residual before
-//! the step, everything an exact step on one atom needs of the others in its block is
-//! a b × b matrix away:
+//! A step on a single atom passes over the whole residual. A block makes these passes
+//! together, as one product of matrices, and corrects the products for the steps already
+//! made by b × b matrices. With D, Z the block's directions and whitened code rows before
+//! the step, D', Z' after it, and R̃ the residual before it:
 //!
 //! - directions: `dₖ ∝ R̃zₖ + ‖zₖ‖²dₖ − Σ_{j<k} (zⱼᵀzₖ)(d'ⱼ − dⱼ)` from `R̃Zᵀ` and `ZZᵀ`;
 //! - codes: `z'ₖ = prox_g(vₖ − Σ_{j<k} (d'ⱼᵀd'ₖ) z'ⱼ)` from `V = D'ᵀR̃ + CᵀZ`, where C
-//!   takes every old row out that is not yet replaced:
+//!   takes the old rows out of the residual, but for those of later atoms, which stay with
+//!   their new directions:
 //!   `Cⱼₖ = dⱼᵀd'ₖ` for `j ≤ k` and `(dⱼ − d'ⱼ)ᵀd'ₖ` for `j > k`;
 //! - residual: `R̃ + DZ − D'Z'`.
 
@@ -27,13 +29,13 @@ pub(crate) enum Moves {
     Both,
 }
 
-/// Atoms in a block at most. Half as many halve the speed of the products; twice as
-/// many double the corrections within a block, which are not products.
+/// Most atoms in a block. Products of 16 rows run at half the speed of those of 32; a
+/// block of 64 spends twice the time on the corrections between its atoms.
 const ATOMS: usize = 32;
 
 impl Iterate<'_> {
-    /// Atoms in a block: few enough for two dense rows of each to take no more memory
-    /// than the data.
+    /// Atoms in a block. Each has two dense rows in the panel, so half as many as the data
+    /// have dimensions take no more memory than the data.
     pub(crate) fn block(&self) -> usize {
         (self.problem.dim() / 2).clamp(1, ATOMS)
     }

@@ -47,6 +47,8 @@ pub(crate) struct Iterate<'p> {
     pub(crate) atoms: Vec<Atom>,
     /// b, all zero when the problem has no center.
     pub(crate) center: Vec<f64>,
+    /// Whether the center stays where it is, see [`Iterate::hold_center`].
+    held: bool,
     /// `R̃ + offset·aᵀ`, with `R̃ = X̃ − b aᵀ − D Z̃` the residual: moving the
     /// center changes `offset` alone, see [`Iterate::recenter`].
     residual: Matrix,
@@ -70,7 +72,8 @@ impl<'p> Iterate<'p> {
             problem,
             gauge: problem.gauge(),
             atoms: Vec::new(),
-            center: vec![0.0; n],
+            center: if problem.centered() { problem.data().mean() } else { vec![0.0; n] },
+            held: false,
             residual: problem.data().whitened(),
             offset: vec![0.0; n],
             mean: vec![0.0; n],
@@ -80,7 +83,6 @@ impl<'p> Iterate<'p> {
             panel: Panel::default(),
         };
         iterate.refresh();
-        iterate.recenter();
         iterate
     }
 
@@ -159,7 +161,7 @@ impl<'p> Iterate<'p> {
 
     /// Moves the center to its optimum for the current atoms and codes, in O(n).
     pub(crate) fn recenter(&mut self) {
-        if !self.problem.centered() {
+        if !self.problem.centered() || self.held {
             return;
         }
         for ((c, o), m) in self.center.iter_mut().zip(&mut self.offset).zip(&mut self.mean) {
@@ -168,6 +170,24 @@ impl<'p> Iterate<'p> {
             *o += step;
             *m = 0.0;
         }
+    }
+
+    /// Moves the center to `center`, where it stays until [`Iterate::release_center`].
+    pub(crate) fn hold_center(&mut self, center: &[f64]) {
+        self.center.copy_from_slice(center);
+        self.held = true;
+        self.refresh();
+    }
+
+    /// Whether the center is held.
+    pub(crate) fn holds_center(&self) -> bool {
+        self.held
+    }
+
+    /// Ends [`Iterate::hold_center`]: the center moves to its optimum.
+    pub(crate) fn release_center(&mut self) {
+        self.held = false;
+        self.recenter();
     }
 
     /// The whitened residual R̃.

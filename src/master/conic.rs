@@ -18,9 +18,9 @@ use std::ops::ControlFlow;
 
 use super::{Coded, Effort, Master, sweep_once};
 use crate::atoms::Dictionary;
-use crate::clarabel::lower::{self, Layout};
+use crate::clarabel::layout::Layout;
 use crate::clarabel::program::{Accuracy, Factors, check_size};
-use crate::clarabel::{lift, location};
+use crate::clarabel::{lift, location, lower};
 use crate::iterate::{Atom, Iterate, Moves};
 use crate::linalg::{Matrix, Row, correlate};
 use crate::num::{max, min};
@@ -34,9 +34,8 @@ use crate::wide::Location;
 /// caller asks for less: the accuracy of a conic solve.
 const RESOLUTION: f64 = 1e-13;
 
-/// Alternations of codes and directions in one descent at most. A conic solve costs
-/// hundreds of sweeps over directions; the oracle's new atoms gain more than a third
-/// alternation does.
+/// Most alternations of codes and directions in one descent. A conic solve costs hundreds
+/// of sweeps over directions, and the oracle's new atoms gain more than a fourth alternation.
 const ALTERNATIONS: usize = 3;
 
 /// Share of the decrease a descent asks for to which its conic solves are accurate.
@@ -46,23 +45,23 @@ const ACCURACY_SHARE: f64 = 0.03;
 /// The coarsest a conic solve may be.
 const COARSE: f64 = 1e-5;
 
-/// Most codes of a program that is solved whole, some tenths of a second. Beyond, it
-/// pays to leave out codes that end at 0.
+/// Most codes of a program that is solved whole: some tenths of a second. Larger programs
+/// leave out codes that end at 0.
 const WHOLE: usize = 400;
 
-/// Programs solved in parts at most; four to eight settle on data.
+/// Most programs of one solve in parts. On data four to eight suffice.
 const SIFTS: usize = 20;
 
-/// Codes a datapoint gains from one part to the next at most. Twice as many make the
-/// programs larger than need be, half as many make more of them.
+/// Most codes that a datapoint gains between two programs. Twice as many make programs
+/// larger than necessary, half as many make more of them.
 const ADMITTED: usize = 12;
 
-/// Relative room of a stationarity condition: ten times less admits codes for the
-/// rounding of the solver, ten times more leaves gaps above 1e-8.
+/// Relative slack of a stationarity condition. Ten times less admits codes for the
+/// solver's rounding, ten times more leaves gaps above 1e-8.
 const STATIONARY: f64 = 1e-9;
 
-/// Sweeps over the directions between two conic solves: cheap, and after ten they
-/// have settled for the codes as they are.
+/// Sweeps over the directions between two conic solves. They are cheap, and ten settle the
+/// directions for the codes at hand.
 const TURNS: usize = 10;
 
 /// The conic master and its limits.
@@ -206,13 +205,20 @@ impl Conic {
             let before = iterate.snapshot();
             let objective = iterate.objective();
             let codes = lift::codes(&raw, &layout, scale);
-            if !(lift::set_cleaned(iterate, &codes) <= objective) {
+            lift::set_cleaned(iterate, &codes);
+            // Clarabel's codes are accurate against the largest one of all; an exact step makes
+            // each accurate against its own datapoint.
+            let swept = sweep_once(iterate, Moves::Codes, observer);
+            if !(iterate.objective() <= objective) {
                 iterate.restore(&before);
             }
             recoded.dual = Some(lift::dual(iterate.problem, &directions, &raw, &layout, scale));
             recoded.stop = raw.stop;
             recoded.iterations += raw.iterations;
-            if whole || matches!(raw.stop, Stop::TimeLimit | Stop::Cancelled) {
+            if let ControlFlow::Break(interrupt) = swept {
+                recoded.stop = interrupt.into();
+            }
+            if whole || matches!(recoded.stop, Stop::TimeLimit | Stop::Cancelled) {
                 break;
             }
             if sift + 1 == parts && admit(iterate, &mut allowed) {

@@ -55,8 +55,8 @@ pub enum Method {
 /// Lowers the objective of a working iterate, never raises it.
 pub(crate) trait Master {
     /// The sweeps made, and `Break` when the observer asked to stop; the iterate is
-    /// feasible either way. A `Result` where the master can fail, the iterate then
-    /// being as before.
+    /// feasible either way. A `Result` where the master can fail: on an error the
+    /// iterate is unchanged.
     type Descended;
 
     /// Descends on codes and atoms.

@@ -5,3 +5,4 @@ pub mod column_generation;
 pub mod finite;
 pub mod participation;
 pub mod path;
+mod trivial;

@@ -1,5 +1,8 @@
-//! The positive part of one N × N matrix after another that changes little: all its
-//! dimensions at first, then a subspace that follows them.
+//! Positive parts of a sequence of N × N matrices, each close to the last.
+//!
+//! An eigendecomposition of every one would dominate the search. The positive part has
+//! about as many dimensions as there are atoms, so a filtered subspace follows it instead,
+//! from the eigenvectors of the matrix before.
 
 use faer::{MatMut, Par};
 use rayon::prelude::*;
@@ -8,9 +11,7 @@ use super::products::parallel_product;
 use crate::linalg::{Matrix, correlate, lanczos_largest, norm, orthonormal_columns, symmetric_eigen};
 use crate::num::max;
 
-/// Projects on the positive semidefinite cone, one matrix after another that
-/// changes little: its positive part has about as many dimensions as there are
-/// atoms, and the last one's eigenvectors are a good start for the next.
+/// Projects matrices on the positive semidefinite cone, each close to the one before.
 pub(super) struct PositivePart {
     /// Orthonormal columns that span the last positive part and a margin.
     basis: Option<Matrix>,
@@ -20,9 +21,9 @@ pub(super) struct PositivePart {
     followed: usize,
 }
 
-/// Directions kept beyond the positive ones, so that new positive eigenvalues
-/// are seen: half as many again, and at least this many. With a tenth the
-/// iteration loses them and stalls.
+/// Least number of directions kept beyond the positive ones, else half as many again, so
+/// that new positive eigenvalues are seen. With a tenth the iteration misses them and
+/// stalls.
 const MARGIN: usize = 60;
 
 /// Degree of the Chebyshev filter: it damps the negative spectrum against 0 by
@@ -30,8 +31,8 @@ const MARGIN: usize = 60;
 /// and changes the iterates little; with three they take a third more iterations.
 const FILTER_DEGREE: usize = 5;
 
-/// Matrices between two estimates of the least eigenvalue, which moves little; one
-/// costs as much as the filter.
+/// Matrices between two estimates of the least eigenvalue. It moves little, and an
+/// estimate costs as much as the filter.
 const MEASURED_EVERY: usize = 5;
 
 /// Share of N beyond which a full eigendecomposition is cheaper.
@@ -91,10 +92,17 @@ impl PositivePart {
     }
 }
 
+/// Lanczos steps for the least eigenvalue: a Ritz value within a few percent.
+const DEPTH_STEPS: usize = 12;
+
+/// What the estimate of the least eigenvalue is multiplied by, since it is too small.
+/// Eigenvalues beyond the filter's interval grow like the positive ones.
+const DEPTH_MARGIN: f64 = 1.1;
+
 /// Minus the least eigenvalue, from below (a Ritz value).
 fn depth(matrix: &Matrix) -> f64 {
     let len = matrix.nrows();
-    let (negated, _) = lanczos_largest(len, 12, |v| {
+    let (negated, _) = lanczos_largest(len, DEPTH_STEPS, |v| {
         let mut image = vec![0.0; len];
         correlate(matrix, v, &mut image);
         image.iter_mut().for_each(|x| *x = -*x);
@@ -106,8 +114,8 @@ fn depth(matrix: &Matrix) -> f64 {
 /// Chebyshev polynomials of the matrix times the basis, large on the positive spectrum.
 /// (In single precision the largest directions drown the others from degree 8 on.)
 fn filter(matrix: &Matrix, basis: &Matrix, depth: f64) -> Matrix {
-    // The unwanted interval [−1.1·depth, 0], mapped to [−1, 1]: A' = A/half + I.
-    let half = 0.55 * depth;
+    // The unwanted interval [−2·half, 0], mapped to [−1, 1]: A' = A/half + I.
+    let half = 0.5 * DEPTH_MARGIN * depth;
     let mut before = basis.clone();
     let mut now = basis.clone();
     add_product(1.0 / half, matrix, basis, &mut now);

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::ColumnGeneration;
-use crate::certificate::{self, Witness, certify};
+use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
 use crate::linalg::{Matrix, dot};
 use crate::master::{Effort, Master, Method, Proximal, sweep_once};
@@ -12,9 +12,11 @@ use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::oracle::{Ascent, Candidate, distinct};
 use crate::solution::{Run, Solution, SolveError};
+use crate::solve::trivial::or_without_atoms;
 use crate::trusted::Subject;
 use crate::trusted::bounds;
 use crate::trusted::first_order;
+use crate::wide;
 
 /// Two new atoms of one round differ by at least this cosine: closer ones would
 /// be merged again. At 0.8 rounds add too few atoms, at 0.999 near-copies.
@@ -32,19 +34,30 @@ const POLAR_SLACK: f64 = 1e-12;
 /// wastes sweeps.
 const SWEEP_SHARE: f64 = 5e-4;
 
-/// Relative gap below which a sweep is asked for less: near the optimum the
-/// objective is off by the square of what the gap is off by, so that a fixed share
-/// of the gap would stop every descent at once. At 1e-2 runs to half a percent
-/// sweep more than they need, at 1e-4 runs to 1e-8 take ten times the rounds.
+/// Relative gap below which the share falls too. Near the optimum the error of the objective
+/// is about the square of the gap, so a fixed share of the gap would stop every descent at
+/// once. At 1e-2 runs to half a percent sweep more than they need, at 1e-4 runs to 1e-8 take
+/// ten times the rounds.
 const QUADRATIC_GAP: f64 = 3e-3;
 
-/// Starts of the oracle that confirms a stop, against the usual number: what
-/// the estimate of the gap rests on.
+/// A stop is confirmed with this many times the usual starts of the oracle, since the
+/// estimate of the gap rests on what the oracle finds.
 const CONFIRM_FACTOR: usize = 4;
+
+/// Without a start the center is held at the Huber location of the data until atoms and
+/// codes fit it: to this relative gap, or for so many rounds. From the mean, a center that
+/// datapoints far away have dragged along would have to travel back, with atoms and codes
+/// that fit every place on its way.
+const HELD_GAP: f64 = 0.05;
+const HELD_ROUNDS: usize = 10;
 
 /// Relative increase, as a share of the gap's tolerance, below which an ascent of the
 /// oracle stops: what it may still rise by is a small multiple of that.
 const ASCENT_SHARE: f64 = 1e-4;
+
+/// Relative rounding that an estimated bound may have: ten times that of sums over a million
+/// datapoints.
+const ESTIMATE_ROUNDING: f64 = 1e-9;
 
 /// Relative stationarity a finished run is polished to, well inside what the
 /// verdict asks ([`certificate::Options::stationarity_tolerance`]).
@@ -88,7 +101,10 @@ impl Round {
     #[must_use]
     pub fn relative_gap(&self) -> f64 {
         if self.objective > 0.0 {
-            max(self.objective - max(self.lower_bound, self.estimated_lower_bound), 0.0) / self.objective
+            // An estimate above the objective is wrong, unless by rounding.
+            let wrong = self.estimated_lower_bound > self.objective * (1.0 + ESTIMATE_ROUNDING);
+            let estimate = if wrong { 0.0 } else { self.estimated_lower_bound };
+            max(self.objective - max(self.lower_bound, estimate), 0.0) / self.objective
         } else {
             0.0
         }
@@ -117,6 +133,10 @@ impl<'p> Rounds<'p> {
             .start
             .map_or_else(|| Iterate::new(problem), |start| Iterate::from_factorization(problem, start));
         iterate.prune();
+        if problem.centered() && run.start.is_none() {
+            let price = problem.lambda().hypot(problem.gamma());
+            iterate.hold_center(&wide::location(problem.data(), price, run.observer).center);
+        }
         let lower_bound = if problem.centered() { 0.0 } else { bounds::wide_limit(problem).lower.get() };
         Self {
             settings,
@@ -175,7 +195,13 @@ impl<'p> Rounds<'p> {
         let descended: Result<(usize, ControlFlow<Interrupt>), SolveError> = match &self.settings.master {
             Method::Proximal => Ok(Proximal.descend(&mut self.iterate, effort, self.observer)),
             #[cfg(feature = "conic")]
-            Method::Conic(conic) => conic.descend(&mut self.iterate, effort, self.observer),
+            Method::Conic(conic) => match conic.descend(&mut self.iterate, effort, self.observer) {
+                // A round whose program breaks down is left to the first-order master.
+                Err(SolveError::Conic { .. }) => {
+                    Ok(Proximal.descend(&mut self.iterate, effort, self.observer))
+                }
+                descended => descended,
+            },
         };
         match descended {
             Ok((_, ControlFlow::Continue(()))) => ControlFlow::Continue(()),
@@ -184,12 +210,8 @@ impl<'p> Rounds<'p> {
                 ControlFlow::Break(())
             }
             Err(error) => {
-                // After a breakdown the iterate of the rounds before is returned. A refusal is
-                // an error in any round, since the caller can act on it.
                 self.stop = Some(Stop::Stalled);
-                if self.round <= 1 || matches!(error, SolveError::TooLarge { .. }) {
-                    self.failure = Some(error);
-                }
+                self.failure = Some(error);
                 ControlFlow::Break(())
             }
         }
@@ -199,6 +221,9 @@ impl<'p> Rounds<'p> {
     fn merge(&mut self, objective: f64) {
         let mut pairs = Vec::new();
         for (j, one) in self.iterate.atoms.iter().enumerate() {
+            if self.observer.poll().is_break() {
+                break;
+            }
             for (l, other) in self.iterate.atoms.iter().enumerate().skip(j + 1) {
                 let cosine = dot(&one.direction, &other.direction);
                 if cosine > MERGE_COHERENCE {
@@ -209,6 +234,9 @@ impl<'p> Rounds<'p> {
         pairs.sort_by(|l, r| r.0.total_cmp(&l.0));
         pairs.truncate(self.iterate.atoms.len());
         for (_, j, l) in pairs {
+            if self.observer.poll().is_break() {
+                break;
+            }
             if !self.iterate.atoms[j].row.is_empty() && !self.iterate.atoms[l].row.is_empty() {
                 self.iterate.try_merge(j, l, f64::EPSILON * objective);
             }
@@ -216,13 +244,13 @@ impl<'p> Rounds<'p> {
         self.iterate.prune();
     }
 
-    /// Plain sweeps (no momentum), or the conic master's alternations, until the iterate is stationary to
-    /// [`STATIONARITY`]: the gap closes before the single codes settle.
+    /// Sweeps without momentum, or the conic master's alternations, until the iterate is
+    /// stationary to [`STATIONARITY`]: the gap closes before the single codes settle.
     fn polish(&mut self) -> Result<(), SolveError> {
         for _ in 0..POLISH_ROUNDS {
             let factorization = self.iterate.factorization()?;
-            if first_order::residuals(&Subject::of(self.problem, &factorization)?).relative() <= STATIONARITY
-            {
+            let Ok(subject) = Subject::of(self.problem, &factorization) else { break };
+            if first_order::residuals(&subject).relative() <= STATIONARITY {
                 break;
             }
             match self.settings.master {
@@ -255,11 +283,14 @@ impl<'p> Rounds<'p> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        if self.iterate.holds_center() {
+            self.iterate.release_center();
+        }
         if matches!(self.stop, Some(Stop::ToleranceMet | Stop::Stalled)) {
             self.polish()?;
         }
         self.iterate.prune();
-        let factorization = self.iterate.factorization()?;
+        let factorization = or_without_atoms(self.problem, self.iterate.factorization()?);
         let witness = Witness {
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
             ..Witness::none()
@@ -271,7 +302,7 @@ impl<'p> Rounds<'p> {
             ..Default::default()
         };
         Ok(Solution {
-            certified: certify(self.problem, factorization, &witness, &options)?,
+            certified: certify_observed(self.problem, factorization, &witness, &options, self.observer)?,
             witness,
             stop,
             iterations: self.round,
@@ -295,14 +326,24 @@ impl Iterator for Rounds<'_> {
             self.stop = Some(interrupt.into());
             return Some(state);
         }
-        if state.relative_gap() <= self.settings.gap_tolerance {
+        let mut gap = state.relative_gap();
+        let held = self.iterate.holds_center();
+        if held {
+            if gap <= max(HELD_GAP, self.settings.gap_tolerance) || self.round >= HELD_ROUNDS {
+                self.iterate.release_center();
+                return self.next();
+            }
+            // Nothing is known yet of the problem with a free center.
+            state.estimated_lower_bound = 0.0;
+        } else if gap <= self.settings.gap_tolerance {
             found = self.search(starts * CONFIRM_FACTOR, true);
             state = self.state(found.first().map_or(0.0, |c| c.value));
             if let ControlFlow::Break(interrupt) = self.observer.poll() {
                 self.stop = Some(interrupt.into());
                 return Some(state);
             }
-            if state.relative_gap() <= self.settings.gap_tolerance {
+            gap = state.relative_gap();
+            if gap <= self.settings.gap_tolerance {
                 self.stop = Some(Stop::ToleranceMet);
                 return Some(state);
             }
@@ -312,7 +353,7 @@ impl Iterator for Rounds<'_> {
         for candidate in distinct(useful, NEW_COHERENCE, self.settings.max_new_atoms) {
             self.iterate.atoms.push(Atom::unused(candidate.direction));
         }
-        let gap = max(state.relative_gap(), self.settings.gap_tolerance);
+        let gap = max(gap, self.settings.gap_tolerance);
         let share = SWEEP_SHARE * min(gap / QUADRATIC_GAP, 1.0);
         let effort = Effort {
             max_sweeps: self.settings.max_sweeps,
@@ -324,8 +365,10 @@ impl Iterator for Rounds<'_> {
             self.merge(objective);
             self.iterate.refresh();
             let objective = self.iterate.objective();
-            if !(objective < state.objective * (1.0 - f64::EPSILON)) {
-                self.stop = Some(Stop::Stalled);
+            match (objective < state.objective * (1.0 - f64::EPSILON), held) {
+                (true, _) => {}
+                (false, true) => self.iterate.release_center(),
+                (false, false) => self.stop = Some(Stop::Stalled),
             }
         }
         Some(state)
