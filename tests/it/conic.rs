@@ -375,3 +375,39 @@ fn the_iteration_limit_is_a_stop() {
     let coded = Conic { max_iterations: 2, ..conic() }.codes(&problem, &dictionary, &()).unwrap();
     assert_eq!((coded.stop, coded.iterations), (Stop::IterationLimit, 2));
 }
+
+/// Weights over two hundred decades: clarabel's codes are off by a share of the largest
+/// one, and where it breaks down the first-order master takes its round.
+#[test]
+fn tiny_weights_do_not_end_in_an_error() {
+    let single = |len: usize, at: usize, value: f64| -> Vec<[f64; 1]> {
+        (0..len).map(|i| [if i == at { value } else { 0.0 }]).collect()
+    };
+    let cases = [
+        (single(2, 1, 4e114), vec![1e-203, 4e-24], 0.0, 2e100, false),
+        (single(2, 1, 2e132), vec![1e-240, 3e-81], 8e115, 0.0, false),
+        (single(3, 1, 2e138), vec![4e-212, 3e-34, 3e-44], 5e130, 4e131, true),
+        (
+            single(10, 5, -2e127),
+            vec![6e-160, 5e-183, 6e-47, 1e-108, 4e-218, 2e-173, 1e-158, 2e-242, 2e-185, 1e-69],
+            3e110,
+            0.0,
+            false,
+        ),
+    ];
+    for (columns, weights, lambda, gamma, centered) in cases {
+        let problem = Problem::builder(Matrix::from_columns(1, &columns))
+            .weights(weights)
+            .lambda(lambda)
+            .gamma(gamma)
+            .centered(centered)
+            .build()
+            .unwrap();
+        let one = ColumnGeneration { master: Method::Conic(conic()), ..Default::default() }
+            .solve(&problem)
+            .unwrap();
+        let two = ColumnGeneration::default().solve(&problem).unwrap();
+        let (one, two) = (one.certified.certificate().objective(), two.certified.certificate().objective());
+        assert!(one <= two * (1.0 + 1e-6), "{one:e} against {two:e}");
+    }
+}

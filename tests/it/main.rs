@@ -34,6 +34,7 @@ mod saved;
 mod sdp;
 mod solver;
 mod sources;
+mod stops;
 mod support;
 mod traceability;
 mod wide;

@@ -197,3 +197,45 @@ fn the_digits_take_few_rounds() {
     // Runs to a fifth of the gap end at 2.3440.
     assert!(objective <= 2.3440 * 1.001, "{objective}");
 }
+
+/// The center starts at the mean, which datapoints far away drag along; residuals are far
+/// shorter than the way it has to go.
+#[test]
+fn a_center_far_from_the_mean_is_found() {
+    let cases = [
+        (vec![vec![0.0, 0.0], vec![0.0, 20_000.0], vec![1.0, 0.0]], 0.02, 0.006),
+        (vec![vec![1e6, 0.0], vec![0.0, 1.0], vec![1.0, 0.0], vec![0.0, -1.0]], 0.1, 0.01),
+        (vec![vec![1e6], vec![0.0], vec![1.0], vec![2.0]], 0.1, 0.01),
+        (vec![vec![-5.0], vec![6.0]], 0.0, 1e-7),
+    ];
+    for (rows, lambda, gamma) in cases {
+        let x = Matrix::from_columns(rows[0].len(), &rows);
+        let problem = Problem::builder(x).lambda(lambda).gamma(gamma).centered(true).build().unwrap();
+        let solution = ColumnGeneration::default().solve(&problem).unwrap();
+        let gap = proved_gap(&problem, solution.certified.solution());
+        assert!(gap <= 5e-3, "{rows:?}: gap {gap:.1e} after {} rounds", solution.iterations);
+    }
+}
+
+/// Data of one datapoint many times: without atoms and about it, the objective is 0.
+#[test]
+fn equal_datapoints_with_a_center_cost_nothing() {
+    for (count, scale) in [(1, 1.0), (2, 1.0), (3, 1.0), (7, 1e-90), (200, 1e90)] {
+        let x = Matrix::from_fn(3, count, |j, _| scale * [0.1, 0.2, 0.3][j]);
+        let problem =
+            Problem::builder(x).lambda(0.2 * scale).gamma(0.1 * scale).centered(true).build().unwrap();
+        let solution = ColumnGeneration::default().solve(&problem).unwrap();
+        assert!(solution.certified.certificate().objective() == 0.0, "{count} datapoints");
+        let narrow = widedict::Finite::new(1).solve(&problem).unwrap();
+        assert!(narrow.certified.certificate().objective() == 0.0, "{count} datapoints");
+    }
+}
+
+/// A penalty far below the data's: the polar's maximizer overflows, no atom of length 0
+/// comes of it.
+#[test]
+fn tiny_penalties_find_their_atom() {
+    let problem = problem(Matrix::from_columns(1, &[[1.0]]), 2e-161, 4e-174);
+    let objective = solve(&problem, 0).certified.certificate().objective();
+    assert!((objective / 2e-161 - 1.0).abs() < 1e-9, "{objective:e}");
+}
