@@ -1,4 +1,7 @@
+// Pictures and links of the README, for the crate page: see `build.rs`.
+#![cfg_attr(doc, doc = include_str!(concat!(env!("OUT_DIR"), "/crate-page.md")))]
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod atoms;
 pub mod bounding;
@@ -24,6 +27,7 @@ pub mod search;
 mod solution;
 pub mod solve;
 #[cfg(feature = "testing")]
+#[doc(hidden)]
 pub mod testing;
 mod time_limit;
 pub mod trusted;

@@ -178,3 +178,176 @@ fn the_library_does_not_print_or_read_a_clock() {
         }
     }
 }
+
+/// The module path of a source: `src/a/b.rs` and `src/a/b/mod.rs` are `a::b`.
+fn module_of(relative: &Path) -> String {
+    let parts: Vec<String> =
+        relative.iter().map(|p| p.to_string_lossy().trim_end_matches(".rs").to_owned()).collect();
+    let parts = if parts.last().is_some_and(|p| p == "mod") { &parts[..parts.len() - 1] } else { &parts[..] };
+    parts.join("::")
+}
+
+/// Full paths that follow `prefix`, groups in braces opened: `a::{b::c, d}` gives `a::b::c`
+/// and `a::d`.
+fn paths(code: &str, prefix: &str) -> Vec<String> {
+    fn open(text: &str, base: &str, out: &mut Vec<String>) -> usize {
+        let (mut at, bytes) = (0, text.as_bytes());
+        while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b':')) {
+            at += 1;
+        }
+        let head = format!("{base}{}", &text[..at]);
+        if bytes.get(at) != Some(&b'{') {
+            out.push(head.trim_end_matches("::").to_owned());
+            return at;
+        }
+        at += 1;
+        while at < bytes.len() && bytes[at] != b'}' {
+            if bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_' {
+                at += open(&text[at..], &head, out);
+            } else {
+                at += 1;
+            }
+        }
+        at + 1
+    }
+    let mut out = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let before = code[..at].chars().next_back();
+        if !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            open(&code[at + prefix.len()..], "", &mut out);
+        }
+    }
+    out
+}
+
+/// Which sources each source takes something from, both as module paths. A name that a
+/// folder's `mod.rs` re-exports is taken from that folder.
+fn imports(files: &BTreeMap<String, String>, names: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
+    let resolve = |path: &str| {
+        let mut path = path.to_owned();
+        loop {
+            if files.contains_key(&path) {
+                return Some(path);
+            }
+            path = path.rsplit_once("::").map(|(head, _)| head.to_owned())?;
+        }
+    };
+    let mut graph = BTreeMap::new();
+    for (module, code) in files {
+        let mut used: Vec<String> = paths(code, "crate::")
+            .into_iter()
+            .map(|path| match path.split("::").next().and_then(|head| names.get(head)) {
+                Some(home) => format!("{home}::{path}"),
+                None => path,
+            })
+            .collect();
+        // `super::super::x` names from two modules up; a longer run holds the shorter ones.
+        let mut base = module.as_str();
+        let mut up = String::new();
+        while let Some((parent, _)) = base.rsplit_once("::") {
+            up.push_str("super::");
+            let found = paths(code, &up).into_iter().filter(|path| !path.starts_with("super"));
+            used.extend(found.map(|path| format!("{parent}::{path}")));
+            base = parent;
+        }
+        let mut targets: Vec<String> = used.iter().filter_map(|path| resolve(path)).collect();
+        targets.sort();
+        targets.dedup();
+        targets.retain(|target| target != module);
+        graph.insert(module.clone(), targets);
+    }
+    graph
+}
+
+/// A module and its own parts may name each other.
+fn related(one: &str, other: &str) -> bool {
+    let inside = |outer: &str, inner: &str| inner.starts_with(&format!("{outer}::"));
+    inside(one, other) || inside(other, one)
+}
+
+/// A circle of files through `start`, if there is one.
+fn circle(graph: &BTreeMap<String, Vec<String>>, start: &str) -> Option<Vec<String>> {
+    let mut trail: Vec<(String, usize)> = vec![(start.to_owned(), 0)];
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some((at, next)) = trail.last_mut() {
+        let targets = &graph[at.as_str()];
+        let Some(target) = targets.get(*next) else {
+            trail.pop();
+            continue;
+        };
+        *next += 1;
+        if related(at, target) {
+            continue;
+        }
+        if target == start {
+            return Some(trail.into_iter().map(|(module, _)| module).collect());
+        }
+        if seen.insert(target.clone()) {
+            trail.push((target.clone(), 0));
+        }
+    }
+    None
+}
+
+#[test]
+fn no_circle_of_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let names = root_names(&code(&root.join("lib.rs")));
+    for (folder, library) in [(root.clone(), true), (root.join("bin/widedict"), false)] {
+        let files: BTreeMap<String, String> = sources()
+            .into_iter()
+            .filter(|path| path.starts_with(&folder) && (!library || !path.starts_with(root.join("bin"))))
+            .map(|path| (module_of(path.strip_prefix(&folder).expect("below")), code(&path)))
+            .filter(|(module, _)| !matches!(module.as_str(), "lib" | "main") && !module.starts_with(TESTING))
+            .collect();
+        let none = BTreeMap::new();
+        let graph = imports(&files, if library { &names } else { &none });
+        assert!(graph.values().map(Vec::len).sum::<usize>() > files.len(), "few imports were recognized");
+        let found: Vec<String> =
+            graph.keys().filter_map(|module| circle(&graph, module)).map(|c| c.join(" -> ")).collect();
+        assert!(found.is_empty(), "circles of files:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn circles_are_found() {
+    let files = |list: &[(&str, &str)]| -> BTreeMap<String, String> {
+        list.iter().map(|(m, c)| ((*m).to_owned(), (*c).to_owned())).collect()
+    };
+    let none = BTreeMap::new();
+    let round = files(&[("a", "use crate::b::{X, c::Y};"), ("b", ""), ("b::c", "use super::d;"), ("b::d", "crate::a::f()")]);
+    let graph = imports(&round, &none);
+    assert_eq!(graph["a"], ["b", "b::c"]);
+    assert_eq!(graph["b::c"], ["b::d"]);
+    assert_eq!(circle(&graph, "a").expect("a circle"), ["a", "b::c", "b::d"]);
+    let parts = files(&[("b", "mod c; use c::X;"), ("b::c", "use super::Y; crate::b::f()")]);
+    assert!(circle(&imports(&parts, &none), "b::c").is_none());
+}
+
+/// Lines that are neither blank nor comments, before the unit tests.
+fn lines_of_code(text: &str) -> usize {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+}
+
+/// The README says what must be believed: every file of the trusted folder, and how many
+/// lines they have, to a hundred.
+#[test]
+fn what_must_be_believed_is_stated() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("a readable file");
+    let folder = root.join("src/trusted");
+    let mut lines = 0;
+    for path in sources().into_iter().filter(|path| path.starts_with(&folder)) {
+        lines += lines_of_code(&fs::read_to_string(&path).expect("a readable source"));
+        let name = path.strip_prefix(&folder).expect("below").to_string_lossy().into_owned();
+        assert!(readme.contains(&format!("`{name}`")), "the README does not name src/trusted/{name}");
+    }
+    let stated: usize = readme
+        .split("It has ")
+        .nth(1)
+        .and_then(|rest| rest.split(" lines").next())
+        .and_then(|number| number.replace(' ', "").parse().ok())
+        .expect("the README states a number of lines");
+    assert!(lines.abs_diff(stated) <= 100, "the README states {stated} lines, there are {lines}");
+}
