@@ -12,6 +12,15 @@ pub const UNIT: f64 = f64::EPSILON / 2.0;
 /// What one underflowing operation can lose: the smallest subnormal, 2⁻¹⁰⁷⁴.
 pub const ETA: f64 = 5e-324;
 
+/// Roundings of scalars beside those of a long sum, from above: a factor more in its terms,
+/// a division, a subtraction (`proofs/rounding.md`, items 1 and 2, count at most five where
+/// this is used).
+pub const FEW: usize = 8;
+
+/// Covers the rounding of an error bound itself, where that is a sum of at most some 10⁵
+/// nonnegative terms (`proofs/rounding.md`, item 2).
+pub const SLACK: f64 = 1.0 + 1e-10;
+
 /// `γ_k = k u / (1 − k u)`, rounded up; infinite when `k u ≥ 1`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^53")]

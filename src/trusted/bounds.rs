@@ -166,13 +166,9 @@ pub fn wide_limit(problem: &Problem) -> Bound {
     Bound { lower: Lower::proved(max(total, 0.0)), kind }
 }
 
-/// Roundings of scalars beside those of the long sums, from above (`proofs/rounding.md`,
-/// items 4 and 5 count at most five).
-const FEW: usize = 8;
-
-/// The second moment's error in units of γ_N times the energy: 1 for the sums of triple
-/// products, 4 for the products of means, rounded up twice over (`proofs/rounding.md`,
-/// item 5).
+/// The second moment's error in units of γ_N times the energy: one for its sums of triple
+/// products (`proofs/rounding.md`, item 1), four for the products of means, and as much
+/// again to spare.
 const SECOND_MOMENT_SHARE: f64 = 12.0;
 
 /// `h_λ` from below, from a computed `‖x‖²`: every operation is rounded down, one
@@ -307,7 +303,7 @@ fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
         total.add(Interval::around(s, rounding::radius(problem.len(), a)).square())
     });
     // ‖x̄‖ ≤ Σ wᵢ‖xᵢ‖ / Σ wᵢ; the factor covers N + n roundings of nonnegative sums.
-    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + FEW);
+    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + rounding::FEW);
     let (lambda, gamma) = (Interval::point(problem.lambda()), Interval::point(problem.gamma()));
     let price = lambda.square().add(gamma.square()).sqrt();
     // U/√(λ² + γ²) is for Σw = 1, which holds to as many roundings.
@@ -329,7 +325,8 @@ fn spectral_polar(dual: &Matrix, weights: &[f64], lambda: f64, gamma: f64) -> Op
     let largest = psd::largest_eigenvalue_upper(&matrix, *values.last()?)?;
     // Entries are sums of N triple products, |Σ w r rᵀ| ≤ Σ w |r||r|ᵀ whose norm is
     // at most `energy`; m is off by γ_N Σ w|r|, ‖m‖² ≤ Σw · energy ≤ 2 energy, c·Σw ≤ 1.
-    let error = SECOND_MOMENT_SHARE * rounding::gamma(dual.ncols() + FEW) * energy + f64::MIN_POSITIVE;
+    let error =
+        SECOND_MOMENT_SHARE * rounding::gamma(dual.ncols() + rounding::FEW) * energy + f64::MIN_POSITIVE;
     let polar = Interval::point(0.0).add(Interval { lo: 0.0, hi: (max(largest, 0.0) + error).next_up() });
     Some(Upper::proved(polar.div(g2).sqrt().hi))
 }
@@ -367,7 +364,7 @@ fn second_moment(dual: &Matrix, weights: &[f64]) -> (Matrix, Vec<f64>, f64) {
         axpy(1.0, &m, &mut mean);
         energy += e;
     }
-    (second, mean, energy * (1.0 + rounding::gamma(dual.ncols() + n + FEW)))
+    (second, mean, energy * (1.0 + rounding::gamma(dual.ncols() + n + rounding::FEW)))
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl<'a> Test<'a> {
             }
         }
         // All terms are nonnegative: one factor covers every rounding of a sum.
-        let up = 1.0 + 2.0 * rounding::gamma(len + dual.nrows() + 8);
+        let up = 1.0 + 2.0 * rounding::gamma(len + dual.nrows() + rounding::FEW);
         let energy: f64 = dual.columns().zip(weights).map(|(r, w)| w * norm_sq(r)).sum();
         let row_sum = clipped
             .columns()
@@ -207,8 +207,7 @@ impl<'a> Test<'a> {
             * max(1.0, max(self.lambda_sq.hi, self.gamma_sq.hi))
             * (1.0 + self.total)
             * f64::MIN_POSITIVE;
-        // 1e-10 covers the dozen roundings of this line and 1/(1 − γ_k).
-        let assembly = (parts * g + underflow) * (1.0 + 1e-10);
+        let assembly = (parts * g + underflow) * rounding::SLACK;
         let excess = Interval::point(factor).add(Interval::point(assembly)).div(self.gamma_sq);
         let proved = Interval::point(square).add(excess).hi;
         proved.is_finite().then_some(proved)

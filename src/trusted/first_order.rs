@@ -83,7 +83,7 @@ pub fn residuals(subject: &Subject<'_>) -> Kkt {
         codes: Residual {
             value: max(codes(subject, &prices), dead_atoms(subject) * scale),
             scale,
-            noise: noise.codes + rounding::gamma(FEW) * scale,
+            noise: noise.codes + rounding::gamma(rounding::FEW) * scale,
         },
         dictionary: Residual {
             value: dictionary(subject, &prices),
@@ -97,9 +97,6 @@ pub fn residuals(subject: &Subject<'_>) -> Kkt {
         },
     }
 }
-
-/// Roundings of scalars beside those of the long sums, from above.
-const FEW: usize = 8;
 
 /// What rounding may make of residuals that are exactly 0, from above
 /// (`proofs/rounding.md`: inner products and sums of them).
@@ -123,7 +120,7 @@ impl Noise {
             })
             .collect();
         let most = (0..problem.len()).map(|i| codes.column(i).nnz()).fold(0, usize::max);
-        let terms = problem.dim() + most + FEW;
+        let terms = problem.dim() + most + rounding::FEW;
         let dictionary = subject.rows().iter().zip(prices).map(|(row, price)| {
             let size: f64 = row.iter().map(|(i, z)| weights[i] * z * sizes[i]).sum();
             2.0 * rounding::gamma(terms + row.len()) * (size + price)

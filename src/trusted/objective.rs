@@ -73,14 +73,6 @@ pub(super) fn primal(
     }
 }
 
-/// Roundings of a coordinate of `x − b − Dz` beside two for each code: `x − b`, and four to
-/// spare (`proofs/rounding.md`, item 1).
-const FEW: usize = 6;
-
-/// Covers the rounding of an error bound itself: sums of at most some 10⁵ nonnegative
-/// terms.
-const SLACK: f64 = 1.0 + 1e-10;
-
 /// `½‖rᵢ‖²` with a radius that covers the rounding of the residual and the sum.
 fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) -> Vec<(f64, f64)> {
     let n = data.dim();
@@ -99,7 +91,7 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
                     let error: f64 = if code.nnz() == 0 {
                         // x − b is rounded once, relative to itself; without b, not at all.
                         let u = if factorization.center().is_some() { rounding::UNIT } else { 0.0 };
-                        r.iter().map(|r| squares(*r, SLACK * u * r.abs())).sum()
+                        r.iter().map(|r| squares(*r, rounding::SLACK * u * r.abs())).sum()
                     } else {
                         // |x| + |b| + |D| z bounds what each coordinate summed.
                         for ((m, x), b) in magnitude.iter_mut().zip(data.datapoint(i)).zip(center) {
@@ -110,14 +102,14 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
                                 *m += z * d.abs();
                             }
                         }
-                        let g = rounding::gamma(2 * code.nnz() + FEW) * SLACK;
+                        let g = rounding::gamma(2 * code.nnz() + rounding::FEW) * rounding::SLACK;
                         magnitude.iter().zip(r).map(|(m, r)| squares(*r, g * m + rounding::ETA)).sum()
                     };
                     let square = norm_sq(r);
                     if error == 0.0 && r.iter().all(|r| *r == 0.0) {
                         return (0.0, 0.0);
                     }
-                    let widened = error * SLACK + rounding::radius(n, square);
+                    let widened = error * rounding::SLACK + rounding::radius(n, square);
                     (0.5 * square, 0.5 * widened.next_up())
                 })
                 .collect()
@@ -173,13 +165,16 @@ fn hypotenuse(x: Interval, y: Interval) -> Interval {
     x.square().add(y.square()).sqrt().mul(unit)
 }
 
+/// Datapoints that a parallel task takes at least: tens of microseconds of work.
+const DATAPOINTS_A_TASK: usize = 256;
+
 /// The inner products a dual value is made of: `⟨X̃, R̃⟩` and `‖R̃‖²` for a dual
 /// point given by unwhitened columns `rᵢ`, enclosed. O(nN).
 pub(super) fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) {
     let n = data.dim();
     let terms: Vec<(Interval, Interval)> = (0..data.len())
         .into_par_iter()
-        .with_min_len(256)
+        .with_min_len(DATAPOINTS_A_TASK)
         .map(|i| {
             let (x, r) = (data.datapoint(i), dual.col(i));
             let inner = dot(x, r);

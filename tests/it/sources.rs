@@ -222,7 +222,10 @@ fn paths(code: &str, prefix: &str) -> Vec<String> {
 
 /// Which sources each source takes something from, both as module paths. A name that a
 /// folder's `mod.rs` re-exports is taken from that folder.
-fn imports(files: &BTreeMap<String, String>, names: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
+fn imports(
+    files: &BTreeMap<String, String>,
+    names: &BTreeMap<String, String>,
+) -> BTreeMap<String, Vec<String>> {
     let resolve = |path: &str| {
         let mut path = path.to_owned();
         loop {
@@ -315,7 +318,12 @@ fn circles_are_found() {
         list.iter().map(|(m, c)| ((*m).to_owned(), (*c).to_owned())).collect()
     };
     let none = BTreeMap::new();
-    let round = files(&[("a", "use crate::b::{X, c::Y};"), ("b", ""), ("b::c", "use super::d;"), ("b::d", "crate::a::f()")]);
+    let round = files(&[
+        ("a", "use crate::b::{X, c::Y};"),
+        ("b", ""),
+        ("b::c", "use super::d;"),
+        ("b::d", "crate::a::f()"),
+    ]);
     let graph = imports(&round, &none);
     assert_eq!(graph["a"], ["b", "b::c"]);
     assert_eq!(graph["b::c"], ["b::d"]);
