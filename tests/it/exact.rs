@@ -10,7 +10,7 @@ use widedict::search::relaxation::Relaxation;
 use widedict::testing::{naive, plane, planted};
 use widedict::trusted::Residuals;
 use widedict::trusted::Subject;
-use widedict::trusted::exact::{Limits, Polar, polar};
+use widedict::trusted::exact::{Limits, ProvedPolar, polar};
 use widedict::trusted::{BoundKind, bounds};
 use widedict::{ColumnGeneration, Interrupt, Matrix, Observer, Problem, Witness, certify};
 
@@ -26,7 +26,7 @@ fn limits() -> Limits {
     Limits { polar_tolerance: TOLERANCE, ..Limits::default() }
 }
 
-fn of(problem: &Problem, dual: &Matrix) -> Polar {
+fn of(problem: &Problem, dual: &Matrix) -> ProvedPolar {
     polar(problem, dual, &limits(), &()).expect("a finite dual point of few points or dimensions")
 }
 

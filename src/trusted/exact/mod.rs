@@ -81,7 +81,7 @@ impl Default for Limits {
 
 /// A polar enclosed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Polar {
+pub struct ProvedPolar {
     /// Proved: `Ω°(R) ≤ upper`.
     pub upper: Upper,
     /// The largest value of `g°(R̃ᵀd)` that was seen, as computed: not proved.
@@ -90,7 +90,7 @@ pub struct Polar {
     pub steps: usize,
 }
 
-impl Polar {
+impl ProvedPolar {
     /// `upper/attained − 1`: what is left of the accuracy asked for.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
@@ -110,10 +110,15 @@ impl Polar {
 /// With a center the dual point must satisfy `Σ wᵢrᵢ = 0` up to a defect that the
 /// caller prices: [`bounds::exact`](super::bounds::exact) does.
 #[must_use]
-pub fn polar(problem: &Problem, dual: &Matrix, limits: &Limits, observer: &dyn Observer) -> Option<Polar> {
+pub fn polar(
+    problem: &Problem,
+    dual: &Matrix,
+    limits: &Limits,
+    observer: &dyn Observer,
+) -> Option<ProvedPolar> {
     let scaled = Scaled::new(problem, dual)?;
     let Some((scaled, back)) = scaled else {
-        return Some(Polar { upper: Upper::proved(0.0), attained: 0.0, steps: 0 });
+        return Some(ProvedPolar { upper: Upper::proved(0.0), attained: 0.0, steps: 0 });
     };
     let tolerance = if limits.polar_tolerance > FINEST { limits.polar_tolerance } else { FINEST };
     let (by_cones, by_faces) = (problem.dim() <= CONE_DIMENSION, problem.len() <= FACE_POINTS);
@@ -131,7 +136,7 @@ pub fn polar(problem: &Problem, dual: &Matrix, limits: &Limits, observer: &dyn O
         }
     }
     let upper = (best * back).next_up();
-    (upper.is_finite() && upper > 0.0).then_some(Polar {
+    (upper.is_finite() && upper > 0.0).then_some(ProvedPolar {
         upper: Upper::proved(upper),
         attained: search.attained * back,
         steps: search.steps,
