@@ -83,21 +83,29 @@ fn label(value: f64) -> String {
 /// A name, a color and dots.
 type Series = (&'static str, &'static str, Vec<(f64, f64)>);
 
-/// Dots of several colors.
-fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{title}\" \
-         font-family=\"sans-serif\" font-size=\"11\">"
-    );
-    let (w, h) = (WIDTH - LEFT - MARGIN, HEIGHT - BOTTOM - 2.0 * MARGIN - 8.0);
-    let top = 2.0 * MARGIN + 8.0;
-    let _ = write!(svg, "<text x=\"{LEFT}\" y=\"16\" font-size=\"13\">{title}</text>");
-    let _ = write!(
-        svg,
-        "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"none\" stroke=\"#999\"/>"
-    );
-    for mark in x.marks() {
-        if let Some(at) = x.place(mark) {
+/// Where the frame of a picture lies.
+struct Frame {
+    top: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Frame {
+    /// Below the title, beside the labels.
+    fn of_picture() -> Self {
+        let top = 2.0 * MARGIN + 8.0;
+        Self { top, width: WIDTH - LEFT - MARGIN, height: HEIGHT - BOTTOM - top }
+    }
+
+    /// Title, border, marks with their lines, names of the axes.
+    fn draw(&self, svg: &mut String, title: &str, x: &Axis, y: &Axis) {
+        let Self { top, width: w, height: h } = *self;
+        let _ = write!(svg, "<text x=\"{LEFT}\" y=\"16\" font-size=\"13\">{title}</text>");
+        let _ = write!(
+            svg,
+            "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"none\" stroke=\"#999\"/>"
+        );
+        for (mark, at) in x.marks().into_iter().filter_map(|mark| Some((mark, x.place(mark)?))) {
             let px = LEFT + at * w;
             let _ = write!(
                 svg,
@@ -107,9 +115,7 @@ fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
                 top + h
             );
         }
-    }
-    for mark in y.marks() {
-        if let Some(at) = y.place(mark) {
+        for (mark, at) in y.marks().into_iter().filter_map(|mark| Some((mark, y.place(mark)?))) {
             let py = top + (1.0 - at) * h;
             let _ = write!(
                 svg,
@@ -120,17 +126,27 @@ fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
                 LEFT + w
             );
         }
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text><text transform=\"rotate(-90)\" x=\"{:.1}\" y=\"12\" text-anchor=\"middle\">{}</text>",
+            LEFT + 0.5 * w,
+            HEIGHT - 8.0,
+            x.name,
+            -(top + 0.5 * h),
+            y.name
+        );
     }
-    let _ = write!(
-        svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text><text transform=\"rotate(-90)\" x=\"{:.1}\" y=\"12\" text-anchor=\"middle\">{}</text>",
-        LEFT + 0.5 * w,
-        HEIGHT - 8.0,
-        x.name,
-        -(top + 0.5 * h),
-        y.name
+}
+
+/// Dots of several colors.
+fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{title}\" \
+         font-family=\"sans-serif\" font-size=\"11\">"
     );
-    let mut corner = LEFT + w;
+    let frame = Frame::of_picture();
+    frame.draw(&mut svg, title, x, y);
+    let mut corner = LEFT + frame.width;
     for (name, color, dots) in series.iter().rev() {
         if !name.is_empty() {
             let _ = write!(
@@ -147,8 +163,8 @@ fn scatter(title: &str, x: &Axis, y: &Axis, series: &[Series]) -> String {
                 let _ = write!(
                     svg,
                     "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"2\"/>",
-                    LEFT + px * w,
-                    top + (1.0 - py) * h
+                    LEFT + px * frame.width,
+                    frame.top + (1.0 - py) * frame.height
                 );
             }
         }

@@ -168,35 +168,14 @@ impl Ord for Cone {
 
 /// The polar bound over cones. `None` where the numbers overflow.
 pub(super) fn prove(search: &mut Search<'_>) -> Option<f64> {
-    let scaled = search.scaled;
-    let n = scaled.dual.nrows();
-    let unit = |j: usize, sign: f64| {
-        let mut direction = vec![0.0; n];
-        direction[j] = sign;
-        Rc::new(Generator::new(scaled, direction))
-    };
-    let axes: Vec<[Rc<Generator>; 2]> = (0..n).map(|j| [unit(j, 1.0), unit(j, -1.0)]).collect();
-    let mut born = 0;
-    let mut open: BinaryHeap<Cone> = BinaryHeap::new();
-    for signs in 0..1_usize << n {
-        let generators = (0..n).map(|j| Rc::clone(&axes[j][signs >> j & 1])).collect();
-        open.push(Cone::new(scaled, generators, born));
-        born += 1;
-    }
-    for axis in axes.iter().flatten() {
-        search.look_at(&axis.direction);
-    }
-    let entries = 2 * scaled.weights.len() + n + n * n;
-    // Cones that could not be cut any more.
-    let mut stuck: f64 = 0.0;
-    while let Some(cone) = open.pop() {
+    let n = search.scaled.dual.nrows();
+    let mut cover = Cover::orthants(search);
+    let entries = 2 * search.scaled.weights.len() + n + n * n;
+    while let Some(cone) = cover.open.pop() {
         let goal = search.goal();
-        if cone.square <= Interval::point(goal).square().lo {
-            open.push(cone);
-            break;
-        }
-        if born * entries > MAX_ENTRIES || !search.step() {
-            open.push(cone);
+        let done = cone.square <= Interval::point(goal).square().lo;
+        if done || cover.born * entries > MAX_ENTRIES || !search.step() {
+            cover.open.push(cone);
             break;
         }
         match faces::copositive(&cone.test_matrix(goal), &mut || true) {
@@ -211,25 +190,66 @@ pub(super) fn prove(search: &mut Search<'_>) -> Option<f64> {
             }
             Answer::Stopped => {}
         }
+        cover.halve(cone, search);
+    }
+    let rest = max(cover.stuck, cover.open.peek().map_or(0.0, |cone| cone.square));
+    let kappa = max(search.goal(), Interval { lo: 0.0, hi: rest }.sqrt().hi);
+    kappa.is_finite().then_some(kappa)
+}
+
+/// Cones that cover all directions for which nothing is proved yet.
+struct Cover {
+    open: BinaryHeap<Cone>,
+    /// Largest bound among cones that could not be cut any more.
+    stuck: f64,
+    /// Cones made so far.
+    born: usize,
+}
+
+impl Cover {
+    /// The 2ⁿ orthants.
+    fn orthants(search: &mut Search<'_>) -> Self {
+        let scaled = search.scaled;
+        let n = scaled.dual.nrows();
+        let unit = |j: usize, sign: f64| {
+            let mut direction = vec![0.0; n];
+            direction[j] = sign;
+            Rc::new(Generator::new(scaled, direction))
+        };
+        let axes: Vec<[Rc<Generator>; 2]> = (0..n).map(|j| [unit(j, 1.0), unit(j, -1.0)]).collect();
+        let mut cover = Self { open: BinaryHeap::new(), stuck: 0.0, born: 0 };
+        for signs in 0..1_usize << n {
+            let generators = (0..n).map(|j| Rc::clone(&axes[j][signs >> j & 1])).collect();
+            cover.push(search, generators);
+        }
+        for axis in axes.iter().flatten() {
+            search.look_at(&axis.direction);
+        }
+        cover
+    }
+
+    fn push(&mut self, search: &Search<'_>, generators: Vec<Rc<Generator>>) {
+        self.open.push(Cone::new(search.scaled, generators, self.born));
+        self.born += 1;
+    }
+
+    /// Cuts a cone across its longest edge, where that has a midpoint.
+    fn halve(&mut self, cone: Cone, search: &mut Search<'_>) {
         let halves = cone.longest_edge().and_then(|(j, l)| {
             let middle = midpoint(&cone.generators[j].direction, &cone.generators[l].direction)?;
-            Some((j, l, Rc::new(Generator::new(scaled, middle))))
+            Some((j, l, Rc::new(Generator::new(search.scaled, middle))))
         });
         let Some((j, l, middle)) = halves else {
-            stuck = max(stuck, cone.square);
-            continue;
+            self.stuck = max(self.stuck, cone.square);
+            return;
         };
         search.look_at(&middle.direction);
         for side in [j, l] {
             let mut generators = cone.generators.clone();
             generators[side] = Rc::clone(&middle);
-            open.push(Cone::new(scaled, generators, born));
-            born += 1;
+            self.push(search, generators);
         }
     }
-    let rest = max(stuck, open.peek().map_or(0.0, |cone| cone.square));
-    let kappa = max(search.goal(), Interval { lo: 0.0, hi: rest }.sqrt().hi);
-    kappa.is_finite().then_some(kappa)
 }
 
 /// The midpoint of two vectors, if it is one of floating-point numbers.
