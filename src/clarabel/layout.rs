@@ -5,7 +5,7 @@ use crate::problem::Problem;
 
 /// Which codes are variables, and where the parts of the program are.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Layout {
+pub(crate) struct ProgramLayout {
     /// n, N, M.
     pub(crate) dim: usize,
     pub(crate) len: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Layout {
     pub(super) cones: Vec<usize>,
 }
 
-impl Layout {
+impl ProgramLayout {
     /// The program over the codes that are `allowed`.
     pub(crate) fn new(problem: &Problem, atoms: usize, allowed: Vec<Vec<usize>>) -> Self {
         let (dim, centered) = (problem.dim(), problem.centered());

@@ -1,6 +1,6 @@
 //! From clarabel's variables back to codes, and to a dual point for the checker.
 
-use super::layout::Layout;
+use super::layout::ProgramLayout;
 use super::program::Raw;
 use crate::iterate::Iterate;
 use crate::linalg::{Matrix, Row, axpy};
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const CLEANING: [f64; 6] = [0.0, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4];
 
 /// The dense whitened codes of a run, M × N, tiny negatives as 0.
-pub(crate) fn codes(raw: &Raw, layout: &Layout, scale: f64) -> Matrix {
+pub(crate) fn codes(raw: &Raw, layout: &ProgramLayout, scale: f64) -> Matrix {
     let mut out = Matrix::zeros(layout.atoms, layout.len);
     for (i, allowed) in layout.allowed.iter().enumerate() {
         for (x, &k) in raw.x[layout.first(i)..].iter().zip(allowed) {
@@ -27,7 +27,13 @@ pub(crate) fn codes(raw: &Raw, layout: &Layout, scale: f64) -> Matrix {
 /// The dual point of a run as unwhitened columns, n × N: the multipliers of the
 /// equations `R̃ + baᵀ + DZ̃ = X̃` where there are, else the residual at the codes as
 /// they came. A witness: nothing is assumed of it.
-pub(crate) fn dual(problem: &Problem, directions: &Matrix, raw: &Raw, layout: &Layout, scale: f64) -> Matrix {
+pub(crate) fn dual(
+    problem: &Problem,
+    directions: &Matrix,
+    raw: &Raw,
+    layout: &ProgramLayout,
+    scale: f64,
+) -> Matrix {
     let a = problem.data().sqrt_weights();
     let mut out = if layout.residual {
         let multipliers = &raw.dual[..layout.signs()];

@@ -10,7 +10,7 @@
 //! (t_k,\ \lambda a^\top\tilde z_k,\ \gamma\tilde z_k)\in\mathrm{SOC}.
 //! ```
 //!
-//! A large program is solved in parts: only the codes in [`Layout::allowed`] are
+//! A large program is solved in parts: only the codes in [`ProgramLayout::allowed`] are
 //! variables, the others are 0. At γ = 0 there is no t and no cone but the orthant, since
 //! the price `λ aᵀz̃_k` is linear. At λ = 0 the cones have no middle entry.
 //!
@@ -20,15 +20,15 @@
 
 use clarabel::solver::SupportedConeT;
 
-use super::layout::Layout;
+use super::layout::ProgramLayout;
 use super::program::{Columns, Program};
 use crate::linalg::{Matrix, norm_sq};
 use crate::num::max;
 use crate::problem::Problem;
 
 /// The program, in units of `scale` = σ > 0.
-pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, scale: f64) -> Program {
-    let Layout { dim, len, atoms, .. } = *layout;
+pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &ProgramLayout, scale: f64) -> Program {
+    let ProgramLayout { dim, len, atoms, .. } = *layout;
     let mut whitened = problem.data().whitened();
     whitened.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
     let weights = problem.data().sqrt_weights();
@@ -63,7 +63,7 @@ pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &Layout, s
 
 /// The columns of a program under construction, a group of variables after another.
 struct Parts<'a> {
-    layout: &'a Layout,
+    layout: &'a ProgramLayout,
     /// Square roots of the weights.
     weights: &'a [f64],
     /// λ/σ.
@@ -74,7 +74,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn new(layout: &'a Layout, weights: &'a [f64], lambda: f64) -> Self {
+    fn new(layout: &'a ProgramLayout, weights: &'a [f64], lambda: f64) -> Self {
         let linear = Vec::with_capacity(layout.residuals() + layout.dim);
         Self { layout, weights, lambda, quadratic: Columns::new(), linear, constraints: Columns::new() }
     }
@@ -174,15 +174,15 @@ mod tests {
         vec![(0..atoms).collect(); 4]
     }
 
-    fn layout(gamma: f64, lambda: f64, centered: bool, atoms: usize) -> Layout {
-        Layout::new(&problem(gamma, lambda, centered), atoms, all(atoms))
+    fn layout(gamma: f64, lambda: f64, centered: bool, atoms: usize) -> ProgramLayout {
+        ProgramLayout::new(&problem(gamma, lambda, centered), atoms, all(atoms))
     }
 
     #[test]
     fn without_an_atom_price_there_is_no_cone() {
         let problem = problem(0.0, 0.3, false);
         let directions = Matrix::from_fn(3, 2, |i, k| f64::from(u8::from(i == k)));
-        let built = program(&problem, &directions, &Layout::new(&problem, 2, all(2)), 1.0);
+        let built = program(&problem, &directions, &ProgramLayout::new(&problem, 2, all(2)), 1.0);
         assert_eq!(built.cones, [SupportedConeT::NonnegativeConeT(8)]);
         assert_eq!(built.linear.len(), 8);
         assert!(built.linear.iter().any(|q| *q > 0.0), "the price is linear");
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(layout(0.0, 0.1, false, 1).rows(), 4);
         // Codes that are not allowed take no room, nor do atoms that nobody may use.
         let some = vec![vec![0], vec![], vec![0, 2], vec![2]];
-        let some = Layout::new(&problem(0.1, 0.1, false), 3, some);
+        let some = ProgramLayout::new(&problem(0.1, 0.1, false), 3, some);
         assert_eq!((some.codes(), some.residuals(), some.rows()), (4, 6, 4 + 4 + 4));
     }
 
@@ -232,8 +232,8 @@ mod tests {
                 (0..2).map(|k| gauge.value(&(0..4).map(|i| codes(k, i)).collect::<Vec<_>>())).collect();
             let expected = 0.5 * norm_sq(residual.as_slice()) + prices.iter().sum::<f64>();
             for residual_form in [false, true] {
-                let layout = Layout::new(&problem, 2, allowed.clone());
-                let layout = Layout { residual: residual_form || centered, ..layout };
+                let layout = ProgramLayout::new(&problem, 2, allowed.clone());
+                let layout = ProgramLayout { residual: residual_form || centered, ..layout };
                 let built = program(&problem, &directions, &layout, 1.0);
                 let mut x = used.clone();
                 if layout.priced {

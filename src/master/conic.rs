@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 
 use super::{Coded, Effort, Master, sweep_once};
 use crate::atoms::Dictionary;
-use crate::clarabel::layout::Layout;
+use crate::clarabel::layout::ProgramLayout;
 use crate::clarabel::program::{Accuracy, Factors, check_size};
 use crate::clarabel::{lift, location, lower};
 use crate::iterate::{Atom, Iterate, Moves};
@@ -193,7 +193,7 @@ impl Conic {
             if !whole && !admit(iterate, &mut allowed) && sift > 0 {
                 break;
             }
-            let layout = Layout::new(iterate.problem, atoms, allowed.clone());
+            let layout = ProgramLayout::new(iterate.problem, atoms, allowed.clone());
             check_size(self.max_mib, layout.bytes(), "conic program", "proximal method")?;
             let program = lower::program(iterate.problem, &directions, &layout, scale);
             let accuracy = Accuracy {
