@@ -10,31 +10,25 @@ mod certify;
 #[cfg(feature = "cli")]
 mod cli;
 mod coder;
-#[cfg(feature = "conic")]
-mod conic;
 mod diagnose;
-mod exact;
-mod finite;
 mod gauge;
 #[cfg(feature = "io")]
 mod interchange;
 #[cfg(feature = "io")]
 mod io;
 mod linalg;
+mod master;
 mod mechanised;
 mod num;
 mod observer;
-mod path;
 mod problem;
 #[cfg(feature = "io")]
-mod sae;
-#[cfg(feature = "io")]
 mod saved;
-#[cfg(feature = "sdp")]
-mod sdp;
-mod solver;
+mod search;
+mod solve;
 mod sources;
 mod stops;
 mod support;
 mod traceability;
+mod trusted;
 mod wide;

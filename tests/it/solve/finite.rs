@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::support::checks;
-use super::support::strategies::{Limits, moderate_penalties, problems};
+use crate::support::checks;
+use crate::support::strategies::{Limits, moderate_penalties, problems};
 use widedict::gauge::huber;
 use widedict::num::{max, min};
 use widedict::solve::participation::participations;

@@ -13,7 +13,7 @@ use widedict::{
     SolveError, Stop, Witness, certify, datasets,
 };
 
-use super::support::{checks, strategies};
+use crate::support::{checks, strategies};
 
 fn relaxed(problem: &Problem) -> Relaxed {
     Semidefinite::default().solve(problem, &()).unwrap()

@@ -15,7 +15,7 @@ use widedict::{
     Stop, Witness, datasets, wide,
 };
 
-use super::support::strategies::{self, Limits};
+use crate::support::strategies::{self, Limits};
 
 fn problem(x: Matrix, lambda: f64, gamma: f64) -> Problem {
     Problem::builder(x).lambda(lambda).gamma(gamma).build().unwrap()
@@ -41,7 +41,7 @@ fn coding(problem: &Problem, coded: &Coded) -> Coding {
 /// themselves. Returns the two relative gaps.
 fn agree(problem: &Problem, dictionary: &Dictionary) -> (f64, f64) {
     let second = conic().codes(problem, dictionary, &()).unwrap();
-    super::support::checks::feasible(problem, &second.factorization);
+    crate::support::checks::feasible(problem, &second.factorization);
     let first = proximal(problem, dictionary);
     assert_eq!(first.factorization.dictionary(), second.factorization.dictionary());
     let (one, two) = (coding(problem, &first), coding(problem, &second));
@@ -355,7 +355,7 @@ fn it_stops_when_told_to_and_returns_a_feasible_point() {
             let observer = After(AtomicUsize::new(0), polls, interrupt);
             let coded = conic().codes(&problem, &dictionary, &observer).unwrap();
             assert_eq!((coded.stop, coded.iterations), (expected, polls));
-            super::support::checks::feasible(&problem, &coded.factorization);
+            crate::support::checks::feasible(&problem, &coded.factorization);
             let proved = coding(&problem, &coded);
             assert!(proved.lower.get() <= proved.upper.get());
         }

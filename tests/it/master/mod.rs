@@ -1,0 +1,4 @@
+//! Masters: two methods for one problem.
+
+#[cfg(feature = "conic")]
+mod conic;

@@ -1,0 +1,5 @@
+//! Solvers: the convex problem, a given width, grids.
+
+mod column_generation;
+mod finite;
+mod path;

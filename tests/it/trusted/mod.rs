@@ -1,0 +1,3 @@
+//! What must be believed.
+
+mod exact;
