@@ -6,6 +6,7 @@
 //! may not decide how much memory is taken, and every error says which file,
 //! what was expected and what was found.
 
+mod archive;
 mod json;
 mod npy;
 mod replace;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, WriteOptions, WriterBuilder};
 
-use super::{FileError, FileProblem, replace, sparse};
+use super::archive::Archive;
+use super::{FileError, FileProblem, replace};
 use crate::linalg::Matrix;
 
 /// Longest header accepted. NumPy writes 118 bytes for an array of numbers and
@@ -291,7 +292,7 @@ fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
     let mut reader = BufReader::new(file);
     match length {
         Some(size) if reader.fill_buf()?.starts_with(ZIP) => {
-            let bytes = sparse::only_array(reader, size)?;
+            let bytes = Archive::open(reader, size)?.only_array()?;
             let length = bytes.len() as u64;
             floats(Cursor::new(bytes), Some(length))
         }

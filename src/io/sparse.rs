@@ -1,25 +1,16 @@
 //! Codes as scipy's sparse `.npz`, N × M with a datapoint a row.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Cursor, Read, Seek};
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek};
 use std::path::Path;
 
-use npyz::WriterBuilder;
-use npyz::npz::{NpzArchive, NpzWriter};
-use npyz::zip::DateTime;
-use npyz::zip::write::FileOptions;
+use npyz::{WriteOptions, WriterBuilder};
 use sprs::CsMat;
 
+use super::archive::{Archive, ArchiveWriter};
 use super::npy::{floats, integers, text};
 use super::{FileError, FileProblem, replace};
 use crate::atoms::Codes;
-
-/// An array may always unpack to this many bytes …
-const FREE_EXPANSION: u64 = 64 << 20;
-
-/// … and beyond it to this many times the archive's size. Deflate reaches a
-/// thousand on constant data; codes compress by two to ten.
-const MAX_EXPANSION: u64 = 200;
 
 /// Writes codes as `scipy.sparse.save_npz` does: CSR, N × M, f64. The archive
 /// carries no time: the same codes are the same bytes.
@@ -33,24 +24,17 @@ pub fn write_codes(path: &Path, codes: &Codes) -> Result<(), FileError> {
     let pointers: Vec<i64> = view.proper_indptr().iter().map(|&p| signed(p)).collect();
     let shape = [signed(codes.datapoints()), signed(codes.atoms())];
     let format = "|S3".parse().expect("numpy's type of three bytes");
-    // npyz's own writer of sparse matrices stamps the time of writing.
-    let options = || FileOptions::default().last_modified_time(DateTime::default());
     replace(path, |writer: &mut BufWriter<File>| {
-        let mut archive = NpzWriter::new(writer);
-        archive
-            .array("format", options())?
-            .dtype(npyz::DType::Plain(format))
-            .shape(&[])
-            .begin_nd()?
-            .push(b"csr".as_slice())?;
+        let mut archive = ArchiveWriter::new(writer);
+        let array = WriteOptions::new().dtype(npyz::DType::Plain(format)).shape(&[]);
+        array.writer(archive.array("format")?).begin_nd()?.push(b"csr".as_slice())?;
         for (name, values) in [("shape", &shape[..]), ("indices", &indices), ("indptr", &pointers)] {
-            let array = archive.array(name, options())?;
-            array.default_dtype().shape(&[values.len() as u64]).begin_nd()?.extend(values)?;
+            let array = WriteOptions::new().default_dtype().shape(&[values.len() as u64]);
+            array.writer(archive.array(name)?).begin_nd()?.extend(values)?;
         }
-        let array = archive.array("data", options())?;
-        array.default_dtype().shape(&[view.data().len() as u64]).begin_nd()?.extend(view.data())?;
-        archive.zip_writer().finish().map_err(io::Error::from)?;
-        Ok(())
+        let array = WriteOptions::new().default_dtype().shape(&[view.data().len() as u64]);
+        array.writer(archive.array("data")?).begin_nd()?.extend(view.data())?;
+        archive.finish()
     })
 }
 
@@ -74,11 +58,11 @@ pub fn read_codes(path: &Path, points: usize, atoms: usize) -> Result<Codes, Fil
     let whole = |problem| FileError::new(path, problem);
     let file = File::open(path).map_err(|e| whole(e.into()))?;
     let size = file.metadata().map_err(|e| whole(e.into()))?.len();
-    let npz = NpzArchive::new(BufReader::new(file)).map_err(|e| whole(FileProblem::NotNpz(e)))?;
-    let mut archive = Archive { path, npz, limit: expansion_limit(size) };
+    let archive = Archive::open(BufReader::new(file), size).map_err(whole)?;
+    let mut sparse = SparseFile { path, archive };
 
-    let format = archive.read("format", text)?;
-    let shape = archive.read("shape", integers)?;
+    let format = sparse.read("format", text)?;
+    let shape = sparse.read("shape", integers)?;
     let [rows, columns] = *shape.as_slice() else {
         let problem = FileProblem::Count { expected: 2, found: shape.len() };
         return Err(FileError::in_array(path, "shape", problem));
@@ -94,9 +78,9 @@ pub fn read_codes(path: &Path, points: usize, atoms: usize) -> Result<Codes, Fil
         return Err(whole(FileProblem::Shape { expected: (points, atoms), found }));
     }
     let entries = match format.as_str() {
-        "csr" => archive.compressed(points, atoms, |point, atom| (point, atom))?,
-        "csc" => archive.compressed(atoms, points, |atom, point| (point, atom))?,
-        "coo" => archive.coordinates(points, atoms)?,
+        "csr" => sparse.compressed(points, atoms, |point, atom| (point, atom))?,
+        "csc" => sparse.compressed(atoms, points, |atom, point| (point, atom))?,
+        "coo" => sparse.coordinates(points, atoms)?,
         _ => return Err(FileError::in_array(path, "format", FileProblem::Format { found: format })),
     };
     codes(points, atoms, entries).map_err(whole)
@@ -126,54 +110,22 @@ fn codes(points: usize, atoms: usize, mut entries: Vec<Entry>) -> Result<Codes, 
     Ok(Codes::new(CsMat::new_csc((atoms, points), starts, indices, values))?)
 }
 
-struct Archive<'a, R: Read + Seek> {
+/// An archive that should hold a sparse matrix; its errors name file and array.
+struct SparseFile<'a, R: Read + Seek> {
     path: &'a Path,
-    npz: NpzArchive<R>,
-    limit: u64,
+    archive: Archive<R>,
 }
 
-/// Bytes that arrays of an archive of `size` bytes may unpack to.
-fn expansion_limit(size: u64) -> u64 {
-    size.saturating_mul(MAX_EXPANSION).saturating_add(FREE_EXPANSION)
-}
-
-/// The bytes of one array, unpacked no further than `limit`.
-fn unpack<R: Read + Seek>(npz: &mut NpzArchive<R>, array: &str, limit: u64) -> Result<Vec<u8>, FileProblem> {
-    if !npz.array_names().any(|name| name == array) {
-        return Err(FileProblem::MissingArray);
-    }
-    let entry = npz.zip_archive().by_name(&npyz::npz::file_name_from_array_name(array));
-    let mut entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
-    if entry.size() > limit {
-        return Err(FileProblem::Expansion { found: entry.size(), limit });
-    }
-    let mut bytes = Vec::new();
-    (&mut entry).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FileProblem::NotNpz)?;
-    let found = bytes.len() as u64;
-    if found > limit { Err(FileProblem::Expansion { found, limit }) } else { Ok(bytes) }
-}
-
-/// The bytes of the one array that an archive of `size` bytes holds.
-pub(super) fn only_array(archive: impl Read + Seek, size: u64) -> Result<Vec<u8>, FileProblem> {
-    let mut npz = NpzArchive::new(archive).map_err(FileProblem::NotNpz)?;
-    let mut names: Vec<String> = npz.array_names().map(str::to_owned).collect();
-    // The archive gives them in no order.
-    names.sort_unstable();
-    match names.as_slice() {
-        [name] => unpack(&mut npz, name, expansion_limit(size)),
-        _ => Err(FileProblem::SeveralArrays { found: names }),
-    }
-}
-
-impl<R: Read + Seek> Archive<'_, R> {
-    /// Unpacks one array, no further than the limit, and hands it to `decode`.
+impl<R: Read + Seek> SparseFile<'_, R> {
+    /// Unpacks one array and hands it to `decode`.
     fn read<T>(
         &mut self,
         array: &'static str,
         decode: impl FnOnce(Cursor<Vec<u8>>, Option<u64>) -> Result<T, FileProblem>,
     ) -> Result<T, FileError> {
-        let (path, limit) = (self.path, self.limit);
-        unpack(&mut self.npz, array, limit)
+        let path = self.path;
+        self.archive
+            .unpack(array)
             .and_then(|bytes| {
                 let length = bytes.len() as u64;
                 decode(Cursor::new(bytes), Some(length))

@@ -14,6 +14,8 @@ use widedict::io::{
     write_json, write_vector,
 };
 use widedict::{Codes, Matrix};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -268,39 +270,30 @@ fn a_vector_may_be_a_row_or_a_column() {
     assert!(matches!(read_vector(&path).expect_err("a matrix").problem, FileProblem::Dimensions { .. }));
 }
 
+/// Writes an archive of `.npy` files as NumPy does: sizes in 64 bits.
+fn write_zip(path: &Path, files: &[(&str, Vec<u8>)]) {
+    use std::io::Write;
+    let mut zip = ZipWriter::new(fs::File::create(path).expect("created"));
+    for (name, bytes) in files {
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().large_file(true))
+            .expect("an entry");
+        zip.write_all(bytes).expect("written");
+    }
+    zip.finish().expect("finished");
+}
+
+fn integers(values: &[i64]) -> Vec<u8> {
+    let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    npy(&header("<i8", false, &format!("({},)", values.len())), &data)
+}
+
 /// What scipy stores, by hand: format, shape and the arrays of that format.
 fn archive(path: &Path, format: &str, shape: [i64; 2], arrays: &[(&str, &[i64])], data: &[f64]) {
-    use npyz::WriterBuilder;
-    let mut npz = npyz::npz::NpzWriter::create(path).expect("created");
-    let text = format!("|S{}", format.len());
-    let mut array = npz
-        .array("format", Default::default())
-        .expect("an entry")
-        .dtype(npyz::DType::Plain(text.parse().expect("a type")))
-        .shape(&[])
-        .begin_nd()
-        .expect("begun");
-    array.push(format.as_bytes()).expect("written");
-    drop(array);
-    for (name, values) in arrays.iter().copied().chain([("shape", &shape[..])]) {
-        npz.array::<i64>(name, Default::default())
-            .expect("an entry")
-            .default_dtype()
-            .shape(&[values.len() as u64])
-            .begin_nd()
-            .expect("begun")
-            .extend(values.iter().copied())
-            .expect("written");
-    }
-    npz.array::<f64>("data", Default::default())
-        .expect("an entry")
-        .default_dtype()
-        .shape(&[data.len() as u64])
-        .begin_nd()
-        .expect("begun")
-        .extend(data.iter().copied())
-        .expect("written");
-    npz.zip_writer().finish().expect("finished");
+    let text = header(&format!("|S{}", format.len()), false, "()");
+    let mut files = vec![("format", npy(&text, format.as_bytes())), ("shape", integers(&shape))];
+    files.extend(arrays.iter().map(|(name, values)| (*name, integers(values))));
+    files.push(("data", npy(&header("<f8", false, &format!("({},)", data.len())), &doubles(data))));
+    write_zip(path, &files);
 }
 
 #[test]
@@ -320,21 +313,12 @@ fn the_sparse_formats_agree() {
 /// error that names them.
 #[test]
 fn an_archive_of_one_array_is_read_like_the_array() {
-    use npyz::WriterBuilder;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
+    let array = npy(&header("<f8", false, "(2, 3)"), &doubles(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
     let write = |names: &[&str]| {
-        let mut archive = npyz::npz::NpzWriter::create(&path).unwrap();
-        for name in names {
-            let array = archive.array(name, Default::default()).unwrap();
-            array
-                .default_dtype()
-                .shape(&[2, 3])
-                .begin_nd()
-                .unwrap()
-                .extend([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0])
-                .unwrap();
-        }
+        let files: Vec<_> = names.iter().map(|name| (*name, array.clone())).collect();
+        write_zip(&path, &files);
     };
     write(&["activations"]);
     let read = read_points(&path).unwrap();
@@ -404,12 +388,6 @@ fn hostile_codes_are_errors() {
     is(|p| matches!(p, P::NotNpz(_)));
 }
 
-fn write_entry(npz: &mut npyz::npz::NpzWriter<std::io::BufWriter<fs::File>>, name: &str, bytes: Vec<u8>) {
-    use std::io::Write;
-    npz.zip_writer().start_file(format!("{name}.npy"), Default::default()).expect("an entry");
-    npz.zip_writer().write_all(&bytes).expect("written");
-}
-
 #[test]
 fn an_archive_that_unpacks_to_far_more_than_its_size_is_refused() {
     let folder = folder();
@@ -417,21 +395,122 @@ fn an_archive_that_unpacks_to_far_more_than_its_size_is_refused() {
     archive(&path, "coo", [3, 2], &[("row", &[0]), ("col", &[0])], &[1.0]);
     let small = fs::metadata(&path).expect("written").len();
     // 96 MiB of zeros under the name of the data: a hundred kilobytes as an archive.
-    let mut npz = npyz::npz::NpzWriter::create(&path).expect("created");
-    write_entry(&mut npz, "format", npy(&header("|S3", false, "()"), b"coo"));
-    for (name, shape, data) in [
-        ("shape", "(2,)", [3_i64, 2].map(i64::to_le_bytes).concat()),
-        ("row", "(1,)", vec![0; 8]),
-        ("col", "(1,)", vec![0; 8]),
-    ] {
-        write_entry(&mut npz, name, npy(&header("<i8", false, shape), &data));
-    }
-    let zeros = vec![0; 96 << 20];
-    write_entry(&mut npz, "data", npy(&header("<f8", false, "(12582912,)"), &zeros));
-    npz.zip_writer().finish().expect("finished");
+    let data = npy(&header("<f8", false, "(12582912,)"), &vec![0; 96 << 20]);
+    write_zip(
+        &path,
+        &[
+            ("format", npy(&header("|S3", false, "()"), b"coo")),
+            ("shape", integers(&[3, 2])),
+            ("row", integers(&[0])),
+            ("col", integers(&[0])),
+            ("data", data),
+        ],
+    );
     assert!(fs::metadata(&path).expect("written").len() < small + (1 << 19));
     let error = read_codes(&path, 3, 2).expect_err("refused");
     assert!(matches!(error.problem, FileProblem::Expansion { .. }), "{error}");
+}
+
+/// The bytes of an archive of one array of 2 × 3, and where its entry of the
+/// directory begins.
+fn archive_of_one(path: &Path) -> (Vec<u8>, usize) {
+    let array = npy(&header("<f8", false, "(2, 3)"), &doubles(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+    write_zip(path, &[("a", array)]);
+    let bytes = fs::read(path).expect("written");
+    let entry = bytes.windows(4).rposition(|w| w == b"PK\x01\x02").expect("a directory");
+    (bytes, entry)
+}
+
+#[test]
+fn an_archive_that_claims_what_it_does_not_hold_is_refused() {
+    use FileProblem as P;
+    let folder = folder();
+    let path = folder.path().join("x.npz");
+    let (good, entry) = archive_of_one(&path);
+    let problem = |bytes: &[u8]| {
+        fs::write(&path, bytes).expect("written");
+        read_points(&path).expect_err("a bad archive").problem
+    };
+    let with = |at: usize, field: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + field.len()].copy_from_slice(field);
+        bytes
+    };
+    for keep in 4..good.len() {
+        let found = problem(&good[..keep]);
+        assert!(matches!(found, P::NotNpz(_)), "{keep} of {} bytes: {found:?}", good.len());
+    }
+    // Another checksum, and an unpacked size of 4 GiB.
+    assert!(matches!(problem(&with(entry + 16, &[1, 2, 3, 4])), P::NotNpz(_)));
+    assert!(matches!(problem(&with(entry + 24, &0xffff_fff0_u32.to_le_bytes())), P::Expansion { .. }));
+    // Compressions that are not read (bzip2, LZMA, zstd), and a password.
+    for method in [12, 14, 93] {
+        assert!(matches!(problem(&with(entry + 10, &[method, 0])), P::NotNpz(_)));
+    }
+    assert!(matches!(problem(&with(entry + 8, &[1])), P::NotNpz(_)));
+    // 65535 files in a directory of one.
+    let end = good.len() - 22;
+    assert!(matches!(problem(&with(end + 8, &[0xff; 4])), P::NotNpz(_)));
+}
+
+/// An entry that says it is encrypted by AES, but not that it is encrypted.
+#[test]
+fn an_archive_with_half_a_password_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("x.npz");
+    let (mut bytes, entry) = archive_of_one(&path);
+    let (name, extra) = (usize::from(bytes[entry + 28]), usize::from(bytes[entry + 30]));
+    let aes = [0x01, 0x99, 7, 0, 2, 0, b'A', b'E', 3, 8, 0];
+    bytes[entry + 10] = 99;
+    bytes[entry + 30] += 11;
+    let place = entry + 46 + name + extra;
+    bytes.splice(place..place, aes);
+    let end = bytes.len() - 22;
+    bytes[end + 12] += 11;
+    fs::write(&path, &bytes).expect("written");
+    let error = read_points(&path).expect_err("refused");
+    assert!(matches!(error.problem, FileProblem::NotNpz(_)), "{error}");
+}
+
+#[test]
+fn of_two_arrays_of_one_name_the_last_is_read() {
+    let folder = folder();
+    let path = folder.path().join("x.npz");
+    let array = |value: f64| npy(&header("<f8", false, "(1, 1)"), &doubles(&[value]));
+    write_zip(&path, &[("a", array(1.0)), ("b", array(2.0))]);
+    let mut bytes = fs::read(&path).expect("written");
+    for at in 0..bytes.len() - 5 {
+        if bytes[at..].starts_with(b"b.npy") {
+            bytes[at] = b'a';
+        }
+    }
+    fs::write(&path, bytes).expect("written");
+    assert_eq!(bits(read_points(&path).expect("one name").as_slice()), bits(&[2.0]));
+}
+
+/// A file of nothing but ends of archives, each of which leads to a directory of as
+/// many files as can be, the last of them bad: an error after a few passes over the
+/// file, not after one for every end.
+#[test]
+fn an_archive_of_many_ends_is_refused_at_once() {
+    let folder = folder();
+    let path = folder.path().join("x.npz");
+    let (archive, entry) = archive_of_one(&path);
+    let mut bytes = archive[..entry].to_vec();
+    let start = u32::try_from(bytes.len()).expect("a short file");
+    let directory = &archive[entry..archive.len() - 22];
+    for _ in 0..4000 {
+        bytes.extend(directory);
+    }
+    for _ in 0..40_000 {
+        bytes.extend(b"PK\x05\x06\0\0\0\0");
+        bytes.extend([0xfe, 0xff, 0xfe, 0xff, 0, 0, 0, 0]);
+        bytes.extend(start.to_le_bytes());
+        bytes.extend([0, 0]);
+    }
+    fs::write(&path, bytes).expect("written");
+    let error = read_points(&path).expect_err("refused");
+    assert!(matches!(error.problem, FileProblem::NotNpz(_)), "{error}");
 }
 
 #[test]
