@@ -44,7 +44,7 @@ pub use certificate::{Certificate, Certified, Verdict, Witness, certify};
 pub use linalg::Matrix;
 pub use observer::{Interrupt, Observer, Progress, Stop};
 pub use problem::{Problem, ProblemError};
-pub use solution::{Run, Solution, SolveError};
+pub use solution::{Keeper, Run, Solution, SolveError};
 pub use solve::column_generation::ColumnGeneration;
 pub use solve::finite::Finite;
 pub use solve::participation::Participation;

@@ -26,12 +26,28 @@ pub struct Run<'a> {
     pub start: Option<&'a Factorization>,
     /// Hears of the progress, and may stop the run.
     pub observer: &'a dyn Observer,
+    /// Is offered what there is so far; nobody where it is `None`.
+    pub keeper: Option<&'a dyn Keeper>,
+}
+
+/// Keeps what a run has so far, so that another run can go on from it should this one be
+/// lost: to a file, say.
+///
+/// A run of column generation offers its iterate once a round, one of a given width once
+/// an iteration of its descent. What is offered is feasible; it need not be the best that
+/// was offered.
+pub trait Keeper: Sync {
+    /// Whether the next offer is wanted. It is asked often and should be cheap.
+    fn wants(&self) -> bool;
+
+    /// Takes a factorization with its objective as the run has it.
+    fn keep(&self, factorization: &Factorization, objective: f64);
 }
 
 impl Default for Run<'_> {
     /// The solver's own start, and nobody who follows.
     fn default() -> Self {
-        Self { start: None, observer: &() }
+        Self { start: None, observer: &(), keeper: None }
     }
 }
 
@@ -39,13 +55,19 @@ impl<'a> Run<'a> {
     /// The solver's own start, followed by `observer`.
     #[must_use]
     pub fn observed(observer: &'a dyn Observer) -> Self {
-        Self { start: None, observer }
+        Self { observer, ..Self::default() }
     }
 
     /// From `start`, followed by nobody.
     #[must_use]
     pub fn starting_at(start: &'a Factorization) -> Self {
         Self { start: Some(start), ..Self::default() }
+    }
+
+    /// The same run, offering what there is so far to `keeper`.
+    #[must_use]
+    pub fn kept_by(self, keeper: &'a dyn Keeper) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     /// The same run from `start`.

@@ -322,8 +322,8 @@ impl Bounding {
         options: &Options,
         observer: &dyn Observer,
     ) -> Result<Bounded, SolveError> {
-        let options = self.options(problem, *options);
-        let Solution { certified, witness, .. } = solution;
+        let Solution { certified, witness, stop, .. } = solution;
+        let options = self.options(problem, Options { stop: Some(stop), ..*options });
         let gap = certified.certificate().relative_gap();
         let proved = *certified.certificate().verdict() == Verdict::Global && gap <= options.gap_tolerance;
         if problem.gamma() == 0.0 && proved && options.bounds && options.local.is_none() {

@@ -208,66 +208,143 @@ impl Record {
 
     /// Checks every part and computes every claim again.
     ///
-    /// The certificate that comes back is the recomputed one.
+    /// The certificate that comes back is the recomputed one. A recorded bound holds only
+    /// where the recomputed one is at least as strong, to the last bit.
     ///
     /// # Errors
     /// [`Mismatch`], naming the first part or claim that does not hold.
     pub fn verify(
         &self,
         problem: &Problem,
-        point: Factorization,
+        factorization: Factorization,
         witness: &Witness,
         observer: &dyn Observer,
     ) -> Result<Certified, Mismatch> {
-        if self.schema_version != SCHEMA_VERSION {
-            return Err(Mismatch::Schema { found: self.schema_version });
+        for checked in self.parts(problem, &factorization, witness) {
+            checked.outcome?;
         }
-        self.problem.check(&ProblemDigest::of(problem))?;
-        self.point.check(&PointDigest::of(&point))?;
-        self.witness.check(&WitnessDigest::of(witness))?;
-        let options = Options {
+        let certified = certify_observed(problem, factorization, witness, &self.options(), observer)?;
+        for checked in self.statements(problem, certified.certificate()) {
+            checked.outcome?;
+        }
+        Ok(certified)
+    }
+
+    /// [`Record::verify`] that goes on after a failure and reports every part and every
+    /// claim; the certificate is `None` where the factorization does not fit the problem.
+    #[must_use]
+    pub fn audit(
+        &self,
+        problem: &Problem,
+        factorization: Factorization,
+        witness: &Witness,
+        observer: &dyn Observer,
+    ) -> (Vec<Checked>, Option<Certified>) {
+        let mut checked = self.parts(problem, &factorization, witness);
+        match certify_observed(problem, factorization, witness, &self.options(), observer) {
+            Ok(certified) => {
+                checked.extend(self.statements(problem, certified.certificate()));
+                (checked, Some(certified))
+            }
+            Err(error) => {
+                checked.push(Checked { claim: "certificate".to_owned(), outcome: Err(error.into()) });
+                (checked, None)
+            }
+        }
+    }
+
+    /// What the checker was asked.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
             gap_tolerance: self.asked.tolerance,
             stationarity_tolerance: self.asked.stationarity,
             stop: self.asked.stop,
             bounds: self.asked.bounds,
             local: self.asked.local.then(local::Limits::default),
             exact: self.asked.exact.then(exact::Limits::default),
-        };
-        let certified = certify_observed(problem, point, witness, &options, observer)?;
-        let recomputed = claims(problem, certified.certificate());
-        for claim in &self.claims {
-            let Some(found) = recomputed.iter().find(|found| found.name == claim.name) else {
-                let what = "the recomputed certificate does not make this claim";
-                return Err(Mismatch::Unsupported { claim: claim.name.clone(), what });
-            };
-            let allowed = if claim.name == EIGENVALUE { SAME_EIGENVALUE } else { SAME };
-            let size = max(claim.value.abs(), found.value.abs());
-            let small = claim.name == GAP || STATIONARITY.contains(&claim.name.as_str());
-            let room = allowed * if small { max(size, 1.0) } else { size };
-            if !((claim.value - found.value).abs() <= room) {
-                return Err(Mismatch::Claim {
-                    claim: claim.name.clone(),
-                    claimed: claim.value,
-                    found: found.value,
-                });
-            }
-            if claim.theorems != found.theorems {
-                let what = "rests on other theorems than the recomputed one";
-                return Err(Mismatch::Unsupported { claim: claim.name.clone(), what });
-            }
         }
-        if let Some(left) = recomputed.iter().find(|r| self.claims.iter().all(|c| c.name != r.name)) {
-            let what = "is left out of the record";
-            return Err(Mismatch::Unsupported { claim: left.name.clone(), what });
-        }
-        let found = certified.certificate().verdict();
-        if found.as_str() != self.verdict.as_str() {
-            return Err(Mismatch::Verdict { claimed: self.verdict.as_str(), found: found.as_str() });
-        }
-        Ok(certified)
+    }
+
+    /// Whether the parts are those the record was made for.
+    fn parts(&self, problem: &Problem, factorization: &Factorization, witness: &Witness) -> Vec<Checked> {
+        let found = self.schema_version;
+        let schema = if found == SCHEMA_VERSION { Ok(()) } else { Err(Mismatch::Schema { found }) };
+        let mut checked = vec![Checked { claim: "schema version".to_owned(), outcome: schema }];
+        let same = self.problem.compare(&ProblemDigest::of(problem));
+        let same = same.into_iter().chain(self.point.compare(&PointDigest::of(factorization)));
+        checked.extend(same.map(|(part, same)| Checked {
+            claim: part.to_owned(),
+            outcome: if same { Ok(()) } else { Err(Mismatch::Part { part }) },
+        }));
+        checked.extend(self.witness.compare(&WitnessDigest::of(witness)));
+        checked
+    }
+
+    /// Whether the claims and the verdict are those of a recomputed certificate.
+    fn statements(&self, problem: &Problem, certificate: &Certificate) -> Vec<Checked> {
+        let recomputed = claims(problem, certificate);
+        let mut checked: Vec<Checked> = self
+            .claims
+            .iter()
+            .map(|claim| Checked { claim: claim.name.clone(), outcome: claim.check(&recomputed) })
+            .collect();
+        let left = recomputed.iter().filter(|r| self.claims.iter().all(|c| c.name != r.name));
+        checked.extend(left.map(|left| {
+            let (claim, what) = (left.name.clone(), "is left out of the record");
+            Checked { claim: claim.clone(), outcome: Err(Mismatch::Unsupported { claim, what }) }
+        }));
+        let (claimed, found) = (self.verdict.as_str(), certificate.verdict().as_str());
+        let outcome = if claimed == found { Ok(()) } else { Err(Mismatch::Verdict { claimed, found }) };
+        checked.push(Checked { claim: "verdict".to_owned(), outcome });
+        checked
     }
 }
 
+/// One part or claim of a record, checked again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// Its name.
+    pub claim: String,
+    /// Whether it holds, or why not.
+    pub outcome: Result<(), Mismatch>,
+}
+
+impl Claim {
+    /// Looks for the same claim among the recomputed ones.
+    fn check(&self, recomputed: &[Self]) -> Result<(), Mismatch> {
+        let unsupported = |what| Err(Mismatch::Unsupported { claim: self.name.clone(), what });
+        let Some(found) = recomputed.iter().find(|found| found.name == self.name) else {
+            return unsupported("the recomputed certificate does not make this claim");
+        };
+        let name = self.name.as_str();
+        let allowed = if name == EIGENVALUE { SAME_EIGENVALUE } else { SAME };
+        let size = max(self.value.abs(), found.value.abs());
+        let small = name == GAP || STATIONARITY.contains(&name);
+        let room = allowed * if small { max(size, 1.0) } else { size };
+        let close = (self.value - found.value).abs() <= room;
+        // A bound that is stronger than what was proved again is not proved.
+        let proved = match name {
+            LOWER_BOUND | EIGENVALUE => self.value <= found.value,
+            UPPER_BOUND | GAP => self.value >= found.value,
+            _ => true,
+        };
+        if !(close && proved) {
+            return Err(Mismatch::Claim {
+                claim: self.name.clone(),
+                claimed: self.value,
+                found: found.value,
+            });
+        }
+        if self.theorems != found.theorems {
+            return unsupported("rests on other theorems than the recomputed one");
+        }
+        Ok(())
+    }
+}
+
+const LOWER_BOUND: &str = "lower_bound";
+const UPPER_BOUND: &str = "upper_bound";
 const GAP: &str = "relative_gap";
 const EIGENVALUE: &str = "eigenvalue_lower";
 const STATIONARITY: [&str; 3] =
@@ -287,8 +364,8 @@ fn claims(problem: &Problem, certificate: &Certificate) -> Vec<Claim> {
     }
     let mut claims = vec![
         claim("objective", certificate.objective(), &["rounding"]),
-        claim("upper_bound", certificate.upper().get(), &["lift-exact", "rounding"]),
-        claim("lower_bound", certificate.lower_bound().get(), &bound),
+        claim(UPPER_BOUND, certificate.upper().get(), &["lift-exact", "rounding"]),
+        claim(LOWER_BOUND, certificate.lower_bound().get(), &bound),
         claim(GAP, certificate.relative_gap(), &bound),
         claim(STATIONARITY[0], kkt.codes.relative(), &["stationarity"]),
         claim(STATIONARITY[1], kkt.dictionary.relative(), &["stationarity"]),
@@ -318,9 +395,9 @@ impl ProblemDigest {
         }
     }
 
-    fn check(&self, found: &Self) -> Result<(), Mismatch> {
+    fn compare(&self, found: &Self) -> Vec<(&'static str, bool)> {
         let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
-        first([
+        vec![
             ("number of datapoints", self.points == found.points),
             ("dimension", self.dim == found.dim),
             ("lambda", same(self.lambda, found.lambda)),
@@ -328,7 +405,7 @@ impl ProblemDigest {
             ("whether the center is a variable", self.centered == found.centered),
             ("data", self.data == found.data),
             ("weights", self.weights == found.weights),
-        ])
+        ]
     }
 }
 
@@ -352,13 +429,13 @@ impl PointDigest {
         }
     }
 
-    fn check(&self, found: &Self) -> Result<(), Mismatch> {
-        first([
+    fn compare(&self, found: &Self) -> Vec<(&'static str, bool)> {
+        vec![
             ("number of atoms", self.atoms == found.atoms),
             ("dictionary", self.dictionary == found.dictionary),
             ("codes", self.codes == found.codes && self.nonzero_codes == found.nonzero_codes),
             ("center", self.center == found.center),
-        ])
+        ]
     }
 }
 
@@ -374,25 +451,24 @@ impl WitnessDigest {
     }
 
     /// The directions prove nothing, so they may be missing.
-    fn check(&self, found: &Self) -> Result<(), Mismatch> {
+    fn compare(&self, found: &Self) -> Vec<Checked> {
         let parts = [
             ("witness dual", &self.dual, &found.dual),
             ("witness split dual", &self.split_dual, &found.split_dual),
             ("witness split slack", &self.split_slack, &found.split_slack),
         ];
-        for (part, claimed, found) in parts {
-            match (claimed, found) {
-                (Some(_), None) => return Err(Mismatch::Missing { part }),
-                (claimed, found) if claimed == found => {}
-                _ => return Err(Mismatch::Part { part }),
-            }
-        }
-        Ok(())
+        let compared = parts.into_iter().filter(|(_, claimed, found)| claimed.is_some() || found.is_some());
+        compared
+            .map(|(part, claimed, found)| {
+                let outcome = match (claimed, found) {
+                    (Some(_), None) => Err(Mismatch::Missing { part }),
+                    (claimed, found) if claimed == found => Ok(()),
+                    _ => Err(Mismatch::Part { part }),
+                };
+                Checked { claim: part.to_owned(), outcome }
+            })
+            .collect()
     }
-}
-
-fn first<const K: usize>(parts: [(&'static str, bool); K]) -> Result<(), Mismatch> {
-    parts.into_iter().find(|(_, same)| !same).map_or(Ok(()), |(part, _)| Err(Mismatch::Part { part }))
 }
 
 /// 64-bit FNV-1a over little-endian bytes (Fowler, Noll & Vo): the same on every

@@ -13,6 +13,7 @@ mod replace;
 pub mod sae;
 mod solution;
 mod sparse;
+mod stage;
 mod tensors;
 
 use std::io;
@@ -22,7 +23,9 @@ pub use json::{read_json, write_json};
 pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};
 pub use replace::replace;
 pub use sae::{Sae, write_saelens};
-pub use solution::{Loaded, Saving, load_solution, save_factorization, save_solution, solution_files};
+pub use solution::{
+    Loaded, Saving, load_solution, remove_solution, save_checkpoint, save_factorization, save_solution,
+};
 pub use sparse::{read_codes, write_codes};
 
 use crate::atoms::AtomsError;

@@ -7,12 +7,13 @@
 //!
 //! What is read back is no certificate: [`Record::verify`] proves the claims again.
 
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::fs;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::stage::{Stage, remove};
 use super::{FileError, FileProblem, read_atoms, read_codes, read_json, read_vector};
 use super::{write_atoms, write_codes, write_json, write_vector};
 use crate::atoms::{AtomsError, Dictionary, Factorization};
@@ -33,6 +34,13 @@ const CERTIFICATE: &str = "certificate.json";
 const WITNESS_DUAL: &str = "witness_dual.npy";
 const SPLIT_DUAL: &str = "witness_split_dual.npy";
 const SPLIT_SLACK: &str = "witness_split_slack.npy";
+
+/// Every file of a solution, in the order in which they are moved into place: the
+/// description comes last.
+const FILES: [&str; 7] = [DICTIONARY, CODES, CENTER, WITNESS_DUAL, SPLIT_DUAL, SPLIT_SLACK, CERTIFICATE];
+
+/// The version of a checkpoint's description.
+const CHECKPOINT_VERSION: u32 = 1;
 
 /// What is saved beside a factorization, and under which names.
 #[derive(Clone, Copy, Debug)]
@@ -121,14 +129,14 @@ struct Readable {
     record: Option<Record>,
 }
 
-/// Saves a solution in a folder that exists, each file whole or not at all.
+/// Saves a solution in a folder that exists, in place of one that is there.
 ///
-/// Written with `options` as they were given to the checker. O(nM + nnz) bytes, and at
-/// most 16 MB of witness.
+/// `options` are those that were given to the checker. O(nM + nnz) bytes, and at most
+/// 16 MB of witness.
 ///
 /// # Errors
-/// [`FileError`] naming the file that could not be written. Files written before it
-/// stay; certificate.json is the last.
+/// [`FileError`] naming the file that could not be written. Where the disk is full the
+/// solution that was there is left as it was.
 ///
 /// # Examples
 /// ```
@@ -173,10 +181,15 @@ impl Saving<'_> {
     /// # Errors
     /// As [`save_solution`].
     pub fn write(&self, folder: &Path, row: &impl Serialize) -> Result<(), FileError> {
+        let stage = Stage::new(folder)?;
+        stage.fill(|place| self.fill(place, row))?;
+        stage.commit(&FILES)
+    }
+
+    fn fill(&self, place: &Path, row: &impl Serialize) -> Result<(), FileError> {
         let solution = self.certified.solution();
         let center = self.fixed_center.or(solution.center());
-        save_factorization(folder, solution, center)?;
-        let witness = write_witness(folder, self.witness)?;
+        write_factorization(place, solution, center)?;
         let saved = Saved {
             row,
             verify: Verify {
@@ -190,18 +203,81 @@ impl Saving<'_> {
                 stationarity: self.options.stationarity_tolerance,
                 upper_bound: self.certified.certificate().upper().get(),
             },
-            witness,
+            witness: write_witness(place, self.witness)?,
             record: Record::new(self.problem, self.certified, self.witness, self.options),
         };
-        write_json(&folder.join(CERTIFICATE), &saved)
+        write_json(&place.join(CERTIFICATE), &saved)
     }
 }
 
-/// Writes dictionary, codes and a center alone: zeros where `center` is `None`.
+/// Saves dictionary, codes and a center alone, in place of a solution that is there: zeros
+/// where `center` is `None`.
 ///
 /// # Errors
 /// As [`save_solution`].
 pub fn save_factorization(
+    folder: &Path,
+    factorization: &Factorization,
+    center: Option<&[f64]>,
+) -> Result<(), FileError> {
+    let stage = Stage::new(folder)?;
+    stage.fill(|place| write_factorization(place, factorization, center))?;
+    stage.commit(&FILES)
+}
+
+/// What a checkpoint says of itself.
+#[derive(Serialize)]
+struct Checkpoint {
+    schema_version: u32,
+    checkpoint: bool,
+    points: usize,
+    dim: usize,
+    lambda: f64,
+    gamma: f64,
+    centered: bool,
+}
+
+/// Saves what a run has so far, so that another can go on from it: no claims are made.
+///
+/// # Errors
+/// As [`save_solution`].
+pub fn save_checkpoint(
+    folder: &Path,
+    problem: &Problem,
+    factorization: &Factorization,
+) -> Result<(), FileError> {
+    let description = Checkpoint {
+        schema_version: CHECKPOINT_VERSION,
+        checkpoint: true,
+        points: problem.len(),
+        dim: problem.dim(),
+        lambda: problem.lambda(),
+        gamma: problem.gamma(),
+        centered: problem.centered(),
+    };
+    let stage = Stage::new(folder)?;
+    stage.fill(|place| {
+        write_factorization(place, factorization, factorization.center())?;
+        write_json(&place.join(CERTIFICATE), &description)
+    })?;
+    stage.commit(&FILES)
+}
+
+/// Removes the files of a solution, and the folder where nothing else is in it.
+///
+/// # Errors
+/// [`FileError`] naming the file that could not be removed.
+pub fn remove_solution(folder: &Path) -> Result<(), FileError> {
+    for name in FILES {
+        let path = folder.join(name);
+        remove(&path).map_err(|error| FileError::new(&path, error.into()))?;
+    }
+    // Another's files keep the folder.
+    let _ = fs::remove_dir(folder);
+    Ok(())
+}
+
+fn write_factorization(
     folder: &Path,
     factorization: &Factorization,
     center: Option<&[f64]>,
@@ -232,14 +308,9 @@ fn write_witness(folder: &Path, witness: &Witness) -> Result<WitnessFiles, FileE
     };
     let mut names = [None, None, None];
     for ((name, matrix), written) in parts.into_iter().zip(&mut names) {
-        let path = folder.join(name);
-        match matrix.filter(|_| complete) {
-            Some(matrix) => {
-                write_atoms(&path, matrix)?;
-                *written = Some(name.to_owned());
-            }
-            // One of an earlier run would be taken for this one's.
-            None => remove(&path)?,
+        if let Some(matrix) = matrix.filter(|_| complete) {
+            write_atoms(&folder.join(name), matrix)?;
+            *written = Some(name.to_owned());
         }
     }
     let [dual, split_dual, split_slack] = names;
@@ -252,13 +323,6 @@ fn write_witness(folder: &Path, witness: &Witness) -> Result<WitnessFiles, FileE
         complete,
         note: note.into(),
     })
-}
-
-fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new(path, error.into())),
-        _ => Ok(()),
-    }
 }
 
 /// Reads what [`save_solution`] or the command's `--out` wrote.
@@ -320,13 +384,4 @@ fn read_witness(folder: &Path, files: &WitnessFiles) -> Result<Witness, FileErro
     };
     let curvature = files.smallest_eigenvalue.map(|smallest| Curvature { smallest, better: None });
     Ok(Witness { dual: read(&files.dual, WITNESS_DUAL)?, directions: None, split, curvature })
-}
-
-/// The files that [`save_solution`] may write in `folder`.
-#[must_use]
-pub fn solution_files(folder: &Path) -> Vec<PathBuf> {
-    [DICTIONARY, CODES, CENTER, CERTIFICATE, WITNESS_DUAL, SPLIT_DUAL, SPLIT_SLACK]
-        .into_iter()
-        .map(|name| folder.join(name))
-        .collect()
 }

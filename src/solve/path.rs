@@ -44,6 +44,21 @@ pub fn over_prices(
     settings: &ColumnGeneration,
     run: &Run<'_>,
 ) -> Result<Vec<Step>, SolveError> {
+    over_prices_each(problem, gammas, settings, run, &mut |_, _| {})
+}
+
+/// [`over_prices`], telling `each` of every answer as soon as it is there: its place in
+/// `gammas`, and the step. The way up tells of a price again where it found a lower point.
+///
+/// # Errors
+/// As [`over_prices`].
+pub fn over_prices_each(
+    problem: &Problem,
+    gammas: &[f64],
+    settings: &ColumnGeneration,
+    run: &Run<'_>,
+    each: &mut dyn FnMut(usize, &Step),
+) -> Result<Vec<Step>, SolveError> {
     let mut order: Vec<usize> = (0..gammas.len()).collect();
     order.sort_by(|&i, &j| gammas[j].total_cmp(&gammas[i]).then(i.cmp(&j)));
     let mut found: Vec<Option<Step>> = gammas.iter().map(|_| None).collect();
@@ -59,7 +74,7 @@ pub fn over_prices(
                 let step = at_price(problem, gammas[i], settings, &Run { start, ..*run })?;
                 let interrupted = step.interrupted();
                 if found[i].as_ref().is_none_or(|kept| step.objective() < kept.objective()) {
-                    found[i] = Some(step);
+                    each(i, found[i].insert(step));
                 }
                 if interrupted {
                     return Ok(found.into_iter().flatten().collect());
@@ -111,6 +126,21 @@ pub fn over_widths(
     settings: &Finite,
     run: &Run<'_>,
 ) -> Result<Vec<Step>, SolveError> {
+    over_widths_each(problem, widths, settings, run, &mut |_, _| {})
+}
+
+/// [`over_widths`], telling `each` of every answer as soon as it is there: its place in
+/// `widths`, and the step.
+///
+/// # Errors
+/// As [`over_widths`].
+pub fn over_widths_each(
+    problem: &Problem,
+    widths: &[usize],
+    settings: &Finite,
+    run: &Run<'_>,
+    each: &mut dyn FnMut(usize, &Step),
+) -> Result<Vec<Step>, SolveError> {
     let mut order: Vec<usize> = (0..widths.len()).collect();
     order.sort_by_key(|&i| (widths[i], i));
     let mut found: Vec<Option<Step>> = widths.iter().map(|_| None).collect();
@@ -133,7 +163,7 @@ pub fn over_widths(
             }
         }
         let interrupted = step.interrupted();
-        found[i] = Some(step);
+        each(i, found[i].insert(step));
         last = Some(i);
         if interrupted {
             break;

@@ -444,7 +444,7 @@ fn written_files_certify_again() {
     let bench = Bench::new();
     let rows = points();
     let x = bench.rows("x.npy", &rows);
-    let out = bench.path("new/folder");
+    let out = bench.path("new");
     let line = "solve --data {} --lambda 0.1 --gamma 0.2 --center --bound fast --out {} --json";
     let row = object(&run(line, &[&x, &out]));
     let names = ["center.npy", "certificate.json", "codes.npz", "dictionary.npy", "sae"];
@@ -681,6 +681,408 @@ fn an_interrupt_returns_the_best_point_so_far() {
     let row = object(&output);
     assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"cancelled".into()));
     assert!(out.join("certificate.json").is_file());
+}
+
+/// Starts a long run and signals it once it tells of its progress.
+#[cfg(unix)]
+fn signalled(args: &[&str], out: &Path, signal: &str) -> Output {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_widedict"))
+        .args(args)
+        .arg("--out")
+        .arg(out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert!(line.contains("objective"), "{line}");
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    child.wait_with_output().expect("it ends")
+}
+
+/// A run that would take minutes.
+const LONG: [&str; 9] =
+    ["solve", "--dataset", "digits", "--lambda", "0.3", "--gamma", "0.02", "--tolerance", "1e-9"];
+
+#[cfg(unix)]
+#[test]
+fn slow_a_signal_of_the_system_ends_a_run_as_an_interrupt_does() {
+    for signal in ["-TERM", "-HUP"] {
+        let bench = Bench::new();
+        let out = bench.path("out");
+        let output = signalled(&[&LONG[..], &["--json"]].concat(), &out, signal);
+        let row = object(&output);
+        assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"cancelled".into()), "{signal}");
+        assert_ne!(row["verdict"], "refuted", "a run that was stopped refutes nothing: {row}");
+        assert!(out.join("certificate.json").is_file(), "{signal}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn slow_a_killed_run_goes_on_from_its_checkpoint() {
+    let bench = Bench::new();
+    let out = bench.path("out");
+    let output = signalled(&[&LONG[..], &["--checkpoint-seconds", "0.1"]].concat(), &out, "-KILL");
+    assert_eq!(output.status.code(), None, "killed");
+    let checkpoint = out.join("checkpoint");
+    assert!(checkpoint.join("dictionary.npy").is_file() && !out.join("dictionary.npy").exists());
+    let line = "solve --dataset digits --lambda 0.3 --gamma 0.02 --start {} --max-seconds 1 --bound none --json --quiet --out {}";
+    let row = object(&run(line, &[&out, &out]));
+    // From nothing a run is far above at that time.
+    let saved = read_atoms(&checkpoint.join("dictionary.npy"));
+    assert!(saved.is_err(), "the solution takes the checkpoint's place");
+    assert!(number(&row, "objective").is_finite() && out.join("certificate.json").is_file());
+    // No claim, no verification; and a start of other data is named.
+    let x = bench.rows("x.npy", &clusters());
+    fails(
+        &run("solve --data {} --lambda 0.1 --gamma 0.1 --start {}", &[&x, &out]),
+        3,
+        &["expected a solution of 6 points of dimension 2", "1797", "64"],
+    );
+}
+
+#[test]
+fn a_run_goes_on_from_a_saved_solution() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let out = bench.path("out");
+    let base = "solve --data {} --lambda 0.1 --gamma 0.2 --json --quiet --bound fast";
+    let first = object(&run(&format!("{base} --tolerance 1e-6 --out {{}}"), &[&x, &out]));
+    for more in ["", "--center", "--width 3", "--width 3 --center"] {
+        let output = run(&format!("{base} --tolerance 1e-6 {more} --start {{}}"), &[&x, &out]);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{more}: {}", stderr(&output));
+        let next = object(&output);
+        if more.is_empty() || more == "--center" {
+            assert!(number(&next, "objective") <= number(&first, "objective") * (1.0 + 1e-12), "{more}");
+        }
+    }
+    let nothing = bench.path("nothing");
+    fails(&run(&format!("{base} --start {{}}"), &[&x, &nothing]), 3, &["certificate.json"]);
+}
+
+#[test]
+fn a_used_folder_holds_nothing_of_an_earlier_run() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let out = bench.path("out");
+    let names = |out: &Path| {
+        let mut names: Vec<String> =
+            fs::read_dir(out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let solved = ["center.npy", "certificate.json", "codes.npz", "dictionary.npy", "sae"];
+    run("solve --data {} --lambda 0.1 --gamma 0.2 --bound relaxation --out {}", &[&x, &out]);
+    assert!(out.join("witness_split_dual.npy").is_file());
+    fs::write(out.join("notes.txt"), "mine").unwrap();
+    run("path --data {} --lambda 0.1 --gammas 0.3,0.2,0.1 --bound fast --out {}", &[&x, &out]);
+    assert_eq!(names(&out), ["notes.txt", "path.csv", "path.json", "row-000", "row-001", "row-002"]);
+    run("path --data {} --lambda 0.1 --gammas 0.3 --bound fast --out {}", &[&x, &out]);
+    assert_eq!(names(&out), ["notes.txt", "path.csv", "path.json", "row-000"]);
+    run("solve --data {} --lambda 0.1 --gamma 0.2 --bound fast --out {}", &[&x, &out]);
+    let mut expected: Vec<&str> = solved.to_vec();
+    expected.insert(4, "notes.txt");
+    assert_eq!(names(&out), expected);
+    run("wide --data {} --lambda 0.1 --out {}", &[&x, &out]);
+    assert_eq!(names(&out), ["center.npy", "codes.npz", "dictionary.npy", "notes.txt"]);
+    // `improved/` of a point that was not optimal goes with the next one.
+    let d = bench.rows("d.npy", &[vec![1.0, 0.0, 0.0, 0.0], vec![0.9, 0.1, 0.0, 0.0]]);
+    let certified = "certify --data {} --dictionary {} --codes {} --lambda 0.1 --out {} --quiet";
+    let z = bench.path("z.npz");
+    run("encode --data {} --dictionary {} --lambda 0.1 --out {}", &[&x, &d, &z]);
+    run(certified, &[&x, &d, &z, &out]);
+    fs::create_dir_all(out.join("improved")).unwrap();
+    fs::write(out.join("improved/dictionary.npy"), "old").unwrap();
+    run("solve --data {} --lambda 0.1 --out {}", &[&x, &out]);
+    assert!(!out.join("improved").exists());
+}
+
+#[test]
+fn no_clobber_refuses_what_holds_anything() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &clusters());
+    let out = bench.path("out");
+    let line = "solve --data {} --lambda 0.1 --no-clobber --out {}";
+    assert_eq!(run(line, &[&x, &out]).status.code(), Some(0));
+    let before = fs::read(out.join("certificate.json")).unwrap();
+    for command in ["solve --lambda 0.1", "wide --lambda 0.1", "path --lambda 0.1 --gammas 1"] {
+        let line = format!("{command} --data {{}} --no-clobber --out {{}}");
+        fails(&run(&line, &[&x, &out]), 3, &["out", "--no-clobber"]);
+    }
+    assert_eq!(fs::read(out.join("certificate.json")).unwrap(), before);
+    fails(&run("solve --data {} --lambda 0.1 --no-clobber", &[&x]), 2, &["--out"]);
+    // A folder is made inside one that exists, never with its parents.
+    let deep = bench.path("no/such");
+    fails(&run("solve --data {} --lambda 0.1 --out {}", &[&x, &deep]), 3, &["no/such", "does not exist"]);
+    assert!(!bench.path("no").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_size_limit_is_3_and_the_old_files_stay() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let out = bench.path("out");
+    run("solve --data {} --lambda 0.1 --out {}", &[&x, &out]);
+    let read = |name: &str| fs::read(out.join(name)).expect("a file");
+    let names = ["dictionary.npy", "codes.npz", "center.npy", "certificate.json"];
+    let before = names.map(read);
+    // 512-byte blocks: the dictionary of 40 atoms of 4 numbers does not fit.
+    let line = r#"ulimit -f 1; exec "$0" solve --data "$1" --lambda 0.2 --out "$2" --json"#;
+    let output = Command::new("sh")
+        .args(["-c", line, env!("CARGO_BIN_EXE_widedict")])
+        .args([&x, &out])
+        .output()
+        .expect("sh runs");
+    fails(&output, 3, &["dictionary.npy"]);
+    assert_eq!(names.map(read), before);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 5, "nothing is left behind");
+    // A full disk.
+    if Path::new("/dev/full").exists() {
+        let d = out.join("dictionary.npy");
+        let full = Path::new("/dev/full");
+        fails(
+            &run("encode --data {} --dictionary {} --lambda 0.1 --out {} --json", &[&x, &d, full]),
+            3,
+            &["/dev/full"],
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn slow_rows_of_a_path_are_written_as_they_are_made() {
+    use std::process::Stdio;
+    let bench = Bench::new();
+    let out = bench.path("out");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_widedict"))
+        .args([
+            "path",
+            "--dataset",
+            "digits",
+            "--lambda",
+            "0.3",
+            "--gammas",
+            "1,0.0001",
+            "--tolerance",
+            "1e-6",
+        ])
+        .args(["--quiet", "--out"])
+        .arg(&out)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let row = out.join("row-000/certificate.json");
+    let started = Instant::now();
+    while !row.is_file() && started.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("it ends");
+    assert!(row.is_file(), "the first row is there while the second is made");
+    assert!(!out.join("path.json").exists());
+    let output = run("verify {} --dataset digits --json --quiet", &[&out.join("row-000")]);
+    assert_eq!(output.status.code(), Some(0), "{}", object(&output));
+}
+
+/// The claims of a verification that fail.
+fn failing(output: &Output) -> Vec<String> {
+    let answer = object(output);
+    let claims = answer["claims"].as_array().expect("claims");
+    assert!(claims.len() > 10);
+    let failing: Vec<String> = claims
+        .iter()
+        .filter(|claim| claim["holds"] == false)
+        .map(|claim| claim["claim"].as_str().expect("a name").to_owned())
+        .collect();
+    assert_eq!(answer["verified"], failing.is_empty());
+    assert_eq!(output.status.code(), Some(i32::from(!failing.is_empty())), "{answer}");
+    failing
+}
+
+#[test]
+fn what_was_written_is_verified() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let w = bench.vector("w.npy", &(0..40).map(|i| 1.0 + f64::from(i % 3)).collect::<Vec<_>>());
+    let out = bench.path("out");
+    for options in [
+        "--gamma 0.2",
+        "--gamma 0.2 --center",
+        "--gamma 0.2 --bound none",
+        "--gamma 0.2 --bound fast",
+        "",
+        "--center",
+        "--width 3 --participation auto",
+        "--width 3 --center",
+        "--gamma 0.1 --width 3",
+        "--gamma 0.2 --max-seconds 0",
+    ] {
+        run(&format!("solve --data {{}} --lambda 0.1 {options} --out {{}} --quiet"), &[&x, &out]);
+        let output = run("verify {} --data {} --json --quiet", &[&out, &x]);
+        assert_eq!(failing(&output), Vec::<String>::new(), "{options}: {}", object(&output));
+    }
+    run("solve --data {} --weights {} --lambda 0.1 --gamma 0.2 --out {}", &[&x, &w, &out]);
+    assert!(failing(&run("verify {} --data {} --weights {} --json", &[&out, &x, &w])).is_empty());
+    assert!(failing(&run("verify {} --data {} --json", &[&out, &x])).contains(&"weights".to_owned()));
+    // A center that was subtracted.
+    let b = bench.vector("b.npy", &[0.1, 0.2, 0.1, 0.0]);
+    let files = [&*x, &out.join("dictionary.npy"), &out.join("codes.npz"), &b, &out];
+    run(
+        "certify --data {} --dictionary {} --codes {} --center-file {} --lambda 0.1 --gamma 0.2 --out {}",
+        &files,
+    );
+    assert_eq!(failing(&run("verify {} --data {} --json", &[&out, &x])), Vec::<String>::new());
+    let text = run("verify {} --data {}", &[&out, &x]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("verified") && text.contains("asked for: relative gap"), "{text}");
+}
+
+#[test]
+fn what_was_changed_is_named() {
+    let bench = Bench::new();
+    let rows = points();
+    let x = bench.rows("x.npy", &rows);
+    let (out, copy) = (bench.path("out"), bench.path("copy"));
+    run("solve --data {} --lambda 0.1 --gamma 0.2 --bound relaxation --out {}", &[&x, &out]);
+    let whole: Value = read_json(&out.join("certificate.json")).unwrap();
+    let fresh = || {
+        let _ = fs::remove_dir_all(&copy);
+        fs::create_dir(&copy).unwrap();
+        for entry in fs::read_dir(&out).unwrap().map(Result::unwrap) {
+            if entry.path().is_file() {
+                fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+            }
+        }
+    };
+    let verify = |data: &Path| failing(&run("verify {} --data {} --json --quiet", &[&copy, data]));
+    let tampered = |change: &dyn Fn(&mut Value)| {
+        fresh();
+        let mut json = whole.clone();
+        change(&mut json);
+        widedict::io::write_json(&copy.join("certificate.json"), &json).unwrap();
+        verify(&x)
+    };
+    assert_eq!(tampered(&|_| {}), Vec::<String>::new());
+    // Every number and word at the top.
+    for key in [
+        "objective",
+        "lower_bound",
+        "relative_gap",
+        "lambda",
+        "gamma",
+        "points",
+        "dim",
+        "atoms",
+        "mean_l0",
+        "explained_variance",
+        "max_coherence",
+    ] {
+        let named = format!("certificate.json: {key}");
+        for factor in [1.5, 1.0 + 1e-6] {
+            let found = tampered(&|json| {
+                json[key] = match json[key].as_u64() {
+                    Some(count) => (count + 1).into(),
+                    None => (json[key].as_f64().unwrap() * factor).into(),
+                };
+            });
+            // A relative gap may be claimed too large, and is then another number.
+            assert!(found.contains(&named) && found.len() == 1, "{key} × {factor}: {found:?}");
+        }
+    }
+    for (key, value) in [("verdict", "feasible"), ("bound_kind", "exact")] {
+        assert_eq!(tampered(&|json| json[key] = value.into()), [format!("certificate.json: {key}")]);
+    }
+    assert_eq!(tampered(&|json| json["kkt"]["codes"]["value"] = 7.0.into()), ["certificate.json: kkt"]);
+    for key in ["tolerance", "stationarity", "upper_bound"] {
+        let found = tampered(&|json| json["verify"][key] = 0.0.into());
+        assert_eq!(found, [format!("certificate.json: verify.{key}")]);
+    }
+    // A bound one step above what is proved, at the top and in the record.
+    let up = |value: &Value| value.as_f64().unwrap().next_up();
+    let found = tampered(&|json| json["lower_bound"] = up(&json["lower_bound"]).into());
+    assert_eq!(found, ["certificate.json: lower_bound"]);
+    let found = tampered(&|json| {
+        let claims = json["record"]["claims"].as_array_mut().unwrap();
+        let claim = claims.iter_mut().find(|claim| claim["name"] == "lower_bound").unwrap();
+        claim["value"] = up(&claim["value"]).into();
+    });
+    assert_eq!(found, ["lower_bound"]);
+    // The files.
+    fresh();
+    let mut atoms = read_atoms(&copy.join("dictionary.npy")).unwrap();
+    atoms.col_mut(0)[0] += 1e-3;
+    write_atoms(&copy.join("dictionary.npy"), &atoms).unwrap();
+    assert!(verify(&x).contains(&"dictionary".to_owned()));
+    let mut other = rows.clone();
+    other[3][1] += 1e-9;
+    let other = bench.rows("other.npy", &other);
+    fresh();
+    assert!(verify(&other).contains(&"data".to_owned()));
+    fs::remove_file(copy.join("witness_split_dual.npy")).unwrap();
+    fails(&run("verify {} --data {}", &[&copy, &x]), 3, &["witness_split_dual.npy"]);
+}
+
+#[test]
+fn a_certified_gap_is_success_whatever_ended_the_run() {
+    let bench = Bench::new();
+    // Identical rows with a center: the optimum is 0.
+    for len in [3, 200] {
+        let x = bench.rows("same.npy", &vec![vec![0.3, -1.7, 2.9, 0.1]; len]);
+        for options in ["--gamma 0.1", "", "--gamma 0.1 --width 2", "--width 2"] {
+            let line = format!("solve --data {{}} --lambda 0.2 {options} --center --json --quiet");
+            let output = run(&line, &[&x]);
+            let row = object(&output);
+            assert_eq!(output.status.code(), Some(0), "{len} {options}: {row}");
+            assert_eq!((number(&row, "objective"), number(&row, "relative_gap")), (0.0, 0.0), "{row}");
+            assert_eq!(row["verdict"], "global");
+        }
+    }
+    // Duplicated points and a learnt center, in as many atoms as there are directions.
+    let some = points();
+    let doubled: Vec<Vec<f64>> = some[..20].iter().flat_map(|row| vec![row.clone(); 10]).collect();
+    let x = bench.rows("x.npy", &doubled);
+    let output = run("solve --data {} --lambda 0.2 --width 24 --center --json --quiet", &[&x]);
+    let row = object(&output);
+    assert_eq!(row["verdict"], "global", "{row}");
+    assert_eq!(output.status.code(), Some(0), "{row}");
+    let output = run("wide --data {} --lambda 0.2 --center", &[&x]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_run_that_was_stopped_refutes_nothing() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    for options in ["--gamma 0.01", "--gamma 0.01 --width 3", "--gamma 0.01 --center"] {
+        let line =
+            format!("solve --data {{}} --lambda 0.01 {options} --max-seconds 0 --bound fast --json --quiet");
+        let output = run(&line, &[&x]);
+        let row = object(&output);
+        assert_eq!((output.status.code(), &row["stop"]), (Some(1), &"time-limit".into()), "{row}");
+        assert!(row["verdict"] != "refuted", "{options}: {row}");
+        assert!(number(&row, "relative_gap") <= 1.0, "{options}: {row}");
+    }
+}
+
+#[test]
+fn an_estimate_below_the_bound_is_not_printed() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    for gamma in ["0.05", "0.2", "0.8"] {
+        let line = format!("solve --data {{}} --lambda 0.1 --gamma {gamma} --json --quiet");
+        let row = object(&run(&line, &[&x]));
+        if let Some(estimate) = row["estimated_lower_bound"].as_f64() {
+            assert!(estimate > number(&row, "lower_bound"), "{row}");
+        } else {
+            assert!(row["estimated_relative_gap"].is_null(), "{row}");
+        }
+    }
 }
 
 /// Points of two clusters, with one outlier.

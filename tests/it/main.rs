@@ -22,8 +22,6 @@ mod mechanised;
 mod num;
 mod observer;
 mod problem;
-#[cfg(feature = "io")]
-mod saved;
 mod search;
 mod solve;
 mod sources;

@@ -29,6 +29,12 @@ pub(crate) enum Failure {
     File(#[from] FileError),
     #[error("{}: {error}", path.display())]
     System { path: PathBuf, error: io::Error },
+    #[error("{}: its folder does not exist", path.display())]
+    NoParent { path: PathBuf },
+    #[error("{}: holds {found}, and --no-clobber was given", path.display())]
+    Occupied { path: PathBuf, found: String },
+    #[error("{}: {what}", path.display())]
+    Saved { path: PathBuf, what: String },
     #[error("{source_name}: {error}")]
     Data { source_name: String, error: DataError },
     #[error("{}: {error}", path.display())]
@@ -67,6 +73,9 @@ impl Failure {
             | Self::Participation { .. } => 2,
             Self::File(_)
             | Self::System { .. }
+            | Self::NoParent { .. }
+            | Self::Occupied { .. }
+            | Self::Saved { .. }
             | Self::Data { .. }
             | Self::Atoms { .. }
             | Self::Dimension { .. }

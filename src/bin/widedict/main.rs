@@ -12,7 +12,18 @@ use clap::Parser;
 use arguments::Cli;
 use run::Outcome;
 
+/// Has a write beyond the file size limit fail as one on a full disk does, instead of
+/// ending the process in the middle of a file.
+#[cfg(unix)]
+fn outlive_file_size_limits() {
+    let reached = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Where it cannot be set the system's own way stays.
+    let _ = signal_hook::flag::register(signal_hook::consts::signal::SIGXFSZ, reached);
+}
+
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    outlive_file_size_limits();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {

@@ -11,7 +11,7 @@ use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::oracle::{Ascent, Candidate, distinct};
-use crate::solution::{Run, Solution, SolveError};
+use crate::solution::{Keeper, Run, Solution, SolveError};
 use crate::solve::trivial::or_without_atoms;
 use crate::trusted::Subject;
 use crate::trusted::bounds;
@@ -116,6 +116,7 @@ pub struct Rounds<'p> {
     settings: ColumnGeneration,
     problem: &'p Problem,
     observer: &'p dyn Observer,
+    keeper: Option<&'p dyn Keeper>,
     iterate: Iterate<'p>,
     /// Certified before the first round: `F_∞` where no center is learnt.
     lower_bound: f64,
@@ -142,6 +143,7 @@ impl<'p> Rounds<'p> {
             settings,
             problem,
             observer: run.observer,
+            keeper: run.keeper,
             iterate,
             lower_bound,
             directions: Vec::new(),
@@ -214,6 +216,16 @@ impl<'p> Rounds<'p> {
                 self.failure = Some(error);
                 ControlFlow::Break(())
             }
+        }
+    }
+
+    /// Offers the iterate to the run's keeper. One that has no form yet is no loss: the
+    /// next may have one.
+    fn offer(&self, objective: f64) {
+        if let Some(keeper) = self.keeper.filter(|keeper| keeper.wants())
+            && let Ok(factorization) = self.iterate.factorization()
+        {
+            keeper.keep(&factorization, objective);
         }
     }
 
@@ -370,6 +382,7 @@ impl Iterator for Rounds<'_> {
                 (false, true) => self.iterate.release_center(),
                 (false, false) => self.stop = Some(Stop::Stalled),
             }
+            self.offer(objective);
         }
         Some(state)
     }

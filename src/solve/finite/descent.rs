@@ -72,6 +72,9 @@ pub(super) fn descend(
         if settled && iterate.objective <= best {
             return (iteration, End::Stationary);
         }
+        if iterate.objective <= best {
+            iterate.offer();
+        }
         iterate.turn_atoms(&rows, PASSES);
         if iterate.objective <= best {
             best = iterate.objective;

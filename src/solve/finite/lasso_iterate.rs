@@ -8,6 +8,7 @@ use crate::coder::Lasso;
 use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd};
 use crate::num::max;
 use crate::problem::Problem;
+use crate::solution::Keeper;
 
 /// Largest number of entries of `DᵀD` held (128 MB): beyond, correlations are
 /// formed from residuals, which costs n/|S| times the work a step.
@@ -41,6 +42,8 @@ pub(super) struct LassoIterate<'p> {
     pub(super) objective: f64,
     /// `½‖rᵢ‖² + λ1ᵀzᵢ`, as of the last [`LassoIterate::encode`].
     pub(super) values: Vec<f64>,
+    /// Who is offered this iterate, see [`LassoIterate::offer`].
+    pub(super) keeper: Option<&'p dyn Keeper>,
 }
 
 /// What a past iterate is remembered by.
@@ -63,6 +66,7 @@ impl<'p> LassoIterate<'p> {
             residual: Matrix::zeros(problem.dim(), problem.len()),
             objective: 0.0,
             values: Vec::new(),
+            keeper: None,
         };
         iterate.encode();
         iterate
@@ -337,6 +341,15 @@ impl<'p> LassoIterate<'p> {
         kept.iter().enumerate().for_each(|(new, &old)| number[old] = new);
         self.atoms = self.atoms.select_columns(&kept);
         self.codes.iter_mut().flatten().for_each(|(k, _)| *k = number[*k]);
+    }
+
+    /// Offers the iterate, whose codes are exact, to the run's keeper.
+    pub(super) fn offer(&self) {
+        if let Some(keeper) = self.keeper.filter(|keeper| keeper.wants())
+            && let Ok(factorization) = self.factorization()
+        {
+            keeper.keep(&factorization, self.objective);
+        }
     }
 
     /// The iterate with its present codes.

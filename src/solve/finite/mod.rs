@@ -15,7 +15,7 @@ use crate::certificate::{self, Certified, Witness, certify_observed};
 use crate::linalg::{Matrix, axpy};
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
-use crate::solution::{Run, Solution, SolveError};
+use crate::solution::{Keeper, Run, Solution, SolveError};
 use crate::solve::trivial::or_without_atoms;
 use crate::trusted::{bounds, check_shapes, local};
 use crate::wide::{self, Location};
@@ -112,6 +112,8 @@ struct Task<'a> {
     observer: &'a dyn Observer,
     /// The center of the wide limit, where a center is learnt.
     location: Option<&'a Location>,
+    /// Who is offered what there is so far.
+    keeper: Option<&'a dyn Keeper>,
 }
 
 impl Task<'_> {
@@ -173,7 +175,7 @@ impl Finite {
         }
         let observer = run.observer;
         let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), observer));
-        let task = Task { problem, observer, location: location.as_ref() };
+        let task = Task { problem, observer, location: location.as_ref(), keeper: run.keeper };
         if problem.gamma() > 0.0 {
             let descended = match run.start {
                 Some(start) => priced::descend(self, &task, start, self.max_iterations)?,
@@ -187,6 +189,7 @@ impl Finite {
         let (mut iterate, stop, iterations) = match run.start {
             Some(start) => {
                 let mut iterate = LassoIterate::from_factorization(problem, start, self.width);
+                iterate.keeper = run.keeper;
                 moves::grow(&mut iterate, self.width, observer);
                 let (stop, iterations) = self.improve(&mut iterate, observer);
                 (iterate, stop, iterations)
@@ -328,6 +331,7 @@ impl Finite {
         };
         let atoms = ground.directions(kind, seed, observer);
         let mut iterate = LassoIterate::new(problem, atoms, center);
+        iterate.keeper = task.keeper;
         moves::grow(&mut iterate, self.width, observer);
         let (stop, iterations) = self.improve(&mut iterate, observer);
         (iterate, stop, iterations)

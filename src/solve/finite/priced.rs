@@ -174,6 +174,10 @@ pub(super) fn descend(
     let mut last = f64::INFINITY;
     let stop = loop {
         fill(&mut iterate, settings.width, settings.seed.wrapping_add(iterations as u64), observer);
+        // Without an atom there is nothing to sweep, and the sweeps would not ask.
+        if let std::ops::ControlFlow::Break(interrupt) = observer.poll() {
+            break interrupt.into();
+        }
         let effort = Effort { max_sweeps: SWEEPS, decrease_tolerance: 0.0 };
         let (made, flow) = Proximal.descend(&mut iterate, effort, observer);
         iterations += made;
@@ -193,6 +197,9 @@ pub(super) fn descend(
             atoms: iterate.atoms.len(),
         });
         let here = iterate.factorization()?;
+        if let Some(keeper) = task.keeper.filter(|keeper| keeper.wants()) {
+            keeper.keep(&here, objective);
+        }
         if first_order::residuals(&Subject::of(problem, &here)?).relative() <= settings.stationarity_tolerance
         {
             break Stop::ToleranceMet;

@@ -1,6 +1,7 @@
 //! Files: what is written reads back bit for bit, and hostile files are errors.
 
 mod sae;
+mod solution;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -48,6 +48,9 @@ pub(crate) struct CertifyArgs {
     /// Folder for the point, certificate.json, and improved/ with a lower point where one is found
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Refuse an --out that holds anything
+    #[arg(long, requires = "out")]
+    pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

@@ -64,6 +64,9 @@ pub(crate) struct DiagnoseArgs {
     /// Folder for diagnosis.json, diagnosis.html and tables as CSV
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Refuse an --out that holds anything
+    #[arg(long, requires = "out")]
+    pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

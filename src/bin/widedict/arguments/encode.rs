@@ -26,6 +26,9 @@ pub(crate) struct EncodeArgs {
     /// File for the codes, scipy's sparse `.npz`
     #[arg(long, value_name = "CODES.npz")]
     pub(crate) out: Option<PathBuf>,
+    /// Refuse an --out that exists
+    #[arg(long, requires = "out")]
+    pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

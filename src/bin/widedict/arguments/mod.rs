@@ -6,6 +6,7 @@ mod encode;
 mod path;
 mod solve;
 mod values;
+mod verify;
 mod wide;
 
 use std::num::NonZeroUsize;
@@ -19,6 +20,7 @@ pub(crate) use encode::EncodeArgs;
 pub(crate) use path::PathArgs;
 pub(crate) use solve::{Method, SolveArgs};
 pub(crate) use values::{BoundChoice, Least};
+pub(crate) use verify::VerifyArgs;
 pub(crate) use wide::WideArgs;
 
 use values::{seconds, threads};
@@ -26,9 +28,11 @@ use values::{seconds, threads};
 /// Sparse dictionaries with certificates.
 ///
 /// Files are `.npy` (f16, f32 or f64) with a datapoint or an atom a row; codes are
-/// scipy's sparse `.npz`. Exit codes: 0 the run met its tolerance; 1 it did not,
-/// or the certified gap exceeds --require-gap; 2 usage; 3 input or output;
-/// 4 numerical failure.
+/// scipy's sparse `.npz`. Exit codes: 0 the run met its tolerance, or the certified
+/// gap is within it; 1 neither, the certified gap exceeds --require-gap, or a saved
+/// claim does not hold; 2 usage; 3 input or output; 4 numerical failure.
+/// Ctrl-C, SIGTERM and SIGHUP end a run with its best solution, certified and
+/// written, and exit code 1; a second one ends the process at once with 130.
 #[derive(Debug, Parser)]
 #[command(name = "widedict", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -46,6 +50,8 @@ pub(crate) enum Command {
     Certify(CertifyArgs),
     /// The wide limit, an atom a datapoint, and up to which gamma it is optimal
     Wide(WideArgs),
+    /// Prove again what --out wrote
+    Verify(VerifyArgs),
     /// A grid of gammas or of widths, each point warm-started from its neighbors
     Path(PathArgs),
     /// Diagnose a sparse autoencoder: how far its codes and dictionary are from optimal, and what they show

@@ -52,6 +52,9 @@ pub(crate) struct PathArgs {
     /// Picture of objective, bound, atoms and L0 along the grid
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
+    /// Refuse an --out that holds anything
+    #[arg(long, requires = "out")]
+    pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

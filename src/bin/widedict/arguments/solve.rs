@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{BoundChoice, Least, nonnegative, positive};
+use super::values::{BoundChoice, Least, nonnegative, positive, seconds};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]
@@ -55,6 +55,16 @@ pub(crate) struct SolveArgs {
     /// Picture of the atoms
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
+    /// Folder that --out wrote, or a checkpoint of it, to go on from; at gamma 0
+    /// without a width the closed form needs no start
+    #[arg(long, value_name = "DIR")]
+    pub(crate) start: Option<PathBuf>,
+    /// Seconds between two checkpoints in DIR/checkpoint, from which --start DIR goes on
+    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
+    pub(crate) checkpoint_seconds: f64,
+    /// Refuse an --out that holds anything
+    #[arg(long, requires = "out")]
+    pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

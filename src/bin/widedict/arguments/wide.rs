@@ -23,6 +23,9 @@ pub(crate) struct WideArgs {
     /// Folder for dictionary.npy, codes.npz and center.npy of the closed form
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Refuse an --out that holds anything
+    #[arg(long, requires = "out")]
+    pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

@@ -1,5 +1,6 @@
 //! What is printed and written: JSON rows, texts for people, files, progress.
 
+pub(crate) mod checkpoints;
 pub(crate) mod diagnosis;
 pub(crate) mod encoding;
 pub(crate) mod folder;
@@ -7,6 +8,7 @@ pub(crate) mod grid;
 pub(crate) mod progress;
 pub(crate) mod row;
 pub(crate) mod text;
+pub(crate) mod verification;
 pub(crate) mod wide;
 
 use std::io::Write;

@@ -24,6 +24,14 @@ pub(crate) struct RunSummary {
     pub(crate) certifying: Duration,
 }
 
+impl RunSummary {
+    /// Nothing ran: a factorization of width `width`, or one of the convex problem.
+    pub(crate) fn audit(width: Option<usize>) -> Self {
+        let (solving, certifying) = (Duration::ZERO, Duration::ZERO);
+        Self { method: "certify", seed: 0, width, stop: None, solving, certifying }
+    }
+}
+
 /// One row: the problem, how it was run, and what is proved of the point. Every
 /// key is always there, null where it does not apply.
 #[derive(Clone, Debug, Serialize)]
@@ -98,13 +106,13 @@ impl Participation {
 
 impl Row {
     pub(crate) fn new(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> Self {
-        let statistics = certificate.statistics();
+        let (statistics, estimate) = (certificate.statistics(), certificate.estimate());
         Self {
             objective: Some(certificate.objective()),
             lower_bound: Some(certificate.lower_bound().get()),
             bound_kind: certificate.bound_kind().as_str(),
             relative_gap: Some(certificate.relative_gap()),
-            estimated_lower_bound: certificate.estimate().map(|e| e.lower_bound),
+            estimated_lower_bound: estimate.map(|e| e.lower_bound),
             estimated_relative_gap: certificate.estimated_relative_gap(),
             mean_l0: Some(statistics.mean_l0),
             explained_variance: statistics.explained_variance,

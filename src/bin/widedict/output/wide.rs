@@ -85,6 +85,9 @@ pub(crate) fn summary(answer: &Answer) -> String {
         answer.active, answer.share_active
     );
     let _ = writeln!(text, "distinct directions  {}", answer.distinct_directions);
+    if answer.stop != Stop::ToleranceMet.as_str() {
+        let _ = writeln!(text, "not finished         {}", answer.stop);
+    }
     match answer.boundary.boundary_gamma {
         Some(gamma) => {
             let _ = writeln!(

@@ -78,11 +78,10 @@ impl Job {
             fixed_center: self.fixed_center.as_deref(),
         };
         saving.write(folder.path(), row)?;
-        if let Some(better) = bounded.certified.improvement() {
-            let center = self.fixed_center.as_deref().or(better.center());
-            folder.within("improved")?.write_factorization(better, center)?;
-        }
-        Ok(())
+        folder.write_improved(bounded.certified.improvement(), self.fixed_center.as_deref())?;
+        folder.remove_sae()?;
+        folder.remove_rows(0)?;
+        folder.remove_checkpoint()
     }
 }
 
@@ -93,7 +92,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
         participation::check(&penalty)?;
     }
     let bounding = bounding(args.bound)?;
-    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
+    let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
     let job = Job::read(args, penalty, bounding)?;
     let (factorization, rescaled) = match read(args, &job.problem)? {
         Foreign::Fits(factorization, rescaled) => (factorization, rescaled),
@@ -132,14 +131,7 @@ fn reject(args: &CertifyArgs, problem: &Problem, atoms: usize, reason: String) -
 
 /// Nothing ran: what is asked is the factorization of its own width.
 fn described(atoms: usize, certifying: Duration) -> RunSummary {
-    RunSummary {
-        method: "certify",
-        seed: 0,
-        width: Some(atoms),
-        stop: None,
-        solving: Duration::ZERO,
-        certifying,
-    }
+    RunSummary { certifying, ..RunSummary::audit(Some(atoms)) }
 }
 
 /// Reads the factorization. A file that cannot be read, or holds what is no number, is a

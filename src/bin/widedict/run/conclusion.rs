@@ -6,7 +6,7 @@ use widedict::bounding::{Bounded, Evidence};
 use widedict::certificate::Options;
 use widedict::io::Saving;
 use widedict::trusted::local;
-use widedict::{Bounding, Finite, Problem, Solution};
+use widedict::{Bounding, Finite, Problem, Solution, Stop};
 
 use crate::arguments::BoundChoice;
 use crate::failure::Failure;
@@ -79,9 +79,10 @@ impl Conclusion {
     }
 
     /// What is asked of the checker.
-    pub(super) fn options(&self, problem: &Problem) -> Options {
+    pub(super) fn options(&self, problem: &Problem, stop: Stop) -> Options {
         let local = self.solver.width().map(|_| local::Limits::default());
-        let options = Options { gap_tolerance: self.tolerance, local, ..Options::default() };
+        let options =
+            Options { gap_tolerance: self.tolerance, stop: Some(stop), local, ..Options::default() };
         self.bounding.options(problem, options)
     }
 
@@ -95,7 +96,7 @@ impl Conclusion {
         watch: &Watch,
     ) -> Result<Solution, Failure> {
         watch.phase("certifying");
-        let options = self.options(problem);
+        let options = self.options(problem, solution.stop);
         let (solution, shortfall) = if let Solver::Finite(finite) = self.solver {
             let Evidence { witness, shortfall } = self.evidence(problem, &solution, watch)?;
             let solution = Solution { witness, ..solution };
@@ -122,8 +123,10 @@ impl Conclusion {
     }
 }
 
-/// Writes a solution with its certificate and what another program needs to check it.
+/// Writes a solution with its certificate and what another program needs to check it, in
+/// place of what an earlier run wrote.
 pub(super) fn save(folder: &Folder, saving: &Saving<'_>, row: &Row) -> Result<(), Failure> {
+    saving.write(folder.path(), row)?;
     folder.write_sae(saving.certified.solution(), saving.problem.lambda())?;
-    Ok(saving.write(folder.path(), row)?)
+    folder.write_improved(None, None)
 }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     if let Some(lambda) = args.lambda {
         Penalty::new(lambda, 0.0)?;
     }
-    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
+    let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
     let (mut subject, problem) = read(args)?;
     let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
 

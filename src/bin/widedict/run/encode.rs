@@ -21,7 +21,7 @@ struct Foreign {
 
 /// Reads everything, encodes, writes, prints.
 pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
-    args.out.as_deref().map_or(Ok(()), check_file)?;
+    args.out.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let input::Input { points, name } = input::read(&args.source, args.run.quiet)?;
     let foreign = dictionary(args, points.nrows())?;
     let center = args.center_file.as_deref().map(|path| input::center(path, points.nrows())).transpose()?;

@@ -52,15 +52,20 @@ pub(super) fn problem(
         builder = builder.weights(read_vector(path)?);
         weights_name = Some(path.display().to_string());
     }
-    builder.build().map_err(|error| match error {
-        ProblemError::Penalty(error) => error.into(),
-        ProblemError::Data(error) => {
-            let about_weights = matches!(error, DataError::WeightCount { .. } | DataError::Weight { .. });
-            let source_name = weights_name.filter(|_| about_weights).unwrap_or(input.name);
-            Failure::Data { source_name, error }
-        }
-        _ => unreachable!("a problem's errors are those of its data and its penalty"),
+    builder.build().map_err(|error| {
+        let about_weights =
+            matches!(&error, ProblemError::Data(DataError::WeightCount { .. } | DataError::Weight { .. }));
+        refused(error, weights_name.filter(|_| about_weights).unwrap_or(input.name))
     })
+}
+
+/// The failure of data that make no problem, by the name of their source.
+pub(super) fn refused(error: ProblemError, source_name: String) -> Failure {
+    match error {
+        ProblemError::Penalty(error) => error.into(),
+        ProblemError::Data(error) => Failure::Data { source_name, error },
+        _ => unreachable!("a problem's errors are those of its data and its penalty"),
+    }
 }
 
 /// Reads a center of dimension `dim`.

@@ -9,10 +9,12 @@ mod input;
 mod participation;
 mod path;
 mod solve;
+mod start;
 mod threads;
+mod verify;
 mod wide;
 
-use widedict::{Certificate, Stop};
+use widedict::{Certificate, Stop, Verdict};
 
 use crate::arguments::Command;
 use crate::failure::Failure;
@@ -31,10 +33,12 @@ impl Outcome {
         if met { Self::Met } else { Self::Unmet }
     }
 
-    /// What a solver's answer is worth: its run met the tolerance (`None`: nothing ran),
-    /// the verdict is not negative, and the gap is at most what is required.
+    /// What a solver's answer is worth: its run met the tolerance (`None`: nothing ran) or
+    /// the certified gap is within it whatever ended the run, the verdict is not negative,
+    /// and the gap is at most what is required.
     fn judge(stop: Option<Stop>, certificate: &Certificate, require_gap: Option<f64>) -> Self {
-        let ended = stop.is_none_or(|stop| stop == Stop::ToleranceMet);
+        let proved = *certificate.verdict() == Verdict::Global;
+        let ended = proved || stop.is_none_or(|stop| stop == Stop::ToleranceMet);
         let close = require_gap.is_none_or(|required| certificate.relative_gap() <= required);
         Self::of(ended && close && !certificate.verdict().is_negative())
     }
@@ -51,6 +55,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Encode(args) => encode::run(args),
         Command::Certify(args) => certify::run(args),
         Command::Wide(args) => wide::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Path(args) => path::run(args),
         Command::Diagnose(args) => diagnose::run(args),
     }

@@ -1,12 +1,14 @@
 //! `widedict path`: a grid of gammas or of widths.
 
 use std::path::Path;
+use std::time::Duration;
 
+use widedict::certificate::Options;
 use widedict::gauge::Penalty;
 use widedict::io::{Saving, write_json};
 use widedict::plot::{CurvePoint, curve};
 use widedict::solve::path::{self, Step};
-use widedict::{Bounding, ColumnGeneration, Problem, Run, wide};
+use widedict::{Bounding, ColumnGeneration, Problem, Run, Stop, wide};
 
 use super::conclusion::{Conclusion, Solver, bounding, finite, save};
 use super::threads::on_threads;
@@ -48,20 +50,72 @@ impl<'a> Job<'a> {
         };
         Conclusion::new(solver, self.bounding, args.tolerance)
     }
+
+    /// How a point of the grid was run.
+    fn summary(
+        &self,
+        conclusion: &Conclusion,
+        stop: Stop,
+        solving: Duration,
+        certifying: Duration,
+    ) -> RunSummary {
+        RunSummary {
+            width: conclusion.solver.width(),
+            method: conclusion.solver.name(),
+            seed: self.args.seed,
+            stop: Some(stop),
+            solving,
+            certifying,
+        }
+    }
+
+    /// Writes a point of the grid.
+    fn save(&self, folder: &Folder, step: &Step, row: &Row, options: &Options) -> Result<(), Failure> {
+        let (problem, solution) = (&step.problem, &step.solution);
+        let saving = Saving {
+            problem,
+            certified: &solution.certified,
+            witness: &solution.witness,
+            options,
+            data_name: &self.data_name,
+            weights_name: self.weights_name.as_deref(),
+            fixed_center: None,
+        };
+        save(folder, &saving, row)
+    }
+
+    /// Writes a point of the grid that is not bounded yet.
+    fn save_as_made(&self, folder: &Folder, index: usize, step: &Step) -> Result<(), Failure> {
+        let conclusion = self.conclusion(step);
+        let run = self.summary(&conclusion, step.solution.stop, Duration::ZERO, Duration::ZERO);
+        let row = Row::new(&step.problem, &run, step.solution.certified.certificate());
+        // The solver's certificate has neither the local test nor the exact polar.
+        let options = Options {
+            gap_tolerance: self.args.tolerance,
+            stop: Some(step.solution.stop),
+            ..Options::default()
+        };
+        self.save(&folder.row(index)?, step, &row, &options)
+    }
 }
 
 /// Checks everything that can be checked, solves, writes, prints.
 pub(super) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     let penalty = penalty(args)?;
     let bounding = bounding(args.bound)?;
-    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
-    args.plot.as_deref().map_or(Ok(()), check_file)?;
+    let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
+    args.plot.as_deref().map_or(Ok(()), |path| check_file(path, false))?;
     let job = Job::read(args, penalty, bounding)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let solved = on_threads(&args.run, || solve(&job, &watch));
+    // The wide limit comes first: a clock that has run out would stop the search for its
+    // center.
+    let solved = on_threads(&args.run, || {
+        let wide_limit = wide_limit(&job.problem, &watch);
+        Ok((wide_limit, solve(&job, folder.as_ref(), &watch)?))
+    });
     watch.finish();
-    let solved = solved?;
-    let answer = Answer::new(wide_limit(&job.problem, &watch), &solved);
+    let (wide_limit, solved) = solved?;
+    let answer = Answer::new(wide_limit, &solved);
 
     if let Some(folder) = &folder {
         write(folder, &job, &answer, &solved)?;
@@ -90,16 +144,26 @@ fn penalty(args: &PathArgs) -> Result<Penalty, Failure> {
 }
 
 /// Solves the grid, then certifies its points in their order.
-fn solve(job: &Job<'_>, watch: &Watch) -> Result<Vec<Solved>, Failure> {
+fn solve(job: &Job<'_>, folder: Option<&Folder>, watch: &Watch) -> Result<Vec<Solved>, Failure> {
     let (args, problem) = (job.args, &job.problem);
     let widths: Vec<usize> = args.ratios.iter().map(|ratio| width(*ratio, problem.len())).collect();
+    let run = Run::observed(watch);
+    // A row is kept as soon as it is there, with the solver's own certificate, and again
+    // once it is bounded. What cannot be written is an error at the end, not now.
+    let mut keep = |index: usize, step: &Step| {
+        if let Some(folder) = folder
+            && let Err(failure) = job.save_as_made(folder, index, step)
+        {
+            watch.note(&failure.to_string());
+        }
+    };
     let steps = if widths.is_empty() {
         let settings =
             ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..Default::default() };
-        path::over_prices(problem, &args.gammas, &settings, &Run::observed(watch))?
+        path::over_prices_each(problem, &args.gammas, &settings, &run, &mut keep)?
     } else {
         let settings = finite(1, args.restarts, args.tolerance, args.seed);
-        path::over_widths(problem, &widths, &settings, &Run::observed(watch))?
+        path::over_widths_each(problem, &widths, &settings, &run, &mut keep)?
     };
     #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
     let solving = watch.elapsed().div_f64(steps.len().max(1) as f64);
@@ -109,14 +173,8 @@ fn solve(job: &Job<'_>, watch: &Watch) -> Result<Vec<Solved>, Failure> {
             let started = watch.elapsed();
             let conclusion = job.conclusion(&step);
             let solution = conclusion.conclude(&step.problem, step.solution, watch)?;
-            let run = RunSummary {
-                width: conclusion.solver.width(),
-                method: conclusion.solver.name(),
-                seed: args.seed,
-                stop: Some(solution.stop),
-                solving,
-                certifying: watch.elapsed().saturating_sub(started),
-            };
+            let run =
+                job.summary(&conclusion, solution.stop, solving, watch.elapsed().saturating_sub(started));
             let row = Row::new(&step.problem, &run, solution.certified.certificate());
             Ok(Solved { step: Step { solution, ..step }, row })
         })
@@ -142,19 +200,15 @@ fn wide_limit(problem: &Problem, watch: &Watch) -> f64 {
 
 fn write(folder: &Folder, job: &Job<'_>, answer: &Answer, solved: &[Solved]) -> Result<(), Failure> {
     for (index, one) in solved.iter().enumerate() {
-        let within = folder.within(&format!("row-{index:03}"))?;
-        let (problem, solution) = (&one.step.problem, &one.step.solution);
-        let saving = Saving {
-            problem,
-            certified: &solution.certified,
-            witness: &solution.witness,
-            options: &job.conclusion(&one.step).options(problem),
-            data_name: &job.data_name,
-            weights_name: job.weights_name.as_deref(),
-            fixed_center: None,
-        };
-        save(&within, &saving, &one.row)?;
+        let (step, stop) = (&one.step, one.step.solution.stop);
+        let options = job.conclusion(step).options(&step.problem, stop);
+        job.save(&folder.row(index)?, step, &one.row, &options)?;
     }
+    folder.remove_rows(solved.len())?;
+    folder.remove_solution()?;
+    folder.remove_sae()?;
+    folder.write_improved(None, None)?;
+    folder.remove_checkpoint()?;
     write_json(&folder.path().join("path.json"), answer)?;
     output::write_text(&folder.path().join("path.csv"), &grid::csv(solved))
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use widedict::gauge::Penalty;
 use widedict::io::Saving;
-use widedict::{ColumnGeneration, Factorization, Problem, Run, Solution, plot, wide};
+use widedict::{ColumnGeneration, Factorization, Keeper, Problem, Run, Solution, plot, wide};
 
 use super::conclusion::{Conclusion, Solver, bounding, finite, save};
 use super::threads::on_threads;
-use super::{Outcome, input, participation};
+use super::{Outcome, input, participation, start};
 use crate::arguments::{BoundChoice, Least, Method, SolveArgs};
 use crate::failure::Failure;
+use crate::output::checkpoints::Checkpoints;
 use crate::output::folder::{Folder, check_file};
 use crate::output::progress::Watch;
 use crate::output::row::{Participation, Row, RunSummary};
@@ -68,15 +69,23 @@ struct Solved {
 /// Checks everything that can be checked, solves, writes, prints.
 pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     let job = Job::check(args)?;
-    let folder = args.out.as_deref().map(Folder::prepare).transpose()?;
-    args.plot.as_deref().map_or(Ok(()), check_file)?;
+    let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
+    args.plot.as_deref().map_or(Ok(()), |path| check_file(path, false))?;
     let data = input::read(&args.source, args.run.quiet)?;
     let data_name = data.name.clone();
     let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
     job.conclusion.bounding.check(&problem)?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let solved = on_threads(&args.run, || solve(&problem, &job, args, &watch));
+    let start = args.start.as_deref().map(|path| start::read(path, &problem)).transpose()?;
+    let keeper =
+        folder.as_ref().map(|folder| Checkpoints::new(folder, &problem, args.checkpoint_seconds, &watch));
+    let how = Run {
+        start: start.as_ref(),
+        observer: &watch,
+        keeper: keeper.as_ref().map(|keeper| keeper as &dyn Keeper),
+    };
+    let solved = on_threads(&args.run, || solve(&problem, &job, args, &how, &watch));
     watch.finish();
     let Solved { solution, run, participation } = solved?;
     let certificate = solution.certified.certificate();
@@ -88,12 +97,14 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
             problem: &problem,
             certified: &solution.certified,
             witness: &solution.witness,
-            options: &job.conclusion.options(&problem),
+            options: &job.conclusion.options(&problem, solution.stop),
             data_name: &data_name,
             weights_name: weights.as_deref(),
             fixed_center: None,
         };
         save(folder, &saving, &row)?;
+        folder.remove_rows(0)?;
+        folder.remove_checkpoint()?;
     }
     if let Some(path) = &args.plot {
         draw(path, &problem, solution.certified.solution())?;
@@ -111,19 +122,24 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
 }
 
 /// Runs the solver, then bounds and certifies its solution.
-fn solve(problem: &Problem, job: &Job, args: &SolveArgs, watch: &Watch) -> Result<Solved, Failure> {
+fn solve(
+    problem: &Problem,
+    job: &Job,
+    args: &SolveArgs,
+    how: &Run<'_>,
+    watch: &Watch,
+) -> Result<Solved, Failure> {
     let solver = job.conclusion.solver;
     let generation =
         ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
-    let how = Run::observed(watch);
     let solved = match solver {
-        Solver::ClosedForm => wide::closed_form_with(problem, &how),
-        Solver::Proximal => generation.solve_with(problem, &how),
+        Solver::ClosedForm => wide::closed_form_with(problem, how),
+        Solver::Proximal => generation.solve_with(problem, how),
         #[cfg(feature = "conic")]
-        Solver::Conic => conic(generation).solve_with(problem, &how),
+        Solver::Conic => conic(generation).solve_with(problem, how),
         #[cfg(feature = "sdp")]
-        Solver::Sdp => conic(generation).solve_with(problem, &how),
-        Solver::Finite(finite) => finite.solve_with(problem, &how),
+        Solver::Sdp => conic(generation).solve_with(problem, how),
+        Solver::Finite(finite) => finite.solve_with(problem, how),
     }?;
     let solving = watch.elapsed();
     let solution = job.conclusion.conclude(problem, solved, watch)?;

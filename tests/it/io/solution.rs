@@ -8,11 +8,22 @@ use serde_json::Value;
 use tempfile::TempDir;
 use widedict::certificate::Options;
 use widedict::io::{
-    Saving, load_solution, read_json, save_factorization, save_solution, solution_files, write_json,
-    write_vector,
+    Saving, load_solution, read_json, remove_solution, save_checkpoint, save_factorization, save_solution,
+    write_json, write_vector,
 };
 use widedict::trusted::local;
 use widedict::{Bounding, ColumnGeneration, Finite, Matrix, Problem, Solution, wide};
+
+/// Every file of a solution.
+const FILES: [&str; 7] = [
+    "dictionary.npy",
+    "codes.npz",
+    "center.npy",
+    "certificate.json",
+    "witness_dual.npy",
+    "witness_split_dual.npy",
+    "witness_split_slack.npy",
+];
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -107,10 +118,7 @@ fn a_row_of_the_callers_comes_first_and_a_fixed_center_comes_back() {
 fn a_second_save_leaves_no_witness_of_the_first() {
     let problem = problem(0.1, false);
     let folder = folder();
-    let files = |folder: &Path| {
-        let names = solution_files(folder);
-        names.into_iter().filter(|path| path.exists()).count()
-    };
+    let files = |folder: &Path| FILES.iter().filter(|name| folder.join(name).exists()).count();
     let (solution, options) = solved(&problem, Bounding::Relaxation);
     save_solution(folder.path(), &problem, &solution, &options).unwrap();
     assert_eq!(files(folder.path()), 6);
@@ -128,14 +136,12 @@ fn folders_that_do_not_fit_together_are_errors() {
         save_solution(folder.path(), &problem, &solution, &options).unwrap();
         folder
     };
-    for path in solution_files(save().path()) {
-        let name = path.file_name().unwrap();
+    for name in FILES {
         let folder = save();
-        if fs::remove_file(folder.path().join(name)).is_err() {
-            continue;
+        if fs::remove_file(folder.path().join(name)).is_ok() {
+            let error = load_solution(folder.path()).unwrap_err();
+            assert_eq!(error.path, folder.path().join(name), "{error}");
         }
-        let error = load_solution(folder.path()).unwrap_err();
-        assert_eq!(error.path.file_name(), Some(name), "{error}");
     }
     // A center of another dimension, a dictionary of another width, no description.
     let folder = save();
@@ -144,8 +150,11 @@ fn folders_that_do_not_fit_together_are_errors() {
     let folder = save();
     let one = Finite::new(1).solve(&problem).unwrap();
     let codes = fs::read(folder.path().join("codes.npz")).unwrap();
+    let certificate = fs::read(folder.path().join("certificate.json")).unwrap();
     save_factorization(folder.path(), one.certified.solution(), None).unwrap();
+    assert!(!folder.path().join("certificate.json").exists(), "it was another solution's");
     fs::write(folder.path().join("codes.npz"), codes).unwrap();
+    fs::write(folder.path().join("certificate.json"), certificate).unwrap();
     assert!(load_solution(folder.path()).unwrap_err().to_string().contains("codes.npz"));
     for json in ["{}", "[]", "{\"points\": -1}", "{\"record\": 5}", "3", "{"] {
         fs::write(folder.path().join("certificate.json"), json).unwrap();
@@ -166,4 +175,66 @@ fn file_names_in_the_certificate_are_not_followed() {
     write_json(&path, &json).unwrap();
     let loaded = load_solution(folder.path()).unwrap();
     assert_eq!(loaded.witness.split, solution.witness.split);
+}
+
+#[test]
+fn a_checkpoint_is_a_start_and_claims_nothing() {
+    for centered in [false, true] {
+        let problem = problem(0.1, centered);
+        let (solution, _) = solved(&problem, Bounding::Relaxation);
+        let folder = folder();
+        save_checkpoint(folder.path(), &problem, solution.certified.solution()).unwrap();
+        let loaded = load_solution(folder.path()).unwrap();
+        assert_eq!(&loaded.factorization, solution.certified.solution());
+        assert!(loaded.record.is_none() && loaded.witness.split.is_none());
+    }
+}
+
+#[test]
+fn what_is_not_of_the_solution_stays() {
+    let problem = problem(0.1, false);
+    let (solution, options) = solved(&problem, Bounding::Relaxation);
+    let folder = folder();
+    let inside = folder.path().join("run");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("notes.txt"), "mine").unwrap();
+    save_solution(&inside, &problem, &solution, &options).unwrap();
+    let listed = || {
+        let mut names: Vec<String> =
+            fs::read_dir(&inside).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(listed().len(), 7, "{:?}", listed());
+    remove_solution(&inside).unwrap();
+    assert_eq!(listed(), ["notes.txt"]);
+    fs::remove_file(inside.join("notes.txt")).unwrap();
+    remove_solution(&inside).unwrap();
+    assert!(!inside.exists());
+}
+
+#[test]
+fn a_failed_save_leaves_the_old_solution() {
+    let problem = problem(0.1, false);
+    let (solution, options) = solved(&problem, Bounding::Relaxation);
+    let folder = folder();
+    save_solution(folder.path(), &problem, &solution, &options).unwrap();
+    let before = fs::read(folder.path().join("certificate.json")).unwrap();
+    // A folder that is not there cannot be written to.
+    assert!(save_solution(&folder.path().join("none"), &problem, &solution, &options).is_err());
+    // A row that has no JSON form fails after the arrays were written.
+    let saving = Saving {
+        problem: &problem,
+        certified: &solution.certified,
+        witness: &solution.witness,
+        options: &options,
+        data_name: "",
+        weights_name: None,
+        fixed_center: None,
+    };
+    let error = saving.write(folder.path(), &5).unwrap_err();
+    assert_eq!(error.path, folder.path().join("certificate.json"), "{error}");
+    assert_eq!(fs::read(folder.path().join("certificate.json")).unwrap(), before);
+    let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+    assert!(names.into_iter().all(|name| FILES.iter().any(|known| *known == name)));
 }

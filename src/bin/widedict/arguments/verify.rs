@@ -1,0 +1,21 @@
+//! The arguments of `widedict verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{DataArgs, RunArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Folder that --out of solve, certify or a row of path wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: DataArgs,
+    /// Weights, `.npy`, where the run had some [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}

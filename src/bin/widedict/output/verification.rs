@@ -1,0 +1,76 @@
+//! The answer of `verify`: every claim, and whether it holds.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use widedict::certificate::record::Checked;
+
+/// What is printed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Verification {
+    pub(crate) schema_version: u32,
+    pub(crate) verified: bool,
+    /// The verdict that was claimed, and what it was asked for.
+    pub(crate) verdict: Option<String>,
+    pub(crate) gap_tolerance: f64,
+    pub(crate) stationarity_tolerance: f64,
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// One claim.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Claim {
+    pub(crate) claim: String,
+    pub(crate) holds: bool,
+    /// Why it does not hold.
+    pub(crate) reason: Option<String>,
+}
+
+impl Claim {
+    /// A claim that holds, or the reason why it does not.
+    pub(crate) fn new(claim: &str, outcome: Result<(), String>) -> Self {
+        Self { claim: claim.to_owned(), holds: outcome.is_ok(), reason: outcome.err() }
+    }
+}
+
+impl From<Checked> for Claim {
+    fn from(checked: Checked) -> Self {
+        Self::new(&checked.claim, checked.outcome.map_err(|mismatch| mismatch.to_string()))
+    }
+}
+
+impl Verification {
+    /// The answer in words.
+    pub(crate) fn summary(&self, folder: &Path) -> String {
+        let mut text = String::new();
+        for claim in &self.claims {
+            match &claim.reason {
+                None => {
+                    let _ = writeln!(text, "holds   {}", claim.claim);
+                }
+                Some(reason) => {
+                    let _ = writeln!(text, "FAILS   {}: {reason}", claim.claim);
+                }
+            }
+        }
+        let _ = writeln!(
+            text,
+            "\nverdict {} (asked for: relative gap {:e}, relative stationarity {:e})",
+            self.verdict.as_deref().unwrap_or("none"),
+            self.gap_tolerance,
+            self.stationarity_tolerance
+        );
+        let failed = self.claims.iter().filter(|claim| !claim.holds).count();
+        let _ = match failed {
+            0 => writeln!(text, "{}: verified, {} claims", folder.display(), self.claims.len()),
+            _ => writeln!(
+                text,
+                "{}: NOT verified, {failed} of {} claims fail",
+                folder.display(),
+                self.claims.len()
+            ),
+        };
+        text
+    }
+}
