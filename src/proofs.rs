@@ -54,6 +54,8 @@ pages! {
     local_second_order = "local-second-order",
     /// Second-order certificate with an atom price and a center.
     second_order_gauge = "second-order-gauge",
+    /// A local minimum within a proved distance.
+    local_radius = "local-radius",
     /// What splitting an atom gains.
     splitting_pressure = "splitting-pressure",
     /// Antipodal pairs and data on a line.

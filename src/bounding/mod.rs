@@ -20,6 +20,7 @@ use crate::atoms::Factorization;
 use crate::certificate::{Certified, Options, Verdict, Witness, certify_observed};
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
+use crate::search::escape;
 use crate::search::relaxation::Relaxation;
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
@@ -301,8 +302,10 @@ impl Bounding {
         observer: &dyn Observer,
     ) -> Result<Bounded, SolveError> {
         let options = self.options(problem, *options);
-        let Evidence { witness, shortfall } =
+        let Evidence { mut witness, shortfall } =
             self.witness(problem, &factorization, options.gap_tolerance, observer)?;
+        witness.curvature =
+            options.local.and_then(|limits| escape::curvature(problem, &factorization, &limits, observer));
         let certified = certify_observed(problem, factorization, &witness, &options, observer)?;
         Ok(Bounded { certified, witness, shortfall })
     }
@@ -329,12 +332,16 @@ impl Bounding {
         if problem.gamma() == 0.0 && proved && options.bounds && options.local.is_none() {
             return Ok(Bounded { certified, witness, shortfall: None });
         }
-        let Evidence { witness, shortfall } = if gap > options.gap_tolerance {
+        let Evidence { mut witness, shortfall } = if gap > options.gap_tolerance {
             self.extend(problem, certified.solution(), witness, options.gap_tolerance, observer)?
         } else {
             Evidence { witness, shortfall: None }
         };
-        let certified = certify_observed(problem, certified.into_parts().0, &witness, &options, observer)?;
+        let factorization = certified.into_parts().0;
+        if let Some(limits) = options.local {
+            witness.curvature = escape::curvature(problem, &factorization, &limits, observer);
+        }
+        let certified = certify_observed(problem, factorization, &witness, &options, observer)?;
         Ok(Bounded { certified, witness, shortfall })
     }
 

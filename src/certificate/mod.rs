@@ -21,7 +21,7 @@ pub use verdict::Verdict;
 use crate::atoms::Factorization;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{Bound, BoundKind, Kkt, Lower, Subject, bounds, exact, first_order, local, nesting};
+use crate::trusted::{Bound, BoundKind, Lower, Subject, bounds, exact, first_order, local, nesting};
 
 /// What the checker is asked to prove and how strictly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,7 +145,7 @@ pub fn certify_observed(
     let estimate = directions.and_then(|directions| Estimate::of(&subject, directions));
     let statistics = Statistics::of(&subject);
     let tested =
-        options.local.map(|limits| width_test(&subject, &kkt, witness.curvature.as_ref(), &limits, observer));
+        options.local.map(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, observer));
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
     let certificate = Certificate::new(subject.primal(), bound, estimate, kkt, statistics, local, options);
     Ok(Certified { solution: factorization, certificate, improvement: improvement.map(Box::new) })
@@ -169,7 +169,6 @@ fn bound(subject: &Subject<'_>, witness: &Witness, options: &Options, observer: 
 /// Nesting, then second order; and a better factorization where one was proved.
 fn width_test(
     subject: &Subject<'_>,
-    kkt: &Kkt,
     curvature: Option<&Curvature>,
     limits: &local::Limits,
     observer: &dyn Observer,
@@ -177,10 +176,11 @@ fn width_test(
     let nested = nesting::pairs(subject);
     let best = nested.iter().filter(|p| p.change < 0.0).min_by(|l, r| l.change.total_cmp(&r.change));
     let unnested = best.and_then(|pair| nesting::unnest(subject, pair).map(|better| (*pair, better)));
-    let second = local::test(subject, kkt, curvature, limits, observer);
+    let second = local::test(subject, curvature, limits, observer);
     let mut summary = LocalSummary {
         smallest_eigenvalue: second.smallest_eigenvalue,
         eigenvalue_lower: second.eigenvalue_lower,
+        radius: second.radius,
         degenerate: second.degenerate,
         nested_pairs: nested.len(),
         certified: matches!(second.outcome, local::Outcome::Certified),

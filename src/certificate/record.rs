@@ -7,6 +7,8 @@
 //! (problem, point, witness). Digests are 64-bit FNV-1a: they name the part that
 //! was changed by accident; against a forger it is the recomputation that counts.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Certificate, Certified, CertifyError, Options, Verdict, Witness, certify_observed};
@@ -15,7 +17,7 @@ use crate::linalg::Matrix;
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{exact, local};
+use crate::trusted::{Curvature, exact, local};
 
 /// Version of the record: raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -74,6 +76,10 @@ pub struct WitnessDigest {
     pub split_dual: Option<String>,
     /// Digest of the nonnegative part of a split.
     pub split_slack: Option<String>,
+    /// The estimate of the smallest eigenvalue below which the proof of a local minimum
+    /// was tried; a number, so it is stored as it is and need not be handed over again.
+    #[serde(default)]
+    pub smallest_eigenvalue: Option<f64>,
 }
 
 /// What was asked for.
@@ -223,7 +229,8 @@ impl Record {
         for checked in self.parts(problem, &factorization, witness) {
             checked.outcome?;
         }
-        let certified = certify_observed(problem, factorization, witness, &self.options(), observer)?;
+        let certified =
+            certify_observed(problem, factorization, &self.evidence(witness), &self.options(), observer)?;
         for checked in self.statements(problem, certified.certificate()) {
             checked.outcome?;
         }
@@ -241,7 +248,7 @@ impl Record {
         observer: &dyn Observer,
     ) -> (Vec<Checked>, Option<Certified>) {
         let mut checked = self.parts(problem, &factorization, witness);
-        match certify_observed(problem, factorization, witness, &self.options(), observer) {
+        match certify_observed(problem, factorization, &self.evidence(witness), &self.options(), observer) {
             Ok(certified) => {
                 checked.extend(self.statements(problem, certified.certificate()));
                 (checked, Some(certified))
@@ -263,6 +270,18 @@ impl Record {
             bounds: self.asked.bounds,
             local: self.asked.local.then(local::Limits::default),
             exact: self.asked.exact.then(exact::Limits::default),
+        }
+    }
+
+    /// The witness with the recorded estimate of the smallest eigenvalue, where it comes
+    /// without one.
+    fn evidence<'w>(&self, witness: &'w Witness) -> Cow<'w, Witness> {
+        match self.witness.smallest_eigenvalue {
+            Some(smallest) if witness.curvature.is_none() => {
+                let curvature = Some(Curvature { smallest, better: None });
+                Cow::Owned(Witness { curvature, ..witness.clone() })
+            }
+            _ => Cow::Borrowed(witness),
         }
     }
 
@@ -320,13 +339,13 @@ impl Claim {
         let name = self.name.as_str();
         let allowed = if name == EIGENVALUE { SAME_EIGENVALUE } else { SAME };
         let size = max(self.value.abs(), found.value.abs());
-        let small = name == GAP || STATIONARITY.contains(&name);
+        let small = [GAP, RADIUS].contains(&name) || STATIONARITY.contains(&name);
         let room = allowed * if small { max(size, 1.0) } else { size };
         let close = (self.value - found.value).abs() <= room;
         // A bound that is stronger than what was proved again is not proved.
         let proved = match name {
             LOWER_BOUND | EIGENVALUE => self.value <= found.value,
-            UPPER_BOUND | GAP => self.value >= found.value,
+            UPPER_BOUND | GAP | RADIUS => self.value >= found.value,
             _ => true,
         };
         if !(close && proved) {
@@ -347,6 +366,7 @@ const LOWER_BOUND: &str = "lower_bound";
 const UPPER_BOUND: &str = "upper_bound";
 const GAP: &str = "relative_gap";
 const EIGENVALUE: &str = "eigenvalue_lower";
+const RADIUS: &str = "radius";
 const STATIONARITY: [&str; 3] =
     ["stationarity of codes", "stationarity of dictionary", "stationarity of center"];
 
@@ -375,8 +395,10 @@ fn claims(problem: &Problem, certificate: &Certificate) -> Vec<Claim> {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         claims.push(claim("nested_pairs", local.nested_pairs as f64, &["no-nesting"]));
         if let Some(lower) = local.eigenvalue_lower {
-            let theorem = if problem.gamma() > 0.0 { "second-order-gauge" } else { "local-second-order" };
-            claims.push(claim(EIGENVALUE, lower, &[theorem, "rounding"]));
+            claims.push(claim(EIGENVALUE, lower, &["local-radius", "rounding"]));
+        }
+        if let Some(radius) = local.radius {
+            claims.push(claim(RADIUS, radius, &["local-radius", "rounding"]));
         }
     }
     claims
@@ -447,6 +469,7 @@ impl WitnessDigest {
             directions: witness.directions.as_ref().map(text),
             split_dual: witness.split.as_ref().map(|split| text(&split.dual)),
             split_slack: witness.split.as_ref().map(|split| text(&split.slack)),
+            smallest_eigenvalue: witness.curvature.as_ref().map(|found| found.smallest),
         }
     }
 

@@ -43,19 +43,23 @@ impl Statistics {
     }
 }
 
-/// What the test of local optimality found (theorems `local-second-order`,
-/// `second-order-gauge`, `no-nesting`).
+/// What the test of local optimality found (theorems `local-radius`, `no-nesting`). Numbers
+/// are without units, see [`local::Local`](crate::trusted::local::Local).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LocalSummary {
-    /// A Ritz value: an estimate, from above, of the smallest eigenvalue.
+    /// An estimate, from above, of the smallest eigenvalue of the second-order form.
     pub smallest_eigenvalue: Option<f64>,
-    /// A proved positive lower bound of it.
+    /// The growth proved over the radius, positive.
     pub eigenvalue_lower: Option<f64>,
-    /// Whether a pair is degenerate within the tolerance.
+    /// The radius within which a local minimum is proved, relative to the size of the data.
+    #[serde(default)]
+    pub radius: Option<f64>,
+    /// Whether an idle code is at the point of being used, or may come into use within
+    /// the radius.
     pub degenerate: bool,
     /// Ordered pairs of atoms with nested supports.
     pub nested_pairs: usize,
-    /// Whether the second-order form is proved positive definite.
+    /// Whether a local minimum is proved within the radius.
     #[serde(skip)]
     pub certified: bool,
     /// Whether a point with a lower objective is proved and handed back.

@@ -22,7 +22,9 @@ pub enum Verdict {
     },
     /// The certified relative gap is at most the tolerance.
     Global,
-    /// A strict local minimum of the joint problem of this width is proved.
+    /// A local minimum of the joint problem of this width is proved within a stated radius
+    /// of the factorization, not higher than it. That the factorization itself is one, or
+    /// that the minimum is strict, is not claimed.
     Local,
     /// Neither optimality nor its contrary is proved.
     Undecided {

@@ -145,11 +145,6 @@ impl Cholesky {
         (0..n).all(|i| matrix.get(i, i).is_finite() && matrix.get(i, i) > 0.0).then_some(Self(matrix))
     }
 
-    /// Order of the matrix.
-    pub(crate) fn size(&self) -> usize {
-        self.0.nrows()
-    }
-
     /// `rhs ← matrix⁻¹ rhs`.
     pub(crate) fn solve(&self, rhs: &mut Matrix) {
         let (n, k) = (self.0.nrows(), rhs.ncols());

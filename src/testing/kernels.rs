@@ -61,5 +61,5 @@ pub fn second_order(
     direction: &[f64],
     largest: bool,
 ) -> Option<f64> {
-    crate::trusted::local::form_along(problem, factorization, direction, largest)
+    crate::search::escape::form_along(problem, factorization, direction, largest)
 }

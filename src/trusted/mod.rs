@@ -15,8 +15,8 @@
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |
 //! | `nesting` | exchanges of nested atoms | `no-nesting` |
-//! | `local` | a local minimum | `local-second-order`, `second-order-gauge` |
 //! | `boundary` | up to which γ one atom per datapoint is optimal | `regime-boundary` |
+//! | `local` | a local minimum within a radius | `local-radius` |
 //! | `participation` | the price γ that a participation allows | `participation-bound` |
 //! | `witness` | nothing: what a search hands over | |
 //!

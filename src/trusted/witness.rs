@@ -25,8 +25,8 @@ pub struct Witness {
 /// What a search for directions of negative curvature met.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curvature {
-    /// A Ritz value: the smallest eigenvalue of the second-order form, from above. The
-    /// proof is tried below it.
+    /// A Ritz value: the smallest eigenvalue of the second-order form, from above, in the
+    /// units of [`Local`](super::local::Local). The proof is tried below it.
     pub smallest: f64,
     /// A factorization that may have a lower objective.
     pub better: Option<Factorization>,

@@ -4,10 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use widedict::certificate::{CertifyError, Options};
+use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, naive, planted};
 use widedict::trusted::WitnessError;
 use widedict::trusted::{BoundKind, Origin, Split, bounds, local};
-use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
+use widedict::{Certified, Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
 use crate::support::checks::{self, certified, close};
 use crate::support::exact::{self, ex};
@@ -565,6 +566,14 @@ fn margin(problem: &Problem, point: &Factorization) -> f64 {
     least
 }
 
+/// The certificate with the local test, the search before it included.
+fn tested(problem: &Problem, point: &Factorization) -> Certified {
+    let limits = local::Limits::default();
+    let curvature = escape::curvature(problem, point, &limits, &());
+    let options = Options { bounds: false, local: Some(limits), ..Options::default() };
+    certify(problem, point.clone(), &Witness { curvature, ..Witness::none() }, &options).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -572,8 +581,7 @@ proptest! {
         (problem, point) in rests(),
         moves in vec(vec(-1.0..1.0_f64, 40), 12),
     ) {
-        let options = Options { bounds: false, local: Some(local::Limits::default()), ..Options::default() };
-        let done = certify(&problem, point.clone(), &Witness::none(), &options).unwrap();
+        let done = tested(&problem, &point);
         let exact = exact::objective(&problem, &point);
         match done.certificate().verdict() {
             Verdict::Local => {
@@ -613,8 +621,7 @@ proptest! {
 
     #[test]
     fn a_point_that_can_be_lowered_is_never_local((problem, point) in feasible_points(SMALL, moderate_penalties())) {
-        let options = Options { bounds: false, local: Some(local::Limits::default()), ..Options::default() };
-        let done = certify(&problem, point.clone(), &Witness::none(), &options).unwrap();
+        let done = tested(&problem, &point);
         if let Some(better) = done.improvement() {
             checks::feasible(&problem, better);
             prop_assert!(exact::objective(&problem, better) < exact::objective(&problem, &point));
@@ -635,8 +642,7 @@ fn some_rests_are_local_minima() {
     let mut local = 0;
     for _ in 0..60 {
         let (problem, point) = strategy.new_tree(&mut runner).unwrap().current();
-        let options = Options { bounds: false, local: Some(local::Limits::default()), ..Options::default() };
-        let done = certify(&problem, point, &Witness::none(), &options).unwrap();
+        let done = tested(&problem, &point);
         local += usize::from(done.certificate().verdict() == &Verdict::Local);
     }
     assert!(local > 5, "{local} of 60");

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use widedict::certificate::record::Mismatch;
 use widedict::certificate::{Options, Record};
 use widedict::coder::Coder;
+use widedict::search::escape;
 use widedict::search::relaxation::Relaxation;
 use widedict::testing::harness::{Expectations, verify_solver};
 use widedict::testing::kernels::second_order;
@@ -19,8 +20,11 @@ use widedict::{
 use super::support::checks::close;
 
 fn audit(problem: &Problem, point: Factorization) -> Certified {
-    let options = Options { local: Some(local::Limits::default()), ..Options::default() };
-    certify(problem, point, &Witness::none(), &options).expect("a point of the problem")
+    let limits = local::Limits::default();
+    let curvature = escape::curvature(problem, &point, &limits, &());
+    let options = Options { local: Some(limits), ..Options::default() };
+    certify(problem, point, &Witness { curvature, ..Witness::none() }, &options)
+        .expect("a point of the problem")
 }
 
 fn point(atoms: &[Vec<f64>], codes: &[Vec<f64>]) -> Factorization {

@@ -1107,7 +1107,7 @@ fn a_width_has_a_local_verdict_and_a_bound_for_every_dictionary() {
     assert_eq!((row["width"].as_u64(), row["atoms"].as_u64()), (Some(2), Some(2)));
     assert_eq!(row["method"], "finite");
     assert_eq!(row["verdict"], "local", "{row}");
-    for key in ["smallest_eigenvalue", "eigenvalue_lower", "degenerate", "nested_pairs", "reason"] {
+    for key in ["smallest_eigenvalue", "eigenvalue_lower", "radius", "degenerate", "nested_pairs", "reason"] {
         assert!(row["local"].get(key).is_some(), "{key}");
     }
     let bound = &row["participation"];

@@ -5,6 +5,7 @@
 mod descent;
 mod lasso_iterate;
 mod moves;
+mod polish;
 mod priced;
 mod starts;
 
@@ -15,6 +16,7 @@ use crate::certificate::{self, Certified, Witness, certify_observed};
 use crate::linalg::{Matrix, axpy};
 use crate::observer::{Observer, Progress, Stop};
 use crate::problem::Problem;
+use crate::search::escape;
 use crate::solution::{Keeper, Run, Solution, SolveError};
 use crate::solve::trivial::or_without_atoms;
 use crate::trusted::{bounds, check_shapes, local};
@@ -203,10 +205,11 @@ impl Finite {
         self.judged(&task, descended)
     }
 
-    /// Brings a solution to a local verdict (theorem `local-second-order`): at
-    /// γ = 0 descends to the stationarity the test asks for (in at most three times the
+    /// Brings a solution to a local verdict (theorem `local-radius`): at
+    /// γ = 0 descends to `stationarity_tolerance` of the limits (in at most three times the
     /// iterations of `solution` where it has more variables than the limits allow a
-    /// proof), then tests; where the test hands back a point of lower objective (an escape
+    /// proof) and polishes codes and atoms by Newton steps where a proof can follow, then
+    /// tests; where the test hands back a point of lower objective (an escape
     /// from a saddle, an exchange of nested atoms), descends from there and tests again. The
     /// objective never rises; `stop` becomes [`Stop::ToleranceMet`] where the descent met the
     /// tolerance of these settings. A solution whose certified gap is within the tolerance is tested where it is. `options` are those of
@@ -222,7 +225,7 @@ impl Finite {
         options: &certificate::Options,
         observer: &dyn Observer,
     ) -> Result<Solution, SolveError> {
-        let Solution { certified, witness, stop, mut iterations } = solution;
+        let Solution { certified, mut witness, stop, mut iterations } = solution;
         let limits = options.local.unwrap_or_default();
         let options = certificate::Options { local: Some(limits), stop: Some(stop), ..*options };
         let optimal = certified.certificate().relative_gap() <= options.gap_tolerance;
@@ -249,7 +252,11 @@ impl Finite {
                 }
                 plain.prune();
                 factorization = plain.factorization()?;
+                if provable {
+                    factorization = polish::polish(problem, factorization, observer);
+                }
             }
+            witness.curvature = escape::curvature(problem, &factorization, &limits, observer);
             let certified = certify_observed(problem, factorization, &witness, &options, observer)?;
             let objective = certified.certificate().objective();
             let gained = before - objective > worthwhile * objective;

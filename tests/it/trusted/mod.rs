@@ -1,3 +1,4 @@
 //! What must be believed.
 
 mod exact;
+mod local;

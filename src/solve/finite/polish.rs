@@ -1,0 +1,129 @@
+//! Newton steps that end a descent at γ = 0 (theorem `local-radius`).
+//!
+//! The radius of a local certificate is made of first-order residuals, and block descent
+//! reduces them slowly. Two moves reduce them fast near a minimum: the codes are solved for
+//! on their supports, and atoms and center make a Newton step with the second-order form. A
+//! move is kept where it lowers the residuals and does not raise the objective.
+
+use crate::atoms::Factorization;
+use crate::linalg::{axpy, dot};
+use crate::observer::Observer;
+use crate::problem::Problem;
+use crate::search::escape::Products;
+use crate::trusted::local::{Form, Sets};
+use crate::trusted::{Subject, first_order};
+
+/// Newton steps at most: from a stationarity of 1e-6 one gives 1e-9, two 1e-11.
+const MAX_STEPS: usize = 4;
+
+/// Relative stationarity at which there is nothing left to gain: the rounding of residuals.
+const POLISHED: f64 = 1e-13;
+
+/// Steps of conjugate gradients for one Newton step at most. The form's condition in its
+/// metric is 10 to 1000, which takes 20 to 100.
+const MAX_PRODUCTS: usize = 100;
+
+/// Relative residual at which those end: one Newton step is not worth more.
+const SOLVED: f64 = 1e-5;
+
+/// The factorization after the moves that helped.
+pub(super) fn polish(
+    problem: &Problem,
+    mut factorization: Factorization,
+    observer: &dyn Observer,
+) -> Factorization {
+    for _ in 0..MAX_STEPS {
+        let coded = moved(problem, &factorization, |products, form| {
+            Some((vec![0.0; form.size()], coding(products, form)))
+        });
+        let helped = coded.is_some();
+        factorization = coded.unwrap_or(factorization);
+        if observer.poll().is_break() {
+            break;
+        }
+        let turned = moved(problem, &factorization, |products, form| newton(products, form, observer));
+        if turned.is_none() && !helped {
+            break;
+        }
+        factorization = turned.unwrap_or(factorization);
+    }
+    factorization
+}
+
+/// The factorization after a move of atoms and center (plain variables) and of codes, if it
+/// is better.
+fn moved(
+    problem: &Problem,
+    factorization: &Factorization,
+    step: impl FnOnce(&Products<'_>, &Form<'_>) -> Option<(Vec<f64>, Vec<Vec<f64>>)>,
+) -> Option<Factorization> {
+    let subject = Subject::of(problem, factorization).ok()?;
+    let stationarity = first_order::residuals(&subject).relative();
+    if !(stationarity > POLISHED) {
+        return None;
+    }
+    let form = Form::of(&subject);
+    let products = Products::new(&form, Sets::Active)?;
+    let (plain, codes) = step(&products, &form)?;
+    let candidate = products.along(&plain, &codes, 1.0)?;
+    let after = Subject::of(problem, &candidate).ok()?;
+    let better = first_order::residuals(&after).relative() < stationarity
+        && after.primal().value() <= subject.primal().value();
+    better.then_some(candidate)
+}
+
+/// What brings the codes to their optimum on the supports.
+fn coding(products: &Products<'_>, form: &Form<'_>) -> Vec<Vec<f64>> {
+    let pull = |i: usize| -> Vec<f64> {
+        let r = form.residuals.col(i);
+        form.codes[i].iter().map(|&(p, z)| dot(form.atom(p), r) - form.slope(p, z)).collect()
+    };
+    products.answer((0..form.codes.len()).map(pull).collect())
+}
+
+/// A Newton step of atoms and center with the codes' answer to it; `None` where the form is
+/// not positive along a direction of conjugate gradients.
+fn newton(
+    products: &Products<'_>,
+    form: &Form<'_>,
+    observer: &dyn Observer,
+) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
+    let mut left = pull(products, form);
+    let mut step = vec![0.0; left.len()];
+    let mut direction = left.clone();
+    let mut square = dot(&left, &left);
+    let target = SOLVED * SOLVED * square;
+    for _ in 0..MAX_PRODUCTS {
+        if !(square > target) || observer.poll().is_break() {
+            break;
+        }
+        let image = products.apply(&direction);
+        let bend = dot(&direction, &image);
+        if !(bend > 0.0) {
+            return None;
+        }
+        let length = square / bend;
+        axpy(length, &direction, &mut step);
+        axpy(-length, &image, &mut left);
+        let next = dot(&left, &left);
+        let ratio = next / square;
+        direction.iter_mut().zip(&left).for_each(|(d, l)| *d = l + ratio * *d);
+        square = next;
+    }
+    let plain = products.plain(&step);
+    let codes = products.answer_to(&plain);
+    Some((plain, codes))
+}
+
+/// Minus the gradient of the value function in the metric's variables: `e_k` and `e_b`.
+fn pull(products: &Products<'_>, form: &Form<'_>) -> Vec<f64> {
+    let mut pull: Vec<f64> = form.atoms.iter().flat_map(|atom| atom.pull.clone()).collect();
+    if form.centered() {
+        let mut sum = vec![0.0; form.dim()];
+        form.residuals.columns().zip(form.weights()).for_each(|(r, &w)| axpy(w, r, &mut sum));
+        pull.extend(sum);
+    }
+    let mut pull = products.plain(&pull);
+    products.project(&mut pull);
+    pull
+}
