@@ -9,6 +9,8 @@
 
 use std::borrow::Cow;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Certificate, Certified, CertifyError, Options, Verdict, Witness, certify_observed};
@@ -17,7 +19,7 @@ use crate::linalg::Matrix;
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{Curvature, exact, local};
+use crate::trusted::{Curvature, Part, exact, local};
 
 /// Version of the record: raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -68,14 +70,9 @@ pub struct PointDigest {
 /// What the bound was proved from beside the point itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WitnessDigest {
-    /// Digest of a dual point.
-    pub dual: Option<String>,
-    /// Digest of the directions of the estimate.
-    pub directions: Option<String>,
-    /// Digest of the dual point of a split.
-    pub split_dual: Option<String>,
-    /// Digest of the nonnegative part of a split.
-    pub split_slack: Option<String>,
+    /// Digests of its matrices by their keys; null where the witness lacks one.
+    #[serde(flatten)]
+    pub parts: BTreeMap<String, Option<String>>,
     /// The estimate of the smallest eigenvalue below which the proof of a local minimum
     /// was tried; a number, so it is stored as it is and need not be handed over again.
     #[serde(default)]
@@ -464,31 +461,27 @@ impl PointDigest {
 impl WitnessDigest {
     fn of(witness: &Witness) -> Self {
         let text = |matrix: &Matrix| digest(matrix.as_slice());
+        let parts = Part::ALL.map(|part| (part.key().to_owned(), witness.part(part).map(text)));
         Self {
-            dual: witness.dual.as_ref().map(text),
-            directions: witness.directions.as_ref().map(text),
-            split_dual: witness.split.as_ref().map(|split| text(&split.dual)),
-            split_slack: witness.split.as_ref().map(|split| text(&split.slack)),
+            parts: parts.into(),
             smallest_eigenvalue: witness.curvature.as_ref().map(|found| found.smallest),
         }
     }
 
-    /// The directions prove nothing, so they may be missing.
+    /// What proves nothing may be missing.
     fn compare(&self, found: &Self) -> Vec<Checked> {
-        let parts = [
-            ("witness dual", &self.dual, &found.dual),
-            ("witness split dual", &self.split_dual, &found.split_dual),
-            ("witness split slack", &self.split_slack, &found.split_slack),
-        ];
-        let compared = parts.into_iter().filter(|(_, claimed, found)| claimed.is_some() || found.is_some());
-        compared
-            .map(|(part, claimed, found)| {
-                let outcome = match (claimed, found) {
-                    (Some(_), None) => Err(Mismatch::Missing { part }),
+        let of = |digest: &Self, part: Part| digest.parts.get(part.key()).cloned().flatten();
+        Part::ALL
+            .into_iter()
+            .filter(|part| part.proves())
+            .filter_map(|part| {
+                let outcome = match (of(self, part), of(found, part)) {
+                    (None, None) => return None,
+                    (Some(_), None) => Err(Mismatch::Missing { part: part.name() }),
                     (claimed, found) if claimed == found => Ok(()),
-                    _ => Err(Mismatch::Part { part }),
+                    _ => Err(Mismatch::Part { part: part.name() }),
                 };
-                Checked { claim: part.to_owned(), outcome }
+                Some(Checked { claim: format!("witness {}", part.name()), outcome })
             })
             .collect()
     }

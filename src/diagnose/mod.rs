@@ -362,7 +362,8 @@ fn assemble(
     let antipodal = antipodal::antipodal(scene, &cosines.antipodal);
     note("antipodal");
     let max_dim = thresholds.max_spectrum_dim;
-    let residuals = residuals::residuals(scene, inputs, extremes.as_ref(), given, max_dim);
+    let of_given = given.map(|given| (given.identities, &given.residuals));
+    let residuals = residuals::residuals(scene, inputs, extremes.as_ref(), of_given, max_dim);
     note("residuals");
     let mut atom_rows = atom_rows(scene, given, extremes.as_ref(), &cosines);
     fill(&mut atom_rows, &dictionary_report, &splitting);

@@ -4,7 +4,6 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::codes::Given;
 use super::scene::{Extremes, Scene, share};
 use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, symmetric_eigenvalues};
 use crate::num::max;
@@ -36,7 +35,7 @@ pub struct Spectrum {
     pub eigenvalues: Vec<f64>,
 }
 
-/// The part about residuals.
+/// The part about residuals; of codes given, their identities and residuals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResidualReport {
     /// With exact codes: rounding.
@@ -92,12 +91,12 @@ pub(super) fn identities(scene: &Scene<'_>, inputs: &Matrix, extremes: Option<&E
 /// Columns whose outer products are summed in one product.
 const BLOCK: usize = 512;
 
-/// The part about residuals.
+/// The part about residuals; of codes given, their identities and residuals.
 pub(super) fn residuals(
     scene: &Scene<'_>,
     inputs: &Matrix,
     extremes: Option<&Extremes>,
-    given: Option<&Given>,
+    given: Option<(Identities, &Matrix)>,
     max_dim: usize,
 ) -> ResidualReport {
     let column = |i: usize| scene.residuals.col(i);
@@ -109,12 +108,12 @@ pub(super) fn residuals(
     };
     ResidualReport {
         exact: identities(scene, inputs, extremes),
-        given: given.map(|given| given.identities),
+        given: given.map(|(identities, _)| identities),
         spectrum: spectrum(scene, max_dim, |i, v| v.copy_from_slice(column(i))),
         beyond_ball: spectrum(scene, max_dim, beyond),
-        off_polytope: given.and_then(|given| {
+        off_polytope: given.and_then(|(_, residuals)| {
             spectrum(scene, max_dim, |i, v| {
-                v.copy_from_slice(given.residuals.col(i));
+                v.copy_from_slice(residuals.col(i));
                 axpy(-1.0, column(i), v);
             })
         }),

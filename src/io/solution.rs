@@ -7,6 +7,7 @@
 //!
 //! What is read back is no certificate: [`Record::verify`] proves the claims again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -18,10 +19,9 @@ use super::{FileError, FileProblem, read_atoms, read_codes, read_json, read_vect
 use super::{write_atoms, write_codes, write_json, write_vector};
 use crate::atoms::{AtomsError, Dictionary, Factorization};
 use crate::certificate::{Certified, Curvature, Options, Record, Witness};
-use crate::linalg::Matrix;
 use crate::problem::Problem;
 use crate::solution::Solution;
-use crate::trusted::{Origin, Split};
+use crate::trusted::{Origin, Part};
 
 /// Most numbers of a witness that are saved: 16 MB, about 1400 datapoints. Ten
 /// times more takes as many times longer to write as the solution itself.
@@ -31,13 +31,13 @@ const DICTIONARY: &str = "dictionary.npy";
 const CODES: &str = "codes.npz";
 const CENTER: &str = "center.npy";
 const CERTIFICATE: &str = "certificate.json";
-const WITNESS_DUAL: &str = "witness_dual.npy";
-const SPLIT_DUAL: &str = "witness_split_dual.npy";
-const SPLIT_SLACK: &str = "witness_split_slack.npy";
 
 /// Every file of a solution, in the order in which they are moved into place: the
 /// description comes last.
-const FILES: [&str; 7] = [DICTIONARY, CODES, CENTER, WITNESS_DUAL, SPLIT_DUAL, SPLIT_SLACK, CERTIFICATE];
+fn files() -> Vec<String> {
+    let first = [DICTIONARY, CODES, CENTER].into_iter().map(str::to_owned);
+    first.chain(saved_parts().map(witness_file)).chain([CERTIFICATE.to_owned()]).collect()
+}
 
 /// The version of a checkpoint's description.
 const CHECKPOINT_VERSION: u32 = 1;
@@ -96,9 +96,9 @@ struct Verify<'a> {
 /// The files of a witness.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct WitnessFiles {
-    dual: Option<String>,
-    split_dual: Option<String>,
-    split_slack: Option<String>,
+    /// Their names by the parts' keys; null where the witness lacks one.
+    #[serde(flatten)]
+    files: BTreeMap<String, Option<String>>,
     origin: Option<Origin>,
     /// Ritz value below which the proof of local optimality is tried.
     #[serde(default)]
@@ -183,7 +183,7 @@ impl Saving<'_> {
     pub fn write(&self, folder: &Path, row: &impl Serialize) -> Result<(), FileError> {
         let stage = Stage::new(folder)?;
         stage.fill(|place| self.fill(place, row))?;
-        stage.commit(&FILES)
+        stage.commit(&files())
     }
 
     fn fill(&self, place: &Path, row: &impl Serialize) -> Result<(), FileError> {
@@ -222,7 +222,7 @@ pub fn save_factorization(
 ) -> Result<(), FileError> {
     let stage = Stage::new(folder)?;
     stage.fill(|place| write_factorization(place, factorization, center))?;
-    stage.commit(&FILES)
+    stage.commit(&files())
 }
 
 /// What a checkpoint says of itself.
@@ -260,7 +260,7 @@ pub fn save_checkpoint(
         write_factorization(place, factorization, factorization.center())?;
         write_json(&place.join(CERTIFICATE), &description)
     })?;
-    stage.commit(&FILES)
+    stage.commit(&files())
 }
 
 /// Removes the files of a solution, and the folder where nothing else is in it.
@@ -268,7 +268,7 @@ pub fn save_checkpoint(
 /// # Errors
 /// [`FileError`] naming the file that could not be removed.
 pub fn remove_solution(folder: &Path) -> Result<(), FileError> {
-    for name in FILES {
+    for name in files() {
         let path = folder.join(name);
         remove(&path).map_err(|error| FileError::new(&path, error.into()))?;
     }
@@ -291,34 +291,35 @@ fn write_factorization(
     }
 }
 
+/// The parts of a witness that are saved: those a bound may rest on.
+fn saved_parts() -> impl Iterator<Item = Part> {
+    Part::ALL.into_iter().filter(|part| part.proves())
+}
+
+fn witness_file(part: Part) -> String {
+    format!("witness_{}.npy", part.key())
+}
+
 /// Writes a witness where it is of moderate size.
 fn write_witness(folder: &Path, witness: &Witness) -> Result<WitnessFiles, FileError> {
-    let split = witness.split.as_ref();
-    let parts = [
-        (WITNESS_DUAL, witness.dual.as_ref()),
-        (SPLIT_DUAL, split.map(|s| &s.dual)),
-        (SPLIT_SLACK, split.map(|s| &s.slack)),
-    ];
-    let size: usize = parts.iter().filter_map(|(_, m)| *m).map(|m| m.as_slice().len()).sum();
+    let size: usize = saved_parts().filter_map(|part| witness.part(part)).map(|m| m.as_slice().len()).sum();
     let complete = size <= WITNESS_ENTRIES;
     let note = match (complete, size) {
-        (_, 0) => "none: the bound follows from the point alone",
+        (_, 0) => "none: the bound follows from the factorization alone",
         (true, _) => "the bound can be proved again from these files, a column of the matrix a row",
         (false, _) => "too large to be saved: the bound must be computed again",
     };
-    let mut names = [None, None, None];
-    for ((name, matrix), written) in parts.into_iter().zip(&mut names) {
-        if let Some(matrix) = matrix.filter(|_| complete) {
-            write_atoms(&folder.join(name), matrix)?;
-            *written = Some(name.to_owned());
+    let mut files = BTreeMap::new();
+    for part in saved_parts() {
+        let matrix = witness.part(part).filter(|_| complete);
+        if let Some(matrix) = matrix {
+            write_atoms(&folder.join(witness_file(part)), matrix)?;
         }
+        files.insert(part.key().to_owned(), matrix.map(|_| witness_file(part)));
     }
-    let [dual, split_dual, split_slack] = names;
     Ok(WitnessFiles {
-        dual,
-        split_dual,
-        split_slack,
-        origin: split.map(|s| s.origin),
+        files,
+        origin: witness.split.as_ref().map(|s| s.origin),
         smallest_eigenvalue: witness.curvature.as_ref().map(|c| c.smallest),
         complete,
         note: note.into(),
@@ -373,15 +374,13 @@ pub fn load_solution(folder: &Path) -> Result<Loaded, FileError> {
     })
 }
 
-fn read_witness(folder: &Path, files: &WitnessFiles) -> Result<Witness, FileError> {
-    let read = |named: &Option<String>, name: &str| -> Result<Option<Matrix>, FileError> {
-        named.as_ref().map(|_| read_atoms(&folder.join(name))).transpose()
+/// Whatever names certificate.json has, the files are those that are written.
+fn read_witness(folder: &Path, saved: &WitnessFiles) -> Result<Witness, FileError> {
+    let read = |part: Part| {
+        let named = part.proves() && saved.files.get(part.key()).is_some_and(Option::is_some);
+        named.then(|| read_atoms(&folder.join(witness_file(part)))).transpose()
     };
-    let parts = (read(&files.split_dual, SPLIT_DUAL)?, read(&files.split_slack, SPLIT_SLACK)?, files.origin);
-    let split = match parts {
-        (Some(dual), Some(slack), Some(origin)) => Some(Split { dual, slack, origin }),
-        _ => None,
-    };
-    let curvature = files.smallest_eigenvalue.map(|smallest| Curvature { smallest, better: None });
-    Ok(Witness { dual: read(&files.dual, WITNESS_DUAL)?, directions: None, split, curvature })
+    let witness = Witness::from_parts(read, saved.origin)?;
+    let curvature = saved.smallest_eigenvalue.map(|smallest| Curvature { smallest, better: None });
+    Ok(Witness { curvature, ..witness })
 }

@@ -36,7 +36,7 @@ impl<'a> Stage<'a> {
 
     /// Moves the files named, in this order; a file that was not written is removed from
     /// the folder, where it would be of an earlier solution.
-    pub(super) fn commit(self, names: &[&str]) -> Result<(), FileError> {
+    pub(super) fn commit(self, names: &[String]) -> Result<(), FileError> {
         for name in names {
             let (from, to) = (self.own.join(name), self.folder.join(name));
             let moved = if from.exists() { fs::rename(&from, &to) } else { remove(&to) };

@@ -62,4 +62,4 @@ pub use first_order::{Kkt, Residual};
 pub use objective::Objective;
 pub use residuals::{Residuals, check_shapes};
 pub use subject::{CertifyError, Subject};
-pub use witness::{Curvature, Witness, WitnessError};
+pub use witness::{Curvature, Part, Witness, WitnessError};

@@ -1,6 +1,6 @@
 //! What a search hands over as evidence.
 
-use super::copositive::Split;
+use super::copositive::{Origin, Split};
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
 use crate::problem::Problem;
@@ -51,26 +51,101 @@ impl Witness {
         Self::default()
     }
 
+    /// One of its matrices.
+    #[must_use]
+    pub fn part(&self, part: Part) -> Option<&Matrix> {
+        match part {
+            Part::Dual => self.dual.as_ref(),
+            Part::Directions => self.directions.as_ref(),
+            Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
+            Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
+        }
+    }
+
+    /// A witness from matrices that were saved; a split needs both of its own and who
+    /// proposed it.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn from_parts<E>(
+        mut read: impl FnMut(Part) -> Result<Option<Matrix>, E>,
+        origin: Option<Origin>,
+    ) -> Result<Self, E> {
+        let split = match (read(Part::SplitDual)?, read(Part::SplitSlack)?, origin) {
+            (Some(dual), Some(slack), Some(origin)) => Some(Split { dual, slack, origin }),
+            _ => None,
+        };
+        Ok(Self { dual: read(Part::Dual)?, directions: read(Part::Directions)?, split, curvature: None })
+    }
+
     /// Checks the shapes of all parts.
     ///
     /// # Errors
     /// [`WitnessError`], naming the first part that does not fit.
     pub fn check(&self, problem: &Problem) -> Result<(), WitnessError> {
-        let (dim, len) = (problem.dim(), problem.len());
-        let parts = [
-            ("dual", self.dual.as_ref(), (dim, len)),
-            ("directions", self.directions.as_ref(), (dim, 0)),
-            ("split dual", self.split.as_ref().map(|s| &s.dual), (dim, len)),
-            ("split slack", self.split.as_ref().map(|s| &s.slack), (len, len)),
-        ];
-        for (part, matrix, expected) in parts {
-            let Some(matrix) = matrix else { continue };
-            let found = (matrix.nrows(), matrix.ncols());
-            let fits = found.0 == expected.0 && (part == "directions" || found.1 == expected.1);
-            if !fits {
-                return Err(WitnessError { part, expected, found });
+        for part in Part::ALL {
+            let Some(matrix) = self.part(part) else { continue };
+            let (expected, found) = (part.shape(problem), (matrix.nrows(), matrix.ncols()));
+            let any_number = part == Part::Directions;
+            if found.0 != expected.0 || (found.1 != expected.1 && !any_number) {
+                return Err(WitnessError { part: part.name(), expected, found });
             }
         }
         Ok(())
+    }
+}
+
+/// The matrices of a witness: checked, digested in records and saved by these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// [`Witness::dual`].
+    Dual,
+    /// [`Witness::directions`].
+    Directions,
+    /// The dual point of [`Witness::split`].
+    SplitDual,
+    /// The nonnegative part of [`Witness::split`].
+    SplitSlack,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 4] = [Self::Dual, Self::Directions, Self::SplitDual, Self::SplitSlack];
+
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dual => "dual",
+            Self::Directions => "directions",
+            Self::SplitDual => "split dual",
+            Self::SplitSlack => "split slack",
+        }
+    }
+
+    /// Its name in records and files.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Dual => "dual",
+            Self::Directions => "directions",
+            Self::SplitDual => "split_dual",
+            Self::SplitSlack => "split_slack",
+        }
+    }
+
+    /// Whether a certified number may rest on it. The estimate's directions prove nothing.
+    #[must_use]
+    pub fn proves(self) -> bool {
+        self != Self::Directions
+    }
+
+    /// Rows and columns for a problem (columns 0 where any number is accepted).
+    fn shape(self, problem: &Problem) -> (usize, usize) {
+        match self {
+            Self::Dual | Self::SplitDual => (problem.dim(), problem.len()),
+            Self::Directions => (problem.dim(), 0),
+            Self::SplitSlack => (problem.len(), problem.len()),
+        }
     }
 }
