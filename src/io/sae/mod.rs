@@ -22,7 +22,7 @@
 //! data, never from a name alone. A square matrix needs a configuration, whose
 //! program says which side it is, or [`ReadOptions::atoms`].
 
-mod config;
+mod layout;
 mod read;
 mod write;
 
@@ -35,21 +35,8 @@ use super::FileError;
 use crate::atoms::{AtomsError, Codes, Dictionary};
 use crate::linalg::{Matrix, axpy, fold_tiles};
 
+pub use layout::Layout;
 pub use write::write_saelens;
-
-/// The program a file comes from, as far as its configuration and tensors tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layout {
-    /// SAELens.
-    Saelens,
-    /// `dictionary_learning`.
-    DictionaryLearning,
-    /// EleutherAI's sparsify.
-    Sparsify,
-    /// Tensors without a configuration that is known.
-    Bare,
-}
 
 /// What counts the rows of a stored decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::json::read_json;
 use super::super::tensors::Tensors;
 use super::super::{FileError, FileProblem};
-use super::config::Config;
+use super::layout::Config;
 use super::{Atoms, Encoder, Layout, NoEncoder, ReadOptions, Sae};
 use crate::linalg::Matrix;
 

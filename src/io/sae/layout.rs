@@ -1,11 +1,13 @@
-//! What a configuration says.
+//! The programs whose files are read: how each is recognized by its configuration, what
+//! that says, and which way its matrices lie.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "every other kind of JSON value is the same error")]
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::super::FileProblem;
-use super::{Atoms, Layout, NoEncoder};
+use super::{Atoms, NoEncoder};
 
 /// What is used of a configuration.
 pub(super) struct Config {
@@ -98,6 +100,20 @@ impl Config {
         let refusal = Some(NoEncoder::Architecture(architecture.clone()));
         Ok(Self { layout: Layout::Sparsify, d_in, d_sae, architecture, subtracts: true, refusal, l1: None })
     }
+}
+
+/// The program a file comes from, as far as its configuration and tensors tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// SAELens.
+    Saelens,
+    /// `dictionary_learning`.
+    DictionaryLearning,
+    /// EleutherAI's sparsify.
+    Sparsify,
+    /// Tensors without a configuration that is known.
+    Bare,
 }
 
 impl Layout {
