@@ -477,13 +477,23 @@ impl WitnessDigest {
             .filter_map(|part| {
                 let outcome = match (of(self, part), of(found, part)) {
                     (None, None) => return None,
-                    (Some(_), None) => Err(Mismatch::Missing { part: part.name() }),
+                    (Some(_), None) => Err(Mismatch::Missing { part: claim(part) }),
                     (claimed, found) if claimed == found => Ok(()),
-                    _ => Err(Mismatch::Part { part: part.name() }),
+                    _ => Err(Mismatch::Part { part: claim(part) }),
                 };
-                Some(Checked { claim: format!("witness {}", part.name()), outcome })
+                Some(Checked { claim: claim(part).to_owned(), outcome })
             })
             .collect()
+    }
+}
+
+/// How a part of the witness is called where it is compared.
+fn claim(part: Part) -> &'static str {
+    match part {
+        Part::Dual => "witness dual",
+        Part::Directions => "witness directions",
+        Part::SplitDual => "witness split dual",
+        Part::SplitSlack => "witness split slack",
     }
 }
 
