@@ -199,13 +199,14 @@ impl<'a> Scaled<'a> {
         (polar.value / norm(direction), polar.tau)
     }
 
-    /// The largest value that the ascent of theorem `gauge-calculus` reaches.
-    fn climb(&self, start: &[f64]) -> f64 {
+    /// The largest value that the ascent of theorem `gauge-calculus` reaches before the
+    /// observer stops it.
+    fn climb(&self, start: &[f64], observer: &dyn Observer) -> f64 {
         let mut direction = start.to_vec();
         let mut z = vec![0.0; self.weights.len()];
         let mut best = 0.0;
         for _ in 0..ASCENT_STEPS {
-            if !(norm(&direction) > 0.0) {
+            if !(norm(&direction) > 0.0) || observer.poll().is_break() {
                 break;
             }
             let value = self.value(&direction, &mut z).0;
@@ -257,7 +258,7 @@ impl<'a> Search<'a> {
 
     /// Ascends from a direction; tells whether the value to beat rose.
     fn climb_from(&mut self, direction: &[f64]) -> bool {
-        let value = self.scaled.climb(direction);
+        let value = self.scaled.climb(direction, self.observer);
         let rose = value > self.attained;
         if rose {
             self.attained = value;

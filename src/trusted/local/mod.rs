@@ -51,7 +51,7 @@ impl Default for Limits {
 }
 
 /// What the second-order test found. All numbers are without units: the same for data,
-/// codes, λ and γ times a power of two.
+/// codes, λ and γ times a power of two (the radius but for rounding).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Local {
     /// An estimate of the form's smallest eigenvalue from above, in the metric that is
