@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2100))]
 
     #[test]
-    fn a_certified_bound_is_below_every_feasible_point(
+    fn slow_a_certified_bound_is_below_every_feasible_point(
         (problem, point) in feasible_points(SMALL, penalties()),
         dual in duals(),
         slack in duals(),
@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn planted_pairs_are_optimal(recipe in recipes()) {
+    fn slow_planted_pairs_are_optimal(recipe in recipes()) {
         let Some(optimum) = planted::pair(&recipe) else { return Ok(()) };
         let done = certified(&optimum.problem, &optimum.factorization, &Witness::none());
         let certificate = done.certificate();

@@ -344,7 +344,7 @@ fn nested_pairs_lose_what_the_theorem_says() {
 }
 
 #[test]
-fn the_relaxation_lies_between_the_fast_bound_and_the_optimum() {
+fn slow_the_relaxation_lies_between_the_fast_bound_and_the_optimum() {
     for seed in 0..25 {
         let len = 2 + usize::try_from(seed % 5).expect("small");
         let x = planted::gaussian(3, len, seed);
@@ -371,7 +371,7 @@ fn the_relaxation_lies_between_the_fast_bound_and_the_optimum() {
 }
 
 #[test]
-fn digits_are_bounded_to_two_per_cent() {
+fn slow_digits_are_bounded_to_two_per_cent() {
     let digits = widedict::datasets::digits();
     let x = digits.select_columns(&(0..150).collect::<Vec<_>>());
     let problem = Problem::builder(x).lambda(0.3).gamma(0.08).build().expect("valid");
@@ -413,7 +413,7 @@ fn random_problems(count: u64, gamma: bool, centered: bool) -> impl Iterator<Ite
 }
 
 #[test]
-fn every_solver_passes_the_harness() {
+fn slow_every_solver_passes_the_harness() {
     let exact = Expectations { stationarity: 1e-6, gap: 1e-9 };
     let seen = verify_solver(wide::closed_form, random_problems(1000, false, false), &exact)
         .unwrap_or_else(|violation| panic!("closed form: {violation}"));

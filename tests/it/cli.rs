@@ -658,7 +658,7 @@ fn encode_names_what_does_not_fit() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_returns_the_best_point_so_far() {
+fn slow_an_interrupt_returns_the_best_point_so_far() {
     use std::io::{BufRead, BufReader};
     use std::process::Stdio;
     let bench = Bench::new();

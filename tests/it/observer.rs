@@ -55,7 +55,7 @@ fn a_closure_is_an_observer() {
 }
 
 #[test]
-fn a_condition_is_remembered() {
+fn slow_a_condition_is_remembered() {
     let free = run(&Until::new(|_: &Progress| false));
     let target = 1.05 * free.certified.certificate().objective();
     let solution = run(&Until::new(|p: &Progress| p.objective <= target));

@@ -30,17 +30,19 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-fn sources() -> Vec<PathBuf> {
-    fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("a readable folder") {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                collect(&path, out);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                out.push(path);
-            }
+/// The Rust files of a folder and of those in it.
+fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            collect(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
         }
     }
+}
+
+fn sources() -> Vec<PathBuf> {
     let mut out = Vec::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut out);
     out.sort();
@@ -362,4 +364,26 @@ fn what_must_be_believed_is_stated() {
         .and_then(|number| number.replace(' ', "").parse().ok())
         .expect("the README states a number of lines");
     assert!(lines.abs_diff(stated) <= 100, "the README states {stated} lines, there are {lines}");
+}
+
+/// The slow tests are listed where the tests are described.
+#[test]
+fn slow_tests_are_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/architecture.md")).expect("a readable file");
+    let mut files = Vec::new();
+    collect(&root.join("tests/it"), &mut files);
+    let mut count = 0;
+    for path in files {
+        let code = code(&path);
+        for (at, _) in code.match_indices("fn slow_") {
+            let name: String =
+                code[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if name.len() > "slow_".len() && !name.starts_with("slow_tests") {
+                count += 1;
+                assert!(text.contains(&format!("`{name}`")), "docs/architecture.md does not list {name}");
+            }
+        }
+    }
+    assert!(count > 10, "only {count} slow tests were found");
 }

@@ -96,7 +96,7 @@ proptest! {
 }
 
 #[test]
-fn the_masters_agree_on_digits() {
+fn slow_the_masters_agree_on_digits() {
     let problem = problem(digits(0, 40), 0.3, 0.1);
     let solved = ColumnGeneration::default().solve(&problem).unwrap();
     let (_, gap) = agree(&problem, solved.certified.solution().dictionary());
@@ -178,7 +178,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn full_solves_agree_on_any_problem(
+    fn slow_full_solves_agree_on_any_problem(
         problem in strategies::problems(Limits { dim: 6, points: 12, atoms: 0 }, strategies::penalties())
     ) {
         full_solves_agree(&problem, 1e-4);
@@ -201,7 +201,7 @@ fn small_problems_are_solved_to_optimality() {
 
 /// At a tolerance that takes the conic method some ten rounds.
 #[test]
-fn digits_are_solved_by_both_methods() {
+fn slow_digits_are_solved_by_both_methods() {
     full_solves_agree(&problem(digits(0, 40), 0.3, 0.1), 3e-2);
 }
 

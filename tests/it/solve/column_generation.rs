@@ -189,7 +189,7 @@ fn ascents_claim_no_more_than_the_polar() {
 /// Work, not time: rounds of the whole digits at the README's penalties. Twice as many
 /// would show in the time of every convex problem.
 #[test]
-fn the_digits_take_few_rounds() {
+fn slow_the_digits_take_few_rounds() {
     let problem = problem(widedict::datasets::digits(), 0.3, 0.15);
     let solution = ColumnGeneration::default().solve(&problem).unwrap();
     assert!(solution.iterations <= 16, "{} rounds", solution.iterations);

@@ -207,7 +207,7 @@ proptest! {
     /// T19 hunted: the bound at a point's own least participation is not above it,
     /// nor above any other point whose atoms are as common.
     #[test]
-    fn no_dictionary_beats_the_participation_bound(
+    fn slow_no_dictionary_beats_the_participation_bound(
         problem in problems(Limits { dim: 3, points: 10, ..Limits::default() }, moderate_penalties()),
         width in 1_usize..4,
     ) {

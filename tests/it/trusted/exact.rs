@@ -125,7 +125,7 @@ fn random_problem(rng: &mut ChaCha8Rng, n: usize, len: usize, centered: bool) ->
 }
 
 #[test]
-fn the_polar_is_that_of_a_grid() {
+fn slow_the_polar_is_that_of_a_grid() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     for case in 0..240 {
         let n = 1 + case % 3;
@@ -142,7 +142,7 @@ fn the_polar_is_that_of_a_grid() {
 }
 
 #[test]
-fn the_plane_scan_agrees() {
+fn slow_the_plane_scan_agrees() {
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     for _ in 0..20 {
         let (problem, dual) = random_problem(&mut rng, 2, 25, false);
@@ -343,7 +343,7 @@ fn solved(problem: &Problem) -> (f64, f64, BoundKind) {
 }
 
 #[test]
-fn small_instances_are_solved_to_a_millionth() {
+fn slow_small_instances_are_solved_to_a_millionth() {
     let mut rng = ChaCha8Rng::seed_from_u64(19);
     for case in 0..60_u64 {
         let (n, len) = (2 + usize::try_from(case % 2).unwrap(), rng.random_range(6..=30));
@@ -389,7 +389,7 @@ fn the_relaxation_leaves_a_gap_that_this_closes_and_none_for_four_points() {
 }
 
 #[test]
-fn the_default_limits_suffice_near_an_optimum() {
+fn slow_the_default_limits_suffice_near_an_optimum() {
     // Cones for n = 3 and 4, faces for n = 8: many directions are nearly maximal.
     for (n, len) in [(2, 1_000), (3, 100), (3, 300), (4, 30), (4, 100), (8, 16)] {
         let problem = Problem::builder(planted::gaussian(n, len, 5)).lambda(0.2).gamma(0.1).build().unwrap();
