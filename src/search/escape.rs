@@ -59,7 +59,8 @@ const INNER_STEPS: usize = 200;
 /// ```
 /// use widedict::search::escape;
 /// use widedict::trusted::local::Limits;
-/// use widedict::{Finite, Matrix, Options, Problem, Witness, certify};
+/// use widedict::certificate::Options;
+/// use widedict::{Finite, Matrix, Problem, Witness, certify};
 /// let x = Matrix::from_columns(2, &[[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]]);
 /// let problem = Problem::builder(x).lambda(0.2).build()?;
 /// let factorization = Finite::new(2).solve(&problem)?.certified.into_parts().0;

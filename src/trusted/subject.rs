@@ -16,8 +16,8 @@ use crate::problem::Problem;
 /// use widedict::trusted::{Subject, first_order};
 /// use widedict::{Matrix, Problem, wide};
 /// let problem = Problem::builder(Matrix::from_columns(2, &[[3.0, 0.0], [0.0, 1.0]])).lambda(0.5).build()?;
-/// let certified = wide::closed_form(&problem)?;
-/// let subject = Subject::of(&problem, certified.solution())?;
+/// let solution = wide::closed_form(&problem)?;
+/// let subject = Subject::of(&problem, solution.certified.solution())?;
 /// assert!(subject.primal().lower.get() <= subject.primal().upper.get());
 /// assert!(first_order::residuals(&subject).relative() < 1e-12);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
