@@ -119,7 +119,7 @@ pub enum Bounding {
 
 /// A name that is none of [`Bounding`]'s.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected auto, none, fast, relaxation, exact or, with the feature sdp, sdp; found '{found}'")]
+#[error("expected one of {}; found '{found}'", Bounding::ALL.iter().map(|b| b.as_str()).collect::<Vec<_>>().join(", "))]
 pub struct UnknownBounding {
     /// The name.
     pub found: String,
@@ -212,6 +212,22 @@ impl Bounding {
             Self::Sdp => "sdp",
             Self::Exact => "exact",
             Self::Auto => "auto",
+        }
+    }
+
+    /// What it is, in a line.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::None => "No bound",
+            Self::Fast => "One eigenvalue, any number of datapoints",
+            Self::Relaxation => {
+                "A split found by a first-order search: N × N matrices, up to 4000 datapoints"
+            }
+            #[cfg(feature = "sdp")]
+            Self::Sdp => "A split found by a semidefinite program: up to some 65 datapoints",
+            Self::Exact => "The polar itself: dimension up to 4 or few datapoints",
+            Self::Auto => "The best that takes seconds",
         }
     }
 

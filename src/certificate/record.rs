@@ -477,23 +477,13 @@ impl WitnessDigest {
             .filter_map(|part| {
                 let outcome = match (of(self, part), of(found, part)) {
                     (None, None) => return None,
-                    (Some(_), None) => Err(Mismatch::Missing { part: claim(part) }),
+                    (Some(_), None) => Err(Mismatch::Missing { part: part.in_records() }),
                     (claimed, found) if claimed == found => Ok(()),
-                    _ => Err(Mismatch::Part { part: claim(part) }),
+                    _ => Err(Mismatch::Part { part: part.in_records() }),
                 };
-                Some(Checked { claim: claim(part).to_owned(), outcome })
+                Some(Checked { claim: part.in_records().to_owned(), outcome })
             })
             .collect()
-    }
-}
-
-/// How a part of the witness is called where it is compared.
-fn claim(part: Part) -> &'static str {
-    match part {
-        Part::Dual => "witness dual",
-        Part::Directions => "witness directions",
-        Part::SplitDual => "witness split dual",
-        Part::SplitSlack => "witness split slack",
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `direction` | nothing: the types [`Lower`] and [`Upper`], which only this folder makes | |
 //! | `residuals`, `subject` | what all checks share, computed once | |
 //! | `objective` | primal and dual value, enclosed | `rounding` |
-//! | `first_order` | stationarity residuals, as computed | `stationarity` |
+//! | `first_order` | stationarity residuals, as computed, with what rounding may have made of them | `stationarity` |
 //! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre` |
 //! | `copositive` | the polar from a split | `split-certificate` |
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
@@ -20,7 +20,7 @@
 //! | `participation` | the price γ that a participation allows | `participation-bound` |
 //! | `witness` | nothing: what a search hands over | |
 //!
-//! It imports only what lies below it (problem, gauge, atoms, linalg, num), and a test
+//! It imports only what lies below it (problem, gauge, atoms, linalg, num, observer), and a test
 //! reads the sources and fails on an import that goes up.
 //!
 //! Nobody else makes a bound:

@@ -134,6 +134,17 @@ impl Part {
         }
     }
 
+    /// Its name where a record is compared.
+    #[must_use]
+    pub fn in_records(self) -> &'static str {
+        match self {
+            Self::Dual => "witness dual",
+            Self::Directions => "witness directions",
+            Self::SplitDual => "witness split dual",
+            Self::SplitSlack => "witness split slack",
+        }
+    }
+
     /// Whether a certified number may rest on it. The estimate's directions prove nothing.
     #[must_use]
     pub fn proves(self) -> bool {

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::super::FileProblem;
 use super::{Atoms, NoEncoder};
+use crate::gauge::PenaltyError;
+use crate::problem::Lambda;
 
 /// What is used of a configuration.
 pub(super) struct Config {
@@ -117,6 +119,29 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// Name of the program.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Saelens => "SAELens",
+            Self::DictionaryLearning => "dictionary_learning",
+            Self::Sparsify => "sparsify",
+            Self::Bare => "no configuration",
+        }
+    }
+
+    /// λ from the program's L1 coefficient; `None` where its loss has none that is known.
+    ///
+    /// # Errors
+    /// [`PenaltyError`] for a coefficient that is no price.
+    pub fn lambda(self, l1_coefficient: f64) -> Result<Option<Lambda>, PenaltyError> {
+        match self {
+            Self::Saelens => Lambda::from_saelens(l1_coefficient).map(Some),
+            Self::DictionaryLearning => Lambda::from_dictionary_learning(l1_coefficient).map(Some),
+            Self::Sparsify | Self::Bare => Ok(None),
+        }
+    }
+
     /// How the program stores a decoder, for a square one.
     pub(super) fn decoder(self) -> Option<Atoms> {
         match self {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use widedict::certificate::Options;
 use widedict::search::relaxation::{Relaxation, Relaxed, Semidefinite};
 use widedict::testing::planted;
-use widedict::trusted::{BoundKind, bounds, exact};
+use widedict::trusted::{BoundKind, Subject, bounds, exact};
 use widedict::{
     Certified, Codes, ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem,
     SolveError, Stop, Witness, certify, datasets,
@@ -124,7 +124,8 @@ fn it_is_at_least_as_good_as_the_first_order_search() {
     let solved = ColumnGeneration::default().solve(&problem).unwrap();
     let found = Relaxation::default().search(&problem, solved.certified.solution(), &()).unwrap();
     let upper = solved.certified.certificate().upper();
-    let first = bounds::split(&problem, &found.split, upper).unwrap().lower.get();
+    let subject = Subject::of(&problem, solved.certified.solution()).unwrap();
+    let first = bounds::split(&subject, &found.split).unwrap().lower.get();
     let second = lower(&problem);
     assert!(second >= first * (1.0 - 1e-7), "{first} {second}");
     assert!(second <= upper.get());

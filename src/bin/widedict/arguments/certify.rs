@@ -36,7 +36,7 @@ pub(crate) struct CertifyArgs {
     #[arg(long, value_name = "E", default_value = "5e-3", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) tolerance: f64,
     /// How the point is bounded
-    #[arg(long, value_enum, default_value_t = BoundChoice::Auto)]
+    #[arg(long, value_enum, default_value_t = BoundChoice::AUTO)]
     pub(crate) bound: BoundChoice,
     /// Exit with 1 if the certified relative gap is above this
     #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]

@@ -2,43 +2,59 @@
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use widedict::Bounding;
 
 /// Most threads that may be asked for. More than a machine has cores gain nothing, and
 /// the system refuses or hangs at some tens of thousands.
 const MAX_THREADS: usize = 1024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// A bound by its name: the library's choices, and the one that only a build with the
+/// feature sdp has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BoundChoice {
-    /// The best that takes seconds
-    Auto,
-    /// No bound
-    None,
-    /// One eigenvalue, any number of datapoints
-    Fast,
-    /// A split found by a first-order search: N × N matrices, up to 4000 datapoints
-    Relaxation,
-    /// A split found by a semidefinite program: up to some 65 datapoints (feature sdp)
+    Known(Bounding),
+    #[cfg(not(feature = "sdp"))]
     Sdp,
-    /// The polar itself: dimension up to 4 or few datapoints
-    Exact,
 }
 
 impl BoundChoice {
+    pub(crate) const AUTO: Self = Self::Known(Bounding::Auto);
+    #[cfg(feature = "sdp")]
+    pub(crate) const SDP: Self = Self::Known(Bounding::Sdp);
+    #[cfg(not(feature = "sdp"))]
+    pub(crate) const SDP: Self = Self::Sdp;
+
     /// The library's choice; `None` where this build has it not.
     pub(crate) fn bounding(self) -> Option<Bounding> {
-        Some(match self {
-            Self::Auto => Bounding::Auto,
-            Self::None => Bounding::None,
-            Self::Fast => Bounding::Fast,
-            Self::Relaxation => Bounding::Relaxation,
-            #[cfg(feature = "sdp")]
-            Self::Sdp => Bounding::Sdp,
+        match self {
+            Self::Known(bounding) => Some(bounding),
             #[cfg(not(feature = "sdp"))]
-            Self::Sdp => return None,
-            Self::Exact => Bounding::Exact,
+            Self::Sdp => None,
+        }
+    }
+}
+
+impl ValueEnum for BoundChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<BoundChoice>> = LazyLock::new(|| {
+            let mut all: Vec<BoundChoice> = Bounding::ALL.iter().copied().map(BoundChoice::Known).collect();
+            if !all.contains(&BoundChoice::SDP) {
+                all.push(BoundChoice::SDP);
+            }
+            all
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Known(bounding) => PossibleValue::new(bounding.as_str()).help(bounding.about()),
+            #[cfg(not(feature = "sdp"))]
+            Self::Sdp => PossibleValue::new("sdp").help("Only in a build with the feature sdp"),
         })
     }
 }

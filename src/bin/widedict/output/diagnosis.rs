@@ -46,13 +46,7 @@ pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str
 fn describe(source: &Source) -> String {
     let mut parts = Vec::new();
     if let (Some(layout), Some(architecture)) = (source.layout, &source.architecture) {
-        let program = match layout {
-            Layout::Saelens => "SAELens",
-            Layout::DictionaryLearning => "dictionary_learning",
-            Layout::Sparsify => "sparsify",
-            Layout::Bare => "no configuration",
-        };
-        parts.push(format!("{program}, {architecture}"));
+        parts.push(format!("{}, {architecture}", layout.program()));
     }
     if let Some(folding) = &source.folding {
         parts.push(match folding.rescaled_atoms {

@@ -5,7 +5,7 @@ use std::path::Path;
 use widedict::atoms::Rescaled;
 use widedict::diagnose::{CompareError, Diagnosis, Thresholds, Trained, compare, diagnose};
 use widedict::gauge::Penalty;
-use widedict::io::sae::{Atoms, Folded, Folding, Layout, ReadOptions};
+use widedict::io::sae::{Atoms, Folded, Folding, ReadOptions};
 use widedict::io::{PointReader, Sae, read_atoms, read_codes, write_json};
 use widedict::problem::Lambda;
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop};
@@ -160,10 +160,9 @@ fn autoencoder(
         None if sae.no_encoder().is_some() => None,
         None => Some(sae.encode(points, &folded)?),
     };
-    let lambda = match (sae.layout(), sae.l1_coefficient()) {
-        (Layout::Saelens, Some(l1)) => Some(Lambda::from_saelens(l1)?),
-        (Layout::DictionaryLearning, Some(l1)) => Some(Lambda::from_dictionary_learning(l1)?),
-        _ => None,
+    let lambda = match sae.l1_coefficient() {
+        Some(l1) => sae.layout().lambda(l1)?,
+        None => None,
     };
     let no_encoder = sae.no_encoder().filter(|_| codes.is_none()).cloned();
     if let (Some(why), false) = (&no_encoder, args.run.quiet) {

@@ -32,7 +32,7 @@ impl Job {
         }
         let solver = solver(args, &penalty)?;
         let choice = match (args.method, args.bound) {
-            (Method::Sdp, BoundChoice::Auto) => BoundChoice::Sdp,
+            (Method::Sdp, BoundChoice::AUTO) => BoundChoice::SDP,
             (_, choice) => choice,
         };
         let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance);
