@@ -107,8 +107,8 @@ impl Iterate<'_> {
         Matrix::from_columns(self.problem.dim(), &directions)
     }
 
-    /// The best direction of each atom of the block for its codes, which are the first
-    /// rows of the panel; that of an unused atom stays.
+    /// The best direction of each atom of the block for its codes, which the first rows of the
+    /// panel hold. The direction of an unused atom stays.
     fn turned(&self, from: usize, old: &Matrix) -> Matrix {
         let b = old.ncols();
         let images = times_rows(&self.residual, &self.panel, b);
@@ -128,7 +128,7 @@ impl Iterate<'_> {
             let length = norm(&image);
             if length > 0.0 && length.is_finite() {
                 image.iter_mut().for_each(|v| *v /= length);
-                // Once more: a length of 1 to the last place.
+                // Normalizing twice makes the length 1 to the last place.
                 let length = norm(&image);
                 image.iter_mut().for_each(|v| *v /= length);
                 new.col_mut(k).copy_from_slice(&image);

@@ -1,5 +1,5 @@
-//! The iterate that a solver works on, in whitened variables: atoms with their code
-//! rows, the center, and the residual kept in step with them.
+//! The working iterate of a solver, in whitened variables: atoms with their code rows, the center,
+//! and the residual, which every update keeps current.
 
 mod block;
 
@@ -39,7 +39,7 @@ pub(crate) struct Snapshot {
     center: Vec<f64>,
 }
 
-/// A feasible point in whitened variables.
+/// A feasible iterate in whitened variables.
 #[derive(Clone, Debug)]
 pub(crate) struct Iterate<'p> {
     pub(crate) problem: &'p Problem,
@@ -53,7 +53,7 @@ pub(crate) struct Iterate<'p> {
     /// center changes `offset` alone, see [`Iterate::recenter`].
     residual: Matrix,
     offset: Vec<f64>,
-    /// `R̃ a`, kept in step while a center is learnt.
+    /// `R̃ a`, kept current while a center is learnt.
     mean: Vec<f64>,
     /// `Σ aᵢ²`.
     total: f64,
@@ -124,8 +124,8 @@ impl<'p> Iterate<'p> {
         iterate
     }
 
-    /// Recomputes the residual from atoms, codes and center: the drift of many
-    /// updates is gone.
+    /// Recomputes the residual from atoms, codes and center, which removes the drift of many
+    /// updates.
     pub(crate) fn refresh(&mut self) {
         let a = self.problem.data().sqrt_weights();
         self.residual = self.problem.data().whitened();
@@ -196,8 +196,7 @@ impl<'p> Iterate<'p> {
         &self.residual
     }
 
-    /// Atoms, rows and center: what [`Iterate::restore`] and
-    /// [`Iterate::extrapolate`] need of a past iterate.
+    /// The atoms, rows and center, which [`Iterate::restore`] and [`Iterate::extrapolate`] need.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot { atoms: self.atoms.clone(), center: self.center.clone() }
     }
@@ -209,8 +208,8 @@ impl<'p> Iterate<'p> {
         self.refresh();
     }
 
-    /// Moves on by `beta` times the step from `past` to here: codes stay
-    /// nonnegative, directions unit. Atoms `past` does not have stay where they are.
+    /// Extrapolates by `beta` times the step from `past`. Codes stay nonnegative and directions
+    /// unit. Atoms that `past` does not have stay where they are.
     pub(crate) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
         for (atom, before) in self.atoms.iter_mut().zip(&past.atoms) {
             before.row.scatter(&mut self.old);
@@ -271,7 +270,7 @@ impl<'p> Iterate<'p> {
         self.recenter();
     }
 
-    /// Drops atoms that no datapoint uses; gives their number.
+    /// Drops atoms that no datapoint uses. Returns the number of dropped atoms.
     pub(crate) fn prune(&mut self) -> usize {
         let before = self.atoms.len();
         self.atoms.retain(|atom| !atom.row.is_empty());

@@ -1,10 +1,10 @@
 //! The conic master: codes over a fixed dictionary by clarabel, an interior-point
 //! method, as a quadratic program with second-order cones.
 //!
-//! A second way to the same optimum that shares no iteration with the first-order
-//! master. In three steps: `clarabel/lower.rs` writes the program, `clarabel/status.rs` says what a run
-//! of clarabel is worth, `clarabel/lift.rs` turns its answer into codes and a dual point, which
-//! the certificate checks as anybody else's.
+//! The conic master reaches the same optimum as the first-order master and shares no iteration with
+//! it. `clarabel/lower.rs` writes the program. `clarabel/status.rs` judges how a run of clarabel
+//! ended. `clarabel/lift.rs` turns the answer into codes and a dual point, which the certificate
+//! checks like those of any other method.
 //!
 //! # Accuracy
 //! On data of ordinary size the certified gap of the codes for their dictionary
@@ -30,23 +30,23 @@ use crate::problem::Problem;
 use crate::solution::SolveError;
 use crate::wide::Location;
 
-/// Relative improvement of an alternation below which a descent stops, when the
-/// caller asks for less: the accuracy of a conic solve.
+/// Relative improvement of an alternation below which a descent stops even when the caller asks for
+/// less. It is the accuracy of a conic solve.
 const RESOLUTION: f64 = 1e-13;
 
 /// Most alternations of codes and directions in one descent. A conic solve costs hundreds
 /// of sweeps over directions, and the oracle's new atoms gain more than a fourth alternation.
 const ALTERNATIONS: usize = 3;
 
-/// Share of the decrease a descent asks for to which its conic solves are accurate.
-/// At 1 they would stop as early as the descent may; 0.01 costs a few iterations.
+/// Accuracy of the conic solves in a descent, as a share of the decrease that the descent asks for.
+/// At 1 the solves would end as early as the descent may. At 0.01 they take a few more iterations.
 const ACCURACY_SHARE: f64 = 0.03;
 
-/// The coarsest a conic solve may be.
+/// Largest tolerance of a conic solve in a descent.
 const COARSE: f64 = 1e-5;
 
-/// Most codes of a program that is solved whole: some tenths of a second. Larger programs
-/// leave out codes that end at 0.
+/// Most codes of a program that is solved whole, which takes some tenths of a second. Larger
+/// programs leave out codes that end at 0.
 const WHOLE: usize = 400;
 
 /// Most programs of one solve in parts. On data four to eight suffice.
@@ -99,7 +99,7 @@ impl Default for Conic {
     }
 }
 
-/// What one solve says beside the codes it left in the iterate.
+/// The result of one solve, except the codes, which stay in the iterate.
 struct Recoded {
     dual: Option<Matrix>,
     stop: Stop,
@@ -165,10 +165,10 @@ impl Conic {
         })
     }
 
-    /// Optimal codes and center for the iterate's atoms, kept if the objective is no
-    /// higher. Where there are many codes, most of them 0, the program is solved over
-    /// those in use and those whose stationarity condition fails, again until none does or
-    /// as many `parts` are solved.
+    /// Computes optimal codes and center for the atoms of the iterate, and keeps them if the
+    /// objective does not rise. A program with many codes, most of them 0, is solved in parts. A
+    /// part holds the codes in use and those whose stationarity condition fails. Parts are solved
+    /// until no condition fails, `parts` at most.
     fn recode(
         &self,
         iterate: &mut Iterate<'_>,
@@ -286,10 +286,10 @@ fn in_use(iterate: &Iterate<'_>) -> Vec<Vec<usize>> {
     allowed
 }
 
-/// Allows the codes that are 0 and whose stationarity condition (theorem
-/// `stationarity`) fails at the iterate's residual: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`, and
-/// for an atom that nobody uses those of the maximizer of its polar, if that is above
-/// 1. Of each datapoint's, the ones that fail by most. Whether there are any.
+/// Allows the codes that are 0 and whose stationarity condition (theorem `stationarity`) fails at
+/// the residual of the iterate: `d_kᵀr̃ᵢ > λ²(aᵀz̃_k)aᵢ/g(z̃_k)`. For an unused atom, allows the
+/// codes of the maximizer of its polar if that polar is above 1. Each datapoint gains only the
+/// codes that fail by most. Returns whether any code was added.
 fn admit(iterate: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
     let (a, len) = (iterate.problem.data().sqrt_weights(), iterate.problem.len());
     let lambda_sq = iterate.problem.lambda() * iterate.problem.lambda();

@@ -54,9 +54,9 @@ pub enum Method {
 
 /// Lowers the objective of a working iterate, never raises it.
 pub(crate) trait Master {
-    /// The sweeps made, and `Break` when the observer asked to stop; the iterate is
-    /// feasible either way. A `Result` where the master can fail: on an error the
-    /// iterate is unchanged.
+    /// The number of sweeps, and `Break` when the observer asked to stop. The iterate is feasible
+    /// either way. The type is a `Result` where the master can fail. On an error the iterate is
+    /// unchanged.
     type Descended;
 
     /// Descends on codes and atoms.

@@ -14,19 +14,19 @@ use crate::solution::SolveError;
 /// soon; ten times as many waste sweeps at the end of every round.
 const PATIENCE: usize = 3;
 
-/// Block coordinate descent, some atoms at a time: their directions one after another,
-/// then their codes by the exact proximal map, then the center. Between sweeps the
-/// point is extrapolated along its last step with Nesterov's weights; a sweep that ends
-/// higher than the best iterate is undone and the momentum restarts from there, so the
-/// objective never rises (O'Donoghue & Candès, *Adaptive restart for accelerated
-/// gradient schemes*, 2015; the rate is not claimed here, D and Z moving together).
+/// Block coordinate descent, one block of atoms at a time: their directions one after another, then
+/// their codes by the exact proximal map, then the center. Between sweeps the iterate is
+/// extrapolated along its last step with Nesterov's weights. A sweep that ends higher than the best
+/// iterate is undone and the momentum restarts from the best iterate, so the objective never rises
+/// (O'Donoghue & Candès, *Adaptive restart for accelerated gradient schemes*, 2015). Their rate is
+/// not claimed here, because D and Z move together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proximal;
 
 impl Proximal {
-    /// Codes (and center) over a dictionary that stays as it is, by exact block steps
-    /// an atom: stops when a sweep lowers the objective by less than
-    /// `effort.decrease_tolerance`, or after `effort.max_sweeps`. O(nNM) a sweep.
+    /// Computes codes (and center) over a fixed dictionary by exact block steps. Stops when a sweep
+    /// lowers the objective by no more than `effort.decrease_tolerance`, or after
+    /// `effort.max_sweeps` sweeps. Takes O(nNM) time a sweep.
     ///
     /// # Errors
     /// [`SolveError::Breakdown`] where the dictionary does not fit the problem.
@@ -91,7 +91,7 @@ impl Master for Proximal {
     }
 }
 
-/// A step on every atom, a block at a time.
+/// Makes one step on every atom, a block at a time.
 pub(crate) fn sweep_once(
     iterate: &mut Iterate<'_>,
     moves: Moves,

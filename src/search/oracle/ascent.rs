@@ -1,9 +1,9 @@
 //! Multi-start ascent on `d ↦ g°(R̃ᵀd)` (theorem `gauge-calculus`).
 //!
-//! `z ← argmax` of the polar at `R̃ᵀd`, `d ← R̃z/‖R̃z‖` and beyond, while that rises:
-//! the value never falls. Many ascents share their products with the residual.
-//! A local method: its largest value bounds Ω°(R̃) from *below*, so it yields new
-//! atoms and estimates, never a certificate.
+//! An ascent alternates `z ← argmax` of the polar at `R̃ᵀd` with a step of d to `R̃z/‖R̃z‖` or
+//! beyond. The value never falls. Many ascents share their products with the residual. The method
+//! is local: its largest value bounds Ω°(R̃) from *below*. The method therefore yields new atoms
+//! and estimates, never a certificate.
 
 use rand::SeedableRng;
 use rand::seq::index;
@@ -103,8 +103,8 @@ impl Ascent {
         self.climb(gauge, residual, &starts, observer)
     }
 
-    /// All ascents, some at a time: their products with the residual are one. An
-    /// ascent that comes to where another is or ended goes on as that one.
+    /// Runs all ascents in batches that share one product with the residual. An ascent that meets
+    /// another one, under way or ended, is dropped.
     fn climb(
         &self,
         gauge: &Gauge<'_>,
@@ -161,16 +161,16 @@ impl Ascent {
 
 /// An ascent under way.
 ///
-/// From d the step to `y/‖y‖`, `y = R̃z`, is sure: the value there is at least `‖y‖`,
-/// which is at least the value at d. Beyond it the value mostly rises on, so the next
-/// direction is `d + α(y/‖y‖ − d)`, with α growing until that turns out lower than
-/// what was sure, which is then gone back to.
+/// The step from d to `y/‖y‖`, `y = R̃z`, is sure: the value there is at least `‖y‖`, which is at
+/// least the value at d. The value mostly rises further beyond `y/‖y‖`. The next direction is
+/// therefore `d + α(y/‖y‖ − d)` with a growing α. Where the value falls below the sure bound, the
+/// ascent returns to the sure direction.
 struct Climber {
     /// Its place among the starts.
     start: usize,
     /// The best direction so far.
     reached: Vec<f64>,
-    /// `g°(R̃ᵀd)` at that, or the bound `‖y‖` of it; 0 before the first step.
+    /// `g°(R̃ᵀd)` at the best direction, or its lower bound `‖y‖`; 0 before the first step.
     value: f64,
     /// Unit direction where the polar is asked next.
     direction: Vec<f64>,
@@ -199,8 +199,8 @@ impl Climber {
         }
     }
 
-    /// Takes the polar at `direction` and the image `y` of its maximizer; whether
-    /// there is more to gain.
+    /// Takes the polar at `direction` and the image `y` of its maximizer. Returns whether there is
+    /// more to gain.
     fn step(&mut self, polar: Polar, image: &[f64], tolerance: f64) -> bool {
         if polar.value < self.promised && self.reach > 1.0 {
             self.direction.clone_from(&self.sure);
@@ -233,14 +233,14 @@ impl Climber {
         true
     }
 
-    /// The end of the climb: the sure direction where it is better than what was reached.
+    /// Ends the climb: takes the sure direction where its bound exceeds the best value.
     fn settle(&mut self) {
         if self.promised > self.value {
             (self.value, self.reached) = (self.promised, std::mem::take(&mut self.sure));
         }
     }
 
-    /// Whether another one is on its way to the same maximum, or there.
+    /// Whether another ascent is at the same maximum or on its way to it.
     fn is_among(&self, ended: &[Self], active: &[Self]) -> bool {
         simd(
             #[inline(always)]

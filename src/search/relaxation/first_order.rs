@@ -1,8 +1,8 @@
-//! The first-order search for a split: which of its two ways is taken.
+//! The first-order search for a split, and the choice between its two methods.
 //!
-//! The dual point may stay at the residuals while only T moves (`fixed`), or both may
-//! move (`moving`). Neither is better on all problems; the shares of atoms and datapoints
-//! tell which is worth its time.
+//! Either the dual point stays at the residuals and only T moves (`fixed`), or both move
+//! (`moving`). Neither method is better on all problems. The number of atoms per datapoint decides
+//! which method runs.
 
 use super::fixed;
 use super::metric::Metric;
@@ -15,19 +15,20 @@ use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::trusted::Subject;
 
-/// Datapoints up to which both ways are tried: a step is a tenth of a second.
+/// Most datapoints for which both methods run. A step then takes a tenth of a second.
 const BOTH: usize = 600;
 
 impl Relaxation {
     /// Searches from a factorization of the problem, γ > 0.
     ///
-    /// The dual point moves (Davis–Yin) where the factorization has few atoms for its
-    /// datapoints, stays at the residuals (Douglas–Rachford on T alone) where it has
-    /// many, and for up to 600 datapoints both are tried.
+    /// Where the factorization has few atoms for its datapoints, the dual point moves (Davis–Yin).
+    /// Where the factorization has many, the dual point stays at the residuals (Douglas–Rachford on
+    /// T alone). For up to 600 datapoints both methods run, the fixed dual point first, unless the
+    /// first closes the gap.
     ///
-    /// `None` where the method does not apply: γ = 0 (the polar is then known
-    /// exactly), more than `max_datapoints` datapoints, or a failed factorization
-    /// before the first proposal. O(N³) an iteration, O(N²) memory.
+    /// `None` where γ = 0 (the polar is then known exactly), where there are more than
+    /// `max_datapoints` datapoints, and where a matrix factorization fails before the first
+    /// proposal. Takes O(N³) time an iteration and O(N²) memory.
     #[must_use]
     pub fn search(
         &self,

@@ -1,9 +1,9 @@
 //! A split for a fixed dual point, by Douglas–Rachford (theorem `split-certificate`).
 //!
-//! With `K = RᵀR` and a trial `c ≥ 1`, a matrix S in both `{S ⪰ 0}` and
-//! `{S ≤ cA − K entrywise off the diagonal, equal to it on the diagonal}` gives
-//! `T = cA − K − S ≥ 0` and the polar `κ ≤ √c`. The start is `min(cA − K, 0)` off
-//! the diagonal: the split in which T takes all that is nonnegative.
+//! Let `K = RᵀR` and let `c ≥ 1` be a trial. The iteration seeks a matrix S in both `{S ⪰ 0}` and
+//! `{S ≤ cA − K off the diagonal, S = cA − K on it}`. Such an S gives `T = cA − K − S ≥ 0` and the
+//! polar `κ ≤ √c`. Off the diagonal the start is `min(cA − K, 0)`, so that T begins with every
+//! nonnegative entry.
 
 use std::ops::ControlFlow;
 
@@ -18,12 +18,12 @@ use crate::num::{max, min};
 use crate::observer::Interrupt;
 use crate::trusted::{Origin, Split};
 
-/// First trial `c − 1`. The residuals of a factorization with a gap of a percent
-/// meet it in a few iterations; ten times less takes ten times as many.
+/// First trial of `c − 1`. From the residuals of a factorization with a gap of a percent, a few
+/// iterations meet the first trial. A trial ten times smaller takes ten times as many.
 const FIRST_TRIAL: f64 = 0.1;
 
-/// What a success multiplies `c − 1` by. Closer to 1 wastes iterations on trials
-/// that gain little, closer to 0 on trials that fail.
+/// Factor on `c − 1` after a trial is met. A factor closer to 1 wastes iterations on trials that
+/// gain little, a factor closer to 0 on trials that fail.
 const NEXT_TRIAL: f64 = 0.6;
 
 /// A trial counts as met when κ² − 1 is within this share of c − 1.
@@ -33,11 +33,11 @@ const MET: f64 = 0.02;
 const PATIENCE: usize = 10;
 const NOTICEABLE: f64 = 0.02;
 
-/// Over-relaxation of the iteration; it converges below 2.
+/// Over-relaxation of the iteration, which converges for values below 2.
 const RELAXATION: f64 = 1.5;
 
-/// Searches for a T at the feasible dual point given, whitened, in at most
-/// [`Relaxation::max_iterations`] N × N eigendecompositions.
+/// Searches for a T at the given whitened, feasible dual point. Takes at most
+/// [`Relaxation::max_iterations`] eigendecompositions of N × N matrices.
 pub(super) fn search(
     metric: &Metric<'_>,
     dual: Matrix,
@@ -73,7 +73,7 @@ pub(super) fn search(
     Some(Proposal { split, promised, iterations: made, interrupt })
 }
 
-/// The trial `c` under way, and the iteration's state for it.
+/// The present trial `c` and the state of the iteration for it.
 struct Trial {
     /// `A − K`.
     slack: Matrix,
@@ -81,9 +81,9 @@ struct Trial {
     excess: f64,
     /// `cA − K`.
     ceiling: Matrix,
-    /// Z, of which the iteration's S is the positive part.
+    /// Z, whose positive part is the S of the iteration.
     state: Matrix,
-    /// The iteration at which κ² − 1 was last noticeably smaller, and that.
+    /// The iteration of the last noticeable decrease of κ² − 1, and κ² − 1 there.
     mark: (usize, f64),
 }
 
@@ -103,8 +103,8 @@ impl Trial {
         Self { slack, excess: FIRST_TRIAL, ceiling, state, mark: (0, f64::INFINITY) }
     }
 
-    /// Takes the least polar so far: asks for less where the trial is met. Whether there
-    /// is something to hope for.
+    /// Takes the least polar so far and lowers `c` where the trial is met. Returns false once the
+    /// trial has stood still for [`PATIENCE`] iterations.
     fn go_on(&mut self, metric: &Metric<'_>, iteration: usize, polar: f64) -> bool {
         let over = max(polar * polar - 1.0, 0.0);
         if over <= (1.0 + MET) * self.excess {
@@ -137,8 +137,8 @@ fn step(state: &mut Matrix, psd: &Matrix, split: &mut Matrix) {
     });
 }
 
-/// The projection on the positive semidefinite matrices: what is negative is
-/// taken off, which is of small rank once the iteration has settled.
+/// Projects on the positive semidefinite matrices. The smaller of the two parts is formed: the
+/// positive part itself, or the negative part, which is then subtracted from the matrix.
 fn positive_part(matrix: &Matrix) -> Option<Matrix> {
     let (values, vectors) = symmetric_eigen(matrix)?;
     let negative = values.partition_point(|v| *v < 0.0);

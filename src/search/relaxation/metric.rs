@@ -1,6 +1,5 @@
-//! The matrix `A = λ²aaᵀ + γ²I` of the atom prices, against which both searches for a
-//! split measure their matrices, and what follows from it: the slack `A − RᵀR`, the polar
-//! of a proposal, the dual point of a matrix Q.
+//! The matrix `A = λ²aaᵀ + γ²I` of the atom prices, and what both searches for a split compute with
+//! it: the slack `A − RᵀR`, the polar of a proposal, and the dual point of a matrix Q.
 
 use rayon::prelude::*;
 
@@ -10,8 +9,8 @@ use crate::linalg::{Cholesky, Matrix, axpy, combine, correlate, dot, lanczos_lar
 use crate::num::max;
 use crate::problem::Problem;
 
-/// Lanczos steps of an evaluation: the extreme eigenvalue settles to 1e-6 in 20
-/// to 50, and the certificate computes its own.
+/// Lanczos steps of an evaluation. The largest eigenvalue settles to 1e-6 in 20 to 50 steps. The
+/// certificate does not use this estimate.
 const LANCZOS_STEPS: usize = 50;
 
 /// The whitened data and `A = λ²aaᵀ + γ²I`.
@@ -24,7 +23,7 @@ pub(super) struct Metric<'p> {
     gamma_sq: f64,
     /// λ_max(A).
     pub(super) largest: f64,
-    /// `A^{-1/2} = (I − root·aaᵀ)/γ`.
+    /// The coefficient in `A^{-1/2} = (I − root·aaᵀ)/γ`.
     root: f64,
 }
 
@@ -38,8 +37,8 @@ impl<'p> Metric<'p> {
         Self { problem, whitened: problem.data().whitened(), a, lambda_sq, gamma_sq, largest, root }
     }
 
-    /// `R = (X̃ − b aᵀ)(I + UUᵀ)⁻¹` by the Woodbury identity, b optimal where a
-    /// center is learnt (then `Ra = 0`). O(nNk + k³).
+    /// Computes `R = (X̃ − b aᵀ)(I + UUᵀ)⁻¹` by the Woodbury identity. Where a center is learnt, b
+    /// is optimal, which makes `Ra = 0`. Takes O(nNk + k³) time.
     pub(super) fn dual(&self, factor: &Matrix) -> Option<Matrix> {
         let (k, len) = (factor.ncols(), self.a.len());
         let mut gram = factor.transpose_times(factor);
@@ -83,8 +82,8 @@ impl<'p> Metric<'p> {
         out
     }
 
-    /// Whitens residual columns; with a center projects them on `Ra = 0`. `None` if
-    /// they are not finite.
+    /// Whitens residual columns. With a center, also projects them on `Ra = 0`. `None` where the
+    /// result is not finite.
     pub(super) fn feasible(&self, mut residuals: Matrix) -> Option<Matrix> {
         for (i, &a) in self.a.iter().enumerate() {
             residuals.col_mut(i).iter_mut().for_each(|v| *v *= a);
@@ -123,8 +122,8 @@ impl<'p> Metric<'p> {
         v.iter_mut().for_each(|v| *v *= scale);
     }
 
-    /// κ with κ² the largest eigenvalue of `(RᵀR + T, A)`, and the bound it
-    /// promises for R.
+    /// The polar κ, where κ² is the largest eigenvalue of the pencil `(RᵀR + T, A)`, and the bound
+    /// that R gives with this κ.
     pub(super) fn promise(&self, dual: &Matrix, split: &Matrix) -> (f64, f64) {
         let (polar_sq, _) = lanczos_largest(self.a.len(), LANCZOS_STEPS, |v| {
             let mut u = v.to_vec();
@@ -153,7 +152,7 @@ impl<'p> Metric<'p> {
         dual
     }
 
-    /// `diag(1/a) T diag(1/a)`: the form in which the certificate checks T without roots.
+    /// `diag(1/a) T diag(1/a)`, which the certificate checks without square roots.
     pub(super) fn root_free(&self, mut split: Matrix) -> Matrix {
         let len = self.a.len();
         split.as_mut_slice().par_chunks_mut(len).enumerate().for_each(|(j, column)| {

@@ -1,7 +1,7 @@
-//! The doubly nonnegative relaxation (theorem `dnn-bound`): searches for a dual
-//! point R and a split `A − RᵀR = S + T`, `S ⪰ 0`, `T ≥ 0`, that certify a bound.
+//! The doubly nonnegative relaxation (theorem `dnn-bound`). Its searches look for a dual point R
+//! and a split `A − RᵀR = S + T`, `S ⪰ 0`, `T ≥ 0`. Together they certify a lower bound.
 //!
-//! What is found here is a witness; [`certificate`](crate::certificate) proves it.
+//! A search returns a witness; [`certificate`](crate::certificate) proves its bound.
 
 mod first_order;
 mod fixed;

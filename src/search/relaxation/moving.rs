@@ -6,10 +6,10 @@
 //! \nabla f=\tfrac12(A-R^\top R),\quad R=(\tilde X-ba^\top)(I+Q)^{-1}.
 //! ```
 //!
-//! Each iteration proposes a dual point R and a nonnegative T for theorem
-//! `split-certificate`; any of them certifies a bound, the limit that of
-//! `dnn-bound`. The start is `Q = Σ_k z_kz_kᵀ/g(z_k)` from the codes of a
-//! factorization, whose supports also say where T vanishes.
+//! Each iteration proposes a dual point R and a nonnegative T for theorem `split-certificate`.
+//! Every proposal certifies a bound, and the limit certifies the bound of theorem `dnn-bound`. The
+//! start is `Q = Σ_k z_kz_kᵀ/g(z_k)` from the codes of a factorization. The supports of the codes
+//! also say where T starts at 0.
 
 use std::ops::ControlFlow;
 
@@ -25,16 +25,16 @@ use crate::linalg::Matrix;
 use crate::num::{max, min};
 use crate::trusted::{Origin, Split};
 
-/// Step length in units of 1/λ_max(A), an upper estimate of the inverse
-/// curvature 1/λ_max(RᵀR) near the optimum. The method converges for less than
-/// 2; ten times less is ten times slower.
+/// Step length in units of 1/λ_max(A), which estimates the inverse curvature 1/λ_max(RᵀR) near the
+/// optimum. The method converges for lengths below 2. A length ten times smaller is ten times
+/// slower.
 const STEP: f64 = 1.95;
 
-/// Iterations between two evaluations of a proposal: one costs some fifty
-/// products with an N × N matrix, a twentieth of an eigendecomposition.
+/// Iterations between two evaluations of a proposal. An evaluation costs some fifty products of an
+/// N × N matrix with a vector, a twentieth of an eigendecomposition.
 const EVALUATE_EVERY: usize = 5;
 
-/// Share of the gap that counts as progress: see [`Relaxation::patience`].
+/// Share of the gap that counts as progress, see [`Relaxation::patience`].
 const NOTICEABLE: f64 = 0.02;
 
 /// Davis–Yin on Q, started from the codes of the goal's factorization.
@@ -43,7 +43,7 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
     let mut cone = PositivePart::new();
     let mut best: Option<Proposal> = None;
     let mut interrupt = None;
-    // The gap left, with the iteration it was last noticeably smaller at.
+    // The iteration of the last noticeable decrease of the gap, and the gap there.
     let mut mark = (0, f64::INFINITY);
     for iteration in 0..settings.max_iterations {
         if let ControlFlow::Break(stop) = goal.observer.poll() {
@@ -76,8 +76,8 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
     best.map(|proposal| Proposal { interrupt, ..proposal })
 }
 
-/// One iteration from Z, the sum of Q and the multiplier, which becomes the next: the
-/// dual point R of Q, and T. `None` where a factorization fails.
+/// Makes one iteration. `state` holds Z, the sum of Q and the multiplier, and becomes the next Z.
+/// Returns the dual point R of Q, and T. `None` where a matrix factorization fails.
 fn step(metric: &Metric<'_>, cone: &mut PositivePart, state: &mut Matrix) -> Option<(Matrix, Matrix)> {
     let len = state.nrows();
     let length = STEP / metric.largest;
@@ -102,8 +102,8 @@ fn step(metric: &Metric<'_>, cone: &mut PositivePart, state: &mut Matrix) -> Opt
     Some((dual, slack))
 }
 
-/// `Q − ½η S` with Q from the codes and S ≈ A − K where two datapoints share
-/// an atom, its negative part elsewhere.
+/// `Q − ½η S` with Q from the codes. S is A − K where two datapoints share an atom, and the
+/// negative part of A − K elsewhere.
 fn warm_start(metric: &Metric<'_>, start: &Factorization) -> Option<Matrix> {
     let len = metric.a.len();
     let gauge = metric.problem.gauge();

@@ -1,8 +1,8 @@
-//! Positive parts of a sequence of N × N matrices, each close to the last.
+//! Positive parts of a sequence of N × N matrices, each close to the one before.
 //!
-//! An eigendecomposition of every one would dominate the search. The positive part has
-//! about as many dimensions as there are atoms, so a filtered subspace follows it instead,
-//! from the eigenvectors of the matrix before.
+//! An eigendecomposition of every matrix would dominate the search. The positive part has about as
+//! many dimensions as there are atoms. A filtered subspace iteration therefore tracks the positive
+//! part, started from the eigenvectors of the matrix before.
 
 use faer::{MatMut, Par};
 use rayon::prelude::*;
@@ -13,29 +13,29 @@ use crate::num::max;
 
 /// Projects matrices on the positive semidefinite cone, each close to the one before.
 pub(super) struct PositivePart {
-    /// Orthonormal columns that span the last positive part and a margin.
+    /// Orthonormal columns that span the last positive part and a margin of other directions.
     basis: Option<Matrix>,
-    /// Minus the least eigenvalue, as of at most [`MEASURED_EVERY`] matrices ago.
+    /// Minus the least eigenvalue, estimated at most [`MEASURED_EVERY`] matrices ago.
     depth: f64,
-    /// Matrices projected by the subspace.
+    /// Number of matrices projected by the subspace iteration.
     followed: usize,
 }
 
-/// Least number of directions kept beyond the positive ones, else half as many again, so
-/// that new positive eigenvalues are seen. With a tenth the iteration misses them and
-/// stalls.
+/// Least number of directions kept beyond the positive ones; half the number of positive ones are
+/// kept where that is more. The margin makes new positive eigenvalues visible. With a tenth of it
+/// the iteration misses them and stalls.
 const MARGIN: usize = 60;
 
-/// Degree of the Chebyshev filter: it damps the negative spectrum against 0 by
-/// cosh(degree · acosh) at every positive eigenvalue. Eight costs half as much again
-/// and changes the iterates little; with three they take a third more iterations.
+/// Degree of the Chebyshev filter. Relative to a positive eigenvalue, the filter damps the negative
+/// spectrum by cosh(degree · acosh) of the mapped eigenvalue. Degree eight costs half as much again
+/// and changes the iterates little. With degree three the search takes a third more iterations.
 const FILTER_DEGREE: usize = 5;
 
-/// Matrices between two estimates of the least eigenvalue. It moves little, and an
-/// estimate costs as much as the filter.
+/// Matrices between two estimates of the least eigenvalue. The least eigenvalue moves little, and
+/// an estimate costs as much as the filter.
 const MEASURED_EVERY: usize = 5;
 
-/// Share of N beyond which a full eigendecomposition is cheaper.
+/// A full eigendecomposition is cheaper once the subspace has N / 4 dimensions or more.
 pub(super) const FULL_SHARE: usize = 4;
 
 impl PositivePart {
@@ -43,9 +43,9 @@ impl PositivePart {
         Self { basis: None, depth: 0.0, followed: 0 }
     }
 
-    /// A factor U and the matrix `UUᵀ` near the projection (exact on the first
-    /// call; later within what one filtered subspace iteration gives, which costs
-    /// tightness of a proposal, never its validity).
+    /// Returns a factor U and the matrix `UUᵀ`, which approximates the projection. The first call
+    /// is exact; later calls have the error of one filtered subspace iteration. The error may make
+    /// a proposal less tight, but never invalid.
     pub(super) fn project(&mut self, matrix: &Matrix) -> Option<(Matrix, Matrix)> {
         let len = matrix.nrows();
         let (values, vectors) = match self.basis.take() {
@@ -56,7 +56,7 @@ impl PositivePart {
         let positive = values.len() - first;
         let kept = (positive + MARGIN.max(positive / 2)).min(values.len());
         if first == 0 && values.len() < len {
-            // Every direction kept is positive: some may be missing.
+            // Every direction kept is positive, so positive ones may be missing.
             let (values, vectors) = symmetric_eigen(matrix)?;
             return Some(self.split(&values, &vectors, values.len()));
         }
@@ -76,8 +76,8 @@ impl PositivePart {
         (factor, product)
     }
 
-    /// One Chebyshev-filtered subspace iteration with Rayleigh–Ritz (Zhou, Saad,
-    /// Tiago & Chelikowsky, 2006): eigenvalues nondecreasing with their vectors.
+    /// Makes one Chebyshev-filtered subspace iteration with Rayleigh–Ritz (Zhou, Saad, Tiago &
+    /// Chelikowsky, 2006). Returns the eigenvalues in nondecreasing order, with their vectors.
     fn follow(&mut self, matrix: &Matrix, basis: &Matrix) -> Option<(Vec<f64>, Matrix)> {
         if self.followed.is_multiple_of(MEASURED_EVERY) {
             self.depth = depth(matrix);
@@ -92,14 +92,14 @@ impl PositivePart {
     }
 }
 
-/// Lanczos steps for the least eigenvalue: a Ritz value within a few percent.
+/// Lanczos steps for the least eigenvalue; the Ritz value is then within a few percent.
 const DEPTH_STEPS: usize = 12;
 
-/// What the estimate of the least eigenvalue is multiplied by, since it is too small.
-/// Eigenvalues beyond the filter's interval grow like the positive ones.
+/// Factor on the estimated depth, because the estimate is too small. Eigenvalues outside the
+/// interval of the filter would grow like the positive ones.
 const DEPTH_MARGIN: f64 = 1.1;
 
-/// Minus the least eigenvalue, from below (a Ritz value).
+/// Estimates minus the least eigenvalue from below, by a Ritz value.
 fn depth(matrix: &Matrix) -> f64 {
     let len = matrix.nrows();
     let (negated, _) = lanczos_largest(len, DEPTH_STEPS, |v| {
@@ -111,8 +111,8 @@ fn depth(matrix: &Matrix) -> f64 {
     max(negated, f64::MIN_POSITIVE)
 }
 
-/// Chebyshev polynomials of the matrix times the basis, large on the positive spectrum.
-/// (In single precision the largest directions drown the others from degree 8 on.)
+/// Multiplies the basis by a Chebyshev polynomial of the matrix that is large on the positive
+/// spectrum. (In single precision, from degree 8 on, the largest directions drown the others.)
 fn filter(matrix: &Matrix, basis: &Matrix, depth: f64) -> Matrix {
     // The unwanted interval [−2·half, 0], mapped to [−1, 1]: A' = A/half + I.
     let half = 0.5 * DEPTH_MARGIN * depth;
@@ -124,7 +124,7 @@ fn filter(matrix: &Matrix, basis: &Matrix, depth: f64) -> Matrix {
         before.as_mut_slice().iter_mut().zip(now.as_slice()).for_each(|(b, n)| *b = 2.0 * n - *b);
         add_product(2.0 / half, matrix, &now, &mut before);
         std::mem::swap(&mut before, &mut now);
-        // Columns with large eigenvalues grow fast; both terms share the scale.
+        // Columns with large eigenvalues grow fast. Both terms of the recursion get the same scale.
         for k in 0..now.ncols() {
             let scale = 1.0 / max(norm(now.col(k)), f64::MIN_POSITIVE);
             now.col_mut(k).iter_mut().chain(before.col_mut(k)).for_each(|v| *v *= scale);
@@ -145,6 +145,6 @@ fn add_product(factor: f64, matrix: &Matrix, columns: &Matrix, out: &mut Matrix)
     });
 }
 
-/// Rows of a tall product one task computes: fixed, so the result does not depend on
-/// the number of threads.
+/// Rows of a tall product that one task computes. The number is fixed, so that the result does not
+/// depend on the number of threads.
 const PRODUCT_ROWS: usize = 256;

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use crate::linalg::Matrix;
 
-/// Columns of an N × N product one task computes: fixed, so the result does not
-/// depend on the number of threads.
+/// Columns of an N × N product that one task computes. The number is fixed, so that the result does
+/// not depend on the number of threads.
 const PRODUCT_COLUMNS: usize = 128;
 
 /// `UUᵀ`, in parallel blocks of columns.

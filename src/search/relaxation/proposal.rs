@@ -1,4 +1,4 @@
-//! What a search for a split hands over, and how it is followed.
+//! The result of a search for a split, and the goal that the search pursues.
 
 use crate::atoms::Factorization;
 use crate::observer::{Interrupt, Observer, Progress};
@@ -9,22 +9,22 @@ use crate::trusted::Split;
 pub struct Proposal {
     /// The witness for [`certify`](crate::certificate::certify).
     pub split: Split,
-    /// The bound it promises, as computed; the certificate proves its own.
+    /// The bound computed from the split. The certificate computes and proves its own.
     pub promised: f64,
     /// Iterations made.
     pub iterations: usize,
-    /// Why the search was stopped from outside, if it was.
+    /// Why the observer stopped the search, if it did.
     pub interrupt: Option<Interrupt>,
 }
 
-/// The gap that a search tries to close, and who follows it.
+/// The gap that a search tries to close, and the observer of the search.
 #[derive(Clone, Copy)]
 pub(super) struct Goal<'a> {
     /// The factorization the search starts from.
     pub(super) start: &'a Factorization,
-    /// Its objective.
+    /// The objective of that factorization.
     pub(super) objective: f64,
-    /// Who follows the search.
+    /// The observer, who may stop the search.
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -41,7 +41,7 @@ impl Goal<'_> {
         });
     }
 
-    /// Whether a promise closes the gap to this share of the objective.
+    /// Whether a promised bound leaves a gap of at most this share of the objective.
     pub(super) fn closes(&self, promised: f64, gap_tolerance: f64) -> bool {
         self.objective - promised <= gap_tolerance * self.objective
     }

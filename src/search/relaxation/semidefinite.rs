@@ -1,9 +1,9 @@
-//! The doubly nonnegative relaxation as one semidefinite program, by clarabel: the
+//! The doubly nonnegative relaxation as one semidefinite program, solved by clarabel. It is the
 //! reference for lower bounds (theorem `dnn-bound`).
 //!
-//! With `κᵢ = √(λ²wᵢ + γ²)`, the rows of X̃ reduced to its rank r by a rotation, and
-//! the columns of R, the rows and columns of A and T divided by κ, so that every
-//! matrix below has a diagonal of ones,
+//! Let `κᵢ = √(λ²wᵢ + γ²)`. A rotation reduces the rows of X̃ to its rank r. The columns of R and
+//! the rows and columns of A and T are divided by κ, so that every matrix below has a diagonal of
+//! ones. The program is
 //!
 //! ```math
 //! \max_{R,\,T}\ \sum_i\kappa_i\tilde x_i^\top r_i-\tfrac12\kappa_i^2\lVert r_i\rVert^2
@@ -11,9 +11,9 @@
 //! \begin{pmatrix}I&R\\R^\top&A-T\end{pmatrix}\succeq0,\qquad T_{ij}\ge0\ (i\ne j),
 //! ```
 //!
-//! and `Ra = 0` where a center is learnt. T has no diagonal: it would only shrink the
-//! feasible set. Variables: R (rN) and the strict triangle of T; the quadratic term
-//! is in the objective, so that there is one semidefinite cone, of order r + N.
+//! and `Ra = 0` where a center is learnt. T has no diagonal, because a diagonal would only shrink
+//! the feasible set. The variables are R (rN of them) and the strict triangle of T. The quadratic
+//! term stays in the objective, so that one semidefinite cone of order r + N suffices.
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::SupportedConeT;
@@ -26,43 +26,43 @@ use crate::problem::Problem;
 use crate::solution::SolveError;
 use crate::trusted::{Origin, Split};
 
-/// Eigenvalues of `X̃X̃ᵀ` below this share of the largest are taken for 0: what is
-/// dropped changes the bound by less than this share of it, and ten times less is
-/// the eigenvalues' own rounding.
+/// Eigenvalues of `X̃X̃ᵀ` below this share of the largest one count as 0. Dropping them changes the
+/// bound by less than this share of the bound. A share ten times smaller would be below the
+/// rounding of the eigenvalues.
 const RANK: f64 = 1e-15;
 
 /// The semidefinite relaxation with its limits.
 ///
 /// # Guarantees
-/// What comes back is a witness: its bound is proved by the certificate, without
-/// clarabel ([`split-certificate`](crate::proofs::split_certificate)). At the accuracy
-/// asked for it is that of the relaxation, the optimum for at most four datapoints
-/// and below it in general ([`dnn-bound`](crate::proofs::dnn_bound)).
+/// The result is a witness. The certificate proves the bound from the witness, without clarabel
+/// ([`split-certificate`](crate::proofs::split_certificate)). Up to the accuracy asked for, the
+/// proved bound is the value of the relaxation. This value equals the optimum for at most four
+/// datapoints and may be below the optimum for more ([`dnn-bound`](crate::proofs::dnn_bound)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Semidefinite {
-    /// Accuracy asked of clarabel, relative to the size of the program. The proved
-    /// bound is below the relaxation's value by about as much.
+    /// Accuracy asked of clarabel, relative to the size of the program. The proved bound is below
+    /// the value of the relaxation by about this accuracy.
     pub gap_tolerance: f64,
     /// Most interior-point iterations.
     pub max_iterations: u32,
-    /// Most memory, by estimate, that the factorization may take. The order of the
-    /// cone enters with its fourth power.
+    /// Most memory, by estimate, that the factorization may take. The memory grows with the fourth
+    /// power of the order of the cone.
     pub max_mib: u64,
 }
 
 impl Default for Semidefinite {
-    /// 2048 MiB are some 65 datapoints in as many dimensions, 85 in few.
+    /// 2048 MiB hold about 65 datapoints in 65 or more dimensions, and 85 in a few dimensions.
     fn default() -> Self {
         Self { gap_tolerance: 1e-9, max_iterations: 100, max_mib: 2048 }
     }
 }
 
-/// What a run found.
+/// The witness a run found, and how the run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Relaxed {
     /// The witness for [`certify`](crate::certificate::certify).
     pub split: Split,
-    /// The bound it promises, as computed; the certificate proves its own.
+    /// The bound computed from the split. The certificate computes and proves its own.
     pub promised: f64,
     /// Why the run ended.
     pub stop: Stop,
@@ -73,13 +73,13 @@ pub struct Relaxed {
 impl Semidefinite {
     /// Solves the relaxation of a problem with γ > 0.
     ///
-    /// Memory O((r + N)⁴), time O((r + N)⁶) an iteration, r ≤ min(n, N). The observer
-    /// is asked before every iteration; a factorization is not interrupted.
+    /// Takes O((r + N)⁴) memory and O((r + N)⁶) time an iteration, r ≤ min(n, N). The observer is
+    /// asked before every iteration and cannot interrupt a factorization.
     ///
     /// # Errors
     /// [`SolveError::NotApplicable`] for γ = 0, where the polar is known exactly;
-    /// [`SolveError::Setting`]; [`SolveError::TooLarge`] before anything is built;
-    /// [`SolveError::Conic`] where clarabel leaves nothing.
+    /// [`SolveError::Setting`] for a tolerance that is not positive; [`SolveError::TooLarge`]
+    /// before any memory is allocated; [`SolveError::Conic`] where clarabel returns no solution.
     pub fn solve(&self, problem: &Problem, observer: &dyn Observer) -> Result<Relaxed, SolveError> {
         if !(self.gap_tolerance.is_finite() && self.gap_tolerance > 0.0) {
             return Err(SolveError::Setting {
@@ -97,7 +97,8 @@ impl Semidefinite {
         }
         self.check_size(problem)?;
         let Some(form) = Form::new(problem) else {
-            // All data are 0, and so are the optimum and its dual point.
+            // Where all data are 0, so are the optimum and its dual point. Where the data cannot be
+            // decomposed, R = T = 0 is still a feasible witness.
             let (dim, len) = (problem.dim(), problem.len());
             let (dual, slack) = (Matrix::zeros(dim, len), Matrix::zeros(len, len));
             let split = Split { dual, slack, origin: Origin::Semidefinite };
@@ -113,10 +114,10 @@ impl Semidefinite {
         Ok(Relaxed { split, promised, stop: raw.stop, iterations: raw.iterations })
     }
 
-    /// Whether a problem fits into the memory allowed.
+    /// Checks that a problem fits into the memory allowed.
     ///
     /// # Errors
-    /// [`SolveError::TooLarge`].
+    /// [`SolveError::TooLarge`] where it does not fit.
     pub fn check_size(&self, problem: &Problem) -> Result<(), SolveError> {
         let order = problem.len() + problem.dim().min(problem.len());
         check_size(
@@ -128,24 +129,24 @@ impl Semidefinite {
     }
 }
 
-/// Estimated memory for a cone of that order: its block of the system is dense, held
-/// once assembled and once factored.
+/// Estimated bytes for a cone of this order. The cone's block of the linear system is dense, and
+/// clarabel holds the block twice: assembled and factored.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn bytes(order: usize) -> f64 {
     let triangle = 0.5 * order as f64 * (order as f64 + 1.0);
     BLOCK_BYTES * 0.5 * triangle * triangle
 }
 
-/// Bytes of an entry of that block over its copies.
+/// Bytes that one entry of the cone's block takes in all its copies.
 const BLOCK_BYTES: f64 = 48.0;
 
-/// Place of entry `(i, j)`, i ≤ j, of a symmetric matrix in clarabel's vector: the
+/// Index of entry `(i, j)`, i ≤ j, of a symmetric matrix in clarabel's vector, which holds the
 /// upper triangle by columns. Entries off the diagonal carry a factor √2.
 fn place(i: usize, j: usize) -> usize {
     j * (j + 1) / 2 + i
 }
 
-/// The program's numbers.
+/// The numbers from which the program is written.
 struct Form<'p> {
     problem: &'p Problem,
     /// Orthonormal columns that span the data, n × r.
@@ -154,12 +155,12 @@ struct Form<'p> {
     reduced: Matrix,
     /// κ.
     sizes: Vec<f64>,
-    /// `Σ κᵢ‖x̃ᵢ‖`, which the optimum does not exceed: the unit of the objective.
+    /// `Σ κᵢ‖x̃ᵢ‖`, an upper bound of the optimum and the unit of the objective.
     unit: f64,
 }
 
 impl<'p> Form<'p> {
-    /// `None` for data that are all 0, or not to be decomposed.
+    /// `None` where all data are 0, their size overflows, or the eigendecomposition fails.
     fn new(problem: &'p Problem) -> Option<Self> {
         let whitened = problem.data().whitened();
         let sizes: Vec<f64> = problem
@@ -172,7 +173,7 @@ impl<'p> Form<'p> {
         if !(unit > 0.0 && unit.is_finite()) {
             return None;
         }
-        // Squares of the data in units of their size.
+        // The data are divided by their norm, so that their squares neither overflow nor underflow.
         let size = 1.0 / norm(whitened.as_slice());
         let tall = whitened.nrows() > whitened.ncols();
         let outer = tall.then(|| orthonormal_columns(&whitened));
@@ -187,15 +188,15 @@ impl<'p> Form<'p> {
         Some(Self { problem, basis, reduced, sizes, unit })
     }
 
-    /// The scaled `A/(κκᵀ)` off the diagonal.
+    /// Entry `(i, j)` of the scaled matrix `A/(κκᵀ)`, off the diagonal.
     fn metric(&self, i: usize, j: usize) -> f64 {
         let a = self.problem.data().sqrt_weights();
         let lambda = self.problem.lambda();
         (lambda * a[i] / self.sizes[i]) * (lambda * a[j] / self.sizes[j])
     }
 
-    /// Variables R by columns, then the strict triangle of T by columns; rows `Ra = 0`,
-    /// `T ≥ 0`, the cone.
+    /// Writes the program. The variables are R by columns, then the strict triangle of T by
+    /// columns. The constraints are `Ra = 0`, then `T ≥ 0`, then the cone.
     fn program(&self) -> Program {
         let (rank, len) = (self.reduced.nrows(), self.reduced.ncols());
         let a = self.problem.data().sqrt_weights();
@@ -205,7 +206,7 @@ impl<'p> Form<'p> {
         let root = std::f64::consts::SQRT_2;
         let (mut quadratic, mut constraints) = (Columns::new(), Columns::new());
         let mut linear = Vec::with_capacity(rank * len + signs);
-        // Weights of one size, so that the equations are of size 1.
+        // The equations are divided by the largest weight, so that their coefficients are at most 1.
         let heaviest = a.iter().zip(&self.sizes).map(|(a, k)| a * k).fold(0.0, max);
         for (i, (x, &size)) in self.reduced.columns().zip(&self.sizes).enumerate() {
             for (p, x) in x.iter().enumerate() {
@@ -253,7 +254,7 @@ impl<'p> Form<'p> {
         Program { quadratic, linear, constraints: constraints.finish(offsets.len()), offsets, cones }
     }
 
-    /// The witness in the data's units, and the value of its dual point.
+    /// The witness in the units of the data, and the dual objective at its dual point.
     fn lift(&self, x: &[f64]) -> (Split, f64) {
         let (rank, len) = (self.reduced.nrows(), self.reduced.ncols());
         let a = self.problem.data().sqrt_weights();
@@ -289,8 +290,8 @@ mod tests {
         Matrix::from_fn(order, order, |i, j| half.get(i, j) + half.get(j, i))
     }
 
-    /// Clarabel's projection of a random symmetric matrix on the cone is that of an
-    /// eigendecomposition, in this order and no other.
+    /// Clarabel's projection of a random symmetric matrix on the cone equals that of an
+    /// eigendecomposition. It would not if [`place`] ordered the entries in another way.
     #[test]
     fn the_cone_reads_a_matrix_in_this_order() {
         let order = 5;

@@ -1,30 +1,29 @@
-//! What a search for a split may take.
+//! The limits of a search for a split.
 
 /// The search for a split `A − RᵀR = S + T` with its limits.
 ///
 /// # Guarantees
-/// Any proposal certifies a bound ([`split-certificate`](crate::proofs::split_certificate)),
-/// the limit that of the relaxation ([`dnn-bound`](crate::proofs::dnn_bound)),
-/// which in general is below the optimum. Nothing is proved here: the certificate
-/// computes its own bound from the witness.
+/// Every proposal certifies a bound ([`split-certificate`](crate::proofs::split_certificate)). The
+/// limit certifies the bound of the relaxation ([`dnn-bound`](crate::proofs::dnn_bound)), which in
+/// general is below the optimum. The search proves nothing: the certificate computes its own bound
+/// from the witness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relaxation {
-    /// Most iterations: each a few products with an N × N matrix, or its
-    /// eigendecomposition where a quarter of N eigenvalues or more are positive.
+    /// Most iterations. An iteration takes a few products with an N × N matrix, or an
+    /// eigendecomposition where a quarter of the N eigenvalues or more are positive.
     pub max_iterations: usize,
-    /// Stop when the proposed polar κ is within this of 1.
+    /// The search stops when the proposed polar κ is at most 1 plus this.
     pub polar_tolerance: f64,
-    /// Stop when an estimate of the relative gap is at most this.
+    /// The search stops when the estimated relative gap is at most this.
     pub gap_tolerance: f64,
-    /// Stop when this many iterations took less than a fiftieth off the gap.
+    /// The search stops when this many iterations reduced the gap by less than a fiftieth.
     pub patience: usize,
-    /// Largest N accepted: memory is some ten N × N matrices.
+    /// Largest N accepted. The search holds about ten N × N matrices.
     pub max_datapoints: usize,
 }
 
 impl Default for Relaxation {
-    /// 300 iterations reach the relaxation's value to 1e-4 or so; 4000 datapoints
-    /// need 1.3 GB.
+    /// 300 iterations reach the value of the relaxation to about 1e-4. 4000 datapoints need 1.3 GB.
     fn default() -> Self {
         Self {
             max_iterations: 300,

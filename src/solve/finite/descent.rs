@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use super::lasso_iterate::LassoIterate;
 use crate::observer::{Interrupt, Observer, Progress};
 
-/// Passes over the dictionary for one set of codes. A pass costs a tenth of a
-/// coding; one more gains little once the codes are old.
+/// Passes over the dictionary for one set of codes. A pass costs a tenth of a coding. One more pass
+/// gains little, because the codes are old by then.
 const PASSES: usize = 2;
 
 /// When a descent ends.
@@ -14,7 +14,7 @@ const PASSES: usize = 2;
 pub(super) struct DescentLimits {
     /// Relative stationarity asked for.
     pub(super) stationarity_tolerance: f64,
-    /// Ends too when [`WINDOW`] iterations gain less than this share of the objective.
+    /// The descent also ends when [`WINDOW`] iterations gain less than this share of the objective.
     pub(super) decrease_tolerance: f64,
     /// Most iterations.
     pub(super) max_iterations: usize,
@@ -23,7 +23,7 @@ pub(super) struct DescentLimits {
 /// Iterations over which the decrease is measured.
 const WINDOW: usize = 10;
 
-/// Iterations between two words to the observer.
+/// Iterations between two reports to the observer.
 const TOLD: usize = 10;
 
 /// Why a descent ended.
@@ -35,11 +35,11 @@ pub(super) enum End {
     Interrupted(Interrupt),
 }
 
-/// Alternates exact codes with block steps on the atoms. Between iterations the
-/// dictionary is extrapolated along its last step with Nesterov's weights; an
-/// iteration that ends higher than the best iterate is undone and the momentum
-/// starts again, so the objective never rises. On return the codes are exact, unless the
-/// observer ended the descent: then they are those of the best iterate.
+/// Alternates exact codes with block steps on the atoms. Between iterations the dictionary is
+/// extrapolated along its last step with Nesterov's weights. An iteration that ends higher than the
+/// best iterate is undone and the momentum restarts, so the objective never rises. On return the
+/// codes are exact, unless the observer ended the descent: the codes are then those of the best
+/// iterate.
 pub(super) fn descend(
     iterate: &mut LassoIterate<'_>,
     limits: DescentLimits,

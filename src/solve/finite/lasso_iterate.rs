@@ -1,5 +1,5 @@
-//! The iterate of a descent at γ = 0: a dictionary, the exact codes of every datapoint,
-//! the residuals.
+//! The iterate of a descent at γ = 0: a dictionary, the exact codes of every datapoint, and the
+//! residuals.
 
 use rayon::prelude::*;
 
@@ -10,16 +10,15 @@ use crate::num::max;
 use crate::problem::Problem;
 use crate::solution::Keeper;
 
-/// Largest number of entries of `DᵀD` held (128 MB): beyond, correlations are
-/// formed from residuals, which costs n/|S| times the work a step.
+/// Most entries of `DᵀD` held (128 MB). Beyond this number, correlations are formed from residuals,
+/// which multiplies the work of a step by n/|S|.
 const GRAM_ENTRIES: usize = 1 << 24;
 
-/// Atoms whose steps share their passes over the residual. More share them better, and
-/// have more inner products of rows to form.
+/// Atoms in one block, whose steps share their passes over the residual. More atoms share the
+/// passes better, but need more inner products of rows.
 const TURNED: usize = 32;
 
-/// Entries of the residual that the steps on a block touch, from which on they are
-/// shared among threads.
+/// Steps on a block are shared among threads from this many touched entries of the residual on.
 const PARALLEL: usize = 1 << 16;
 
 /// The code of one datapoint: (atom, positive code), ascending in the atom.
@@ -42,11 +41,11 @@ pub(super) struct LassoIterate<'p> {
     pub(super) objective: f64,
     /// `½‖rᵢ‖² + λ1ᵀzᵢ`, as of the last [`LassoIterate::encode`].
     pub(super) values: Vec<f64>,
-    /// Who is offered this iterate, see [`LassoIterate::offer`].
+    /// The keeper that is offered this iterate, see [`LassoIterate::offer`].
     pub(super) keeper: Option<&'p dyn Keeper>,
 }
 
-/// What a past iterate is remembered by.
+/// A past iterate, without its residual.
 #[derive(Clone)]
 pub(super) struct Snapshot {
     pub(super) atoms: Matrix,
@@ -56,7 +55,7 @@ pub(super) struct Snapshot {
 }
 
 impl<'p> LassoIterate<'p> {
-    /// A dictionary with exact codes. `atoms` are unit columns.
+    /// The iterate of a dictionary with exact codes. The columns of `atoms` have unit length.
     pub(super) fn new(problem: &'p Problem, atoms: Matrix, center: Vec<f64>) -> Self {
         let mut iterate = Self {
             problem,
@@ -80,7 +79,7 @@ impl<'p> LassoIterate<'p> {
         Self::new(problem, atoms, center)
     }
 
-    /// The data less the center.
+    /// The data minus the center.
     pub(super) fn shifted(&self) -> Matrix {
         let mut datapoints = self.problem.data().datapoints().clone();
         if self.problem.centered() {
@@ -90,7 +89,7 @@ impl<'p> LassoIterate<'p> {
         datapoints
     }
 
-    /// Exact codes for the dictionary at hand, each from the code it has.
+    /// Computes exact codes for the present dictionary. Each starts from the present code.
     pub(super) fn encode(&mut self) {
         let shifted = self.shifted();
         let gram = self.gram();
@@ -108,8 +107,8 @@ impl<'p> LassoIterate<'p> {
         (width.saturating_mul(width) <= GRAM_ENTRIES).then(|| self.atoms.gram())
     }
 
-    /// How far the objective rises if an atom alone is taken away, for each atom;
-    /// codes must be exact.
+    /// How far the objective rises if one atom alone is removed, for each atom. The codes must be
+    /// exact.
     pub(super) fn removal_costs(&self) -> Vec<f64> {
         let (shifted, gram) = (self.shifted(), self.gram());
         let lambda = self.problem.lambda();
@@ -155,9 +154,9 @@ impl<'p> LassoIterate<'p> {
         rows
     }
 
-    /// Block descent on the dictionary (and the center) for fixed codes,
-    /// `passes` times over: `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalized, the
-    /// exact minimizer in one atom. Never raises the objective. O(n·nnz) a pass.
+    /// Makes `passes` passes of block descent on the dictionary (and the center) for fixed codes. A
+    /// step `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalized, is the exact minimizer in one atom. Never
+    /// raises the objective. Takes O(n·nnz) a pass.
     pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize) {
         let mut dense = vec![0.0; self.codes.len()];
         for _ in 0..passes {
@@ -169,9 +168,9 @@ impl<'p> LassoIterate<'p> {
         self.objective = self.value();
     }
 
-    /// The steps on the atoms from `from` on whose rows are given, one after another:
-    /// their images `Σᵢ wᵢz_kirᵢ` are formed side by side from the residual before,
-    /// and what the earlier ones moved is added by the rows' inner products.
+    /// Steps on the atoms from `from` on, one for each of `rows`, in order. The images
+    /// `Σᵢ wᵢz_kirᵢ` are formed together from the residual before the block. Inner products of
+    /// rows then correct each image for the earlier steps.
     fn turn_block(&mut self, from: usize, rows: &[Vec<(usize, f64)>], dense: &mut [f64]) {
         let (n, count) = (self.atoms.nrows(), rows.len());
         let weights = self.problem.data().weights();
@@ -311,8 +310,8 @@ impl<'p> LassoIterate<'p> {
         self.objective = self.value();
     }
 
-    /// Moves atoms and center on by `beta` times their step from `past`; the
-    /// codes are left to [`LassoIterate::encode`].
+    /// Extrapolates atoms and center by `beta` times their step from `past`. The codes do not
+    /// change until [`LassoIterate::encode`].
     pub(super) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
         for k in 0..self.atoms.ncols() {
             let before = past.atoms.col(k);
@@ -343,7 +342,7 @@ impl<'p> LassoIterate<'p> {
         self.codes.iter_mut().flatten().for_each(|(k, _)| *k = number[*k]);
     }
 
-    /// Offers the iterate, whose codes are exact, to the run's keeper.
+    /// Offers the iterate to the keeper of the run. The codes must be exact.
     pub(super) fn offer(&self) {
         if let Some(keeper) = self.keeper.filter(|keeper| keeper.wants())
             && let Ok(factorization) = self.factorization()

@@ -1,6 +1,6 @@
-//! The joint problem of a given width M: not convex, solved by alternating exact
-//! coding with descent on the dictionary, from several starts, with moves that
-//! leave poor local minima and never raise the objective.
+//! The joint problem of a given width M. The problem is not convex. From several starts, exact
+//! coding alternates with descent on the dictionary, and moves leave poor local minima. No move
+//! raises the objective.
 
 mod descent;
 mod lasso_iterate;
@@ -25,27 +25,27 @@ use descent::{DescentLimits, End, descend};
 use lasso_iterate::LassoIterate;
 use starts::Ground;
 
-/// Relative decrease over ten iterations below which the first descent of a
-/// start gives way to the moves; descent to the end comes after them.
+/// The first descent of a start ends, and the moves begin, when ten iterations gain less than this
+/// share of the objective. The descent to the tolerance comes after the moves.
 const COARSE: f64 = 1e-4;
 
-/// Rounds of moves a start gets at most. On data one or two change anything.
+/// Most rounds of moves for a start. On data only the first one or two change anything.
 const MOVE_ROUNDS: usize = 10;
 
-/// Most descents from lower points that the local test hands back.
+/// Most descents from points of lower objective that the local test hands back.
 const MAX_ESCAPES: usize = 8;
 
-/// Relative decrease by an escape after which another is tried where a proof is out of
-/// reach.
+/// Where a proof is out of reach, another escape is tried only after one that lowered the objective
+/// by this share.
 const WORTHWHILE: f64 = 1e-6;
 
-/// Where a proof is out of reach, the search for a lower point takes at most this multiple
-/// of the run's iterations. Digits and word representations need two to three times as many
-/// until no escape is left; with one they end at saddles.
+/// Where a proof is out of reach, the search for a lower point takes at most this multiple of the
+/// iterations of the run. Digits and word representations need two to three times as many until no
+/// escape is left. With one times as many they end at saddles.
 const SEARCHED: usize = 3;
 
-/// Relative decrease over ten iterations that counts as standing still: the
-/// resolution of the objective.
+/// A relative decrease below this over ten iterations counts as none: it is the resolution of the
+/// objective.
 const STILL: f64 = 1e-14;
 
 /// Solves the joint problem of width M,
@@ -54,28 +54,27 @@ const STILL: f64 = 1e-14;
 /// F_M=\min_{D\in(S^{n-1})^M,\ Z\ge 0,\ b}\ \sum_i w_i\tfrac12\lVert x_i-b-Dz_i\rVert^2+\sum_k g(z_k),
 /// ```
 ///
-/// best of `restarts` starts. At γ = 0: exact codes for every datapoint
-/// ([`Coder`](crate::coder::Coder)'s method, each from the code it had), exact
-/// block steps on atoms and center, momentum between iterations; dead atoms come
-/// back at the worst residuals, atoms worth less than another's split or a new
-/// direction are exchanged for it, nested features are exchanged. At γ > 0: block
-/// descent by the proximal map of the gauge from the same starts, of which a restart tries
-/// up to twelve where they are cheap.
+/// and returns the best of `restarts` starts. At γ = 0, every datapoint gets its exact code by the
+/// method of [`Coder`](crate::coder::Coder), started from its present code. Atoms and center make
+/// exact block steps, with momentum between iterations. Dead atoms return at the worst residuals.
+/// An atom worth less than the split of another atom or a new direction is exchanged for it. Nested
+/// features are exchanged. At γ > 0, block descent by the proximal map of the gauge runs from the
+/// same starts; where starts are cheap, a restart tries up to twelve.
 ///
 /// # Guarantees
-/// The solution is feasible with exact codes at γ = 0, and at most M atoms; no move
-/// raises the objective. [`Stop::ToleranceMet`] says that the largest relative
-/// stationarity residual is at most `stationarity_tolerance` (`stationarity`). For M at least
-/// the number of distinct active directions (γ = 0) the closed form is returned,
-/// a global minimum: `wide-limit`. The certificate's bound holds for every width:
-/// `F_∞` at γ = 0. Same seed, same answer, for any number of threads.
+/// The solution is feasible with at most M atoms, and its codes are exact at γ = 0. No move raises
+/// the objective. [`Stop::ToleranceMet`] says that the largest relative stationarity residual is at
+/// most `stationarity_tolerance` (`stationarity`). At γ = 0, where M is at least the number of
+/// distinct active directions, the closed form is returned, which is a global minimum
+/// (`wide-limit`). The bound of the certificate holds for every width; at γ = 0 it is `F_∞`. The
+/// same seed gives the same answer for any number of threads.
 ///
 /// Not claimed: a global minimum of this width, or a local one unless the verdict
 /// says so.
 ///
 /// # Cost
-/// O(nM + M² + nN + nnz) memory (without the M² beyond M = 4096). An iteration at
-/// γ = 0 is O(nMN) in one matrix product and O(M·nnz) for the codes.
+/// Takes O(nM + M² + nN + nnz) memory (without the M² beyond M = 4096). An iteration at γ = 0 takes
+/// O(nMN) time in one matrix product and O(M·nnz) for the codes.
 ///
 /// # Examples
 /// ```
@@ -114,12 +113,12 @@ struct Task<'a> {
     observer: &'a dyn Observer,
     /// The center of the wide limit, where a center is learnt.
     location: Option<&'a Location>,
-    /// Who is offered what there is so far.
+    /// The keeper that is offered the solutions so far.
     keeper: Option<&'a dyn Keeper>,
 }
 
 impl Task<'_> {
-    /// The data about a center.
+    /// The data minus a center.
     fn about(&self, center: &[f64]) -> Matrix {
         let mut datapoints = self.problem.data().datapoints().clone();
         if self.problem.centered() {
@@ -137,7 +136,8 @@ struct Descended {
 }
 
 impl Finite {
-    /// Width `width`, one start, a relative stationarity of 5e-3, the local test on.
+    /// Settings with width `width`, one start, a relative stationarity of 5e-3 and the local test
+    /// on.
     #[must_use]
     pub fn new(width: usize) -> Self {
         Self {
@@ -162,10 +162,10 @@ impl Finite {
     /// Solves `problem` with an observer, who is told of every start and round of moves
     /// and may stop the run.
     ///
-    /// From a start, the run descends from its dictionary alone (the first `width`
-    /// atoms; directions at the worst residuals where there are fewer). The objective is
-    /// never above that of the dictionary with its best codes, and of the start itself
-    /// at γ > 0.
+    /// From a given start, the run descends from the dictionary alone: the first `width` atoms of
+    /// the start, with directions at the worst residuals added where there are fewer. The objective
+    /// is never above that of the dictionary with its best codes. At γ > 0 it is never above that
+    /// of the start either.
     ///
     /// # Errors
     /// As [`Finite::solve`]; a start of another dimension or with another number
@@ -205,16 +205,16 @@ impl Finite {
         self.judged(&task, descended)
     }
 
-    /// Brings a solution to a local verdict (theorem `local-radius`): at
-    /// γ = 0 descends to `stationarity_tolerance` of the limits (in at most three times the
-    /// iterations of `solution` where it has more variables than the limits allow a
-    /// proof) and polishes codes and atoms by Newton steps where a proof can follow, then
-    /// tests; where the test hands back a point of lower objective (an escape
-    /// from a saddle, an exchange of nested atoms), descends from there and tests again. The
-    /// objective never rises; `stop` becomes [`Stop::ToleranceMet`] where the descent met the
-    /// tolerance of these settings. A solution whose certified gap is within the tolerance is tested where it is. `options` are those of
-    /// the certificate; the local test's limits are the default ones where they
-    /// name none.
+    /// Brings a solution to a local verdict (theorem `local-radius`). At γ = 0, first descends to
+    /// the `stationarity_tolerance` of the limits. Where the solution has more variables than the
+    /// limits allow a proof, the descent takes at most three times the iterations of `solution`.
+    /// Where a proof can follow, Newton steps then polish codes and atoms. Then tests the result.
+    /// Where the test hands back a point of lower objective (an escape from a saddle, an exchange
+    /// of nested atoms), descends from that point and tests again. The objective never rises.
+    /// `stop` becomes [`Stop::ToleranceMet`] where the descent met the tolerance of these settings.
+    /// A solution whose certified gap is within the tolerance is tested as it is. `options` are the
+    /// options of the certificate. Where they name no limits for the local test, the default limits
+    /// apply.
     ///
     /// # Errors
     /// As [`Finite::solve`].
@@ -230,8 +230,8 @@ impl Finite {
         let options = certificate::Options { local: Some(limits), stop: Some(stop), ..*options };
         let optimal = certified.certificate().relative_gap() <= options.gap_tolerance;
         let mut factorization = certified.into_parts().0;
-        // Where no proof can follow, the search for a lower point has its limits, and small
-        // escapes are not worth their time.
+        // Where no proof can follow, the search for a lower point is limited, and small escapes are
+        // not followed.
         let provable = local::variables(problem, factorization.width()) <= limits.max_dense_variables;
         let mut left =
             if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
@@ -293,7 +293,8 @@ impl Finite {
         (self.start.unwrap_or(order[restart % order.len()]), self.seed.wrapping_add(restart as u64))
     }
 
-    /// The lowest of all starts (the first of equals); an interrupted run is the last.
+    /// The solution of lowest objective over all starts (the first of equals). No start follows an
+    /// interrupted one.
     fn best_of<T: Stopped>(
         &self,
         mut solve: impl FnMut(usize) -> Result<(f64, T), SolveError>,
@@ -315,7 +316,7 @@ impl Finite {
         Ok(best)
     }
 
-    /// The closed form, where the width holds all of it (theorem `wide-limit`).
+    /// The closed form, where the width holds all of its atoms (theorem `wide-limit`).
     fn wide(&self, task: &Task<'_>) -> Result<Option<Solution>, SolveError> {
         // Collinear datapoints share an atom: directions count, not datapoints.
         if wide::population(task.problem, task.location).distinct_directions > self.width {
@@ -325,7 +326,7 @@ impl Finite {
         Ok((solution.certified.solution().width() <= self.width).then_some(solution))
     }
 
-    /// One start at γ = 0 up to the end of its moves.
+    /// Runs one start at γ = 0 up to the end of its moves.
     fn first_descent<'p>(&self, task: &Task<'p>, restart: usize) -> (LassoIterate<'p>, Option<Stop>, usize) {
         let (problem, observer) = (task.problem, task.observer);
         let center = task.location.map_or_else(|| vec![0.0; problem.dim()], |found| found.center.clone());
@@ -344,7 +345,7 @@ impl Finite {
         (iterate, stop, iterations)
     }
 
-    /// Coarse descent and moves in turn, until the moves change nothing.
+    /// Alternates coarse descent and moves until the moves change nothing.
     fn improve(&self, iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> (Option<Stop>, usize) {
         let coarse = DescentLimits {
             stationarity_tolerance: self.stationarity_tolerance,
@@ -408,7 +409,7 @@ impl Finite {
         Ok(Descended { factorization: iterate.factorization()?, stop, iterations: iterations + made })
     }
 
-    /// What was descended to with its certificate, settled where the settings ask for it.
+    /// Certifies the result of a descent, and settles it where the settings ask for that.
     fn judged(&self, task: &Task<'_>, descended: Descended) -> Result<Solution, SolveError> {
         let solution = self.certified(task, descended)?;
         match self.local {
@@ -424,7 +425,7 @@ impl Finite {
         }
     }
 
-    /// Certifies what was descended to.
+    /// Certifies the result of a descent.
     fn certified(&self, task: &Task<'_>, descended: Descended) -> Result<Solution, SolveError> {
         let options =
             certificate::Options { gap_tolerance: self.stationarity_tolerance, ..Default::default() };

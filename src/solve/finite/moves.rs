@@ -9,31 +9,31 @@ use crate::observer::Observer;
 use crate::trusted::Subject;
 use crate::trusted::nesting::{self, NestedPair};
 
-/// Residuals an ascent for a new direction starts from, the worst first. The
-/// worst few usually find the same direction; ten times as many rarely a better one.
+/// Most residuals from which an ascent for a new direction starts, the worst first. The worst few
+/// usually find the same direction. Ten times as many rarely find a better one.
 const STARTS: usize = 8;
 
-/// Steps of one ascent, and the relative gain below which it stops: a direction
-/// only has to be good, descent refines it.
+/// Most steps of one ascent, and the relative gain below which the ascent stops. A good direction
+/// is enough, because descent refines it.
 const ASCENT_STEPS: usize = 20;
 const ASCENT_GAIN: f64 = 1e-3;
 
-/// Share of λ that a residual must exceed λ by to count as unserved: residuals of optimal
-/// codes on one atom have length λ up to rounding.
+/// A datapoint counts as unserved if its residual exceeds λ by more than this share of λ. Residuals
+/// of optimal codes on one atom have length λ up to rounding.
 const SATURATED: f64 = 1e-9;
 
-/// Rounds of the two-means of a split; they settle in 3 to 6.
+/// Most rounds of the two-means of a split. The two-means settle in 3 to 6 rounds.
 const SPLIT_ROUNDS: usize = 12;
 
-/// Share of the atoms one round of exchanges may replace. More at once disturb
-/// one another, fewer need more rounds.
+/// Most atoms that one round of exchanges may replace, as a share of all. More exchanges at once
+/// disturb one another; fewer need more rounds.
 const EXCHANGE_SHARE: f64 = 0.05;
 
-/// Descent after a round of exchanges, before it is judged.
+/// Limits of the descent that follows a round of exchanges, before the round is judged.
 const TRIAL: DescentLimits =
     DescentLimits { stationarity_tolerance: 0.0, decrease_tolerance: 1e-5, max_iterations: 30 };
 
-/// An atom with the codes it takes over, and what that gains at least.
+/// An offered atom with its codes, and a lower bound of its gain.
 struct Offer {
     direction: Vec<f64>,
     gain: f64,
@@ -74,7 +74,7 @@ pub(super) fn grow(iterate: &mut LassoIterate<'_>, width: usize, observer: &dyn 
     }
 }
 
-/// Takes what a new atom would serve off the residuals, codes of others fixed.
+/// Subtracts from the residuals what a new atom would serve, with the other codes fixed.
 fn serve(iterate: &mut LassoIterate<'_>, direction: &[f64]) {
     let lambda = iterate.problem.lambda();
     for i in 0..iterate.residual.ncols() {
@@ -186,10 +186,10 @@ fn split(iterate: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<O
     found.map(|(direction, other, gain)| Offer { direction, gain, split: Some((k, other)) })
 }
 
-/// Replaces the atoms that are worth least by new directions or by the second
-/// halves of split atoms, while the gain promised exceeds the loss; descends a
-/// little and keeps the result if it is lower. Duplicates are worth nothing, so
-/// this merges them too. Returns whether the iterate changed.
+/// Replaces the atoms that are worth least by new directions or by the second halves of split
+/// atoms, while the promised gain exceeds the loss. Then descends briefly and keeps the result if
+/// its objective is lower. Duplicates are worth nothing, so an exchange merges them too. Returns
+/// whether the iterate changed.
 pub(super) fn exchange(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
     if observer.poll().is_break() {
         return false;
@@ -220,7 +220,7 @@ pub(super) fn exchange(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) 
     false
 }
 
-/// An atom that leaves, and what comes in its place.
+/// An atom that leaves, and the atom that replaces it.
 struct Swap {
     leaving: usize,
     offer: Offer,
@@ -281,8 +281,8 @@ fn swaps(iterate: &mut LassoIterate<'_>, rows: &Rows, observer: &dyn Observer) -
     swaps
 }
 
-/// The atoms and datapoints that swaps have not touched yet: losses and gains add up only
-/// where swaps are apart.
+/// The atoms and datapoints that no swap has touched yet. Losses and gains add up only where swaps
+/// share no atom and no datapoint.
 struct Apart<'a> {
     rows: &'a Rows,
     /// Atoms taken.
@@ -306,8 +306,8 @@ impl<'a> Apart<'a> {
     }
 }
 
-/// Share of the objective an exchange of nested atoms must gain: nearly equal
-/// atoms may share their codes in any proportion.
+/// Least share of the objective that an exchange of nested atoms must gain. Nearly equal atoms may
+/// share their codes in any proportion without a gain.
 const NESTING_GAIN: f64 = 1e-12;
 
 /// Theorem `no-nesting`: where every datapoint of atom `l` uses atom `j` too, the

@@ -1,9 +1,9 @@
 //! Newton steps that end a descent at γ = 0 (theorem `local-radius`).
 //!
-//! The radius of a local certificate is made of first-order residuals, and block descent
-//! reduces them slowly. Two moves reduce them fast near a minimum: the codes are solved for
-//! on their supports, and atoms and center make a Newton step with the second-order form. A
-//! move is kept where it lowers the residuals and does not raise the objective.
+//! The radius of a local certificate depends on first-order residuals, which block descent reduces
+//! slowly. Near a minimum two moves reduce them fast. The first solves for the codes on their
+//! supports. The second is a Newton step of atoms and center with the second-order form. A move is
+//! kept where it lowers the residuals and does not raise the objective.
 
 use crate::atoms::Factorization;
 use crate::linalg::{axpy, dot};
@@ -13,17 +13,18 @@ use crate::search::escape::Products;
 use crate::trusted::local::{Form, Sets};
 use crate::trusted::{Subject, first_order};
 
-/// Newton steps at most: from a stationarity of 1e-6 one gives 1e-9, two 1e-11.
+/// Most Newton steps. From a stationarity of 1e-6 one step gives 1e-9, two give 1e-11.
 const MAX_STEPS: usize = 4;
 
-/// Relative stationarity at which there is nothing left to gain: the rounding of residuals.
+/// Relative stationarity at which polishing ends, because only the rounding of residuals is left.
 const POLISHED: f64 = 1e-13;
 
-/// Steps of conjugate gradients for one Newton step at most. The form's condition in its
-/// metric is 10 to 1000, which takes 20 to 100.
+/// Most steps of conjugate gradients for one Newton step. The condition number of the form in its
+/// metric is 10 to 1000, which takes 20 to 100 steps.
 const MAX_PRODUCTS: usize = 100;
 
-/// Relative residual at which those end: one Newton step is not worth more.
+/// Relative residual at which conjugate gradients end. More accuracy would not improve the Newton
+/// step.
 const SOLVED: f64 = 1e-5;
 
 /// The factorization after the moves that helped.

@@ -16,16 +16,16 @@ use crate::trusted::Subject;
 use crate::trusted::first_order;
 use crate::wide;
 
-/// Sweeps between two looks at the stationarity, which costs O(nMN) itself.
+/// Sweeps between two evaluations of the stationarity, each of which costs O(nMN).
 const SWEEPS: usize = 20;
 
-/// Pairs of atoms closer than this are tried as one; the trial is exact.
+/// Pairs of atoms with a cosine above this are tried as one atom; the trial is exact.
 const MERGE_COHERENCE: f64 = 0.95;
 
-/// New atoms of one round differ by at least this cosine.
+/// New atoms of one round have pairwise cosines below this.
 const NEW_COHERENCE: f64 = 0.98;
 
-/// A polar within this of 1 offers nothing.
+/// A direction whose polar is at most 1 plus this offers nothing.
 const POLAR_SLACK: f64 = 1e-9;
 
 /// Gap to which the convex problem is solved before it is rounded.

@@ -52,10 +52,11 @@ impl Ground<'_> {
     }
 }
 
-/// Candidates of [`greedy`] at most: more cost O(nN) each and change the start little.
+/// Most candidates of [`greedy`]. A candidate costs O(nN), and more candidates change the start
+/// little.
 const MAX_CANDIDATES: usize = 2048;
 
-/// Datapoints a parallel task of these loops looks at.
+/// Datapoints that one parallel task of these loops handles.
 const CHUNK: usize = 256;
 
 /// What every datapoint loses against an atom of its own: `½w(r − λ)₊²` without
@@ -91,7 +92,7 @@ impl<'a> Losses<'a> {
         self.datapoints.col(i).iter().map(|v| v / self.norms[i]).collect()
     }
 
-    /// Losses if the direction of datapoint `pick` were an atom too.
+    /// The losses after the direction of datapoint `pick` becomes an atom too.
     fn with(&self, pick: usize) -> Vec<f64> {
         let direction = self.direction(pick);
         let mut next = vec![0.0; self.now.len()];
@@ -106,7 +107,7 @@ impl<'a> Losses<'a> {
         next
     }
 
-    /// A datapoint with the chance of its loss; `None` when nothing is lost.
+    /// Draws a datapoint with probability proportional to its loss; `None` when all losses are 0.
     fn draw(&self, rng: &mut ChaCha8Rng) -> Option<usize> {
         let total: f64 = self.now.iter().sum();
         let mut left = rng.random::<f64>() * total;
@@ -169,7 +170,7 @@ fn greedy(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Matrix {
     atoms
 }
 
-/// What a candidate gained when there were `age` atoms.
+/// The gain of a candidate, computed when there were `age` atoms.
 #[derive(PartialEq)]
 struct Gain {
     value: f64,
@@ -191,8 +192,8 @@ impl Ord for Gain {
     }
 }
 
-/// Draws beyond twice the width: a mixture may cancel to nothing, and datapoints at the
-/// center give none.
+/// Draws beyond twice the width. The spare draws replace mixtures that cancel and datapoints at the
+/// center, which have no direction.
 const SPARE_DRAWS: usize = 16;
 
 /// Length below which a mixture of two unit vectors is left out: its direction would be
