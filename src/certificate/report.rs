@@ -198,7 +198,8 @@ impl Certificate {
     /// the objective is 0.
     #[must_use]
     pub fn relative_gap(&self) -> f64 {
-        relative(self.gap(), self.upper.get())
+        // An objective that underflows to 0 is as good as can be told.
+        if self.objective == 0.0 { 0.0 } else { relative(self.gap(), self.upper.get()) }
     }
 
     /// The bound estimated with a heuristic polar: never certified.

@@ -647,3 +647,12 @@ fn some_rests_are_local_minima() {
     }
     assert!(local > 5, "{local} of 60");
 }
+
+#[test]
+fn an_objective_that_underflows_leaves_no_gap() {
+    let problem = Problem::builder(Matrix::from_fn(3, 5, |_, _| 1e-310)).lambda(0.2).build().unwrap();
+    let done = certify(&problem, empty(3, 5), &Witness::none(), &Options::default()).unwrap();
+    assert_eq!(done.certificate().objective(), 0.0);
+    assert_eq!(done.certificate().relative_gap(), 0.0);
+    assert_eq!(done.certificate().verdict(), &Verdict::Global);
+}
