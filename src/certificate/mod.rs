@@ -15,6 +15,7 @@ pub use crate::trusted::{CertifyError, Curvature, Witness};
 pub use estimate::Estimate;
 pub(crate) use estimate::dual_value;
 pub use record::Record;
+use report::Findings;
 pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
@@ -147,7 +148,8 @@ pub fn certify_observed(
     let tested =
         options.local.map(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, observer));
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
-    let certificate = Certificate::new(subject.primal(), bound, estimate, kkt, statistics, local, options);
+    let found = Findings { primal: subject.primal(), bound, estimate, kkt, statistics, local };
+    let certificate = Certificate::new(found, options);
     Ok(Certified { solution: factorization, certificate, improvement: improvement.map(Box::new) })
 }
 

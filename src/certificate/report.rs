@@ -84,16 +84,19 @@ pub struct Certificate {
     verdict: Verdict,
 }
 
+/// What was computed of a factorization, before it is judged.
+pub(super) struct Findings {
+    pub(super) primal: Objective,
+    pub(super) bound: Bound,
+    pub(super) estimate: Option<Estimate>,
+    pub(super) kkt: Kkt,
+    pub(super) statistics: Statistics,
+    pub(super) local: Option<LocalSummary>,
+}
+
 impl Certificate {
-    pub(super) fn new(
-        primal: Objective,
-        bound: Bound,
-        estimate: Option<Estimate>,
-        kkt: Kkt,
-        statistics: Statistics,
-        local: Option<LocalSummary>,
-        options: &Options,
-    ) -> Self {
+    pub(super) fn new(found: Findings, options: &Options) -> Self {
+        let Findings { primal, bound, estimate, kkt, statistics, local } = found;
         // An estimate that says no more than the bound, or more than can be, says nothing.
         let estimate =
             estimate.filter(|e| e.lower_bound > bound.lower.get() && e.lower_bound <= primal.upper.get());

@@ -35,6 +35,18 @@ pub(super) enum End {
     Interrupted(Interrupt),
 }
 
+/// Where a long descent stands; bounds are no part of it.
+fn standing(iterate: &LassoIterate<'_>, iteration: usize, best: f64) -> Progress {
+    Progress {
+        phase: "descent",
+        iteration,
+        objective: best,
+        lower_bound: f64::NAN,
+        estimated_lower_bound: f64::NAN,
+        atoms: iterate.atoms.ncols(),
+    }
+}
+
 /// Alternates exact codes with block steps on the atoms. Between iterations the dictionary is
 /// extrapolated along its last step with Nesterov's weights. An iteration that ends higher than the
 /// best iterate is undone and the momentum restarts, so the objective never rises. On return the
@@ -57,14 +69,7 @@ pub(super) fn descend(
             break;
         }
         if iteration > 0 && iteration % TOLD == 0 {
-            observer.progress(&Progress {
-                phase: "descent",
-                iteration,
-                objective: best,
-                lower_bound: f64::NAN,
-                estimated_lower_bound: f64::NAN,
-                atoms: iterate.atoms.ncols(),
-            });
+            observer.progress(&standing(iterate, iteration, best));
         }
         // Here codes are exact for the (extrapolated) dictionary.
         let rows = iterate.rows();
