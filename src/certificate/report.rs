@@ -198,11 +198,10 @@ impl Certificate {
     }
 
     /// Certified relative gap, in units of the proved upper bound: from 0 to 1; 0 when
-    /// the objective is 0.
+    /// the objective is exactly 0, not where it underflows.
     #[must_use]
     pub fn relative_gap(&self) -> f64 {
-        // An objective that underflows to 0 is as good as can be told.
-        if self.objective == 0.0 { 0.0 } else { relative(self.gap(), self.upper.get()) }
+        relative(self.gap(), self.upper.get())
     }
 
     /// The bound estimated with a heuristic polar: never certified.

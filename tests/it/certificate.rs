@@ -649,10 +649,15 @@ fn some_rests_are_local_minima() {
 }
 
 #[test]
-fn an_objective_that_underflows_leaves_no_gap() {
-    let problem = Problem::builder(Matrix::from_fn(3, 5, |_, _| 1e-310)).lambda(0.2).build().unwrap();
-    let done = certify(&problem, empty(3, 5), &Witness::none(), &Options::default()).unwrap();
-    assert_eq!(done.certificate().objective(), 0.0);
-    assert_eq!(done.certificate().relative_gap(), 0.0);
-    assert_eq!(done.certificate().verdict(), &Verdict::Global);
+fn an_objective_that_underflows_is_not_called_global() {
+    let certified = |size: f64| {
+        let problem = Problem::builder(Matrix::from_fn(3, 5, |_, _| size)).lambda(0.2).build().unwrap();
+        certify(&problem, empty(3, 5), &Witness::none(), &Options::default()).unwrap()
+    };
+    let (tiny, zero) = (certified(1e-310), certified(0.0));
+    // The exact value of the first is not 0, so nothing relative is proved of it.
+    assert_eq!((tiny.certificate().objective(), zero.certificate().objective()), (0.0, 0.0));
+    assert!(tiny.certificate().relative_gap() > 0.5 && zero.certificate().relative_gap() == 0.0);
+    assert_ne!(tiny.certificate().verdict(), &Verdict::Global);
+    assert_eq!(zero.certificate().verdict(), &Verdict::Global);
 }
