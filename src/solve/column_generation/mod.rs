@@ -2,6 +2,7 @@
 //! finite dictionary, descend on codes and atoms, ask the oracle for directions
 //! with polar above 1, add them, drop what is unused, stop when the gap closes.
 
+mod continuation;
 mod rounds;
 
 pub use rounds::{Round, Rounds};
@@ -111,6 +112,10 @@ impl ColumnGeneration {
         if let Some(start) = run.start {
             check_shapes(problem, start).map_err(CertifyError::from)?;
         }
-        Ok(Rounds::new(*self, problem, run))
+        if let Some(start) = run.start {
+            return Ok(Rounds::new(*self, problem, run, Some(start)));
+        }
+        let start = continuation::start(self, problem, run)?;
+        Ok(Rounds::new(*self, problem, run, start.as_ref()))
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::ColumnGeneration;
+use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
 use crate::linalg::{Matrix, dot};
@@ -129,12 +130,17 @@ pub struct Rounds<'p> {
 }
 
 impl<'p> Rounds<'p> {
-    pub(super) fn new(settings: ColumnGeneration, problem: &'p Problem, run: &Run<'p>) -> Self {
-        let mut iterate = run
-            .start
-            .map_or_else(|| Iterate::new(problem), |start| Iterate::from_factorization(problem, start));
+    /// A run from `start`, which comes before that of `run`.
+    pub(super) fn new(
+        settings: ColumnGeneration,
+        problem: &'p Problem,
+        run: &Run<'p>,
+        start: Option<&Factorization>,
+    ) -> Self {
+        let mut iterate =
+            start.map_or_else(|| Iterate::new(problem), |start| Iterate::from_factorization(problem, start));
         iterate.prune();
-        if problem.centered() && run.start.is_none() {
+        if problem.centered() && start.is_none() {
             let price = problem.lambda().hypot(problem.gamma());
             iterate.hold_center(&wide::location(problem.data(), price, run.observer).center);
         }
@@ -285,6 +291,11 @@ impl<'p> Rounds<'p> {
             }
         }
         Ok(())
+    }
+
+    /// The current iterate as it is.
+    pub(super) fn factorization(&self) -> Result<Factorization, SolveError> {
+        Ok(self.iterate.factorization()?)
     }
 
     /// Certifies the current iterate: the end of every run.

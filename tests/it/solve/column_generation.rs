@@ -217,6 +217,26 @@ fn a_center_far_from_the_mean_is_found() {
     }
 }
 
+/// Prices of a millionth of the data: a sweep moves center and codes by about a price.
+#[cfg(feature = "conic")]
+#[test]
+fn rows_of_very_different_lengths_are_no_hindrance() {
+    use widedict::master::{Conic, Method};
+    for (instance, centered) in (0..8).flat_map(|i| [(i, false), (i, true)]) {
+        let x = planted::gaussian(2, 6, 900 + instance);
+        let lengths = [1e6, 3e5, 8e4, 1e2, 1e-2, 1e-6];
+        let x = Matrix::from_fn(2, 6, |j, i| lengths[i] * x.get(j, i));
+        let problem = Problem::builder(x).lambda(0.5).gamma(0.05).centered(centered).build().unwrap();
+        let objective = |settings: ColumnGeneration| {
+            settings.solve(&problem).unwrap().certified.certificate().objective()
+        };
+        let proximal = objective(ColumnGeneration::default());
+        let conic =
+            objective(ColumnGeneration { master: Method::Conic(Conic::default()), ..Default::default() });
+        assert!(proximal <= 1.01 * conic, "{instance}, {centered}: {proximal} and {conic}");
+    }
+}
+
 /// Data of one datapoint many times: without atoms and about it, the objective is 0.
 #[test]
 fn equal_datapoints_with_a_center_cost_nothing() {
