@@ -263,19 +263,20 @@ impl<'p> Rounds<'p> {
     }
 
     /// Sweeps without momentum, or the conic master's alternations, until the iterate is
-    /// stationary to [`STATIONARITY`]: the gap closes before the single codes settle.
-    fn polish(&mut self) -> Result<(), SolveError> {
-        for _ in 0..POLISH_ROUNDS {
+    /// stationary to [`STATIONARITY`]: the gap closes before the single codes settle. Whether
+    /// there was anything to do.
+    fn polish(&mut self) -> Result<bool, SolveError> {
+        for round in 0..POLISH_ROUNDS {
             let factorization = self.iterate.factorization()?;
             let Ok(subject) = Subject::of(self.problem, &factorization) else { break };
             if first_order::residuals(&subject).relative() <= STATIONARITY {
-                break;
+                return Ok(round > 0);
             }
             match self.settings.master {
                 Method::Proximal => {
                     for _ in 0..POLISH_SWEEPS {
                         if sweep_once(&mut self.iterate, Moves::Both, self.observer).is_break() {
-                            return Ok(());
+                            return Ok(true);
                         }
                     }
                 }
@@ -285,12 +286,20 @@ impl<'p> Rounds<'p> {
                     let flow = self.descend(Effort { max_sweeps: POLISH_SWEEPS, decrease_tolerance: 0.0 });
                     self.stop = stop;
                     if flow.is_break() {
-                        return self.failure.take().map_or(Ok(()), Err);
+                        return self.failure.take().map_or(Ok(true), Err);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// A whitened residual as the columns of a dual point.
+    fn unwhitened(&self, mut residual: Matrix) -> Matrix {
+        for (i, a) in self.problem.data().sqrt_weights().iter().enumerate() {
+            residual.col_mut(i).iter_mut().for_each(|r| *r /= a);
+        }
+        residual
     }
 
     /// The current iterate as it is.
@@ -309,12 +318,19 @@ impl<'p> Rounds<'p> {
         if self.iterate.holds_center() {
             self.iterate.release_center();
         }
+        // Where prices are small beside the data, sweeps that no longer change the objective may
+        // still change the residual, and what it proves.
+        let mut dual = None;
         if matches!(self.stop, Some(Stop::ToleranceMet | Stop::Stalled)) {
-            self.polish()?;
+            let before = self.iterate.residual().clone();
+            if self.polish()? {
+                dual = Some(self.unwhitened(before));
+            }
         }
         self.iterate.prune();
         let factorization = or_without_atoms(self.problem, self.iterate.factorization()?);
         let witness = Witness {
+            dual,
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
             ..Witness::none()
         };
