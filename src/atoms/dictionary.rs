@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AtomsError, MAX_MAGNITUDE};
 use crate::linalg::{Matrix, fold_tiles, largest_magnitude, norm, simd};
+use crate::observer::{Latch, Observer};
 
 /// Unit atoms `d₁ … d_M`, n × M with an atom a column; M may be 0.
 ///
@@ -98,11 +99,17 @@ impl Dictionary {
     /// time, a block of memory.
     #[must_use]
     pub fn max_coherence(&self) -> f64 {
-        fold_tiles(
+        self.coherence_until(&()).unwrap_or_default()
+    }
+
+    /// [`Dictionary::max_coherence`]; `None` where the observer breaks.
+    pub(crate) fn coherence_until(&self, observer: &dyn Observer) -> Option<f64> {
+        let latch = Latch::new(observer);
+        let largest = fold_tiles(
             &self.0,
             &self.0,
             // Every pair once: atoms before this one, and so up to the end of its block.
-            |first| first + COHERENCE_BLOCK,
+            |first| if latch.poll().is_break() { 0 } else { first + COHERENCE_BLOCK },
             || 0.0,
             |largest, tile| {
                 for (j, products) in tile.columns() {
@@ -115,7 +122,8 @@ impl Dictionary {
                 }
             },
             crate::num::max,
-        )
+        );
+        latch.interrupt().is_none().then_some(largest)
     }
 }
 

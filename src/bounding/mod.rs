@@ -21,7 +21,7 @@ use crate::certificate::{Certified, Options, Verdict, Witness, certify_observed}
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
-use crate::search::relaxation::Relaxation;
+use crate::search::relaxation::{Proposal, Relaxation};
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
 use crate::solution::{Solution, SolveError};
@@ -46,6 +46,10 @@ const AUTO_SHARE: usize = 4;
 /// Steps beyond [`AUTO_SOME_STEPS`]. The first 30 close most of the gap; ten times as
 /// many take minutes.
 const AUTO_FEW_STEPS: usize = 30;
+
+/// Most datapoints at which a split is kept that was found when the observer broke: its proof
+/// takes an eigendecomposition of N × N, a third of a second there.
+const PROVED_LATE: usize = 1000;
 
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
 /// further dimension multiplies the time by the number of cells an axis is cut into.
@@ -300,8 +304,10 @@ impl Bounding {
         let limit = relaxation.max_datapoints;
         let shortfall =
             (problem.len() > limit).then_some(Shortfall::TooManyDatapoints { found: problem.len(), limit });
-        let found = relaxation.search(problem, factorization, observer).map(|found| found.split);
-        let split = found.or(witness.split);
+        let found = relaxation.search(problem, factorization, observer);
+        // Its proof would begin after the end, with matrices of N × N.
+        let late = |found: &Proposal| found.interrupt.is_some() && problem.len() > PROVED_LATE;
+        let split = found.filter(|found| !late(found)).map(|found| found.split).or(witness.split);
         Ok(Evidence { witness: Witness { split, ..witness }, shortfall })
     }
 
@@ -329,7 +335,8 @@ impl Bounding {
     /// Certifies a solver's factorization again: from the solver's witness and, where the
     /// gap is above the tolerance, from what this choice searches for.
     ///
-    /// A solution of γ = 0 that is proved optimal comes back as it is: certifying it again
+    /// Where the observer has broken, the solver's certificate is judged by the options, and
+    /// nothing is computed. A solution of γ = 0 that is proved optimal comes back as it is: certifying it again
     /// would cost more than solving did and change nothing.
     ///
     /// # Errors
@@ -345,6 +352,9 @@ impl Bounding {
         let options = self.options(problem, Options { stop: Some(stop), ..*options });
         let gap = certified.certificate().relative_gap();
         let proved = *certified.certificate().verdict() == Verdict::Global && gap <= options.gap_tolerance;
+        if observer.poll().is_break() {
+            return Ok(Bounded { certified: certified.judged_by(&options), witness, shortfall: None });
+        }
         if problem.gamma() == 0.0 && proved && options.bounds && options.local.is_none() {
             return Ok(Bounded { certified, witness, shortfall: None });
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::linalg::{Matrix, axpy, dot, norm, norm_sq};
 use crate::num::{max, min};
+use crate::observer::{Latch, Observer};
 use crate::trusted::Subject;
 
 /// A lower bound that would hold if the polar were no larger than what an
@@ -19,8 +20,9 @@ pub struct Estimate {
 
 impl Estimate {
     /// From the directions of a witness and the subject's own atoms, at which a stationary
-    /// factorization has its polar; `None` without a usable direction. O(nN) a direction.
-    pub(super) fn of(subject: &Subject<'_>, directions: &Matrix) -> Option<Self> {
+    /// factorization has its polar; `None` without a usable direction, and where the observer
+    /// breaks. O(nN) a direction.
+    pub(super) fn of(subject: &Subject<'_>, directions: &Matrix, latch: &Latch<'_>) -> Option<Self> {
         let problem = subject.problem();
         let (data, gauge) = (problem.data(), problem.gauge());
         let mut dual = Matrix::clone(subject.residuals());
@@ -38,8 +40,13 @@ impl Estimate {
         all.extend(used.filter(|(_, row)| !row.is_empty()).map(|(atom, _)| atom));
         let polar = all
             .par_iter()
+            .filter(|_| latch.poll().is_continue())
             .map(|d| gauge.polar_along(&dual, d, &mut vec![0.0; problem.len()]).value / norm(d))
             .reduce_with(max)?;
+        // The largest of some is no estimate of the largest of all.
+        if latch.interrupt().is_some() {
+            return None;
+        }
         let (mut inner, mut square) = (0.0, 0.0);
         for ((x, r), w) in data.datapoints().columns().zip(dual.columns()).zip(data.weights()) {
             inner += w * dot(x, r);

@@ -20,7 +20,7 @@ pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
 use crate::atoms::Factorization;
-use crate::observer::{Observer, Stop};
+use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{Bound, BoundKind, Lower, Subject, bounds, exact, first_order, local, nesting};
 
@@ -88,6 +88,14 @@ impl Certified {
         self.improvement.as_deref()
     }
 
+    /// The same point judged by other options, of numbers that are computed already: no
+    /// local test, no exact polar, and no bound where the options ask for none. What a
+    /// stopped run hands back instead of a second certificate.
+    pub(crate) fn judged_by(self, options: &Options) -> Self {
+        let Self { solution, certificate, .. } = self;
+        Self { solution, certificate: certificate.judged_by(options), improvement: None }
+    }
+
     /// The parts.
     #[must_use]
     pub fn into_parts(self) -> (Factorization, Certificate) {
@@ -126,8 +134,10 @@ pub fn certify(
     certify_observed(problem, factorization, witness, options, &())
 }
 
-/// [`certify`] with an observer, who may stop the exact bound and the local test:
-/// what is proved by then counts.
+/// [`certify`] with an observer. Objective, stationarity and the bounds that take no search
+/// are computed whatever it says: they are the least that a certificate is. Once it breaks,
+/// the exact polar ends with what is proved by then, and what has not begun is left out: the
+/// exact polar, the estimate, the coherence, the local test.
 ///
 /// # Errors
 /// As [`certify`].
@@ -139,45 +149,59 @@ pub fn certify_observed(
     observer: &dyn Observer,
 ) -> Result<Certified, CertifyError> {
     witness.check(problem)?;
+    let latch = Latch::new(observer);
     let subject = Subject::of(problem, &factorization)?;
     let kkt = first_order::residuals(&subject);
-    let bound = bound(&subject, witness, options, observer);
+    let (bound, exact) = bound(&subject, witness, options, &latch);
     let directions = witness.directions.as_ref().filter(|_| options.bounds);
-    let estimate = directions.and_then(|directions| Estimate::of(&subject, directions));
-    let statistics = Statistics::of(&subject);
+    let estimate = directions.and_then(|directions| Estimate::of(&subject, directions, &latch));
+    let statistics = Statistics::of(&subject, &latch);
     let tested =
-        options.local.map(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, observer));
+        options.local.and_then(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, &latch));
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
-    let found = Findings { primal: subject.primal(), bound, estimate, kkt, statistics, local };
+    let found = Findings { primal: subject.primal(), bound, estimate, kkt, statistics, local, exact };
     let certificate = Certificate::new(found, options);
     Ok(Certified { solution: factorization, certificate, improvement: improvement.map(Box::new) })
 }
 
-/// The best bound that the options allow.
-fn bound(subject: &Subject<'_>, witness: &Witness, options: &Options, observer: &dyn Observer) -> Bound {
+/// The best bound that the options allow, and whether the exact polar was tried.
+fn bound(
+    subject: &Subject<'_>,
+    witness: &Witness,
+    options: &Options,
+    observer: &dyn Observer,
+) -> (Bound, bool) {
     if !options.bounds {
-        return Bound { lower: Lower::ZERO, kind: BoundKind::None };
+        return (Bound { lower: Lower::ZERO, kind: BoundKind::None }, false);
     }
     let bound = bounds::best(subject, witness);
-    let Some(limits) = &options.exact else { return bound };
+    let Some(limits) = options.exact.as_ref().filter(|_| observer.poll().is_continue()) else {
+        return (bound, false);
+    };
     let duals =
         [Some(&**subject.residuals()), witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];
-    duals
+    let bound = duals
         .into_iter()
         .flatten()
-        .fold(bound, |bound, dual| bound.best(bounds::exact(subject, dual, limits, observer)))
+        .take_while(|_| observer.poll().is_continue())
+        .fold(bound, |bound, dual| bound.best(bounds::exact(subject, dual, limits, observer)));
+    (bound, true)
 }
 
-/// Nesting, then second order; and a better factorization where one was proved.
+/// Nesting, then second order; and a better factorization where one was proved. `None` where
+/// the observer breaks before the second.
 fn width_test(
     subject: &Subject<'_>,
     curvature: Option<&Curvature>,
     limits: &local::Limits,
     observer: &dyn Observer,
-) -> (LocalSummary, Option<Factorization>) {
-    let nested = nesting::pairs(subject);
+) -> Option<(LocalSummary, Option<Factorization>)> {
+    let nested = nesting::pairs(subject, observer)?;
     let best = nested.iter().filter(|p| p.change < 0.0).min_by(|l, r| l.change.total_cmp(&r.change));
     let unnested = best.and_then(|pair| nesting::unnest(subject, pair).map(|better| (*pair, better)));
+    if observer.poll().is_break() {
+        return None;
+    }
     let second = local::test(subject, curvature, limits, observer);
     let mut summary = LocalSummary {
         smallest_eigenvalue: second.smallest_eigenvalue,
@@ -196,11 +220,11 @@ fn width_test(
             "the support of atom {} lies in that of atom {}: exchanging them lowers the objective by {:.3e} (no-nesting)",
             pair.inner, pair.outer, -pair.change
         );
-        return (summary, Some(better));
+        return Some((summary, Some(better)));
     }
     let better = match second.outcome {
         local::Outcome::Refuted(better) => Some(*better),
         local::Outcome::Certified | local::Outcome::Undecided => None,
     };
-    (summary, better)
+    Some((summary, better))
 }

@@ -201,8 +201,9 @@ impl Record {
                 stationarity: options.stationarity_tolerance,
                 stop: options.stop,
                 bounds: options.bounds,
-                local: options.local.is_some(),
-                exact: options.exact.is_some(),
+                // What a stopped run left out is not claimed.
+                local: certified.certificate().local().is_some(),
+                exact: certified.certificate().tried_exact(),
             },
             verdict: certified.certificate().verdict().clone(),
             claims: claims(problem, certified.certificate()),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Estimate, Options, Verdict};
 use crate::linalg::{distance_sq, norm_sq};
 use crate::num::{max, min};
-use crate::observer::Stop;
+use crate::observer::{Observer, Stop};
 use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, Subject, Upper, gap};
 
 /// Descriptive figures of a point; nothing is claimed by them.
@@ -20,12 +20,12 @@ pub struct Statistics {
     /// `1 − Σ wᵢ‖rᵢ‖² / Σ wᵢ‖xᵢ − x̄‖²` with the weighted mean x̄; `None` when the
     /// data do not vary.
     pub explained_variance: Option<f64>,
-    /// Largest `|d_jᵀd_l|` over pairs.
-    pub max_coherence: f64,
+    /// Largest `|d_jᵀd_l|` over pairs; `None` where the observer broke.
+    pub max_coherence: Option<f64>,
 }
 
 impl Statistics {
-    pub(super) fn of(subject: &Subject<'_>) -> Self {
+    pub(super) fn of(subject: &Subject<'_>, observer: &dyn Observer) -> Self {
         let (data, factorization) = (subject.problem().data(), subject.factorization());
         let mean = data.mean();
         let (mut left, mut total) = (0.0, 0.0);
@@ -38,7 +38,7 @@ impl Statistics {
             atoms: factorization.width(),
             mean_l0: factorization.codes().mean_l0(),
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
-            max_coherence: factorization.dictionary().max_coherence(),
+            max_coherence: factorization.dictionary().coherence_until(observer),
         }
     }
 }
@@ -81,6 +81,8 @@ pub struct Certificate {
     kkt: Kkt,
     statistics: Statistics,
     local: Option<LocalSummary>,
+    /// Whether the exact polar was tried.
+    exact: bool,
     verdict: Verdict,
 }
 
@@ -92,11 +94,12 @@ pub(super) struct Findings {
     pub(super) kkt: Kkt,
     pub(super) statistics: Statistics,
     pub(super) local: Option<LocalSummary>,
+    pub(super) exact: bool,
 }
 
 impl Certificate {
     pub(super) fn new(found: Findings, options: &Options) -> Self {
-        let Findings { primal, bound, estimate, kkt, statistics, local } = found;
+        let Findings { primal, bound, estimate, kkt, statistics, local, exact } = found;
         // An estimate that says no more than the bound, or more than can be, says nothing.
         let estimate =
             estimate.filter(|e| e.lower_bound > bound.lower.get() && e.lower_bound <= primal.upper.get());
@@ -108,8 +111,21 @@ impl Certificate {
             kkt,
             statistics,
             local,
+            exact,
             verdict: Verdict::Feasible,
         };
+        certificate.verdict = certificate.judge(options);
+        certificate
+    }
+
+    /// See [`Certified::judged_by`](super::Certified).
+    pub(super) fn judged_by(self, options: &Options) -> Self {
+        let (bound, estimate) = if options.bounds {
+            (self.bound, self.estimate)
+        } else {
+            (Bound { lower: Lower::ZERO, kind: BoundKind::None }, None)
+        };
+        let mut certificate = Self { bound, estimate, local: None, ..self };
         certificate.verdict = certificate.judge(options);
         certificate
     }
@@ -165,6 +181,11 @@ impl Certificate {
             }
             _ => Verdict::Undecided { reason: format!("within rounding of stationary: {violation}") },
         })
+    }
+
+    /// Whether the exact polar was tried.
+    pub(super) fn tried_exact(&self) -> bool {
+        self.exact
     }
 
     /// Objective of the point, as computed.
@@ -275,7 +296,10 @@ impl fmt::Display for Certificate {
             writeln!(f, "local                {} nested pairs; {}", local.nested_pairs, local.reason)?;
         }
         let s = &self.statistics;
-        write!(f, "atoms {}, mean L0 {:.2}, max coherence {:.4}", s.atoms, s.mean_l0, s.max_coherence)?;
+        write!(f, "atoms {}, mean L0 {:.2}", s.atoms, s.mean_l0)?;
+        if let Some(coherence) = s.max_coherence {
+            write!(f, ", max coherence {coherence:.4}")?;
+        }
         if let Some(variance) = s.explained_variance {
             write!(f, ", explained variance {variance:.4}")?;
         }

@@ -1,5 +1,7 @@
 //! Cosines of pairs of atoms in one pass over `DᵀD`, of which little is kept.
 
+use std::cmp::Ordering;
+
 use crate::atoms::Dictionary;
 use crate::linalg::fold_tiles;
 use crate::observer::{Latch, Observer};
@@ -46,17 +48,73 @@ const KEPT: usize = 8;
 struct Seen {
     nearest: Vec<Option<Neighbor>>,
     opposite: Vec<Option<Neighbor>>,
-    close: Vec<Pair>,
-    antipodal: Vec<Pair>,
+    close: First,
+    antipodal: First,
+}
+
+/// The first pairs of an order, and how many came after them. The same in whatever order the
+/// pairs are seen.
+struct First {
+    /// The key of the order: the smallest come first.
+    key: fn(f64) -> f64,
+    most: usize,
+    pairs: Vec<Pair>,
+    left_out: usize,
+}
+
+impl First {
+    fn new(most: usize, key: fn(f64) -> f64) -> Self {
+        Self { key, most, pairs: Vec::new(), left_out: 0 }
+    }
+
+    fn order(&self) -> impl Fn(&Pair, &Pair) -> Ordering + use<> {
+        let key = self.key;
+        move |l, r| {
+            key(l.cosine).total_cmp(&key(r.cosine)).then((l.first, l.second).cmp(&(r.first, r.second)))
+        }
+    }
+
+    fn push(&mut self, pair: Pair) {
+        self.pairs.push(pair);
+        // Every other push at most is one of those that pay for the selection.
+        if self.pairs.len() >= 2 * self.most {
+            self.cut();
+        }
+    }
+
+    /// Keeps the first `most`.
+    fn cut(&mut self) {
+        if self.pairs.len() > self.most {
+            let order = self.order();
+            self.pairs.select_nth_unstable_by(self.most, order);
+            self.left_out += self.pairs.len() - self.most;
+            self.pairs.truncate(self.most);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.pairs.extend(other.pairs);
+        self.left_out += other.left_out;
+        self.cut();
+    }
+
+    /// The pairs in order, with the number left out.
+    fn sorted(mut self) -> (Vec<Pair>, usize) {
+        self.cut();
+        let order = self.order();
+        self.pairs.sort_by(order);
+        (self.pairs, self.left_out)
+    }
 }
 
 impl Seen {
     fn none(atoms: usize) -> Self {
+        let most = KEPT * atoms;
         Self {
             nearest: vec![None; atoms],
             opposite: vec![None; atoms],
-            close: Vec::new(),
-            antipodal: Vec::new(),
+            close: First::new(most, |cosine| -cosine),
+            antipodal: First::new(most, |cosine| cosine),
         }
     }
 
@@ -82,15 +140,16 @@ impl Seen {
         for (own, other) in self.opposite.iter_mut().zip(other.opposite) {
             other.into_iter().for_each(|o| keep(own, o, farther));
         }
-        self.close.extend(other.close);
-        self.antipodal.extend(other.antipodal);
+        self.close.merge(other.close);
+        self.antipodal.merge(other.antipodal);
         self
     }
 }
 
 /// Looks at all pairs once. Where the observer stops it, some pairs are missing.
 ///
-/// O(nM²) time, O(M) memory for each block of atoms, and the pairs kept.
+/// O(nM²) time, O(M) memory for each block of atoms: eight times as many pairs of each kind as
+/// there are atoms are kept.
 #[must_use]
 pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64, observer: &dyn Observer) -> Cosines {
     let atoms = dictionary.len();
@@ -110,21 +169,9 @@ pub fn cosines(dictionary: &Dictionary, close: f64, antipodal: f64, observer: &d
         },
         Seen::merge,
     );
-    let Seen { nearest, opposite, mut close, mut antipodal } = seen;
-    sort(&mut close, |cosine| -cosine);
-    sort(&mut antipodal, |cosine| cosine);
-    let most = KEPT * atoms;
-    let left_out = close.len().saturating_sub(most) + antipodal.len().saturating_sub(most);
-    close.truncate(most);
-    antipodal.truncate(most);
-    Cosines { nearest, opposite, close, antipodal, left_out }
-}
-
-/// Sorts by a key of the cosine, the smallest first, then by the atoms.
-fn sort(pairs: &mut [Pair], key: fn(f64) -> f64) {
-    pairs.sort_by(|l, r| {
-        key(l.cosine).total_cmp(&key(r.cosine)).then((l.first, l.second).cmp(&(r.first, r.second)))
-    });
+    let Seen { nearest, opposite, close, antipodal } = seen;
+    let ((close, more_close), (antipodal, more_antipodal)) = (close.sorted(), antipodal.sorted());
+    Cosines { nearest, opposite, close, antipodal, left_out: more_close + more_antipodal }
 }
 
 /// At least the number of atoms in a block of products.

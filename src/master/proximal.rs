@@ -83,6 +83,10 @@ impl Master for Proximal {
             if small == PATIENCE || sweep == effort.max_sweeps {
                 return (sweep, ControlFlow::Continue(()));
             }
+            // Extrapolated and then undone, the iterate would take two passes more.
+            if let ControlFlow::Break(interrupt) = observer.poll() {
+                return (sweep, ControlFlow::Break(interrupt));
+            }
             let past = std::mem::replace(&mut here, iterate.snapshot());
             age += 1.0;
             iterate.extrapolate(&past, (age - 1.0) / (age + 2.0));

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_largest, norm, simd};
 use crate::num::max;
-use crate::observer::Observer;
+use crate::observer::{Latch, Observer};
 use crate::problem::Problem;
 use crate::trusted::local::{Form, Limits, Sets};
 use crate::trusted::{Curvature, Subject};
@@ -44,8 +44,9 @@ const INNER_STEPS: usize = 200;
 /// What a search around a factorization meets: a Ritz value of the second-order form, and
 /// where that is negative a factorization that may be lower. `None` where there is nothing
 /// to search: no atom in use, atoms used together that are linearly dependent, a
-/// factorization that does not belong to the problem, or (γ > 0) more variables than the
-/// proof's limit, where a product with the form solves a system in all codes at once.
+/// factorization that does not belong to the problem, (γ > 0) more variables than the
+/// proof's limit, where a product with the form solves a system in all codes at once, or an
+/// observer that breaks before the value is known.
 ///
 /// # Guarantees
 /// None: a Ritz value is an estimate from above, and whether the factorization handed over
@@ -78,13 +79,20 @@ pub fn curvature(
     limits: &Limits,
     observer: &dyn Observer,
 ) -> Option<Curvature> {
+    let latch = Latch::new(observer);
+    if latch.poll().is_break() {
+        return None;
+    }
     let subject = Subject::of(problem, factorization).ok()?;
     let form = Form::of(&subject);
     if form.size() == 0 || (problem.gamma() > 0.0 && form.size() > limits.max_dense_variables) {
         return None;
     }
-    let products = Products::new(&form, Sets::Active)?;
-    let (smallest, direction) = products.smallest(limits.max_lanczos_steps, observer);
+    let products = Products::new(&form, Sets::Active, &latch)?;
+    let (smallest, direction) = products.smallest(limits.max_lanczos_steps);
+    if latch.interrupt().is_some() {
+        return None;
+    }
     let better = if smallest < 0.0 { products.escape(&direction) } else { None };
     let smallest = smallest / (form.size_of_data * form.size_of_data);
     Some(Curvature { smallest, better })
@@ -111,7 +119,7 @@ pub(crate) fn form_along(
         let beta = &direction[factorization.width() * n..];
         u.extend(beta.iter().map(|b| b / form.unit * form.center_root));
     }
-    let products = Products::new(&form, if largest { Sets::Largest } else { Sets::Active })?;
+    let products = Products::new(&form, if largest { Sets::Largest } else { Sets::Active }, &())?;
     products.project(&mut u);
     Some(dot(&u, &products.apply(&u)) * form.unit * form.unit)
 }
@@ -120,6 +128,7 @@ pub(crate) fn form_along(
 /// the move of an atom, √c_b times that of the center.
 pub(crate) struct Products<'a> {
     form: &'a Form<'a>,
+    observer: &'a dyn Observer,
     /// Pairs (atom in use, code) of every datapoint.
     pairs: Vec<Vec<(usize, f64)>>,
     /// Factors of `G_i + diag(γ²/g)`.
@@ -129,14 +138,17 @@ pub(crate) struct Products<'a> {
 }
 
 impl<'a> Products<'a> {
-    /// Factors every block; `None` if one is not positive definite to working precision.
-    pub(crate) fn new(form: &'a Form<'a>, sets: Sets) -> Option<Self> {
+    /// Factors every block; `None` if one is not positive definite to working precision, or the
+    /// observer breaks. Products made once it has broken are of no use.
+    pub(crate) fn new(form: &'a Form<'a>, sets: Sets, observer: &'a dyn Observer) -> Option<Self> {
         let pairs = form.pairs(sets);
         let factors: Option<Vec<Option<Cholesky>>> = pairs
             .par_iter()
-            .map(
-                |pairs| if pairs.is_empty() { Some(None) } else { Cholesky::new(form.gram(pairs)).map(Some) },
-            )
+            .map(|pairs| match pairs.is_empty() {
+                true => Some(None),
+                false if observer.poll().is_break() => None,
+                false => Cholesky::new(form.gram(pairs)).map(Some),
+            })
             .collect();
         let mut rows = vec![Vec::new(); form.atoms.len()];
         for (i, pairs) in pairs.iter().enumerate() {
@@ -144,7 +156,7 @@ impl<'a> Products<'a> {
                 rows[p].push((i, place, z));
             }
         }
-        Some(Self { form, pairs, factors: factors?, rows })
+        Some(Self { form, observer, pairs, factors: factors?, rows })
     }
 
     /// The form's own variables of a move: atoms and center, without the metric's roots.
@@ -229,7 +241,7 @@ impl<'a> Products<'a> {
         let mut energy = inner(&left, &z);
         let target = INNER_TOLERANCE * energy;
         for _ in 0..INNER_STEPS {
-            if !(energy > target) {
+            if !(energy > target) || self.observer.poll().is_break() {
                 break;
             }
             let image = self.bend(&p);
@@ -353,13 +365,15 @@ impl<'a> Products<'a> {
     }
 
     /// The smallest Ritz value of the form on tangent vectors, with its direction.
-    pub(crate) fn smallest(&self, steps: usize, observer: &dyn Observer) -> (f64, Vec<f64>) {
+    pub(crate) fn smallest(&self, steps: usize) -> (f64, Vec<f64>) {
         let size = self.form.size();
-        let (top, _) = lanczos_largest(size, steps.min(SHIFT_STEPS), |v| self.apply(v));
+        let (top, _) = lanczos_largest(size, steps.min(SHIFT_STEPS), |v| {
+            if self.observer.poll().is_break() { vec![0.0; size] } else { self.apply(v) }
+        });
         let shift = SHIFT_MARGIN * max(top, f64::MIN_POSITIVE);
         // shift·P − H on tangent vectors; the radial directions get −shift, out of the way.
         let (value, mut vector) = lanczos_largest(size, steps, |v| {
-            if observer.poll().is_break() {
+            if self.observer.poll().is_break() {
                 return vec![0.0; size];
             }
             let mut tangent = v.to_vec();
@@ -379,6 +393,7 @@ impl<'a> Products<'a> {
         let size = max(norm(&plain), f64::MIN_POSITIVE);
         (0..HALVINGS)
             .flat_map(|halving| [1.0, -1.0].map(|sign| sign * 0.5_f64.powi(halving) / size))
+            .take_while(|_| self.observer.poll().is_continue())
             .filter_map(|t| self.along(&plain, &y, t))
             .find(|candidate| self.form.subject.is_above(candidate))
     }

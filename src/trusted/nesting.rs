@@ -4,6 +4,7 @@ use super::Subject;
 use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::gauge::Moments;
 use crate::linalg::{Row, axpy, distance_sq, norm};
+use crate::observer::Observer;
 
 /// A pair with `supp(inner) ⊆ supp(outer)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,16 +21,19 @@ pub struct NestedPair {
     pub change: f64,
 }
 
-/// All ordered pairs with nested supports, both in use. O(Σᵢ|Sᵢ|²) time and
-/// memory for co-occurrences.
+/// All ordered pairs with nested supports, both in use; `None` where the observer breaks.
+/// O(Σᵢ|Sᵢ|²) time and memory for co-occurrences.
 ///
 /// At γ = 0 every pair with different atoms refutes the point (theorem
 /// `no-nesting`); at γ > 0 only a negative change does.
 #[must_use]
-pub fn pairs(subject: &Subject<'_>) -> Vec<NestedPair> {
+pub fn pairs(subject: &Subject<'_>, observer: &dyn Observer) -> Option<Vec<NestedPair>> {
     let (rows, codes) = (subject.rows(), subject.factorization().codes());
     let mut together = std::collections::BTreeMap::<(usize, usize), usize>::new();
     for i in 0..codes.datapoints() {
+        if observer.poll().is_break() {
+            return None;
+        }
         let code = codes.column(i);
         for &l in code.indices() {
             for &j in code.indices() {
@@ -39,15 +43,13 @@ pub fn pairs(subject: &Subject<'_>) -> Vec<NestedPair> {
             }
         }
     }
-    together
-        .into_iter()
-        .filter(|((l, _), count)| *count == rows[*l].len())
-        .filter_map(|((inner, outer), _)| {
-            let slack = slack(&rows[inner], &rows[outer])?;
-            let change = change(subject, inner, outer, slack);
-            Some(NestedPair { inner, outer, slack, change })
-        })
-        .collect()
+    let nested = together.into_iter().filter(|((l, _), count)| *count == rows[*l].len());
+    let pairs = nested.filter_map(|((inner, outer), _)| {
+        let slack = slack(&rows[inner], &rows[outer])?;
+        let change = change(subject, inner, outer, slack);
+        Some(NestedPair { inner, outer, slack, change })
+    });
+    Some(pairs.collect())
 }
 
 /// `min z_j/z_l` over the support of l.

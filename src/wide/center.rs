@@ -87,7 +87,7 @@ pub fn location(data: &Data, lambda: f64, observer: &dyn Observer) -> Location {
             break (interrupt.into(), state);
         }
         step += 1;
-        let direction = state.newton_direction(weights);
+        let direction = state.newton_direction(weights, observer);
         let length = state.line_search(weights, lambda, &direction);
         let before = center.clone();
         axpy(length, &direction, &mut center);
@@ -157,8 +157,9 @@ impl State {
     }
 
     /// Solves `(H + μI)p = gradient` by conjugate gradients. The ridge μ keeps the step
-    /// finite where H is singular (collinear data).
-    fn newton_direction(&self, weights: &[f64]) -> Vec<f64> {
+    /// finite where H is singular (collinear data). Where the observer breaks, the direction
+    /// so far still descends.
+    fn newton_direction(&self, weights: &[f64], observer: &dyn Observer) -> Vec<f64> {
         let curvature: f64 = self.shares.iter().zip(weights).map(|(c, w)| c * w).sum();
         let ridge = RIDGE * curvature;
         let mut direction = vec![0.0; self.gradient.len()];
@@ -167,6 +168,9 @@ impl State {
         let mut energy = norm_sq(&left);
         let target = SOLVED * energy;
         for _ in 0..CG_STEPS {
+            if observer.poll().is_break() {
+                break;
+            }
             let mut image = self.hessian_times(weights, &p);
             axpy(ridge, &p, &mut image);
             let bend = dot(&p, &image);

@@ -6,11 +6,11 @@
 
 use rayon::prelude::*;
 
-use super::center::location;
-use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::certificate::{Options, Witness, certify};
+use super::center::{Location, location};
+use crate::atoms::{Codes, Dictionary, Factorization, check_center};
+use crate::certificate::{Options, Witness, certify_observed};
 use crate::linalg::{Matrix, chunk_columns, dot, norm, simd};
-use crate::observer::Stop;
+use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::{Run, Solution, SolveError};
 
@@ -18,6 +18,9 @@ use crate::solution::{Run, Solution, SolveError};
 /// are collinear datapoints whose normalized coordinates differ by rounding. The
 /// objective changes by the square of it, far below rounding.
 const SAME_DIRECTION: f64 = 1e-13;
+
+/// Pairs of directions compared between two questions to the observer: microseconds.
+const COMPARED: usize = 1024;
 
 /// The optimum at γ = 0, in closed form: datapoint i is active iff `‖xᵢ − b‖ > λ`; its
 /// atom is `(xᵢ − b)/‖xᵢ − b‖`, its code `‖xᵢ − b‖ − λ`. Collinear datapoints share an
@@ -52,11 +55,50 @@ pub fn closed_form(problem: &Problem) -> Result<Solution, SolveError> {
 }
 
 /// [`closed_form`] with an observer, who may stop the search for the center; the best
-/// center so far is used then. A start is of no use and not looked at.
+/// center so far is used then, and the certificate leaves out what
+/// [`certify_observed`](crate::certificate::certify_observed) says. A start is of no use and
+/// not looked at.
 ///
 /// # Errors
 /// As [`closed_form`].
 pub fn closed_form_with(problem: &Problem, run: &Run<'_>) -> Result<Solution, SolveError> {
+    check(problem)?;
+    let (data, latch) = (problem.data(), Latch::new(run.observer));
+    if problem.centered() {
+        let found = location(data, problem.lambda(), &latch);
+        return closed_form_at(problem, &found, &latch);
+    }
+    let factorization = radial(data.datapoints(), problem.lambda(), None, &latch)?;
+    let witness = Witness::none();
+    let certified = certify_observed(problem, factorization, &witness, &Options::default(), &latch)?;
+    Ok(Solution { certified, witness, stop: Stop::ToleranceMet, iterations: 0 })
+}
+
+/// [`closed_form_with`] for a problem whose center is learnt, about the Huber location that was
+/// found before: its search is not made again.
+///
+/// # Errors
+/// As [`closed_form`]; [`SolveError::Certify`] where the location is not one of the problem's
+/// data or the center is fixed.
+pub fn closed_form_at(
+    problem: &Problem,
+    location: &Location,
+    observer: &dyn Observer,
+) -> Result<Solution, SolveError> {
+    check(problem)?;
+    let latch = Latch::new(observer);
+    check_center(&location.center, problem.dim())?;
+    let mut shifted = problem.data().datapoints().clone();
+    for i in 0..shifted.ncols() {
+        crate::linalg::axpy(-1.0, &location.center, shifted.col_mut(i));
+    }
+    let factorization = radial(&shifted, problem.lambda(), Some(location.center.clone()), &latch)?;
+    let witness = Witness { dual: Some(location.dual.clone()), ..Witness::none() };
+    let certified = certify_observed(problem, factorization, &witness, &Options::default(), &latch)?;
+    Ok(Solution { certified, witness, stop: location.stop, iterations: location.iterations })
+}
+
+fn check(problem: &Problem) -> Result<(), SolveError> {
     if problem.gamma() > 0.0 {
         return Err(SolveError::NotApplicable {
             method: "closed form",
@@ -64,27 +106,17 @@ pub fn closed_form_with(problem: &Problem, run: &Run<'_>) -> Result<Solution, So
             found: format!("gamma = {}", problem.gamma()),
         });
     }
-    let data = problem.data();
-    if !problem.centered() {
-        let factorization = radial(data.datapoints(), problem.lambda(), None)?;
-        let witness = Witness::none();
-        let certified = certify(problem, factorization, &witness, &Options::default())?;
-        return Ok(Solution { certified, witness, stop: Stop::ToleranceMet, iterations: 0 });
-    }
-    let found = location(data, problem.lambda(), run.observer);
-    let mut shifted = data.datapoints().clone();
-    for i in 0..shifted.ncols() {
-        crate::linalg::axpy(-1.0, &found.center, shifted.col_mut(i));
-    }
-    let factorization = radial(&shifted, problem.lambda(), Some(found.center))?;
-    let witness = Witness { dual: Some(found.dual), ..Witness::none() };
-    let certified = certify(problem, factorization, &witness, &Options::default())?;
-    Ok(Solution { certified, witness, stop: found.stop, iterations: found.iterations })
+    Ok(())
 }
 
 /// Atoms and codes of the radial solution for (shifted) datapoints.
-fn radial(datapoints: &Matrix, lambda: f64, center: Option<Vec<f64>>) -> Result<Factorization, SolveError> {
-    let Directions { lengths, active, group_of, leaders } = Directions::of(datapoints, lambda);
+fn radial(
+    datapoints: &Matrix,
+    lambda: f64,
+    center: Option<Vec<f64>>,
+    observer: &dyn Observer,
+) -> Result<Factorization, SolveError> {
+    let Directions { lengths, active, group_of, leaders } = Directions::of(datapoints, lambda, observer);
     let (dictionary, _) = Dictionary::normalize(datapoints.select_columns(&leaders))?;
     let mut starts = vec![0];
     let mut position = 0;
@@ -111,8 +143,9 @@ pub(super) struct Directions {
 
 impl Directions {
     /// One pass over the columns, in parallel, and a sort: O(nN + N log N) unless many
-    /// columns have the same projection on one vector without being collinear.
-    pub(super) fn of(datapoints: &Matrix, lambda: f64) -> Self {
+    /// columns have the same projection on one vector without being collinear. Columns that
+    /// the observer breaks before are groups of their own.
+    pub(super) fn of(datapoints: &Matrix, lambda: f64, observer: &dyn Observer) -> Self {
         let n = datapoints.nrows();
         // A fixed vector without structure. Equal directions have equal projections on it up
         // to rounding, so that only neighbors in their order need comparing.
@@ -147,8 +180,16 @@ impl Directions {
             pairs.map(|(a, b)| a / lengths[i] - b / lengths[j]).map(|d| d * d).sum::<f64>()
         };
         let mut leader: Vec<usize> = (0..active.len()).collect();
+        let mut compared = 0;
         for (place, &(key, p)) in order.iter().enumerate() {
+            if compared >= COMPARED {
+                compared = 0;
+                if observer.poll().is_break() {
+                    break;
+                }
+            }
             for &(_, q) in order[..place].iter().rev().take_while(|(other, _)| key - other <= reach) {
+                compared += 1;
                 if apart(p, q) <= SAME_DIRECTION * SAME_DIRECTION {
                     leader[p] = leader[q];
                     break;

@@ -16,11 +16,11 @@ mod population;
 
 pub use boundary::{atom_each, boundary, regime};
 pub use center::{Location, location};
-pub use closed_form::{closed_form, closed_form_with};
+pub use closed_form::{closed_form, closed_form_at, closed_form_with};
 pub use excess::{
     CircleExcess, PowerLaw, circle_excess, excess_bounds, fit_power_law, sphere_excess_lower,
     sphere_excess_upper,
 };
-pub use population::{Population, population};
+pub use population::{Population, population, population_observed};
 
 pub use crate::trusted::boundary::{Boundary, Regime};

@@ -8,6 +8,7 @@ use super::center::Location;
 use super::closed_form::Directions;
 use crate::gauge::huber;
 use crate::linalg::axpy;
+use crate::observer::Observer;
 use crate::problem::Problem;
 
 /// Quantities of the wide limit at γ = 0 (theorem `wide-limit`), about the
@@ -48,16 +49,27 @@ pub struct Population {
 /// ```
 #[must_use]
 pub fn population(problem: &Problem, location: Option<&Location>) -> Population {
+    population_observed(problem, location, &())
+}
+
+/// [`population`] with an observer. Where it breaks, directions that were not compared by then
+/// count as distinct.
+#[must_use]
+pub fn population_observed(
+    problem: &Problem,
+    location: Option<&Location>,
+    observer: &dyn Observer,
+) -> Population {
     let data = problem.data();
     let lambda = problem.lambda();
     let directions = match location {
-        None => Directions::of(data.datapoints(), lambda),
+        None => Directions::of(data.datapoints(), lambda, observer),
         Some(location) => {
             let mut datapoints = data.datapoints().clone();
             for i in 0..datapoints.ncols() {
                 axpy(-1.0, &location.center, datapoints.col_mut(i));
             }
-            Directions::of(&datapoints, lambda)
+            Directions::of(&datapoints, lambda, observer)
         }
     };
     let (mut share_active, mut value, mut slope) = (0.0, 0.0, 0.0);

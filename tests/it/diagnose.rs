@@ -146,7 +146,7 @@ fn exact_nesting_gains_what_the_exchange_gains() {
         exact_codes(problem.data().datapoints(), &dictionary, 0.4, None, 1e-12, &()).expect("coded").codes;
     let point = Factorization::new(dictionary, codes, None).expect("a point");
     let subject = Subject::of(&problem, &point).expect("of this problem");
-    let slow = nesting::pairs(&subject);
+    let slow = nesting::pairs(&subject, &()).unwrap();
     let slow = slow.iter().find(|p| (p.inner, p.outer) == (1, 0)).expect("the same pair");
     assert!((pair.gain + slow.change).abs() < 1e-14 && pair.gain > 0.0);
     assert!((pair.slack - slow.slack).abs() < 1e-14);

@@ -27,8 +27,8 @@ impl Relaxation {
     /// first closes the gap.
     ///
     /// `None` where γ = 0 (the polar is then known exactly), where there are more than
-    /// `max_datapoints` datapoints, and where a matrix factorization fails before the first
-    /// proposal. Takes O(N³) time an iteration and O(N²) memory.
+    /// `max_datapoints` datapoints, and where a matrix factorization fails or the observer breaks
+    /// before the first proposal. Takes O(N³) time an iteration and O(N²) memory.
     #[must_use]
     pub fn search(
         &self,
@@ -37,7 +37,7 @@ impl Relaxation {
         observer: &dyn Observer,
     ) -> Option<Proposal> {
         let len = problem.len();
-        if problem.gamma() == 0.0 || len > self.max_datapoints {
+        if problem.gamma() == 0.0 || len > self.max_datapoints || observer.poll().is_break() {
             return None;
         }
         let metric = Metric::new(problem);

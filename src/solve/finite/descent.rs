@@ -80,7 +80,7 @@ pub(super) fn descend(
         if iterate.objective <= best {
             iterate.offer();
         }
-        iterate.turn_atoms(&rows, PASSES);
+        iterate.turn_atoms(&rows, PASSES, observer);
         if iterate.objective <= best {
             best = iterate.objective;
             let past = std::mem::replace(&mut here, iterate.snapshot());
@@ -92,7 +92,7 @@ pub(super) fn descend(
             iterate.restore(&here);
             age = 0.0;
         }
-        iterate.encode();
+        iterate.encode(observer);
         marks.push_back(best);
         if marks.len() > WINDOW {
             let before = marks.pop_front().unwrap_or(best);
@@ -105,7 +105,7 @@ pub(super) fn descend(
     if iterate.objective > best {
         iterate.restore(&here);
         if !matches!(end, End::Interrupted(_)) {
-            iterate.encode();
+            iterate.encode(observer);
         }
     }
     (made, end)

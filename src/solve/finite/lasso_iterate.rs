@@ -7,6 +7,7 @@ use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::coder::Lasso;
 use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd};
 use crate::num::max;
+use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::solution::Keeper;
 
@@ -55,8 +56,9 @@ pub(super) struct Snapshot {
 }
 
 impl<'p> LassoIterate<'p> {
-    /// The iterate of a dictionary with exact codes. The columns of `atoms` have unit length.
-    pub(super) fn new(problem: &'p Problem, atoms: Matrix, center: Vec<f64>) -> Self {
+    /// The iterate of a dictionary with exact codes, or what of them the observer allows. The
+    /// columns of `atoms` have unit length.
+    pub(super) fn new(problem: &'p Problem, atoms: Matrix, center: Vec<f64>, observer: &dyn Observer) -> Self {
         let mut iterate = Self {
             problem,
             atoms,
@@ -67,16 +69,50 @@ impl<'p> LassoIterate<'p> {
             values: Vec::new(),
             keeper: None,
         };
-        iterate.encode();
+        iterate.encode(observer);
         iterate
     }
 
-    /// The first `width` atoms of a factorization, with exact codes.
-    pub(super) fn from_factorization(problem: &'p Problem, start: &Factorization, width: usize) -> Self {
-        let keep: Vec<usize> = (0..start.width().min(width)).collect();
-        let atoms = start.dictionary().matrix().select_columns(&keep);
+    /// The first `width` atoms of a factorization, with exact codes. Where the observer breaks,
+    /// every datapoint has the better of the code found and that of the factorization.
+    pub(super) fn from_factorization(
+        problem: &'p Problem,
+        start: &Factorization,
+        width: usize,
+        observer: &dyn Observer,
+    ) -> Self {
+        let width = start.width().min(width);
+        let atoms = start.dictionary().matrix().select_columns(&(0..width).collect::<Vec<_>>());
         let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
-        Self::new(problem, atoms, center)
+        let mut iterate = Self::new(problem, atoms, center, observer);
+        if observer.poll().is_break() {
+            iterate.take_better(start.codes());
+        }
+        iterate
+    }
+
+    /// Takes the given code of every datapoint whose value it lowers.
+    fn take_better(&mut self, codes: &Codes) {
+        let (width, lambda, n) = (self.atoms.ncols(), self.problem.lambda(), self.atoms.nrows());
+        let atoms = &self.atoms;
+        let shifted = self.shifted();
+        self.residual
+            .as_mut_slice()
+            .par_chunks_mut(n)
+            .zip(shifted.as_slice().par_chunks(n))
+            .zip(self.codes.par_iter_mut().zip(&mut self.values))
+            .enumerate()
+            .for_each(|(i, ((residual, x), (code, value)))| {
+                let given: Code = codes.column(i).iter().map(|(k, &z)| (k, z)).filter(|p| p.0 < width).collect();
+                let mut left = x.to_vec();
+                given.iter().for_each(|&(k, z)| axpy(-z, atoms.col(k), &mut left));
+                let better = 0.5 * norm_sq(&left) + lambda * given.iter().map(|p| p.1).sum::<f64>();
+                if better < *value {
+                    (*code, *value) = (given, better);
+                    residual.copy_from_slice(&left);
+                }
+            });
+        self.objective = self.value();
     }
 
     /// The data minus the center.
@@ -89,13 +125,14 @@ impl<'p> LassoIterate<'p> {
         datapoints
     }
 
-    /// Computes exact codes for the present dictionary. Each starts from the present code.
-    pub(super) fn encode(&mut self) {
+    /// Computes exact codes for the present dictionary. Each starts from the present code, which
+    /// a datapoint keeps where the observer breaks before its turn.
+    pub(super) fn encode(&mut self, observer: &dyn Observer) {
         let shifted = self.shifted();
-        let gram = self.gram();
+        let gram = if observer.poll().is_continue() { self.gram() } else { None };
         let lambda = self.problem.lambda();
         let lasso = Lasso { datapoints: &shifted, atoms: &self.atoms, gram: gram.as_ref(), lambda };
-        self.values = lasso.recode(&mut self.codes, &());
+        self.values = lasso.recode(&mut self.codes, observer);
         self.residual = shifted;
         self.subtract_codes();
         self.objective = self.value();
@@ -108,12 +145,12 @@ impl<'p> LassoIterate<'p> {
     }
 
     /// How far the objective rises if one atom alone is removed, for each atom. The codes must be
-    /// exact.
-    pub(super) fn removal_costs(&self) -> Vec<f64> {
+    /// exact. Infinite for atoms that were not tried when the observer broke.
+    pub(super) fn removal_costs(&self, observer: &dyn Observer) -> Vec<f64> {
         let (shifted, gram) = (self.shifted(), self.gram());
         let lambda = self.problem.lambda();
         let lasso = Lasso { datapoints: &shifted, atoms: &self.atoms, gram: gram.as_ref(), lambda };
-        lasso.removal_costs(self.problem.data().weights(), &self.codes, &self.values, &())
+        lasso.removal_costs(self.problem.data().weights(), &self.codes, &self.values, observer)
     }
 
     /// `residual ← residual − DZ`.
@@ -156,11 +193,14 @@ impl<'p> LassoIterate<'p> {
 
     /// Makes `passes` passes of block descent on the dictionary (and the center) for fixed codes. A
     /// step `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalized, is the exact minimizer in one atom. Never
-    /// raises the objective. Takes O(n·nnz) a pass.
-    pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize) {
+    /// raises the objective; atoms that an observer breaks before stay. Takes O(n·nnz) a pass.
+    pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize, observer: &dyn Observer) {
         let mut dense = vec![0.0; self.codes.len()];
         for _ in 0..passes {
             for from in (0..rows.len()).step_by(TURNED) {
+                if observer.poll().is_break() {
+                    break;
+                }
                 self.turn_block(from, &rows[from..(from + TURNED).min(rows.len())], &mut dense);
             }
             self.recenter();

@@ -14,7 +14,7 @@ pub use starts::Start;
 use crate::atoms::{Dictionary, Factorization};
 use crate::certificate::{self, Certified, Witness, certify_observed};
 use crate::linalg::{Matrix, axpy};
-use crate::observer::{Observer, Progress, Stop};
+use crate::observer::{Latch, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::solution::{Keeper, Run, Solution, SolveError};
@@ -175,7 +175,8 @@ impl Finite {
         if let Some(start) = run.start {
             check_shapes(problem, start).map_err(certificate::CertifyError::from)?;
         }
-        let observer = run.observer;
+        let latch = Latch::new(run.observer);
+        let observer: &dyn Observer = &latch;
         let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), observer));
         let task = Task { problem, observer, location: location.as_ref(), keeper: run.keeper };
         if problem.gamma() > 0.0 {
@@ -190,7 +191,7 @@ impl Finite {
         }
         let (mut iterate, stop, iterations) = match run.start {
             Some(start) => {
-                let mut iterate = LassoIterate::from_factorization(problem, start, self.width);
+                let mut iterate = LassoIterate::from_factorization(problem, start, self.width, observer);
                 iterate.keeper = run.keeper;
                 moves::grow(&mut iterate, self.width, observer);
                 let (stop, iterations) = self.improve(&mut iterate, observer);
@@ -212,7 +213,8 @@ impl Finite {
     /// Where the test hands back a point of lower objective (an escape from a saddle, an exchange
     /// of nested atoms), descends from that point and tests again. The objective never rises.
     /// `stop` becomes [`Stop::ToleranceMet`] where the descent met the tolerance of these settings.
-    /// A solution whose certified gap is within the tolerance is tested as it is. `options` are the
+    /// A solution whose certified gap is within the tolerance is tested as it is. Where the observer
+    /// has broken, the solution comes back without the test. `options` are the
     /// options of the certificate. Where they name no limits for the local test, the default limits
     /// apply.
     ///
@@ -226,8 +228,16 @@ impl Finite {
         observer: &dyn Observer,
     ) -> Result<Solution, SolveError> {
         let Solution { certified, mut witness, stop, mut iterations } = solution;
+        let latch = Latch::new(observer);
+        let observer: &dyn Observer = &latch;
         let limits = options.local.unwrap_or_default();
         let options = certificate::Options { local: Some(limits), stop: Some(stop), ..*options };
+        // A split that was found since is proved yet.
+        if witness.split.is_none() && observer.poll().is_break() {
+            let certified = certified.judged_by(&options);
+            let stop = self.stop(&certified, stop);
+            return Ok(Solution { certified, witness, stop, iterations });
+        }
         let optimal = certified.certificate().relative_gap() <= options.gap_tolerance;
         let mut factorization = certified.into_parts().0;
         // Where no proof can follow, the search for a lower point is limited, and small escapes are
@@ -239,7 +249,7 @@ impl Finite {
         let (mut escapes, mut before) = (0, f64::INFINITY);
         loop {
             if problem.gamma() == 0.0 && !optimal && observer.poll().is_continue() {
-                let mut plain = LassoIterate::from_factorization(problem, &factorization, self.width);
+                let mut plain = LassoIterate::from_factorization(problem, &factorization, self.width, observer);
                 let fine = DescentLimits {
                     stationarity_tolerance: limits.stationarity_tolerance,
                     decrease_tolerance: STILL,
@@ -319,10 +329,14 @@ impl Finite {
     /// The closed form, where the width holds all of its atoms (theorem `wide-limit`).
     fn wide(&self, task: &Task<'_>) -> Result<Option<Solution>, SolveError> {
         // Collinear datapoints share an atom: directions count, not datapoints.
-        if wide::population(task.problem, task.location).distinct_directions > self.width {
+        let found = wide::population_observed(task.problem, task.location, task.observer);
+        if found.distinct_directions > self.width {
             return Ok(None);
         }
-        let solution = wide::closed_form_with(task.problem, &Run::observed(task.observer))?;
+        let solution = match task.location {
+            Some(location) => wide::closed_form_at(task.problem, location, task.observer)?,
+            None => wide::closed_form_with(task.problem, &Run::observed(task.observer))?,
+        };
         Ok((solution.certified.solution().width() <= self.width).then_some(solution))
     }
 
@@ -338,7 +352,7 @@ impl Finite {
             width: self.width,
         };
         let atoms = ground.directions(kind, seed, observer);
-        let mut iterate = LassoIterate::new(problem, atoms, center);
+        let mut iterate = LassoIterate::new(problem, atoms, center, observer);
         iterate.keeper = task.keeper;
         moves::grow(&mut iterate, self.width, observer);
         let (stop, iterations) = self.improve(&mut iterate, observer);

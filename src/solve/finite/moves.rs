@@ -55,7 +55,7 @@ pub(super) fn revive(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) ->
         revived = true;
     }
     if revived {
-        iterate.encode();
+        iterate.encode(observer);
     }
     revived
 }
@@ -70,7 +70,7 @@ pub(super) fn grow(iterate: &mut LassoIterate<'_>, width: usize, observer: &dyn 
         serve(iterate, &offer.direction);
     }
     if iterate.atoms.ncols() > before {
-        iterate.encode();
+        iterate.encode(observer);
     }
 }
 
@@ -211,7 +211,7 @@ pub(super) fn exchange(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) 
             iterate.atoms.col_mut(k).copy_from_slice(&other);
         }
     }
-    iterate.encode();
+    iterate.encode(observer);
     descend(iterate, TRIAL, observer);
     if iterate.objective < objective {
         return true;
@@ -229,7 +229,7 @@ struct Swap {
 /// The swaps worth trying, each with a gain promised above the loss. What they serve is
 /// taken off the residuals of `iterate`, which the caller restores.
 fn swaps(iterate: &mut LassoIterate<'_>, rows: &Rows, observer: &dyn Observer) -> Vec<Swap> {
-    let costs = iterate.removal_costs();
+    let costs = iterate.removal_costs(observer);
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by(|&k, &l| costs[k].total_cmp(&costs[l]).then(k.cmp(&l)));
     let mut splits: Vec<Offer> = Vec::new();
@@ -320,7 +320,7 @@ pub(super) fn unnest(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) ->
     }
     let Ok(here) = iterate.factorization() else { return false };
     let Ok(subject) = Subject::of(iterate.problem, &here) else { return false };
-    let mut pairs = nesting::pairs(&subject);
+    let Some(mut pairs) = nesting::pairs(&subject, observer) else { return false };
     pairs.sort_by(|l, r| l.change.total_cmp(&r.change));
     let rows = iterate.rows();
     // Pairs of different atoms do not disturb one another.
@@ -351,7 +351,7 @@ pub(super) fn unnest(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) ->
     }
     let any = changed.contains(&true);
     if any {
-        iterate.encode();
+        iterate.encode(observer);
     }
     any
 }

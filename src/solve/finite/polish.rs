@@ -34,7 +34,7 @@ pub(super) fn polish(
     observer: &dyn Observer,
 ) -> Factorization {
     for _ in 0..MAX_STEPS {
-        let coded = moved(problem, &factorization, |products, form| {
+        let coded = moved(problem, &factorization, observer, |products, form| {
             Some((vec![0.0; form.size()], coding(products, form)))
         });
         let helped = coded.is_some();
@@ -42,7 +42,7 @@ pub(super) fn polish(
         if observer.poll().is_break() {
             break;
         }
-        let turned = moved(problem, &factorization, |products, form| newton(products, form, observer));
+        let turned = moved(problem, &factorization, observer, |products, form| newton(products, form, observer));
         if turned.is_none() && !helped {
             break;
         }
@@ -56,6 +56,7 @@ pub(super) fn polish(
 fn moved(
     problem: &Problem,
     factorization: &Factorization,
+    observer: &dyn Observer,
     step: impl FnOnce(&Products<'_>, &Form<'_>) -> Option<(Vec<f64>, Vec<Vec<f64>>)>,
 ) -> Option<Factorization> {
     let subject = Subject::of(problem, factorization).ok()?;
@@ -64,7 +65,7 @@ fn moved(
         return None;
     }
     let form = Form::of(&subject);
-    let products = Products::new(&form, Sets::Active)?;
+    let products = Products::new(&form, Sets::Active, observer)?;
     let (plain, codes) = step(&products, &form)?;
     let candidate = products.along(&plain, &codes, 1.0)?;
     let after = Subject::of(problem, &candidate).ok()?;

@@ -248,6 +248,9 @@ fn merge(iterate: &mut Iterate<'_>, observer: &dyn Observer) {
                 && !iterate.atoms[j].row.is_empty()
                 && !iterate.atoms[l].row.is_empty()
             {
+                if observer.poll().is_break() {
+                    return;
+                }
                 iterate.try_merge(j, l, f64::EPSILON * objective);
             }
         }

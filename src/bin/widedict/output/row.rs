@@ -116,7 +116,7 @@ impl Row {
             estimated_relative_gap: certificate.estimated_relative_gap(),
             mean_l0: Some(statistics.mean_l0),
             explained_variance: statistics.explained_variance,
-            max_coherence: Some(statistics.max_coherence),
+            max_coherence: statistics.max_coherence,
             kkt: Some(*certificate.kkt()),
             local: certificate.local().cloned(),
             ..Self::bare(problem, run, statistics.atoms, certificate.verdict())

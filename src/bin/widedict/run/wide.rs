@@ -3,7 +3,7 @@
 use widedict::gauge::Penalty;
 use widedict::trusted::bounds;
 use widedict::wide::{self, Location, Population};
-use widedict::{Certified, Problem, Run, Stop};
+use widedict::{Certified, Problem, Stop};
 
 use super::threads::on_threads;
 use super::{Outcome, input};
@@ -37,13 +37,13 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
     watch.phase("wide limit");
     let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), watch));
     let Population { active, share_active, distinct_directions, value, slope, .. } =
-        wide::population(problem, location.as_ref());
+        wide::population_observed(problem, location.as_ref(), watch);
     let about = location.as_ref().map(|location| shifted(problem, location)).transpose()?;
     let boundary = wide::boundary(about.as_ref().unwrap_or(problem), watch)?;
     let (lower_bound, gap, certified) = match &location {
         None => (bounds::wide_limit(problem).lower.get(), 0.0, None),
-        Some(_) => {
-            let certified = wide::closed_form_with(problem, &Run::observed(watch))?.certified;
+        Some(location) => {
+            let certified = wide::closed_form_at(problem, location, watch)?.certified;
             let certificate = certified.certificate();
             (certificate.lower_bound().get(), certificate.relative_gap(), Some(certified))
         }
