@@ -76,7 +76,7 @@ impl First {
 
     fn push(&mut self, pair: Pair) {
         self.pairs.push(pair);
-        // Every other push at most is one of those that pay for the selection.
+        // One selection for `most` pushes: constant time a push.
         if self.pairs.len() >= 2 * self.most {
             self.cut();
         }

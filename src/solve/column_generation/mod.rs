@@ -9,6 +9,7 @@ pub use rounds::{Round, Rounds};
 
 use crate::certificate::CertifyError;
 use crate::master::Method;
+use crate::observer::Latch;
 use crate::problem::Problem;
 use crate::solution::{Run, Solution, SolveError};
 use crate::trusted::check_shapes;
@@ -87,6 +88,8 @@ impl ColumnGeneration {
     /// As [`ColumnGeneration::solve`]; a start of another dimension or with another
     /// number of datapoints.
     pub fn solve_with(&self, problem: &Problem, run: &Run<'_>) -> Result<Solution, SolveError> {
+        let latch = Latch::new(run.observer);
+        let run = &Run { observer: &latch, ..*run };
         let mut rounds = self.rounds(problem, run)?;
         rounds.by_ref().for_each(|round| run.observer.progress(&round.progress()));
         rounds.finish()
