@@ -92,6 +92,13 @@ impl Progress {
 /// `poll` is called often, from any thread, and should be cheap; `progress`
 /// once an iteration from the thread that runs the solver. Stopping is not an
 /// error: the best point so far is returned with its certificate.
+///
+/// After a break a run finishes the step it is in and certifies what it has. The steps that
+/// ask nobody are the certificate's own, O(nMN) for N datapoints and M atoms, with O(n³) for
+/// one eigenvalue at γ > 0 and O(N³) where a split is proved; one decomposition of such a
+/// matrix in the search for a split; and one iteration of a cone program. Every other loop asks at
+/// least once a block of its data. What else a certificate has (the exact polar, the estimate, the
+/// coherence, the local test) is left out.
 pub trait Observer: Sync {
     /// Asks whether to go on.
     fn poll(&self) -> ControlFlow<Interrupt> {

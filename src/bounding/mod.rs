@@ -21,9 +21,9 @@ use crate::certificate::{Certified, Options, Verdict, Witness, certify_observed}
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
-use crate::search::relaxation::{Proposal, Relaxation};
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
+use crate::search::relaxation::{Proposal, Relaxation};
 use crate::solution::{Solution, SolveError};
 use crate::trusted::exact;
 
@@ -336,8 +336,8 @@ impl Bounding {
     /// gap is above the tolerance, from what this choice searches for.
     ///
     /// Where the observer has broken, the solver's certificate is judged by the options, and
-    /// nothing is computed. A solution of γ = 0 that is proved optimal comes back as it is: certifying it again
-    /// would cost more than solving did and change nothing.
+    /// nothing is computed. A solution of γ = 0 that is proved optimal comes back as it is:
+    /// certifying it again would cost more than solving did and change nothing.
     ///
     /// # Errors
     /// As [`Bounding::certify`].

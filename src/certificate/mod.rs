@@ -88,12 +88,13 @@ impl Certified {
         self.improvement.as_deref()
     }
 
-    /// The same point judged by other options, of numbers that are computed already: no
-    /// local test, no exact polar, and no bound where the options ask for none. What a
-    /// stopped run hands back instead of a second certificate.
+    /// The same point judged by other options, by the numbers that are there: nothing is
+    /// computed, and what the options do not ask for is left out. A stopped run hands this
+    /// back instead of a second certificate.
     pub(crate) fn judged_by(self, options: &Options) -> Self {
-        let Self { solution, certificate, .. } = self;
-        Self { solution, certificate: certificate.judged_by(options), improvement: None }
+        let Self { solution, certificate, improvement } = self;
+        let improvement = improvement.filter(|_| options.local.is_some());
+        Self { solution, certificate: certificate.judged_by(options), improvement }
     }
 
     /// The parts.

@@ -125,7 +125,8 @@ impl Certificate {
         } else {
             (Bound { lower: Lower::ZERO, kind: BoundKind::None }, None)
         };
-        let mut certificate = Self { bound, estimate, local: None, ..self };
+        let local = self.local.filter(|_| options.local.is_some());
+        let mut certificate = Self { bound, estimate, local, ..self };
         certificate.verdict = certificate.judge(options);
         certificate
     }

@@ -150,11 +150,12 @@ pub fn over_widths_each(
         let step_of = |solution| Step { problem: problem.clone(), width: Some(widths[i]), solution };
         let mut step = step_of(finite.solve_with(problem, run)?);
         if let Some(start) = last.and_then(|j| found[j].as_ref()) {
-            let solution =
-                finite.solve_with(problem, &run.with_start(start.solution.certified.solution()))?;
-            let warm = step_of(solution);
-            if warm.objective() < step.objective() {
-                step = warm;
+            if !step.interrupted() {
+                let from = run.with_start(start.solution.certified.solution());
+                let warm = step_of(finite.solve_with(problem, &from)?);
+                if warm.objective() < step.objective() {
+                    step = warm;
+                }
             }
             if start.objective() < step.objective() {
                 // An interrupted run may end above a smaller width's point, which is feasible here.

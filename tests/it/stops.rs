@@ -4,11 +4,17 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::ThreadPoolBuilder;
+use widedict::bounding::Bounded;
+use widedict::certificate::{Options, Record, certify_observed};
+use widedict::search::escape;
 use widedict::search::relaxation::Relaxation;
-use widedict::solve::path;
+use widedict::solve::{finite, path};
 use widedict::testing::planted;
+use widedict::trusted::{Subject, exact, local, nesting};
 use widedict::{
-    ColumnGeneration, Finite, Interrupt, Observer, Participation, Problem, Run, Solution, Stop, wide,
+    Bounding, Certified, ColumnGeneration, Factorization, Finite, Interrupt, Observer, Participation,
+    Problem, Run, Solution, Stop, Witness, wide,
 };
 
 /// Breaks from its k-th poll on, and counts the polls.
@@ -47,8 +53,15 @@ fn moments() -> impl Iterator<Item = usize> {
     (0..40).chain((0..).map(|j| 40 + 7 * (1 << j)).take(10))
 }
 
-/// Polls that follow the break at most: a run that goes on asking goes on working.
-const MOST_AFTER: usize = 100;
+/// Polls that follow the break at most, on one thread: a run that goes on asking goes on
+/// working. A run remembers the first break and asks no more; what consists of several runs
+/// asks once for each.
+const MOST_AFTER: usize = 8;
+
+/// Runs on one thread, so that polls are counted in order.
+fn on_one_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(run)
+}
 
 fn problem(gamma: f64, centered: bool) -> Problem {
     let data = planted::mixture(3, 24, 5, 2, 0.05, 3);
@@ -68,10 +81,10 @@ fn check(name: &str, observer: &Breaks, solution: &Solution) {
 }
 
 /// Runs `solve` with a break at every moment; the last runs to its end.
-fn at_every_moment(name: &str, solve: impl Fn(&Run<'_>) -> Vec<Solution>) {
+fn at_every_moment(name: &str, solve: impl Fn(&Run<'_>) -> Vec<Solution> + Sync) {
     for moment in moments().chain([usize::MAX / 2]) {
         let observer = Breaks::after(moment);
-        let solutions = solve(&Run::observed(&observer));
+        let solutions = on_one_thread(|| solve(&Run::observed(&observer)));
         assert!(!solutions.is_empty(), "{name}, poll {moment}");
         solutions.iter().for_each(|solution| check(name, &observer, solution));
         if !observer.broke() {
@@ -107,8 +120,158 @@ fn a_width_stops() {
         at_every_moment("width", |run| vec![finite.solve_with(&problem, run).unwrap()]);
         let start = finite.solve(&problem).unwrap().certified.into_parts().0;
         at_every_moment("width from a start", |run| {
-            vec![finite.solve_with(&problem, &run.with_start(&start)).unwrap()]
+            let solution = finite.solve_with(&problem, &run.with_start(&start)).unwrap();
+            not_above("width from a start", &problem, &start, &solution.certified);
+            vec![solution]
         });
+    }
+}
+
+/// A run that stops while its start is made codes every datapoint by the atom chosen for it:
+/// with each atom more the objective is lower.
+#[test]
+fn what_a_start_has_chosen_is_kept() {
+    let problem = problem(0.0, false);
+    let idle: f64 = problem.data().datapoints().columns().map(|x| x.iter().map(|v| v * v).sum::<f64>()).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a small count")]
+    let mut last = 0.5 * idle / problem.len() as f64;
+    for moment in 1..8 {
+        let finite = Finite { start: Some(finite::Start::Spread), local: None, ..Finite::new(8) };
+        let solution = finite.solve_with(&problem, &Run::observed(&Breaks::after(moment))).unwrap();
+        let objective = solution.certified.certificate().objective();
+        assert!(objective < last, "{moment} atoms: {objective} after {last}");
+        assert!(solution.certified.solution().width() <= moment);
+        last = objective;
+    }
+}
+
+/// The objective is not above that of a factorization.
+fn not_above(name: &str, problem: &Problem, start: &Factorization, certified: &Certified) {
+    let before = Subject::of(problem, start).unwrap().primal().value();
+    let after = certified.certificate().objective();
+    assert!(after <= before * (1.0 + 1e-12), "{name}: {after} after {before}");
+}
+
+/// A coarse solution of a width, which leaves something to descend to.
+fn coarse(problem: &Problem) -> Solution {
+    let coarse = Finite { max_iterations: 1, local: None, ..Finite::new(4) };
+    coarse.solve(problem).unwrap()
+}
+
+#[test]
+fn settling_stops() {
+    for (gamma, centered) in [(0.0, false), (0.0, true), (0.05, false)] {
+        let problem = problem(gamma, centered);
+        let start = coarse(&problem);
+        let finite = Finite { max_iterations: 50, ..Finite::new(4) };
+        at_every_moment("settle", |run| {
+            let settled = finite.settle(&problem, start.clone(), &Options::default(), run.observer).unwrap();
+            not_above("settle", &problem, start.certified.solution(), &settled.certified);
+            vec![settled]
+        });
+    }
+}
+
+#[test]
+fn a_start_of_column_generation_is_not_lost() {
+    for centered in [false, true] {
+        let problem = problem(0.05, centered);
+        let start = ColumnGeneration::default().solve(&problem).unwrap().certified.into_parts().0;
+        let cheaper = problem.with_penalty(0.08, 0.04).unwrap();
+        at_every_moment("column generation from a start", |run| {
+            let run = run.with_start(&start);
+            let solution = ColumnGeneration::default().solve_with(&cheaper, &run).unwrap();
+            not_above("column generation", &cheaper, &start, &solution.certified);
+            vec![solution]
+        });
+    }
+}
+
+/// What is left out of a certificate is not claimed, and what is claimed is proved again.
+#[test]
+fn a_stopped_certificate_verifies() {
+    for gamma in [0.0, 0.05] {
+        let problem = problem(gamma, false);
+        let point = coarse(&problem).certified.into_parts().0;
+        let local = Some(local::Limits::default());
+        let options = Options { local, exact: Some(exact::Limits::default()), ..Options::default() };
+        let witness = Witness::none();
+        for moment in moments() {
+            let observer = Breaks::after(moment);
+            let certified = on_one_thread(|| {
+                certify_observed(&problem, point.clone(), &witness, &options, &observer).unwrap()
+            });
+            assert!(observer.polls() <= moment + MOST_AFTER, "poll {moment}: {} polls", observer.polls());
+            let statistics = certified.certificate().statistics();
+            assert!(statistics.max_coherence.is_some() || observer.broke(), "poll {moment}");
+            assert!(certified.certificate().local().is_some() || observer.broke(), "poll {moment}");
+            // One that stopped inside the exact polar or the local test cannot be reproduced.
+            if moment == 0 || !observer.broke() {
+                let record = Record::new(&problem, &certified, &witness, &options);
+                record.verify(&problem, point.clone(), &witness, &()).unwrap();
+            }
+            if !observer.broke() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn bounding_stops() {
+    for gamma in [0.0, 0.05] {
+        let problem = problem(gamma, false);
+        let start = coarse(&problem);
+        let options = Options { local: Some(local::Limits::default()), ..Options::default() };
+        let as_solution = |bounded: Bounded| {
+            let Bounded { certified, witness, .. } = bounded;
+            vec![Solution { certified, witness, stop: Stop::Stalled, iterations: 0 }]
+        };
+        for bounding in [Bounding::Fast, Bounding::Relaxation, Bounding::Exact, Bounding::Auto] {
+            at_every_moment(bounding.as_str(), |run| {
+                let point = start.certified.solution().clone();
+                as_solution(bounding.certify(&problem, point, &options, run.observer).unwrap())
+            });
+            at_every_moment(bounding.as_str(), |run| {
+                as_solution(bounding.bound(&problem, start.clone(), &options, run.observer).unwrap())
+            });
+        }
+    }
+}
+
+/// A stopped run is not certified a second time, but judged by what is asked now.
+#[test]
+fn a_certificate_is_judged_again_without_work() {
+    let problem = problem(0.05, false);
+    let start = coarse(&problem);
+    let first = start.certified.certificate().clone();
+    let stopped = Breaks::after(0);
+    let loose = Options { gap_tolerance: 0.9999, ..Options::default() };
+    let bounded = Bounding::Fast.bound(&problem, start.clone(), &loose, &stopped).unwrap().certified;
+    assert_eq!(bounded.certificate().lower_bound().get(), first.lower_bound().get());
+    let global = first.relative_gap() <= 0.9999;
+    assert_eq!(*bounded.certificate().verdict() == widedict::Verdict::Global, global);
+    let none = Options { bounds: false, ..Options::default() };
+    let bounded = Bounding::None.bound(&problem, start, &none, &stopped).unwrap().certified;
+    assert_eq!(bounded.certificate().lower_bound().get(), 0.0);
+    assert!(bounded.certificate().estimate().is_none());
+}
+
+#[test]
+fn searches_around_a_point_stop() {
+    for gamma in [0.0, 0.05] {
+        let problem = problem(gamma, true);
+        let point = coarse(&problem).certified.into_parts().0;
+        let subject = Subject::of(&problem, &point).unwrap();
+        for moment in moments() {
+            let observer = Breaks::after(moment);
+            let found =
+                on_one_thread(|| escape::curvature(&problem, &point, &local::Limits::default(), &observer));
+            assert!(found.is_none() || !observer.broke(), "poll {moment}: an interrupted Ritz value");
+            assert!(observer.polls() <= moment + 1, "poll {moment}: {} polls", observer.polls());
+            let observer = Breaks::after(moment);
+            assert_eq!(nesting::pairs(&subject, &observer).is_none(), observer.broke(), "poll {moment}");
+        }
     }
 }
 
@@ -134,6 +297,47 @@ fn the_closed_form_stops() {
     }
 }
 
+/// The location of a stopped search is used as it is: no second search starts, from the mean.
+#[test]
+fn a_location_is_found_once() {
+    let problem = problem(0.0, true);
+    let location = wide::location(problem.data(), problem.lambda(), &());
+    let again = wide::closed_form(&problem).unwrap();
+    at_every_moment("closed form about a location", |run| {
+        let found = wide::closed_form_at(&problem, &location, run.observer).unwrap();
+        assert_eq!(found.certified.solution(), again.certified.solution());
+        vec![found]
+    });
+}
+
+/// Directions that tie on the probe are compared pair by pair: the one loop of the closed form
+/// that can take quadratic time.
+#[test]
+fn comparing_directions_stops() {
+    // The probe is the same at the coordinates 0, 3 and 8, whose sum is 0 in every column.
+    let columns: Vec<Vec<f64>> = (0..400)
+        .map(|i| {
+            let angle = f64::from(i) * 0.01;
+            let mut x = vec![0.0; 9];
+            (x[0], x[3]) = (angle.cos(), (angle + 2.0).sin());
+            x[8] = -x[0] - x[3];
+            x
+        })
+        .collect();
+    let problem = Problem::builder(widedict::Matrix::from_columns(9, &columns)).lambda(0.01).build().unwrap();
+    let whole = wide::population(&problem, None);
+    let polls = Breaks::after(usize::MAX / 2);
+    assert_eq!(wide::population_observed(&problem, None, &polls), whole);
+    assert!(polls.polls() > 10, "{} polls", polls.polls());
+    for moment in 0..polls.polls() {
+        let observer = Breaks::after(moment);
+        let found = wide::population_observed(&problem, None, &observer);
+        assert_eq!(found.value, whole.value);
+        assert!(found.distinct_directions >= whole.distinct_directions);
+        assert_eq!(observer.polls(), moment + 1);
+    }
+}
+
 /// The bound is at least that of the wide limit whenever the run ends.
 #[test]
 fn the_participation_bound_stops() {
@@ -143,7 +347,7 @@ fn the_participation_bound_stops() {
     for moment in moments() {
         let observer = Breaks::after(moment);
         let run = Run::observed(&observer).with_start(start.solution());
-        let bound = Participation::default().bound_with(&problem, 0.2, &run).unwrap();
+        let bound = on_one_thread(|| Participation::default().bound_with(&problem, 0.2, &run).unwrap());
         assert!(bound.lower.get() >= least, "poll {moment}");
         assert!(observer.polls() <= moment + MOST_AFTER, "poll {moment}: {} polls", observer.polls());
         if !observer.broke() {
@@ -158,7 +362,7 @@ fn the_search_for_a_split_stops() {
     let start = ColumnGeneration::default().solve(&problem).unwrap().certified.into_parts().0;
     for moment in moments() {
         let observer = Breaks::after(moment);
-        let found = Relaxation::default().search(&problem, &start, &observer);
+        let found = on_one_thread(|| Relaxation::default().search(&problem, &start, &observer));
         let interrupted = found.as_ref().is_none_or(|proposal| proposal.interrupt.is_some());
         assert!(interrupted || !observer.broke(), "poll {moment}");
         assert!(observer.polls() <= moment + MOST_AFTER, "poll {moment}");

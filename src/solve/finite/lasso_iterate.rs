@@ -58,7 +58,12 @@ pub(super) struct Snapshot {
 impl<'p> LassoIterate<'p> {
     /// The iterate of a dictionary with exact codes, or what of them the observer allows. The
     /// columns of `atoms` have unit length.
-    pub(super) fn new(problem: &'p Problem, atoms: Matrix, center: Vec<f64>, observer: &dyn Observer) -> Self {
+    pub(super) fn new(
+        problem: &'p Problem,
+        atoms: Matrix,
+        center: Vec<f64>,
+        observer: &dyn Observer,
+    ) -> Self {
         let mut iterate = Self {
             problem,
             atoms,
@@ -92,7 +97,7 @@ impl<'p> LassoIterate<'p> {
     }
 
     /// Takes the given code of every datapoint whose value it lowers.
-    fn take_better(&mut self, codes: &Codes) {
+    pub(super) fn take_better(&mut self, codes: &Codes) {
         let (width, lambda, n) = (self.atoms.ncols(), self.problem.lambda(), self.atoms.nrows());
         let atoms = &self.atoms;
         let shifted = self.shifted();
@@ -103,7 +108,8 @@ impl<'p> LassoIterate<'p> {
             .zip(self.codes.par_iter_mut().zip(&mut self.values))
             .enumerate()
             .for_each(|(i, ((residual, x), (code, value)))| {
-                let given: Code = codes.column(i).iter().map(|(k, &z)| (k, z)).filter(|p| p.0 < width).collect();
+                let given: Code =
+                    codes.column(i).iter().map(|(k, &z)| (k, z)).filter(|p| p.0 < width).collect();
                 let mut left = x.to_vec();
                 given.iter().for_each(|&(k, z)| axpy(-z, atoms.col(k), &mut left));
                 let better = 0.5 * norm_sq(&left) + lambda * given.iter().map(|p| p.1).sum::<f64>();

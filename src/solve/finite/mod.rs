@@ -232,7 +232,7 @@ impl Finite {
         let observer: &dyn Observer = &latch;
         let limits = options.local.unwrap_or_default();
         let options = certificate::Options { local: Some(limits), stop: Some(stop), ..*options };
-        // A split that was found since is proved yet.
+        // A split that was found since is proved first.
         if witness.split.is_none() && observer.poll().is_break() {
             let certified = certified.judged_by(&options);
             let stop = self.stop(&certified, stop);
@@ -249,7 +249,8 @@ impl Finite {
         let (mut escapes, mut before) = (0, f64::INFINITY);
         loop {
             if problem.gamma() == 0.0 && !optimal && observer.poll().is_continue() {
-                let mut plain = LassoIterate::from_factorization(problem, &factorization, self.width, observer);
+                let mut plain =
+                    LassoIterate::from_factorization(problem, &factorization, self.width, observer);
                 let fine = DescentLimits {
                     stationarity_tolerance: limits.stationarity_tolerance,
                     decrease_tolerance: STILL,
@@ -351,8 +352,11 @@ impl Finite {
             lambda: problem.lambda(),
             width: self.width,
         };
-        let atoms = ground.directions(kind, seed, observer);
-        let mut iterate = LassoIterate::new(problem, atoms, center, observer);
+        let found = ground.directions(kind, seed, observer);
+        let mut iterate = LassoIterate::new(problem, found.atoms.clone(), center, observer);
+        if observer.poll().is_break() {
+            iterate.take_better(&found.single_codes(&ground));
+        }
         iterate.keeper = task.keeper;
         moves::grow(&mut iterate, self.width, observer);
         let (stop, iterations) = self.improve(&mut iterate, observer);
@@ -477,7 +481,7 @@ impl Finite {
             lambda: task.problem.lambda().hypot(task.problem.gamma()),
             width: self.width,
         };
-        Ok(Dictionary::normalize(ground.directions(kind, seed, task.observer))?.0)
+        Ok(Dictionary::normalize(ground.directions(kind, seed, task.observer).atoms)?.0)
     }
 }
 

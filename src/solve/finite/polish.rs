@@ -42,7 +42,8 @@ pub(super) fn polish(
         if observer.poll().is_break() {
             break;
         }
-        let turned = moved(problem, &factorization, observer, |products, form| newton(products, form, observer));
+        let turned =
+            moved(problem, &factorization, observer, |products, form| newton(products, form, observer));
         if turned.is_none() && !helped {
             break;
         }

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::atoms::Codes;
 use crate::linalg::{Matrix, dot, norm};
 use crate::num::{max, min};
 use crate::observer::Observer;
@@ -40,14 +41,36 @@ pub(super) struct Ground<'a> {
     pub(super) width: usize,
 }
 
+/// Unit directions, and which of them serves every datapoint best, where the start knows it. A
+/// run that stops before its first coding has that in hand.
+pub(super) struct Chosen {
+    pub(super) atoms: Matrix,
+    /// The direction of each datapoint; empty where none is known.
+    owners: Vec<Option<usize>>,
+}
+
+impl Chosen {
+    /// A code a datapoint, over the direction that serves it best.
+    pub(super) fn single_codes(&self, ground: &Ground<'_>) -> Codes {
+        let code = |(i, owner): (usize, &Option<usize>)| -> Vec<(usize, f64)> {
+            let reached =
+                owner.map(|k| (k, dot(ground.datapoints.col(i), self.atoms.col(k)) - ground.lambda));
+            reached.filter(|(_, z)| *z > 0.0).into_iter().collect()
+        };
+        let mut columns: Vec<_> = self.owners.iter().enumerate().map(code).collect();
+        columns.resize(ground.datapoints.ncols(), Vec::new());
+        Codes::from_columns(self.atoms.ncols(), &columns)
+    }
+}
+
 impl Ground<'_> {
     /// Up to `width` unit directions of a kind, fewer where the observer breaks;
     /// [`Start::Rounded`] is that of γ = 0.
-    pub(super) fn directions(&self, kind: Start, seed: u64, observer: &dyn Observer) -> Matrix {
+    pub(super) fn directions(&self, kind: Start, seed: u64, observer: &dyn Observer) -> Chosen {
         match kind {
             Start::Spread => spread(self, seed, observer),
             Start::Rounded => greedy(self, seed, observer),
-            Start::Random => random(self, seed),
+            Start::Random => Chosen { atoms: random(self, seed), owners: Vec::new() },
         }
     }
 }
@@ -71,6 +94,8 @@ struct Losses<'a> {
     own: Vec<f64>,
     /// Loss of each with the atoms chosen.
     now: Vec<f64>,
+    /// The atoms chosen, and the one of the least loss for each datapoint.
+    chosen: Chosen,
 }
 
 impl<'a> Losses<'a> {
@@ -85,7 +110,8 @@ impl<'a> Losses<'a> {
                 0.5 * w * s * s
             })
             .collect();
-        Self { datapoints, weights, lambda, norms, now: own.clone(), own }
+        let chosen = Chosen { atoms: Matrix::zeros(datapoints.nrows(), 0), owners: vec![None; norms.len()] };
+        Self { datapoints, weights, lambda, norms, now: own.clone(), own, chosen }
     }
 
     fn direction(&self, i: usize) -> Vec<f64> {
@@ -107,6 +133,19 @@ impl<'a> Losses<'a> {
         next
     }
 
+    /// Makes the direction of datapoint `pick` an atom.
+    fn choose(&mut self, pick: usize) {
+        let next = self.with(pick);
+        let atom = self.chosen.atoms.ncols();
+        for ((owner, now), next) in self.chosen.owners.iter_mut().zip(&self.now).zip(&next) {
+            if next < now {
+                *owner = Some(atom);
+            }
+        }
+        self.now = next;
+        self.chosen.atoms.push_column(&self.direction(pick));
+    }
+
     /// Draws a datapoint with probability proportional to its loss; `None` when all losses are 0.
     fn draw(&self, rng: &mut ChaCha8Rng) -> Option<usize> {
         let total: f64 = self.now.iter().sum();
@@ -126,22 +165,20 @@ impl<'a> Losses<'a> {
 }
 
 /// Up to `width` unit directions of datapoints by [`Start::Spread`]. O(nN) each.
-fn spread(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Matrix {
+fn spread(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Chosen {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut losses = Losses::new(ground);
-    let mut atoms = Matrix::zeros(ground.datapoints.nrows(), 0);
-    while atoms.ncols() < ground.width && observer.poll().is_continue() {
+    while losses.chosen.atoms.ncols() < ground.width && observer.poll().is_continue() {
         let Some(pick) = losses.draw(&mut rng) else { break };
-        losses.now = losses.with(pick);
-        atoms.push_column(&losses.direction(pick));
+        losses.choose(pick);
     }
-    atoms
+    losses.chosen
 }
 
 /// Up to `width` unit directions of datapoints, each the one that lowers the sum
 /// of losses the most (lazily: the gain of a candidate only falls as others are
 /// chosen, so an old gain is an upper bound of the present one).
-fn greedy(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Matrix {
+fn greedy(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Chosen {
     let Ground { datapoints, width, .. } = *ground;
     let mut losses = Losses::new(ground);
     let active: Vec<usize> = (0..datapoints.ncols()).filter(|&i| losses.own[i] > 0.0).collect();
@@ -154,20 +191,19 @@ fn greedy(ground: &Ground<'_>, seed: u64, observer: &dyn Observer) -> Matrix {
     };
     let mut heap: BinaryHeap<Gain> =
         candidates.into_iter().map(|pick| Gain { value: f64::INFINITY, pick, age: 0 }).collect();
-    let mut atoms = Matrix::zeros(datapoints.nrows(), 0);
     let mut total: f64 = losses.now.iter().sum();
-    while atoms.ncols() < width && observer.poll().is_continue() {
+    while losses.chosen.atoms.ncols() < width && observer.poll().is_continue() {
         let Some(best) = heap.pop() else { break };
-        if best.value.is_finite() && best.age == atoms.ncols() {
-            losses.now = losses.with(best.pick);
+        let age = losses.chosen.atoms.ncols();
+        if best.value.is_finite() && best.age == age {
+            losses.choose(best.pick);
             total = losses.now.iter().sum();
-            atoms.push_column(&losses.direction(best.pick));
             continue;
         }
         let value = total - losses.with(best.pick).iter().sum::<f64>();
-        heap.push(Gain { value, pick: best.pick, age: atoms.ncols() });
+        heap.push(Gain { value, pick: best.pick, age });
     }
-    atoms
+    losses.chosen
 }
 
 /// The gain of a candidate, computed when there were `age` atoms.

@@ -79,7 +79,7 @@ pub(crate) enum Dataset {
 /// How a run is followed and limited.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Stop after this many seconds with the best point so far
+    /// Stop after this many seconds, and certify the best point so far
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) max_seconds: Option<f64>,
     /// Threads (the answer does not depend on them) [default: all cores; at most 1024]
