@@ -263,11 +263,15 @@ fn searches_around_a_point_stop() {
         let problem = problem(gamma, true);
         let point = coarse(&problem).certified.into_parts().0;
         let subject = Subject::of(&problem, &point).unwrap();
+        let limits = local::Limits::default();
+        let whole = escape::curvature(&problem, &point, &limits, &()).unwrap().smallest;
         for moment in moments() {
             let observer = Breaks::after(moment);
-            let found =
-                on_one_thread(|| escape::curvature(&problem, &point, &local::Limits::default(), &observer));
-            assert!(found.is_none() || !observer.broke(), "poll {moment}: an interrupted Ritz value");
+            let found = on_one_thread(|| escape::curvature(&problem, &point, &limits, &observer));
+            assert!(found.is_some() || observer.broke(), "poll {moment}");
+            // An interrupted Ritz value is none.
+            let same = |smallest: f64| smallest.to_bits() == whole.to_bits();
+            assert!(found.is_none_or(|found| same(found.smallest)), "poll {moment}");
             assert!(observer.polls() <= moment + 1, "poll {moment}: {} polls", observer.polls());
             let observer = Breaks::after(moment);
             assert_eq!(nesting::pairs(&subject, &observer).is_none(), observer.broke(), "poll {moment}");
