@@ -4,7 +4,7 @@
 //! Where codes fit the data closely, residuals are about as long as the price, and a sweep
 //! moves center and codes by no more than that. At a price of a millionth of the data a
 //! descent from afar takes millions of sweeps; the solution for a price four times as large
-//! is a few prices away.
+//! is a few prices away. (The conic master solves for the codes whole and needs no start.)
 
 use super::{ColumnGeneration, Rounds};
 use crate::atoms::Factorization;
@@ -37,6 +37,9 @@ pub(super) fn start(
     run: &Run<'_>,
 ) -> Result<Option<Factorization>, SolveError> {
     let price = problem.lambda().hypot(problem.gamma());
+    if settings.master != Method::Proximal {
+        return Ok(None);
+    }
     let size = size(problem, price, run);
     if !(price < SMALL * size) {
         return Ok(None);
@@ -44,7 +47,6 @@ pub(super) fn start(
     let stage = ColumnGeneration {
         gap_tolerance: max(settings.gap_tolerance, STAGE_GAP),
         max_rounds: settings.max_rounds.min(STAGE_ROUNDS),
-        master: Method::Proximal,
         ..*settings
     };
     let mut last = None;
