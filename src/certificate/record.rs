@@ -19,7 +19,7 @@ use crate::linalg::Matrix;
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{Curvature, Part, exact, local};
+use crate::trusted::{BoundKind, Curvature, Part, exact, local};
 
 /// Version of the record: raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -29,9 +29,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// times less leaves no room for long sums.
 const SAME: f64 = 1e-9;
 
-/// The same for eigenvalues: a Ritz value after finitely many steps depends on
-/// the rounding of its start.
-const SAME_EIGENVALUE: f64 = 1e-3;
+/// Relative difference of two numbers in a reason. Reasons are written with two digits or
+/// more, the last of which another machine may round otherwise.
+const SAME_IN_WORDS: f64 = 0.05;
 
 /// Which problem a record is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,7 +213,9 @@ impl Record {
     /// Checks every part and computes every claim again.
     ///
     /// The certificate that comes back is the recomputed one. A recorded bound holds only
-    /// where the recomputed one is at least as strong, to the last bit.
+    /// where the recomputed one is at least as strong, to the last bit. A weaker one holds:
+    /// the search that a limit ended may have proved less than the checker does now. A
+    /// verdict may be weaker for the same reason.
     ///
     /// # Errors
     /// [`Mismatch`], naming the first part or claim that does not hold.
@@ -306,15 +308,37 @@ impl Record {
             .iter()
             .map(|claim| Checked { claim: claim.name.clone(), outcome: claim.check(&recomputed) })
             .collect();
-        let left = recomputed.iter().filter(|r| self.claims.iter().all(|c| c.name != r.name));
+        let made = |name: &str| self.claims.iter().any(|claim| claim.name == name);
+        // A proof of a local minimum that was stopped before its end is no claim.
+        let unproved = self.verdict != Verdict::Local && !made(EIGENVALUE) && !made(RADIUS);
+        let optional = |name: &str| unproved && [EIGENVALUE, RADIUS].contains(&name);
+        let left = recomputed.iter().filter(|r| !made(&r.name) && !optional(&r.name));
         checked.extend(left.map(|left| {
             let (claim, what) = (left.name.clone(), "is left out of the record");
             Checked { claim: claim.clone(), outcome: Err(Mismatch::Unsupported { claim, what }) }
         }));
-        let (claimed, found) = (self.verdict.as_str(), certificate.verdict().as_str());
-        let outcome = if claimed == found { Ok(()) } else { Err(Mismatch::Verdict { claimed, found }) };
-        checked.push(Checked { claim: "verdict".to_owned(), outcome });
+        checked.push(Checked { claim: "verdict".to_owned(), outcome: self.supported(certificate) });
         checked
+    }
+
+    /// Whether a recomputed certificate says what the verdict says, or more.
+    fn supported(&self, certificate: &Certificate) -> Result<(), Mismatch> {
+        let found = certificate.verdict();
+        match (&self.verdict, found) {
+            (Verdict::Undecided { .. }, Verdict::Global | Verdict::Local) => Ok(()),
+            (Verdict::Local, Verdict::Global) if certificate.local().is_some_and(|l| l.certified) => Ok(()),
+            (claimed, found) if claimed.as_str() != found.as_str() => {
+                Err(Mismatch::Verdict { claimed: claimed.as_str(), found: found.as_str() })
+            }
+            (claimed, found) => {
+                let same = match (claimed.reason(), found.reason()) {
+                    (Some(claimed), Some(found)) => same_words(claimed, found),
+                    _ => true,
+                };
+                let (claim, what) = ("verdict reason".to_owned(), "not the reason found now");
+                if same { Ok(()) } else { Err(Mismatch::Unsupported { claim, what }) }
+            }
+        }
     }
 }
 
@@ -335,30 +359,69 @@ impl Claim {
             return unsupported("the recomputed certificate does not make this claim");
         };
         let name = self.name.as_str();
-        let allowed = if name == EIGENVALUE { SAME_EIGENVALUE } else { SAME };
         let size = max(self.value.abs(), found.value.abs());
-        let small = [GAP, RADIUS].contains(&name) || STATIONARITY.contains(&name);
-        let room = allowed * if small { max(size, 1.0) } else { size };
-        let close = (self.value - found.value).abs() <= room;
+        let room = SAME * if STATIONARITY.contains(&name) { max(size, 1.0) } else { size };
         // A bound that is stronger than what was proved again is not proved.
-        let proved = match name {
+        let holds = match name {
             LOWER_BOUND | EIGENVALUE => self.value <= found.value,
             UPPER_BOUND | GAP | RADIUS => self.value >= found.value,
-            _ => true,
+            _ => (self.value - found.value).abs() <= room,
         };
-        if !(close && proved) {
+        if !holds {
             return Err(Mismatch::Claim {
                 claim: self.name.clone(),
                 claimed: self.value,
                 found: found.value,
             });
         }
-        if self.theorems != found.theorems {
+        if self.theorems != found.theorems && !self.is_weaker_bound(found) {
             return unsupported("rests on other theorems than the recomputed one");
         }
         Ok(())
     }
+
+    /// Whether this is a bound of another kind than the recomputed one, and weaker.
+    fn is_weaker_bound(&self, found: &Self) -> bool {
+        let of_a_kind = KINDS.into_iter().any(|kind| {
+            let theorems = self.theorems.strip_suffix(&["centre".to_owned()]).unwrap_or(&self.theorems);
+            theorems == kind.theorems()
+        });
+        let weaker = match self.name.as_str() {
+            LOWER_BOUND => self.value < found.value,
+            GAP => self.value > found.value,
+            _ => false,
+        };
+        weaker && of_a_kind
+    }
 }
+
+/// Whether two reasons say the same: equal words, and numbers that are equal but for the
+/// last digits of their print or what rounding makes of a 0.
+#[must_use]
+pub fn same_words(claimed: &str, found: &str) -> bool {
+    let core = |word: &'_ str| word.trim_matches(['(', ')', ',', ';', ':']).to_owned();
+    let around = |word: &str| word.replacen(&core(word), "", 1);
+    let close = |claimed: &str, found: &str| match (core(claimed).parse::<f64>(), core(found).parse::<f64>())
+    {
+        (Ok(a), Ok(b)) => (a - b).abs() <= max(SAME_IN_WORDS * max(a.abs(), b.abs()), SAME),
+        _ => false,
+    };
+    let (claimed, found): (Vec<&str>, Vec<&str>) = (claimed.split(' ').collect(), found.split(' ').collect());
+    claimed.len() == found.len()
+        && claimed.iter().zip(&found).all(|(claimed, found)| {
+            claimed == found || (around(claimed) == around(found) && close(claimed, found))
+        })
+}
+
+/// What a lower bound may have been proved by.
+const KINDS: [BoundKind; 6] = [
+    BoundKind::ClosedForm,
+    BoundKind::WideLimit,
+    BoundKind::Fast,
+    BoundKind::Relaxation,
+    BoundKind::Sdp,
+    BoundKind::Exact,
+];
 
 const LOWER_BOUND: &str = "lower_bound";
 const UPPER_BOUND: &str = "upper_bound";
@@ -474,9 +537,12 @@ impl WitnessDigest {
         let of = |digest: &Self, part: Part| digest.parts.get(part.key()).cloned().flatten();
         Part::ALL
             .into_iter()
-            .filter(|part| part.proves())
             .filter_map(|part| {
                 let outcome = match (of(self, part), of(found, part)) {
+                    _ if !self.parts.contains_key(part.key()) => {
+                        Err(Mismatch::Missing { part: part.in_records() })
+                    }
+                    _ if !part.proves() => return None,
                     (None, None) => return None,
                     (Some(_), None) => Err(Mismatch::Missing { part: part.in_records() }),
                     (claimed, found) if claimed == found => Ok(()),
@@ -490,24 +556,24 @@ impl WitnessDigest {
 
 /// 64-bit FNV-1a over little-endian bytes (Fowler, Noll & Vo): the same on every
 /// machine and version.
-struct Digest(u64);
+pub(crate) struct Digest(u64);
 
 impl Digest {
     /// Offset basis and prime of the published function.
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Self::BASIS)
     }
 
-    fn word(&mut self, word: u64) {
+    pub(crate) fn word(&mut self, word: u64) {
         for byte in word.to_le_bytes() {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(Self::PRIME);
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         format!("fnv1a64:{:016x}", self.0)
     }
 }

@@ -7,6 +7,7 @@
 //! what was expected and what was found.
 
 mod archive;
+mod description;
 mod json;
 mod npy;
 mod replace;
@@ -19,12 +20,14 @@ mod tensors;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use description::{Description, Misread};
 pub use json::{read_json, write_json};
 pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};
 pub use replace::replace;
 pub use sae::{Sae, write_saelens};
 pub use solution::{
-    Loaded, Saving, load_solution, remove_solution, save_checkpoint, save_factorization, save_solution,
+    LoadError, Loaded, Saving, load_solution, remove_improved, remove_solution, save_checkpoint,
+    save_factorization, save_solution,
 };
 pub use sparse::{read_codes, write_codes};
 

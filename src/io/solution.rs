@@ -2,8 +2,9 @@
 //!
 //! The files are those that the command's `--out` writes: `dictionary.npy` (an atom a
 //! row), `codes.npz` (scipy's CSR, a datapoint a row), `center.npy` (what is subtracted
-//! from the data; zeros where nothing is), `certificate.json`, and the matrices the
-//! bound was proved from where they are of moderate size.
+//! from the data; zeros where nothing is), `certificate.json`, the matrices the bound was
+//! proved from where they are of moderate size, and in `improved/` the lower point that
+//! refutes the solution, where there is one.
 //!
 //! What is read back is no certificate: [`Record::verify`] proves the claims again.
 
@@ -14,8 +15,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::description::{Description, Misread};
+use super::json::digest;
 use super::stage::{Stage, remove};
-use super::{FileError, FileProblem, read_atoms, read_codes, read_json, read_vector};
+use super::{FileError, FileProblem, read_atoms, read_codes, read_vector};
 use super::{write_atoms, write_codes, write_json, write_vector};
 use crate::atoms::{AtomsError, Dictionary, Factorization};
 use crate::certificate::{Certified, Curvature, Options, Record, Witness};
@@ -23,14 +26,18 @@ use crate::problem::Problem;
 use crate::solution::Solution;
 use crate::trusted::{Origin, Part};
 
-/// Most numbers of a witness that are saved: 16 MB, about 1400 datapoints. Ten
-/// times more takes as many times longer to write as the solution itself.
-const WITNESS_ENTRIES: usize = 2_000_000;
+/// Most numbers of a witness that are saved: 36 MB, the splits of up to 2000 datapoints that
+/// [`Bounding::Auto`](crate::Bounding::Auto) searches for. Ten times more takes as many times
+/// longer to write as the solution itself.
+const WITNESS_ENTRIES: usize = 4_500_000;
 
-const DICTIONARY: &str = "dictionary.npy";
-const CODES: &str = "codes.npz";
-const CENTER: &str = "center.npy";
-const CERTIFICATE: &str = "certificate.json";
+pub(super) const DICTIONARY: &str = "dictionary.npy";
+pub(super) const CODES: &str = "codes.npz";
+pub(super) const CENTER: &str = "center.npy";
+pub(super) const CERTIFICATE: &str = "certificate.json";
+
+/// Folder for the lower point that refutes a solution.
+const IMPROVED: &str = "improved";
 
 /// Every file of a solution, in the order in which they are moved into place: the
 /// description comes last.
@@ -68,8 +75,11 @@ pub struct Loaded {
     pub factorization: Factorization,
     /// What is to be subtracted from the data first, where the center is no variable.
     pub fixed_center: Option<Vec<f64>>,
-    /// The parts of the witness that were saved.
+    /// The parts of the witness that were saved, with the lower point of `improved` as what
+    /// a search met.
     pub witness: Witness,
+    /// The lower point that is said to refute the solution.
+    pub improved: Option<Factorization>,
     /// The claims, with digests of what they are about; none in a checkpoint.
     pub record: Option<Record>,
     /// All of certificate.json.
@@ -95,7 +105,7 @@ struct Verify<'a> {
 
 /// The files of a witness.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct WitnessFiles {
+pub(super) struct WitnessFiles {
     /// Their names by the parts' keys; null where the witness lacks one.
     #[serde(flatten)]
     files: BTreeMap<String, Option<String>>,
@@ -105,6 +115,27 @@ struct WitnessFiles {
     smallest_eigenvalue: Option<f64>,
     complete: bool,
     note: String,
+}
+
+impl WitnessFiles {
+    /// The description of a witness whose parts are saved, or not where they are not
+    /// `complete`.
+    pub(super) fn of(witness: &Witness, smallest_eigenvalue: Option<f64>, complete: bool) -> Self {
+        let present = |part: Part| witness.part(part).is_some();
+        let note = match (complete, saved_parts().any(present)) {
+            (false, _) => "too large to be saved: the bound must be computed again",
+            (true, false) => "none: the bound follows from the factorization alone",
+            (true, true) => "the bound can be proved again from these files, a column of the matrix a row",
+        };
+        let file = |part: Part| (complete && present(part)).then(|| witness_file(part));
+        Self {
+            files: saved_parts().map(|part| (part.key().to_owned(), file(part))).collect(),
+            origin: witness.split.as_ref().map(|split| split.origin),
+            smallest_eigenvalue,
+            complete,
+            note: note.to_owned(),
+        }
+    }
 }
 
 /// certificate.json.
@@ -117,22 +148,15 @@ struct Saved<'a, R: Serialize> {
     witness: WitnessFiles,
     /// Digests and claims, each with its theorems.
     record: Record,
-}
-
-/// The parts of certificate.json that are read again.
-#[derive(Deserialize)]
-struct Readable {
-    points: Option<usize>,
-    centered: Option<bool>,
-    #[serde(default)]
-    witness: WitnessFiles,
-    record: Option<Record>,
+    /// Digest of everything above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
 }
 
 /// Saves a solution in a folder that exists, in place of one that is there.
 ///
 /// `options` are those that were given to the checker. O(nM + nnz) bytes, and at most
-/// 16 MB of witness.
+/// 36 MB of witness.
 ///
 /// # Errors
 /// [`FileError`] naming the file that could not be written. Where the disk is full the
@@ -183,14 +207,22 @@ impl Saving<'_> {
     pub fn write(&self, folder: &Path, row: &impl Serialize) -> Result<(), FileError> {
         let stage = Stage::new(folder)?;
         stage.fill(|place| self.fill(place, row))?;
-        stage.commit(&files())
+        if let Some(better) = self.certified.improvement() {
+            let place = folder.join(IMPROVED);
+            if !place.is_dir() {
+                fs::create_dir(&place).map_err(|error| FileError::new(&place, error.into()))?;
+            }
+            save_factorization(&place, better, self.fixed_center.or(better.center()))?;
+        }
+        stage.commit(&files())?;
+        if self.certified.improvement().is_none() { remove_improved(folder) } else { Ok(()) }
     }
 
     fn fill(&self, place: &Path, row: &impl Serialize) -> Result<(), FileError> {
         let solution = self.certified.solution();
         let center = self.fixed_center.or(solution.center());
         write_factorization(place, solution, center)?;
-        let saved = Saved {
+        let mut saved = Saved {
             row,
             verify: Verify {
                 program: concat!("widedict ", env!("CARGO_PKG_VERSION")),
@@ -205,8 +237,12 @@ impl Saving<'_> {
             },
             witness: write_witness(place, self.witness)?,
             record: Record::new(self.problem, self.certified, self.witness, self.options),
+            checksum: None,
         };
-        write_json(&place.join(CERTIFICATE), &saved)
+        let path = place.join(CERTIFICATE);
+        let value = serde_json::to_value(&saved).map_err(|e| FileError::new(&path, FileProblem::Json(e)))?;
+        saved.checksum = Some(digest(&value));
+        write_json(&path, &saved)
     }
 }
 
@@ -272,9 +308,19 @@ pub fn remove_solution(folder: &Path) -> Result<(), FileError> {
         let path = folder.join(name);
         remove(&path).map_err(|error| FileError::new(&path, error.into()))?;
     }
+    remove_improved(folder)?;
     // Another's files keep the folder.
     let _ = fs::remove_dir(folder);
     Ok(())
+}
+
+/// Removes the lower point that an earlier solution in this folder was refuted by.
+///
+/// # Errors
+/// As [`remove_solution`].
+pub fn remove_improved(folder: &Path) -> Result<(), FileError> {
+    let improved = folder.join(IMPROVED);
+    if improved.is_dir() { remove_solution(&improved) } else { Ok(()) }
 }
 
 fn write_factorization(
@@ -304,26 +350,12 @@ fn witness_file(part: Part) -> String {
 fn write_witness(folder: &Path, witness: &Witness) -> Result<WitnessFiles, FileError> {
     let size: usize = saved_parts().filter_map(|part| witness.part(part)).map(|m| m.as_slice().len()).sum();
     let complete = size <= WITNESS_ENTRIES;
-    let note = match (complete, size) {
-        (_, 0) => "none: the bound follows from the factorization alone",
-        (true, _) => "the bound can be proved again from these files, a column of the matrix a row",
-        (false, _) => "too large to be saved: the bound must be computed again",
-    };
-    let mut files = BTreeMap::new();
-    for part in saved_parts() {
-        let matrix = witness.part(part).filter(|_| complete);
-        if let Some(matrix) = matrix {
+    for part in saved_parts().filter(|_| complete) {
+        if let Some(matrix) = witness.part(part) {
             write_atoms(&folder.join(witness_file(part)), matrix)?;
         }
-        files.insert(part.key().to_owned(), matrix.map(|_| witness_file(part)));
     }
-    Ok(WitnessFiles {
-        files,
-        origin: witness.split.as_ref().map(|s| s.origin),
-        smallest_eigenvalue: witness.curvature.as_ref().map(|c| c.smallest),
-        complete,
-        note: note.into(),
-    })
+    Ok(WitnessFiles::of(witness, witness.curvature.as_ref().map(|c| c.smallest), complete))
 }
 
 /// Reads what [`save_solution`] or the command's `--out` wrote.
@@ -335,23 +367,60 @@ fn write_witness(folder: &Path, witness: &Witness) -> Result<WitnessFiles, FileE
 /// # Errors
 /// [`FileError`] naming the file that is missing or does not fit the others.
 pub fn load_solution(folder: &Path) -> Result<Loaded, FileError> {
-    let path = folder.join(CERTIFICATE);
-    let certificate: Value = read_json(&path)?;
-    let readable = Readable::deserialize(&certificate)
-        .map_err(|error| FileError::new(&path, FileProblem::Json(error)))?;
-    let digest = readable.record.as_ref().map(|record| &record.problem);
-    let (Some(points), Some(centered)) =
-        (digest.map(|d| d.points).or(readable.points), digest.map(|d| d.centered).or(readable.centered))
-    else {
-        return Err(FileError::new(
-            &path,
-            FileProblem::Setting {
-                key: "record",
-                expected: "the number of datapoints and whether the center is a variable",
-                found: "neither".to_owned(),
-            },
-        ));
-    };
+    let description = Description::read(folder)?;
+    let (points, centered) = description.shape().map_err(|misread| misread.in_folder(folder))?;
+    description.load(points, centered).map_err(|failure| match failure {
+        LoadError::Misread(misread) => misread.in_folder(folder),
+        LoadError::File(error) => error,
+    })
+}
+
+/// Why a folder could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Something in certificate.json is not what is written there.
+    #[error(transparent)]
+    Misread(#[from] Misread),
+    /// A file is missing, damaged, or does not fit the others.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Description {
+    /// Reads the files beside certificate.json as a factorization of so many datapoints,
+    /// whose center is a variable or not.
+    ///
+    /// # Errors
+    /// [`LoadError`], naming the part of certificate.json or the file.
+    pub fn load(&self, points: usize, centered: bool) -> Result<Loaded, LoadError> {
+        let folder = self.folder();
+        let record = self.record()?;
+        let files: WitnessFiles = self.witness()?;
+        let (factorization, fixed) = read_factorization(folder, points, centered)?;
+        let improved = folder.join(IMPROVED);
+        let improved = improved
+            .join(DICTIONARY)
+            .is_file()
+            .then(|| read_factorization(&improved, points, centered))
+            .transpose()?
+            .map(|(better, _)| better);
+        Ok(Loaded {
+            factorization,
+            fixed_center: fixed.filter(|center| center.iter().any(|b| *b != 0.0)),
+            witness: read_witness(folder, &files, record.as_ref(), improved.as_ref())?,
+            improved,
+            record,
+            certificate: Value::Object(self.fields().clone()),
+        })
+    }
+}
+
+/// Dictionary, codes and center; the center apart where it is no variable.
+fn read_factorization(
+    folder: &Path,
+    points: usize,
+    centered: bool,
+) -> Result<(Factorization, Option<Vec<f64>>), FileError> {
     let atoms = read_atoms(&folder.join(DICTIONARY))?;
     let codes = read_codes(&folder.join(CODES), points, atoms.ncols())?;
     let center = read_vector(&folder.join(CENTER))?;
@@ -365,22 +434,27 @@ pub fn load_solution(folder: &Path) -> Result<Loaded, FileError> {
     let (variable, fixed) = if centered { (Some(center), None) } else { (None, Some(center)) };
     let factorization =
         Factorization::new(dictionary, codes, variable).map_err(|error| misfit(CODES, error))?;
-    Ok(Loaded {
-        factorization,
-        fixed_center: fixed.filter(|center| center.iter().any(|b| *b != 0.0)),
-        witness: read_witness(folder, &readable.witness)?,
-        record: readable.record,
-        certificate,
-    })
+    Ok((factorization, fixed))
 }
 
-/// Whatever names certificate.json has, the files are those that are written.
-fn read_witness(folder: &Path, saved: &WitnessFiles) -> Result<Witness, FileError> {
+/// Whatever names certificate.json has, the files are those that are written: where one is
+/// named and the record has a digest of it.
+fn read_witness(
+    folder: &Path,
+    saved: &WitnessFiles,
+    record: Option<&Record>,
+    improved: Option<&Factorization>,
+) -> Result<Witness, FileError> {
     let read = |part: Part| {
-        let named = part.proves() && saved.files.get(part.key()).is_some_and(Option::is_some);
-        named.then(|| read_atoms(&folder.join(witness_file(part)))).transpose()
+        let has =
+            |names: &BTreeMap<String, Option<String>>| names.get(part.key()).is_some_and(Option::is_some);
+        let digested = record.is_some_and(|record| has(&record.witness.parts));
+        (part.proves() && digested && has(&saved.files))
+            .then(|| read_atoms(&folder.join(witness_file(part))))
+            .transpose()
     };
     let witness = Witness::from_parts(read, saved.origin)?;
-    let curvature = saved.smallest_eigenvalue.map(|smallest| Curvature { smallest, better: None });
+    let better = improved.cloned();
+    let curvature = saved.smallest_eigenvalue.map(|smallest| Curvature { smallest, better });
     Ok(Witness { curvature, ..witness })
 }

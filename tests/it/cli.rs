@@ -704,6 +704,36 @@ fn signalled(args: &[&str], out: &Path, signal: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
+/// A pipe that nobody fills: the read blocks. The run has not begun, so there is nothing
+/// to return.
+#[cfg(unix)]
+#[test]
+fn a_signal_while_data_are_read_ends_the_process_and_says_so() {
+    use std::process::Stdio;
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let bench = Bench::new();
+        let (pipe, out) = (bench.path("pipe.npy"), bench.path("out"));
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+        let child = Command::new(env!("CARGO_BIN_EXE_widedict"))
+            .args(["solve", "--lambda", "0.1", "--json", "--out"])
+            .arg(&out)
+            .arg("--data")
+            .arg(&pipe)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // Opening waits until the other end is open: the handlers are installed by then.
+        let writer = fs::OpenOptions::new().write(true).open(&pipe).expect("a pipe");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+        let output = child.wait_with_output().expect("it ends");
+        drop(writer);
+        fails(&output, 1, &["interrupted", "nothing was computed"]);
+        assert!(!out.exists(), "{signal}: nothing is left behind");
+    }
+}
+
 /// A run that would take minutes.
 const LONG: [&str; 9] =
     ["solve", "--dataset", "digits", "--lambda", "0.3", "--gamma", "0.02", "--tolerance", "1e-9"];
@@ -816,6 +846,27 @@ fn no_clobber_refuses_what_holds_anything() {
     }
     assert_eq!(fs::read(out.join("certificate.json")).unwrap(), before);
     fails(&run("solve --data {} --lambda 0.1 --no-clobber", &[&x]), 2, &["--out"]);
+    // Every option that writes a file obeys.
+    let file = bench.bytes("mine", b"mine");
+    let d = out.join("dictionary.npy");
+    for (command, option) in [
+        ("solve --lambda 0.1", "--plot"),
+        ("path --lambda 0.1 --gammas 1", "--plot"),
+        ("encode --lambda 0.1 --dictionary", "--out"),
+    ] {
+        let words = if option == "--out" { format!("{command} {{}}") } else { command.to_owned() };
+        let line = format!("{words} --data {{}} --no-clobber {option} {{}}");
+        let paths = [d.as_path(), &x, &file];
+        let paths = if option == "--out" { &paths[..] } else { &paths[1..] };
+        fails(&run(&line, paths), 3, &["mine", "--no-clobber"]);
+        assert_eq!(fs::read(&file).unwrap(), b"mine", "{command}");
+    }
+    let (fresh, plot) = (bench.path("fresh"), bench.path("new.svg"));
+    let line = "solve --data {} --lambda 0.1 --no-clobber --out {} --plot {}";
+    fails(&run(line, &[&x, &fresh, &file]), 3, &["mine", "--no-clobber"]);
+    assert!(!fresh.exists(), "nothing is left behind");
+    assert_eq!(run(line, &[&x, &fresh, &plot]).status.code(), Some(0));
+    assert!(plot.is_file() && fresh.join("certificate.json").is_file());
     // A folder is made inside one that exists, never with its parents.
     let deep = bench.path("no/such");
     fails(&run("solve --data {} --lambda 0.1 --out {}", &[&x, &deep]), 3, &["no/such", "does not exist"]);

@@ -29,4 +29,6 @@ mod stops;
 mod support;
 mod traceability;
 mod trusted;
+#[cfg(feature = "cli")]
+mod verify;
 mod wide;

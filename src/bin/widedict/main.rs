@@ -4,6 +4,7 @@ mod arguments;
 mod failure;
 mod output;
 mod run;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ fn outlive_file_size_limits() {
 fn main() -> ExitCode {
     #[cfg(unix)]
     outlive_file_size_limits();
+    signals::handle();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {

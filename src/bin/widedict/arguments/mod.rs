@@ -32,13 +32,25 @@ use values::{seconds, threads};
 /// gap is within it; 1 neither, the certified gap exceeds --require-gap, or a saved
 /// claim does not hold; 2 usage; 3 input or output; 4 numerical failure.
 /// Ctrl-C, SIGTERM and SIGHUP end a run with its best solution, certified and
-/// written, and exit code 1; a second one ends the process at once with 130.
+/// written, and exit code 1; a second one ends the process at once with 130. While
+/// the input is read, the first one ends it with 1: nothing is computed or written.
 #[derive(Debug, Parser)]
 #[command(name = "widedict", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// What `verify` does, at length.
+const VERIFY: &str = "\
+Prove again what --out wrote: exit 0 if every claim holds, 1 if one does not.
+
+Objective, bounds, gap, stationarity, local proof, participation bound and verdict are \
+computed again from the files and the data; a bound that is recorded above what is proved \
+now does not hold, a weaker one does. What is recorded twice is compared. A checksum tells \
+whether anything else was edited; anyone can compute it again, so it proves nothing. What \
+rests on the checksum alone is listed as not checked. A file that is missing or cannot be \
+read is exit 3.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -50,7 +62,8 @@ pub(crate) enum Command {
     Certify(CertifyArgs),
     /// The wide limit, an atom a datapoint, and up to which gamma it is optimal
     Wide(WideArgs),
-    /// Prove again what --out wrote
+    /// Prove again what --out wrote: exit 0 if every claim holds, 1 if one does not
+    #[command(long_about = VERIFY)]
     Verify(VerifyArgs),
     /// A grid of gammas or of widths, each point warm-started from its neighbors
     Path(PathArgs),
@@ -79,7 +92,8 @@ pub(crate) enum Dataset {
 /// How a run is followed and limited.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Stop after this many seconds, and certify the best point so far
+    /// Stop after this many seconds, and certify the best point so far; the clock starts
+    /// when the input is read
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) max_seconds: Option<f64>,
     /// Threads (the answer does not depend on them) [default: all cores; at most 1024]

@@ -9,6 +9,7 @@ use super::values::{BoundChoice, nonnegative, positive};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("written").args(["out", "plot"]).multiple(true)))]
 #[command(group(clap::ArgGroup::new("grid").required(true).args(["gammas", "ratios"])))]
 pub(crate) struct PathArgs {
     #[command(flatten)]
@@ -52,8 +53,8 @@ pub(crate) struct PathArgs {
     /// Picture of objective, bound, atoms and L0 along the grid
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
-    /// Refuse an --out that holds anything
-    #[arg(long, requires = "out")]
+    /// Refuse an --out that holds anything, and a --plot that exists
+    #[arg(long, requires = "written")]
     pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -9,6 +9,7 @@ use super::values::{BoundChoice, Least, nonnegative, positive, seconds};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("written").args(["out", "plot"]).multiple(true)))]
 pub(crate) struct SolveArgs {
     #[command(flatten)]
     pub(crate) source: DataArgs,
@@ -49,7 +50,8 @@ pub(crate) struct SolveArgs {
     /// or auto for the least of the returned atoms
     #[arg(long, value_name = "auto|P", requires = "width", allow_negative_numbers = true)]
     pub(crate) participation: Option<Least>,
-    /// Folder for dictionary.npy, codes.npz, center.npy, certificate.json, and sae/ as SAELens reads it
+    /// Folder for dictionary.npy, codes.npz, center.npy, certificate.json, sae/ as SAELens reads
+    /// it, and improved/ with a lower point where the verdict rests on one
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Picture of the atoms
@@ -62,8 +64,8 @@ pub(crate) struct SolveArgs {
     /// Seconds between two checkpoints in DIR/checkpoint, from which --start DIR goes on
     #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) checkpoint_seconds: f64,
-    /// Refuse an --out that holds anything
-    #[arg(long, requires = "out")]
+    /// Refuse an --out that holds anything, and a --plot that exists
+    #[arg(long, requires = "written")]
     pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -5,15 +5,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use widedict::Factorization;
-use widedict::io::{FileError, remove_solution, save_factorization, write_saelens};
+use widedict::io::{FileError, remove_improved, remove_solution, save_factorization, write_saelens};
 
 use crate::failure::Failure;
+use crate::signals;
 
 /// Folder in which a run keeps what it has so far.
 const CHECKPOINT: &str = "checkpoint";
-
-/// Folder for a lower point that `certify` found.
-const IMPROVED: &str = "improved";
 
 /// Folder for the dictionary in SAELens' layout, and its files.
 const SAE: &str = "sae";
@@ -51,6 +49,7 @@ impl Folder {
         let made = !path.is_dir();
         if made {
             fs::create_dir(path).map_err(system)?;
+            signals::remove_if_interrupted(path);
         } else if no_clobber && let Some(found) = first_name(path).map_err(system)? {
             let found = found.to_string_lossy().into_owned();
             return Err(Failure::Occupied { path: path.to_path_buf(), found });
@@ -90,20 +89,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes a lower point in `improved/`; without one, an earlier one is removed.
-    pub(crate) fn write_improved(
-        &self,
-        better: Option<&Factorization>,
-        center: Option<&[f64]>,
-    ) -> Result<(), Failure> {
-        let path = self.path.join(IMPROVED);
-        match better {
-            Some(better) => {
-                Ok(Self::prepare(&path, false)?.write_factorization(better, center.or(better.center()))?)
-            }
-            None if path.is_dir() => Ok(remove_solution(&path)?),
-            None => Ok(()),
-        }
+    /// Removes the lower point of an earlier solution.
+    pub(crate) fn remove_improved(&self) -> Result<(), Failure> {
+        Ok(remove_improved(&self.path)?)
     }
 
     /// Removes the files of an earlier grid, from row `rows` on.
@@ -172,10 +160,11 @@ fn first_name(folder: &Path) -> std::io::Result<Option<OsString>> {
     fs::read_dir(folder)?.next().transpose().map(|entry| entry.map(|entry| entry.file_name()))
 }
 
-/// Checks that a file can be written at `path` later; with `no_clobber` none may be there.
+/// Checks that a file can be written at `path` later; with `no_clobber` no file may be
+/// there, while a device may.
 pub(crate) fn check_file(path: &Path, no_clobber: bool) -> Result<(), Failure> {
     let system = |error| Failure::System { path: path.to_path_buf(), error };
-    if no_clobber && path.exists() {
+    if no_clobber && path.is_file() {
         return Err(Failure::Occupied { path: path.to_path_buf(), found: "a file".to_owned() });
     }
     match fs::metadata(path) {

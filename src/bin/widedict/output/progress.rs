@@ -1,15 +1,15 @@
-//! Follows a run: the clock, Ctrl-C, and what is shown meanwhile.
+//! Follows a run: the clock, signals, and what is shown meanwhile.
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use widedict::{Interrupt, Observer, Progress, TimeLimit};
 
 use super::say;
+use crate::signals;
 
 /// Time between two lines where standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -17,14 +17,10 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Time between two frames of the bar.
 const FRAME: Duration = Duration::from_millis(120);
 
-/// What a killed process exits with: 128 + SIGINT.
-const INTERRUPTED: i32 = 130;
-
 /// The observer of a run.
 pub(crate) struct Watch {
     started: Instant,
     limit: Option<TimeLimit>,
-    cancelled: Arc<AtomicBool>,
     display: Display,
 }
 
@@ -36,19 +32,10 @@ enum Display {
 }
 
 impl Watch {
-    /// Starts the clock. From here the first Ctrl-C asks the run to end with what
-    /// it has, the second ends the process.
+    /// Starts the clock, once the input is read. From here the first Ctrl-C asks the run to
+    /// end with what it has, the second ends the process.
     pub(crate) fn start(max_seconds: Option<f64>, quiet: bool) -> Self {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&cancelled);
-        let handler = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED);
-            }
-        });
-        if let (Err(error), false) = (handler, quiet) {
-            say(&format!("note: Ctrl-C will end the process at once: {error}"));
-        }
+        signals::run_begins();
         let display = if quiet {
             Display::Quiet
         } else if std::io::stderr().is_terminal() {
@@ -62,7 +49,7 @@ impl Watch {
             Display::Lines(Mutex::new(Instant::now()))
         };
         let limit = max_seconds.map(|seconds| TimeLimit::new(Duration::from_secs_f64(seconds)));
-        Self { started: Instant::now(), limit, cancelled, display }
+        Self { started: Instant::now(), limit, display }
     }
 
     /// How long it has been.
@@ -94,7 +81,7 @@ impl Watch {
 
 impl Observer for Watch {
     fn poll(&self) -> ControlFlow<Interrupt> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if signals::asked_to_end() {
             ControlFlow::Break(Interrupt::Cancelled)
         } else {
             self.limit.map_or(ControlFlow::Continue(()), |limit| limit.poll())

@@ -13,9 +13,11 @@ pub(crate) struct Verification {
     pub(crate) verified: bool,
     /// The verdict that was claimed, and what it was asked for.
     pub(crate) verdict: Option<String>,
-    pub(crate) gap_tolerance: f64,
-    pub(crate) stationarity_tolerance: f64,
+    pub(crate) gap_tolerance: Option<f64>,
+    pub(crate) stationarity_tolerance: Option<f64>,
     pub(crate) claims: Vec<Claim>,
+    /// Fields that no claim covers: their truth cannot be known from the files.
+    pub(crate) not_checked: &'static [&'static str],
 }
 
 /// One claim.
@@ -54,13 +56,14 @@ impl Verification {
                 }
             }
         }
-        let _ = writeln!(
-            text,
-            "\nverdict {} (asked for: relative gap {:e}, relative stationarity {:e})",
-            self.verdict.as_deref().unwrap_or("none"),
-            self.gap_tolerance,
-            self.stationarity_tolerance
-        );
+        let _ = writeln!(text, "\nrecorded, not checked: {}", self.not_checked.join(", "));
+        let _ = write!(text, "verdict {}", self.verdict.as_deref().unwrap_or("none"));
+        let _ = match (self.gap_tolerance, self.stationarity_tolerance) {
+            (Some(gap), Some(stationarity)) => {
+                writeln!(text, " (asked for: relative gap {gap:e}, relative stationarity {stationarity:e})")
+            }
+            _ => writeln!(text),
+        };
         let failed = self.claims.iter().filter(|claim| !claim.holds).count();
         let _ = match failed {
             0 => writeln!(text, "{}: verified, {} claims", folder.display(), self.claims.len()),

@@ -78,7 +78,6 @@ impl Job {
             fixed_center: self.fixed_center.as_deref(),
         };
         saving.write(folder.path(), row)?;
-        folder.write_improved(bounded.certified.improvement(), self.fixed_center.as_deref())?;
         folder.remove_sae()?;
         folder.remove_rows(0)?;
         folder.remove_checkpoint()

@@ -127,6 +127,5 @@ impl Conclusion {
 /// place of what an earlier run wrote.
 pub(super) fn save(folder: &Folder, saving: &Saving<'_>, row: &Row) -> Result<(), Failure> {
     saving.write(folder.path(), row)?;
-    folder.write_sae(saving.certified.solution(), saving.problem.lambda())?;
-    folder.write_improved(None, None)
+    folder.write_sae(saving.certified.solution(), saving.problem.lambda())
 }

@@ -104,7 +104,7 @@ pub(super) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     let penalty = penalty(args)?;
     let bounding = bounding(args.bound)?;
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    args.plot.as_deref().map_or(Ok(()), |path| check_file(path, false))?;
+    args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let job = Job::read(args, penalty, bounding)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     // The wide limit comes first: a clock that has run out would stop the search for its
@@ -207,7 +207,7 @@ fn write(folder: &Folder, job: &Job<'_>, answer: &Answer, solved: &[Solved]) -> 
     folder.remove_rows(solved.len())?;
     folder.remove_solution()?;
     folder.remove_sae()?;
-    folder.write_improved(None, None)?;
+    folder.remove_improved()?;
     folder.remove_checkpoint()?;
     write_json(&folder.path().join("path.json"), answer)?;
     output::write_text(&folder.path().join("path.csv"), &grid::csv(solved))

@@ -70,14 +70,14 @@ struct Solved {
 pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     let job = Job::check(args)?;
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    args.plot.as_deref().map_or(Ok(()), |path| check_file(path, false))?;
+    args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let data = input::read(&args.source, args.run.quiet)?;
     let data_name = data.name.clone();
     let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
     job.conclusion.bounding.check(&problem)?;
 
-    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let start = args.start.as_deref().map(|path| start::read(path, &problem)).transpose()?;
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let keeper =
         folder.as_ref().map(|folder| Checkpoints::new(folder, &problem, args.checkpoint_seconds, &watch));
     let how = Run {
@@ -112,7 +112,11 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     output::answer(args.run.json, &row, || {
         let mut summary = text::solved(&problem, &run, certificate, participation.as_ref());
         summary.push_str(&text::written(
-            "dictionary.npy, codes.npz, center.npy, certificate.json and sae/",
+            if solution.certified.improvement().is_some() {
+                "dictionary.npy, codes.npz, center.npy, certificate.json, sae/, and a lower point in improved/"
+            } else {
+                "dictionary.npy, codes.npz, center.npy, certificate.json and sae/"
+            },
             folder.as_ref().map(Folder::path),
         ));
         summary.push_str(&text::drawn(args.plot.as_deref()));

@@ -92,7 +92,7 @@ fn write(folder: &Folder, problem: &Problem, certified: Option<Certified>) -> Re
     };
     let factorization = certified.solution();
     folder.write_factorization(factorization, factorization.center())?;
-    folder.write_improved(None, None)?;
+    folder.remove_improved()?;
     folder.remove_sae()?;
     folder.remove_rows(0)?;
     folder.remove_checkpoint()

@@ -1,0 +1,193 @@
+//! `widedict verify`: everything that `--out` claims, proved again from its files and the
+//! data.
+//!
+//! The record inside certificate.json is checked by the library. The fields at its top,
+//! which people read, repeat the record's numbers and more: each is compared with what the
+//! checker finds now (`row`), then the copies with each other (`copies`), and at last a
+//! checksum tells whether something else was edited. The later ones are asked where the
+//! earlier ones hold: a number that is wrong is named once.
+
+mod copies;
+mod row;
+
+use serde_json::Value;
+use widedict::certificate::Record;
+use widedict::gauge::Penalty;
+use widedict::io::{Description, FileProblem, LoadError, Loaded};
+use widedict::trusted::Subject;
+use widedict::{Certified, Problem, Verdict};
+
+use super::threads::on_threads;
+use super::{Outcome, input};
+use crate::arguments::VerifyArgs;
+use crate::failure::Failure;
+use crate::output;
+use crate::output::progress::Watch;
+use crate::output::row::SCHEMA_VERSION;
+use crate::output::verification::{Claim, Verification};
+use crate::signals;
+
+/// Relative difference at which a number that bounds nothing contradicts what is found
+/// now: another machine adds in another order, which moves the last digits.
+const SAME: f64 = 1e-9;
+
+/// Fields whose truth nothing in the files can show: how the run was called and how long
+/// it took, what foreign atoms were before, estimates and what they rest on, names. Only
+/// the checksum covers them.
+const NOT_CHECKED: [&str; 14] = [
+    "estimated_lower_bound",
+    "estimated_relative_gap",
+    "method",
+    "record.asked.exact",
+    "record.witness.directions",
+    "rescaled",
+    "seconds",
+    "seconds_certify",
+    "seed",
+    "verify.data",
+    "verify.program",
+    "verify.weights",
+    "width",
+    "witness.origin",
+];
+
+/// What is checked: a record that can be read, with the problem and the files.
+struct Subjects {
+    problem: Problem,
+    record: Record,
+    loaded: Loaded,
+}
+
+/// Reads everything, proves again, prints.
+pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
+    let description = Description::read(&args.folder)?;
+    if description.is_checkpoint() {
+        let what = "a checkpoint: it claims nothing".to_owned();
+        return Err(Failure::Saved { path: args.folder.clone(), what });
+    }
+    let read = read(args, &description)?;
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let (record, mut claims) = match read {
+        Err(claim) => (None, vec![claim]),
+        Ok(subjects) => {
+            let record = subjects.record.clone();
+            (Some(record), on_threads(&args.run, || Ok(claims(&description, subjects, &watch)))?)
+        }
+    };
+    if claims.iter().all(|claim| claim.holds) {
+        let outcome = if description.checksum_holds() { Ok(()) } else { Err(EDITED.to_owned()) };
+        claims.push(Claim::new("certificate.json: checksum", outcome));
+    }
+    watch.finish();
+    let verification = Verification {
+        schema_version: SCHEMA_VERSION,
+        verified: claims.iter().all(|claim| claim.holds),
+        verdict: record.as_ref().map(|record| record.verdict.to_string()),
+        gap_tolerance: record.as_ref().map(|record| record.asked.tolerance),
+        stationarity_tolerance: record.as_ref().map(|record| record.asked.stationarity),
+        claims,
+        not_checked: &NOT_CHECKED,
+    };
+    if !verification.verified && signals::asked_to_end() {
+        watch.note("interrupted: claims that fail may hold");
+    }
+    output::answer(args.run.json, &verification, || verification.summary(&args.folder))?;
+    Ok(Outcome::of(verification.verified))
+}
+
+/// Why a checksum does not hold.
+const EDITED: &str = "something was edited that no other claim covers, or the checksum itself";
+
+/// Reads files and data; a part of certificate.json that makes no sense is a claim that
+/// does not hold.
+fn read(args: &VerifyArgs, description: &Description) -> Result<Result<Subjects, Claim>, Failure> {
+    let wrong = |what: &str, why: String| Claim::new(&format!("certificate.json: {what}"), Err(why));
+    let record = match description.record() {
+        Ok(Some(record)) => record,
+        Ok(None) => return Ok(Err(wrong("record", "there is none".to_owned()))),
+        Err(misread) => return Ok(Err(wrong(&misread.part, misread.error.to_string()))),
+    };
+    let penalty = match Penalty::new(record.problem.lambda, record.problem.gamma) {
+        Ok(penalty) => penalty,
+        Err(error) => return Ok(Err(wrong("record.problem", error.to_string()))),
+    };
+    let mut data = input::read(&args.source, args.run.quiet)?;
+    let loaded = match load(description, &record, data.points.ncols()) {
+        Ok(loaded) => loaded,
+        Err(LoadError::Misread(misread)) => return Ok(Err(wrong(&misread.part, misread.error.to_string()))),
+        Err(LoadError::File(error)) => return Err(error.into()),
+    };
+    let center = loaded.fixed_center.as_deref();
+    if let Some(center) = center.filter(|center| center.len() == data.points.nrows()) {
+        input::subtract(&mut data.points, center);
+    }
+    let problem = input::problem(data, penalty, record.problem.centered, args.weights.as_deref())?;
+    Ok(Ok(Subjects { problem, record, loaded }))
+}
+
+/// The files as they belong to the data, or, where they do not, to what the record says:
+/// then it is the data that are named.
+fn load(description: &Description, record: &Record, points: usize) -> Result<Loaded, LoadError> {
+    let centered = record.problem.centered;
+    match description.load(points, centered) {
+        Err(LoadError::File(error)) if matches!(error.problem, FileProblem::Shape { .. }) => {
+            description.load(record.problem.points, centered)
+        }
+        other => other,
+    }
+}
+
+/// Every claim of the record, then those at the top of certificate.json.
+fn claims(description: &Description, subjects: Subjects, watch: &Watch) -> Vec<Claim> {
+    watch.phase("verifying");
+    let Subjects { problem, record, loaded } = subjects;
+    let names = description.files(&loaded);
+    let (checked, certified) = record.audit(&problem, loaded.factorization, &loaded.witness, watch);
+    let mut claims: Vec<Claim> = checked.into_iter().map(Claim::from).collect();
+    claims.extend(names.iter().map(|(key, holds)| {
+        let outcome = if *holds { Ok(()) } else { Err("not the files that were read".to_owned()) };
+        Claim::new(&format!("certificate.json: {key}"), outcome)
+    }));
+    let Some(certified) = certified else { return claims };
+    claims.extend(improved(&problem, &record, &certified, loaded.improved.as_ref()));
+    let top = description.fields();
+    claims.extend(row::settings(certified.certificate(), top.get("verify").unwrap_or(&Value::Null), &record));
+    if row::is_there(top) {
+        claims.extend(row::top_level(&problem, &record, &certified, top));
+        let participation = top.get("participation").filter(|value| !value.is_null());
+        if let Some(participation) = participation {
+            let outcome = row::participation(&problem, &certified, participation, watch);
+            claims.push(Claim::new("certificate.json: participation", outcome));
+        }
+    }
+    if claims.iter().all(|claim| claim.holds) {
+        for copy in copies::all(&record, top) {
+            match claims.iter_mut().find(|claim| claim.claim == copy.claim) {
+                Some(claim) => *claim = copy,
+                None => claims.push(copy),
+            }
+        }
+    }
+    claims
+}
+
+/// Whether the point that is said to be lower is proved to be.
+fn improved(
+    problem: &Problem,
+    record: &Record,
+    certified: &Certified,
+    improved: Option<&widedict::Factorization>,
+) -> Option<Claim> {
+    let outcome = match (improved, certified.improvement()) {
+        (None, None) => return None,
+        (None, Some(_)) => Err("the lower point that refutes the solution is missing".to_owned()),
+        (Some(_), _) if !matches!(record.verdict, Verdict::Refuted { .. }) => {
+            Err("there is a lower point, but the verdict is not refuted".to_owned())
+        }
+        (Some(better), _) => match Subject::of(problem, certified.solution()) {
+            Ok(subject) if subject.is_above(better) => Ok(()),
+            _ => Err("its objective is not proved to be lower".to_owned()),
+        },
+    };
+    Some(Claim::new("improved", outcome))
+}
