@@ -5,16 +5,17 @@
 //! is wrong: a file that was edited is still a file, so its parts are read one by one, and
 //! each that cannot be is named.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
 use super::json::{digest, read_json};
-use super::solution::{CENTER, CERTIFICATE, CODES, DICTIONARY, Loaded, WitnessFiles};
 use super::{FileError, FileProblem};
 use crate::certificate::Record;
+
+/// The file.
+pub(super) const CERTIFICATE: &str = "certificate.json";
 
 /// The key of the checksum.
 const CHECKSUM: &str = "checksum";
@@ -120,45 +121,13 @@ impl Description {
         };
         Ok((part("points", place("points"))?, part("centered", place("centered"))?))
     }
-
-    /// The files of the witness.
-    pub(super) fn witness(&self) -> Result<WitnessFiles, Misread> {
-        match self.fields.get("witness") {
-            None if self.is_checkpoint() => Ok(WitnessFiles::default()),
-            found => part("witness", found.cloned().unwrap_or(Value::Null)),
-        }
-    }
-
-    /// What the sections `verify` and `witness` say of files, by their keys, and whether it
-    /// is what was read.
-    #[must_use]
-    pub fn files(&self, loaded: &Loaded) -> BTreeMap<String, bool> {
-        let stated = |section: &str, key: &str| self.fields.get(section)?.get(key);
-        let names = [("dictionary", DICTIONARY), ("codes", CODES), ("center", CENTER)];
-        let mut holds: BTreeMap<String, bool> = names
-            .into_iter()
-            .map(|(key, name)| (format!("verify.{key}"), stated("verify", key) == Some(&Value::from(name))))
-            .collect();
-        let Some(record) = &loaded.record else { return holds };
-        let digests = &record.witness;
-        let complete = crate::trusted::Part::ALL.into_iter().filter(|part| part.proves()).all(|part| {
-            digests.parts.get(part.key()).is_none_or(Option::is_none) || loaded.witness.part(part).is_some()
-        });
-        let found = WitnessFiles::of(&loaded.witness, digests.smallest_eigenvalue, complete);
-        if let Ok(Value::Object(found)) = serde_json::to_value(&found) {
-            holds.extend(found.iter().map(|(key, value)| {
-                let same = stated("witness", key).is_some_and(|stated| digest(stated) == digest(value));
-                (format!("witness.{key}"), same)
-            }));
-        }
-        holds
-    }
 }
 
 fn misread(part: &str, error: serde_json::Error) -> Misread {
     Misread { part: part.to_owned(), error }
 }
 
-fn part<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, Misread> {
+/// A part of certificate.json as what it should be.
+pub(super) fn part<T: DeserializeOwned>(name: &str, value: Value) -> Result<T, Misread> {
     serde_json::from_value(value).map_err(|error| misread(name, error))
 }

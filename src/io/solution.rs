@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::description::{Description, Misread};
+use super::description::{CERTIFICATE, Description, Misread, part};
 use super::json::digest;
 use super::stage::{Stage, remove};
 use super::{FileError, FileProblem, read_atoms, read_codes, read_vector};
@@ -31,10 +31,9 @@ use crate::trusted::{Origin, Part};
 /// longer to write as the solution itself.
 const WITNESS_ENTRIES: usize = 4_500_000;
 
-pub(super) const DICTIONARY: &str = "dictionary.npy";
-pub(super) const CODES: &str = "codes.npz";
-pub(super) const CENTER: &str = "center.npy";
-pub(super) const CERTIFICATE: &str = "certificate.json";
+const DICTIONARY: &str = "dictionary.npy";
+const CODES: &str = "codes.npz";
+const CENTER: &str = "center.npy";
 
 /// Folder for the lower point that refutes a solution.
 const IMPROVED: &str = "improved";
@@ -105,7 +104,7 @@ struct Verify<'a> {
 
 /// The files of a witness.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct WitnessFiles {
+struct WitnessFiles {
     /// Their names by the parts' keys; null where the witness lacks one.
     #[serde(flatten)]
     files: BTreeMap<String, Option<String>>,
@@ -120,7 +119,7 @@ pub(super) struct WitnessFiles {
 impl WitnessFiles {
     /// The description of a witness whose parts are saved, or not where they are not
     /// `complete`.
-    pub(super) fn of(witness: &Witness, smallest_eigenvalue: Option<f64>, complete: bool) -> Self {
+    fn of(witness: &Witness, smallest_eigenvalue: Option<f64>, complete: bool) -> Self {
         let present = |part: Part| witness.part(part).is_some();
         let note = match (complete, saved_parts().any(present)) {
             (false, _) => "too large to be saved: the bound must be computed again",
@@ -412,6 +411,39 @@ impl Description {
             record,
             certificate: Value::Object(self.fields().clone()),
         })
+    }
+
+    /// The files of the witness.
+    fn witness(&self) -> Result<WitnessFiles, Misread> {
+        match self.fields().get("witness") {
+            None if self.is_checkpoint() => Ok(WitnessFiles::default()),
+            found => part("witness", found.cloned().unwrap_or(Value::Null)),
+        }
+    }
+
+    /// What the sections `verify` and `witness` say of files, by their keys, and whether it
+    /// is what was read.
+    #[must_use]
+    pub fn files(&self, loaded: &Loaded) -> BTreeMap<String, bool> {
+        let stated = |section: &str, key: &str| self.fields().get(section)?.get(key);
+        let names = [("dictionary", DICTIONARY), ("codes", CODES), ("center", CENTER)];
+        let mut holds: BTreeMap<String, bool> = names
+            .into_iter()
+            .map(|(key, name)| (format!("verify.{key}"), stated("verify", key) == Some(&Value::from(name))))
+            .collect();
+        let Some(record) = &loaded.record else { return holds };
+        let digests = &record.witness;
+        let complete = saved_parts().all(|part| {
+            digests.parts.get(part.key()).is_none_or(Option::is_none) || loaded.witness.part(part).is_some()
+        });
+        let found = WitnessFiles::of(&loaded.witness, digests.smallest_eigenvalue, complete);
+        if let Ok(Value::Object(found)) = serde_json::to_value(&found) {
+            holds.extend(found.iter().map(|(key, value)| {
+                let same = stated("witness", key).is_some_and(|stated| digest(stated) == digest(value));
+                (format!("witness.{key}"), same)
+            }));
+        }
+        holds
     }
 }
 
