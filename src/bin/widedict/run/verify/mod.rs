@@ -186,7 +186,7 @@ fn claims(
     claims.extend(row::settings(certified.certificate(), top.get("verify").unwrap_or(&Value::Null), record));
     if row::is_there(top) {
         claims.extend(row::top_level(problem, record, &certified, top));
-        let participation = top.get("participation").filter(|value| !value.is_null());
+        let participation = top.get("participation").filter(|value| value.is_object());
         if let Some(participation) = participation {
             let outcome = row::participation(problem, &certified, participation, watch);
             claims.push(Claim::new("certificate.json: participation", outcome));
