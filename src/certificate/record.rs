@@ -33,6 +33,10 @@ const SAME: f64 = 1e-9;
 /// more, the last of which another machine may round otherwise.
 const SAME_IN_WORDS: f64 = 0.05;
 
+/// The reason of a local proof that a limit ended before it was complete: what the whole
+/// proof finds was not claimed.
+pub const STOPPED: &str = "stopped before the proof was complete";
+
 /// Which problem a record is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProblemDigest {
@@ -326,6 +330,7 @@ impl Record {
         let found = certificate.verdict();
         match (&self.verdict, found) {
             (Verdict::Undecided { .. }, Verdict::Global | Verdict::Local) => Ok(()),
+            (Verdict::Undecided { reason }, Verdict::Undecided { .. }) if reason == STOPPED => Ok(()),
             (Verdict::Local, Verdict::Global) if certificate.local().is_some_and(|l| l.certified) => Ok(()),
             (claimed, found) if claimed.as_str() != found.as_str() => {
                 Err(Mismatch::Verdict { claimed: claimed.as_str(), found: found.as_str() })

@@ -140,8 +140,8 @@ fn load(description: &Description, record: &Record, points: usize) -> Result<Loa
 }
 
 /// Every claim, proved by the whole work or by what a checker proves that is stopped at
-/// once. Both are proofs, and a run that a limit ended had the second: its exact polar may
-/// end a digit higher, and its local proof names no reason but the stop.
+/// once. Both are proofs, and a run that a limit ended may have had the second: its bound
+/// may be a digit higher, and it leaves out the coherence.
 fn proved(description: &Description, subjects: &Subjects, watch: &Watch) -> Vec<Claim> {
     watch.phase("verifying");
     let mut found = claims(description, subjects, watch, watch);

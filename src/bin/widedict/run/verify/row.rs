@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use widedict::certificate::Record;
-use widedict::certificate::record::same_words;
+use widedict::certificate::record::{STOPPED, same_words};
 use widedict::trusted::participation::{LeastParticipation, price};
 use widedict::trusted::{BoundKind, Subject};
 use widedict::{Certificate, Certified, Participation, Problem, Run};
@@ -54,7 +54,7 @@ fn field(key: &str, claimed: &Value, found: &Value, record: &Record) -> Result<(
         // These may be weaker than what is found, as the record says: copies tell.
         "verdict" => claimed.as_str() == Some(record.verdict.as_str()),
         "verdict_reason" => *claimed == Value::from(record.verdict.reason()),
-        "local" => local(claimed, found),
+        "local" => claimed.is_null() != record.asked.local && local(claimed, found),
         _ => same(key, claimed, found),
     };
     if holds { Ok(()) } else { Err(format!("claimed {claimed}, found {found}")) }
@@ -89,7 +89,8 @@ fn local(claimed: &Value, found: &Value) -> bool {
     let unproved = |fields: &Map<String, Value>| {
         ["eigenvalue_lower", "radius"].iter().all(|key| fields.get(*key) == Some(&Value::Null))
     };
-    let stopped = unproved(claimed) && !unproved(found);
+    let stopped = claimed.get("reason").and_then(Value::as_str) == Some(STOPPED);
+    let stopped = unproved(claimed) && (stopped || !unproved(found));
     claimed.len() == found.len()
         && found.iter().all(|(key, found)| {
             let proof = ["eigenvalue_lower", "radius", "degenerate", "reason"].contains(&key.as_str());
