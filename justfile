@@ -30,3 +30,11 @@ proofs:
 # Instructions of three fixed jobs against the recorded ones (valgrind).
 instructions:
     benches/instructions.sh
+
+# Every fuzz target for so many seconds (cargo-fuzz, a nightly toolchain).
+fuzz seconds="480":
+    for target in arrays sae problem solution; do cargo +nightly fuzz run "$target" -- -max_total_time={{seconds}} || exit 1; done
+
+# Changes of src/trusted that no test notices, a sample: one in `of` (cargo-mutants).
+mutants of="20":
+    cargo mutants --shard 0/{{of}} --sharding round-robin

@@ -5,7 +5,9 @@
 //! private kernels ([`kernels`]). Behind the feature `testing`; not covered by
 //! any promise of stability.
 
+pub mod exact;
 pub mod harness;
+pub mod hunt;
 pub mod kernels;
 pub mod naive;
 pub mod plane;

@@ -589,13 +589,19 @@ impl Descent {
     /// The current factorization.
     ///
     /// # Panics
-    /// If the descent left the reals, which no problem makes it do.
+    /// If the descent left the reals, which only ratios of penalties or weights beyond
+    /// those of the module's promise make it do.
     #[must_use]
     pub fn factorization(&self) -> Factorization {
+        self.finite_factorization().expect("unit atoms and nonnegative codes")
+    }
+
+    /// The current factorization; `None` where the descent left the reals.
+    #[must_use]
+    pub fn finite_factorization(&self) -> Option<Factorization> {
         let codes = Matrix::from_fn(self.codes.len(), self.problem.len(), |k, i| self.codes[k][i]);
         let center = self.problem.centered().then(|| self.center.clone());
-        super::factorization(Matrix::from_columns(self.problem.dim(), &self.atoms), &codes, center)
-            .expect("unit atoms and nonnegative codes")
+        super::factorization(Matrix::from_columns(self.problem.dim(), &self.atoms), &codes, center).ok()
     }
 }
 

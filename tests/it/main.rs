@@ -12,6 +12,7 @@ mod cli;
 mod coder;
 mod diagnose;
 mod gauge;
+mod hunt;
 #[cfg(feature = "io")]
 mod interchange;
 #[cfg(feature = "io")]

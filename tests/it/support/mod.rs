@@ -1,5 +1,5 @@
 //! What the law tests share.
 
 pub(crate) mod checks;
-pub(crate) mod exact;
+pub(crate) use widedict::testing::exact;
 pub(crate) mod strategies;

@@ -9,47 +9,61 @@ use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero, float::FloatCore};
 
 /// Bits of a quotient or a root: so many that what they lose is never seen.
-pub(crate) const BITS: i64 = 900;
+pub const BITS: i64 = 900;
 
 /// `mantissa · 2^exponent`.
 #[derive(Clone, Debug)]
-pub(crate) struct Exact {
+pub struct Exact {
     mantissa: BigInt,
     exponent: i64,
 }
 
 impl Exact {
-    pub(crate) fn zero() -> Self {
+    /// 0.
+    #[must_use]
+    pub fn zero() -> Self {
         Self { mantissa: BigInt::zero(), exponent: 0 }
     }
 
-    pub(crate) fn sum(terms: impl IntoIterator<Item = Self>) -> Self {
+    /// The sum, 0 of nothing.
+    #[must_use]
+    pub fn sum(terms: impl IntoIterator<Item = Self>) -> Self {
         terms.into_iter().fold(Self::zero(), |total, term| total + term)
     }
 
-    pub(crate) fn square(&self) -> Self {
+    /// The square.
+    #[must_use]
+    pub fn square(&self) -> Self {
         self.clone() * self.clone()
     }
 
     /// Exactly half.
-    pub(crate) fn half(&self) -> Self {
+    #[must_use]
+    pub fn half(&self) -> Self {
         Self { mantissa: self.mantissa.clone(), exponent: self.exponent - 1 }
     }
 
-    pub(crate) fn abs(&self) -> Self {
+    /// The absolute value.
+    #[must_use]
+    pub fn abs(&self) -> Self {
         Self { mantissa: self.mantissa.abs(), exponent: self.exponent }
     }
 
-    pub(crate) fn positive_part(self) -> Self {
+    /// The number, or 0 where it is negative.
+    #[must_use]
+    pub fn positive_part(self) -> Self {
         if self.mantissa.is_negative() { Self::zero() } else { self }
     }
 
-    pub(crate) fn is_positive(&self) -> bool {
+    /// Whether it is above 0.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
         self.mantissa.is_positive()
     }
 
     /// The quotient, cut after [`BITS`] bits.
-    pub(crate) fn over(&self, divisor: &Self) -> Self {
+    #[must_use]
+    pub fn over(&self, divisor: &Self) -> Self {
         assert!(!divisor.mantissa.is_zero(), "a divisor other than 0");
         let shift = (BITS + bits(&divisor.mantissa) - bits(&self.mantissa)).max(0);
         Self {
@@ -59,7 +73,8 @@ impl Exact {
     }
 
     /// The square root of a number at least 0, cut after [`BITS`] bits.
-    pub(crate) fn root(&self) -> Self {
+    #[must_use]
+    pub fn root(&self) -> Self {
         assert!(!self.mantissa.is_negative(), "a root of a number at least 0");
         let mut shift = (2 * BITS - bits(&self.mantissa)).max(0);
         if (self.exponent - shift) % 2 != 0 {
@@ -69,13 +84,15 @@ impl Exact {
     }
 
     /// The same number with at most [`BITS`] bits, cut towards −∞.
-    pub(crate) fn trimmed(self) -> Self {
+    #[must_use]
+    pub fn trimmed(self) -> Self {
         let cut = (bits(&self.mantissa) - BITS).max(0);
         Self { mantissa: self.mantissa >> cut, exponent: self.exponent + cut }
     }
 
     /// A close `f64` (a few units in the last place).
-    pub(crate) fn approx(&self) -> f64 {
+    #[must_use]
+    pub fn approx(&self) -> f64 {
         let cut = (bits(&self.mantissa) - 64).max(0);
         let head = (self.mantissa.clone() >> cut).to_f64().expect("64 bits fit");
         let exponent = self.exponent + cut;
@@ -153,24 +170,26 @@ impl Ord for Exact {
 }
 
 /// Shorthand for an `f64` taken exactly.
-pub(crate) fn ex(value: f64) -> Exact {
+pub fn ex(value: f64) -> Exact {
     Exact::from(value)
 }
 
 /// `Σ aᵢbᵢ` exactly.
-pub(crate) fn inner(a: &[f64], b: &[f64]) -> Exact {
+pub fn inner(a: &[f64], b: &[f64]) -> Exact {
     Exact::sum(a.iter().zip(b).map(|(a, b)| ex(*a) * ex(*b)))
 }
 
 /// The gauge with its parameters taken exactly as stored.
-pub(crate) struct ExactGauge {
+pub struct ExactGauge {
     a: Vec<Exact>,
     lambda_sq: Exact,
     gamma_sq: Exact,
 }
 
 impl ExactGauge {
-    pub(crate) fn new(a: &[f64], lambda: f64, gamma: f64) -> Self {
+    /// The gauge of a row with these √w.
+    #[must_use]
+    pub fn new(a: &[f64], lambda: f64, gamma: f64) -> Self {
         Self {
             a: a.iter().map(|a| ex(*a)).collect(),
             lambda_sq: ex(lambda).square(),
@@ -185,7 +204,9 @@ impl ExactGauge {
         self.lambda_sq.clone() * mass.square() + self.gamma_sq.clone() * energy
     }
 
-    pub(crate) fn value(&self, z: &[f64]) -> Exact {
+    /// `g(z)`.
+    #[must_use]
+    pub fn value(&self, z: &[f64]) -> Exact {
         self.value_sq(&z.iter().map(|z| ex(*z)).collect::<Vec<_>>()).root()
     }
 
@@ -219,7 +240,9 @@ impl ExactGauge {
         value
     }
 
-    pub(crate) fn polar(&self, v: &[f64]) -> Exact {
+    /// `g°(v)`.
+    #[must_use]
+    pub fn polar(&self, v: &[f64]) -> Exact {
         self.polar_sq(v).root()
     }
 
@@ -230,7 +253,8 @@ impl ExactGauge {
 
     /// `argmin_{z ≥ 0} ½‖z − v‖² + t·g(z)`, by bisection over τ to `halvings` bits
     /// of the largest ratio.
-    pub(crate) fn prox(&self, v: &[f64], t: f64, halvings: usize) -> Vec<Exact> {
+    #[must_use]
+    pub fn prox(&self, v: &[f64], t: f64, halvings: usize) -> Vec<Exact> {
         let v: Vec<Exact> = v.iter().map(|v| ex(*v)).collect();
         let t = ex(t);
         if !self.gamma_sq.is_positive() {
@@ -267,39 +291,64 @@ impl ExactGauge {
 
 /// The exact objective of a point with its stored atoms, codes and center
 /// (square roots cut after [`BITS`] bits).
-pub(crate) fn objective(problem: &widedict::Problem, point: &widedict::Factorization) -> Exact {
+#[must_use]
+pub fn objective(problem: &crate::Problem, point: &crate::Factorization) -> Exact {
+    let stored = |atom: &[f64]| atom.iter().map(|d| ex(*d)).collect();
+    objective_over(problem, point, stored)
+}
+
+/// The same with every atom divided by its length, the codes as stored.
+#[must_use]
+pub fn objective_of_units(problem: &crate::Problem, point: &crate::Factorization) -> Exact {
+    let unit = |atom: &[f64]| {
+        let length = inner(atom, atom).root();
+        atom.iter().map(|d| ex(*d).over(&length)).collect()
+    };
+    objective_over(problem, point, unit)
+}
+
+fn objective_over(
+    problem: &crate::Problem,
+    point: &crate::Factorization,
+    atom: impl Fn(&[f64]) -> Vec<Exact>,
+) -> Exact {
     let w = problem.data().weights();
+    let atoms: Vec<Vec<Exact>> = point.dictionary().atoms().map(atom).collect();
     let mut fit = Exact::zero();
     for (i, w) in w.iter().enumerate() {
         let code = point.codes().column(i);
         let square = Exact::sum((0..problem.dim()).map(|j| {
-            let explained = Exact::sum(code.iter().map(|(k, z)| ex(point.dictionary().atom(k)[j]) * ex(*z)));
+            let explained = Exact::sum(code.iter().map(|(k, z)| atoms[k][j].clone() * ex(*z)));
             let center = point.center().map_or(Exact::zero(), |b| ex(b[j]));
             (ex(problem.data().datapoint(i)[j]) - center - explained).square()
         }));
         fit = fit + ex(*w) * square.half();
     }
-    let price = Exact::sum(point.codes().rows().iter().enumerate().map(|(k, row)| {
+    let price = Exact::sum(point.codes().rows().iter().zip(&atoms).map(|(row, atom)| {
         let mass = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z)));
         let energy = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z).square()));
         let gauge = ex(problem.lambda()).square() * mass.square() + ex(problem.gamma()).square() * energy;
-        let atom = point.dictionary().atom(k);
-        (gauge * inner(atom, atom)).root()
+        (gauge * Exact::sum(atom.iter().map(Exact::square))).root()
     }));
     fit + price
 }
 
-#[test]
-fn the_exact_arithmetic_is_right() {
-    assert_eq!(ex(0.5) + ex(0.25), ex(0.75));
-    assert_eq!(ex(1e300) * ex(1e-300) - ex(1e300) * ex(1e-300), Exact::zero());
-    assert!(ex(1.0) + ex(1e-300) > ex(1.0));
-    assert_eq!(ex(5e-324).half() + ex(5e-324).half(), ex(5e-324));
-    assert_eq!(ex(-0.0), Exact::zero());
-    let root = ex(2.0).root();
-    assert!((root.square() - ex(2.0)).abs() < ex(1e-200));
-    assert!((ex(1.0).over(&ex(3.0)) * ex(3.0) - ex(1.0)).abs() < ex(1e-200));
-    for value in [1.0, -3.7e-310, 2.5e290, 0.1] {
-        assert!((ex(value).approx() - value).abs() <= 1e-15 * value.abs());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_arithmetic_is_right() {
+        assert_eq!(ex(0.5) + ex(0.25), ex(0.75));
+        assert_eq!(ex(1e300) * ex(1e-300) - ex(1e300) * ex(1e-300), Exact::zero());
+        assert!(ex(1.0) + ex(1e-300) > ex(1.0));
+        assert_eq!(ex(5e-324).half() + ex(5e-324).half(), ex(5e-324));
+        assert_eq!(ex(-0.0), Exact::zero());
+        let root = ex(2.0).root();
+        assert!((root.square() - ex(2.0)).abs() < ex(1e-200));
+        assert!((ex(1.0).over(&ex(3.0)) * ex(3.0) - ex(1.0)).abs() < ex(1e-200));
+        for value in [1.0, -3.7e-310, 2.5e290, 0.1] {
+            assert!((ex(value).approx() - value).abs() <= 1e-15 * value.abs());
+        }
     }
 }

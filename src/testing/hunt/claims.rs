@@ -1,0 +1,210 @@
+//! What the library answers for an instance, and the attack on each part of it.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Claim, Claims, Effort, Instance, Report, local, rivals, shared};
+use crate::bounding::Bounding;
+use crate::certificate::Options;
+use crate::coder::Coder;
+use crate::problem::Problem;
+use crate::search::escape;
+use crate::solve::participation::Participation;
+use crate::testing::exact::{self, Exact, ex};
+use crate::testing::naive::length;
+use crate::trusted::{Coding, Subject, exact as polar, local as second_order, participation};
+use crate::{Certified, ColumnGeneration, Factorization, Finite, Matrix, Verdict, Witness, certify, wide};
+
+/// A feasible point with its exact objective.
+struct Valued {
+    point: Factorization,
+    value: Exact,
+}
+
+impl Valued {
+    fn of(problem: &Problem, point: Factorization) -> Self {
+        Self { value: exact::objective(problem, &point), point }
+    }
+}
+
+/// Share of the γ = 0 instances whose participation bound is searched for: the search is
+/// as long as all the rest.
+const PARTICIPATIONS: f64 = 0.25;
+
+/// Settings that end in milliseconds; what they find need not be good.
+const ITERATIONS: usize = 200;
+const ROUNDS: usize = 20;
+const POLAR: polar::Limits = polar::Limits { polar_tolerance: 1e-7, max_steps: 500 };
+
+pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng, report: &mut Report) {
+    let problem = &instance.problem;
+    let answers = answers(instance, rng);
+    let near: Vec<&Factorization> = answers.iter().map(Certified::solution).collect();
+    let mut points: Vec<Valued> = near.iter().map(|p| Valued::of(problem, (*p).clone())).collect();
+    let others = rivals::of_any_width(problem, &near, effort, rng);
+    points.extend(others.into_iter().map(|point| Valued::of(problem, point)));
+    for valued in &points {
+        enclosure(instance, valued, report);
+    }
+    let Some(best) = points.iter().map(|v| &v.value).min() else { return };
+    for (answer, valued) in answers.iter().zip(&points) {
+        Claims::of(answer.certificate(), TOLERANCE).judge(instance, &valued.value, best, report);
+        refutation(instance, answer, valued, effort, rng, report);
+        local::attack(instance, answer, effort, rng, report);
+        coding(instance, answer.solution(), effort, report);
+    }
+    participations(instance, &points, rng, report);
+    shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
+}
+
+/// Tolerance of the certificates.
+const TOLERANCE: f64 = 5e-3;
+
+/// Certified points: those of the solvers and one at random. A solver may refuse.
+fn answers(instance: &Instance, rng: &mut ChaCha8Rng) -> Vec<Certified> {
+    let (problem, width) = (&instance.problem, instance.width);
+    let mut points: Vec<Factorization> = Vec::new();
+    if problem.gamma() == 0.0 {
+        points.extend(wide::closed_form(problem).ok().map(|s| s.certified.into_parts().0));
+    } else {
+        let solver = ColumnGeneration { max_rounds: ROUNDS, ..ColumnGeneration::default() };
+        points.extend(solver.solve(problem).ok().map(|s| s.certified.into_parts().0));
+    }
+    let solver = Finite { max_iterations: ITERATIONS, seed: instance.seed, ..Finite::new(width) };
+    points.extend(solver.solve(problem).ok().map(|s| s.certified.into_parts().0));
+    points.extend(rivals::random(problem, width, rng));
+    points.into_iter().filter_map(|point| certified(problem, point)).collect()
+}
+
+fn certified(problem: &Problem, point: Factorization) -> Option<Certified> {
+    let found = Bounding::Relaxation.witness(problem, &point, TOLERANCE, &());
+    let witness = found.map_or_else(|_| Witness::none(), |evidence| evidence.witness);
+    let limits = second_order::Limits::default();
+    let curvature = escape::curvature(problem, &point, &limits, &());
+    let exact = (problem.dim() <= 3).then_some(POLAR);
+    let options = Options { gap_tolerance: TOLERANCE, local: Some(limits), exact, ..Options::default() };
+    certify(problem, point, &Witness { curvature, ..witness }, &options).ok()
+}
+
+fn enclosure(instance: &Instance, valued: &Valued, report: &mut Report) {
+    let Ok(subject) = Subject::of(&instance.problem, &valued.point) else { return };
+    let (lower, upper) = (ex(subject.primal().lower.get()), ex(subject.primal().upper.get()));
+    report.at_most(instance, Claim::Enclosure, &lower, &valued.value, "lower end and objective");
+    report.at_most(instance, Claim::Enclosure, &valued.value, &upper, "objective and upper end");
+}
+
+/// A refuted point can be lowered: by the point handed back, or by a descent from it.
+fn refutation(
+    instance: &Instance,
+    answer: &Certified,
+    valued: &Valued,
+    effort: &Effort,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
+    if !matches!(answer.certificate().verdict(), Verdict::Refuted { .. }) {
+        return;
+    }
+    let problem = &instance.problem;
+    if let Some(better) = answer.improvement() {
+        let value = exact::objective(problem, better);
+        let holds = value < valued.value && better.width() <= valued.point.width();
+        report.note(instance, Claim::Improvement, holds, 0.0, || {
+            format!("{:e} does not lower {:e}", value.approx(), valued.value.approx())
+        });
+        return;
+    }
+    let lower = rivals::of_width(problem, &valued.point, effort, rng)
+        .iter()
+        .map(|point| exact::objective(problem, point))
+        .min();
+    if let Some(lower) = lower {
+        report.note(instance, Claim::NotStationary, lower < valued.value, 0.0, || {
+            format!("nothing found below {:e}: {}", valued.value.approx(), answer.certificate().verdict())
+        });
+    }
+}
+
+/// Bounds over fixed atoms, and the gaps of exact codes.
+fn coding(instance: &Instance, point: &Factorization, effort: &Effort, report: &mut Report) {
+    let problem = &instance.problem;
+    let Some(rival) = rivals::with_atoms(problem, point.dictionary(), effort) else { return };
+    let value = exact::objective(problem, &rival);
+    for point in [point, &rival] {
+        let Ok(coding) = Coding::new(problem, point, None) else { continue };
+        let own = exact::objective(problem, point);
+        let best = std::cmp::min(&own, &value);
+        report.at_most(instance, Claim::Coding, &ex(coding.lower.get()), best, "coding bound and codes");
+        report.at_most(instance, Claim::Coding, &own, &ex(coding.upper.get()), "codes and upper bound");
+    }
+    if problem.gamma() == 0.0 && !problem.centered() {
+        encoded(instance, &rival, report);
+    }
+}
+
+/// Rounding of a datapoint's objective that [`Coder`]'s gaps leave out near λ = 0, as a share
+/// of ½‖x‖².
+const CODE_ROUNDING: f64 = 256.0 * f64::EPSILON;
+
+fn encoded(instance: &Instance, rival: &Factorization, report: &mut Report) {
+    let (problem, dictionary) = (&instance.problem, rival.dictionary());
+    let x = problem.data().datapoints();
+    let Ok(encoded) = Coder::default().encode(x, dictionary, problem.lambda(), &()) else { return };
+    for (i, point) in x.columns().enumerate() {
+        let single = Problem::builder(Matrix::from_columns(problem.dim(), &[point.to_vec()]))
+            .lambda(problem.lambda())
+            .build();
+        let Ok(single) = single else { continue };
+        let value = |codes: &crate::Codes| {
+            let entries: Vec<_> = codes.column(i).iter().map(|(k, &z)| (k, 0, z)).collect();
+            let codes = crate::Codes::from_triplets(dictionary.len(), 1, entries).ok()?;
+            let point = Factorization::new(dictionary.clone(), codes, None).ok()?;
+            Some(exact::objective(&single, &point))
+        };
+        let (Some(own), Some(best)) = (value(&encoded.codes), value(rival.codes())) else { continue };
+        // In two factors: a square of the smallest lengths underflows.
+        let size = ex(length(point));
+        let room = ex(encoded.gaps[i]) + ex(CODE_ROUNDING) * size.square().half() + ex(f64::MIN_POSITIVE);
+        report.at_most(instance, Claim::EncodeGap, &(own - best), &room, "what codes gain and the gap");
+    }
+}
+
+/// The bound for common atoms against every point whose atoms are as common.
+fn participations(instance: &Instance, points: &[Valued], rng: &mut ChaCha8Rng, report: &mut Report) {
+    let problem = &instance.problem;
+    if problem.gamma() > 0.0 || !rng.random_bool(PARTICIPATIONS) {
+        return;
+    }
+    let chosen = &points[rng.random_range(0..points.len())].point;
+    let Ok(subject) = Subject::of(problem, chosen) else { return };
+    let Some(least) = participation::LeastParticipation::of(&subject) else { return };
+    let p = crate::num::min(least.lower.get(), 1.0);
+    let search = Participation {
+        column_generation: ColumnGeneration {
+            max_rounds: ROUNDS,
+            ..Participation::default().column_generation
+        },
+        bounding: Bounding::Relaxation,
+    };
+    let Ok(bound) = search.bound(problem, p) else { return };
+    for valued in points.iter().filter(|v| as_common(problem, &v.point, p)) {
+        let lower = ex(bound.lower.get());
+        report.at_most(
+            instance,
+            Claim::Participation,
+            &lower,
+            &valued.value,
+            "participation bound and a point",
+        );
+    }
+}
+
+/// Whether `(Σ wz)² ≥ p Σ wz²` for every code row in use, exactly.
+fn as_common(problem: &Problem, point: &Factorization, p: f64) -> bool {
+    let w = problem.data().weights();
+    point.codes().rows().iter().all(|row| {
+        let mass = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z)));
+        let energy = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z).square()));
+        mass.square() >= ex(p) * energy
+    })
+}
