@@ -23,6 +23,7 @@ struct Saved {
 
 static SAVED: LazyLock<Saved> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("widedict-fuzz-solution-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder");
     let x = Matrix::from_columns(2, &[[3.0, 0.0], [0.0, 1.0]]);
     let problem = Problem::builder(x).lambda(0.5).build().expect("a valid problem");
     let solution = wide::closed_form(&problem).expect("a solution");

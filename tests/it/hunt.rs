@@ -1,7 +1,9 @@
 //! The hunt for false claims in its quick form, and that it finds what is false.
 
+use rand::SeedableRng;
 use widedict::testing::exact::{self, ex};
-use widedict::testing::hunt::{Claim, Claims, Effort, Instance, Report, Strategy, attack, hunt};
+use widedict::testing::hunt::{Claim, Claims, Effort, Instance, Report, Strategy, attack, hunt, outside};
+use widedict::testing::planted;
 use widedict::wide;
 
 /// `examples/hunt.rs` is the long form.
@@ -56,6 +58,25 @@ fn false_claims_are_found() {
     let gap = [Claim::LowerBound, Claim::Gap, Claim::RelativeGap, Claim::Global];
     assert_eq!(failed(honest, &better), gap);
     assert_eq!(failed(Claims { relative_gap: f64::NAN, ..honest }, &value), [Claim::RelativeGap]);
+}
+
+/// An atom between two directions is stationary and no minimum: points below it lie at any
+/// distance, and the attack finds them outside whatever radius is claimed. The two atoms of
+/// the optimum stand up to it.
+#[test]
+fn a_false_radius_is_found() {
+    let planted = planted::split(0.9, 0.3).expect("a decoy");
+    let instance = Instance { strategy: Strategy::Plain, seed: 0, problem: planted.problem, width: 1 };
+    let effort = Effort { restarts: 1, sweeps: 100, directions: 20 };
+    for (point, found) in [(&planted.decoy, true), (&planted.optimum, false)] {
+        for radius in [1e-6, 1e-4, 1e-2] {
+            let mut report = Report::default();
+            let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+            outside(&instance, point, radius, &effort, &mut rng, &mut report);
+            assert!(report.attacked(Claim::Local) >= 20, "{report}");
+            assert_eq!(report.failed() > 0, found, "radius {radius}: {report}");
+        }
+    }
 }
 
 /// The first of a run is what its seed alone gives.

@@ -46,8 +46,10 @@ impl Claims {
         let share = |relative: f64| ex(relative) * ex(self.upper) * ex(1.0 + QUOTIENT);
         let within = (0.0..=1.0).contains(&self.relative_gap);
         report.note(at, Claim::RelativeGap, within, 0.0, || format!("relative gap {}", self.relative_gap));
-        let room = share(self.relative_gap);
-        report.at_most(at, Claim::RelativeGap, &better, &room, "what a point gains and the relative gap");
+        if within {
+            let room = share(self.relative_gap);
+            report.at_most(at, Claim::RelativeGap, &better, &room, "what a point gains and the relative gap");
+        }
         if let Some(tolerance) = self.global {
             let what = "what a point gains and the tolerance of a global optimum";
             report.at_most(at, Claim::Global, &better, &share(tolerance), what);

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::rivals::{Scaled, descended};
 use super::{Claim, Effort, Instance, Report};
 use crate::linalg::Matrix;
+use crate::num::max;
 use crate::problem::Problem;
 use crate::testing::naive::{self, Descent, inner, length, unit};
 use crate::testing::{dense_codes, exact, factorization};
@@ -118,17 +119,30 @@ impl<'a> Neighborhood<'a> {
         Move { atoms, center }
     }
 
+    /// The moves without what would lengthen the atoms.
+    fn tangent(&self, moves: &Move) -> Move {
+        let project = |(d, m): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
+            let along = inner(d, m) / inner(d, d);
+            m.iter().zip(d).map(|(m, d)| m - along * d).collect()
+        };
+        Move {
+            atoms: self.atoms.iter().zip(&moves.atoms).map(project).collect(),
+            center: moves.center.clone(),
+        }
+    }
+
     /// Atoms and center moved along `moves` to a distance near `target`.
     fn placed(&self, moves: &Move, target: f64) -> Option<Factorization> {
-        let factor = target / self.distance(moves);
+        let moves = self.tangent(moves);
+        let factor = target / self.distance(&moves);
         if !(factor.is_finite() && factor > 0.0) {
             return None;
         }
         let step = |from: &[f64], along: &[f64]| -> Vec<f64> {
             from.iter().zip(along).map(|(d, m)| d + factor * m).collect()
         };
-        let atoms: Vec<Vec<f64>> =
-            self.atoms.iter().zip(&moves.atoms).map(|(d, m)| unit(&step(d, m))).collect();
+        let atoms = self.atoms.iter().zip(&moves.atoms).map(|(d, m)| unit(&step(d, m)));
+        let atoms: Vec<Vec<f64>> = atoms.collect();
         let center = self.center.as_ref().map(|b| step(b, &moves.center));
         factorization(Matrix::from_columns(self.problem.dim(), &atoms), &self.codes, center).ok()
     }
@@ -141,34 +155,41 @@ pub(super) fn attack(
     rng: &mut ChaCha8Rng,
     report: &mut Report,
 ) {
-    let Some(local) = answer.certificate().local().filter(|local| local.certified) else { return };
-    let Some(radius) = local.radius.filter(|radius| *radius > SMALLEST) else { return };
+    let local = answer.certificate().local().filter(|local| local.certified);
+    if let Some(radius) = local.and_then(|local| local.radius).filter(|radius| *radius > SMALLEST) {
+        outside(instance, answer.solution(), radius, effort, rng, report);
+    }
+}
+
+/// Looks for points as low as `point` just outside `radius`: each is a failure of
+/// [`Claim::Local`].
+pub fn outside(
+    instance: &Instance,
+    point: &Factorization,
+    radius: f64,
+    effort: &Effort,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
     let scaled = Scaled::of(&instance.problem);
-    let Some(point) = scaled.into_units(answer.solution()) else { return };
+    let Some(point) = scaled.into_units(point) else { return };
     let Some(around) = Neighborhood::of(&scaled.problem, &point) else { return };
     let own = exact::objective_of_units(&scaled.problem, &point);
-    let mut ring = [SHELL[0] * radius, SHELL[1] * radius];
-    for direction in 0..2 * effort.directions {
-        if direction == effort.directions {
-            // The same in the largest ball that the proof is tried for.
-            ring = [
-                crate::num::max(ring[0], 0.1 * LEAST_RADIUS * around.reach),
-                0.99 * LEAST_RADIUS * around.reach,
-            ];
-            if !(ring[0] < ring[1]) {
-                return;
+    let near = [SHELL[0] * radius, SHELL[1] * radius];
+    // Nor does anything as low lie in the largest ball that the proof is tried for.
+    let far = 0.99 * LEAST_RADIUS * around.reach;
+    for ring in [near, [max(near[0], 0.1 * far), far]] {
+        for _ in 0..if ring[0] < ring[1] { effort.directions } else { 0 } {
+            let mut moves = around.random(rng);
+            for _ in 0..ROUNDS {
+                let Some(low) = lowered(&around, &moves, ring, effort) else { break };
+                let value = exact::objective(&scaled.problem, &low);
+                report.at_most(instance, Claim::Local, &own, &value, "a point and one outside its radius");
+                let mut descent = Descent::from_factorization(&scaled.problem, &low);
+                descent.sweep();
+                let Some(next) = descent.finite_factorization() else { break };
+                moves = around.moves(&next);
             }
-        }
-        let mut moves = around.random(rng);
-        for _ in 0..ROUNDS {
-            let Some(low) = lowered(&around, &moves, ring, effort) else { break };
-            let value = exact::objective(&scaled.problem, &low);
-            let what = "the point and one outside its radius";
-            report.at_most(instance, Claim::Local, &own, &value, what);
-            let mut descent = Descent::from_factorization(&scaled.problem, &low);
-            descent.sweep();
-            let Some(next) = descent.finite_factorization() else { break };
-            moves = around.moves(&next);
         }
     }
 }
