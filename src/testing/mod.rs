@@ -1,8 +1,8 @@
 //! What the tests and benches share: naive twins of the fast formulas
 //! ([`naive`]), instances whose optimum is known ([`planted`]), a brute-force
-//! reference for points of the plane ([`plane`]), checks that take any solver
-//! ([`harness`]), and doors to the crate's
-//! private kernels ([`kernels`]). Behind the feature `testing`; not covered by
+//! reference for points of the plane ([`plane`]), exact arithmetic ([`exact`]), checks
+//! that take any solver ([`harness`]), a hunt for false claims ([`hunt`]), and doors to the
+//! crate's private kernels ([`kernels`]). Behind the feature `testing`; not covered by
 //! any promise of stability.
 
 pub mod exact;

@@ -2,3 +2,5 @@
 
 mod exact;
 mod local;
+mod nesting;
+mod unused;
