@@ -390,7 +390,55 @@ mod tests {
         Interval::point(w).mul(value)
     }
 
+    /// `B‖Σ wᵢrᵢ‖` in exact arithmetic, squared, with B's two terms one after another:
+    /// `(p + q)² ≥ p² + q²`.
+    fn exact_defect_sq(problem: &Problem, dual: &Matrix, upper: f64) -> BigRational {
+        let exact = |v: f64| BigRational::from_float(v).expect("finite");
+        let square = |v: BigRational| v.clone() * v;
+        let zero = || exact(0.0);
+        let weights: Vec<BigRational> = problem.data().weights().iter().map(|w| exact(*w)).collect();
+        let sum_sq = |columns: &Matrix| {
+            (0..columns.nrows())
+                .map(|j| {
+                    let terms = columns.columns().zip(&weights).map(|(c, w)| w.clone() * exact(c[j]));
+                    square(terms.fold(zero(), |sum, term| sum + term))
+                })
+                .fold(zero(), |sum, term| sum + term)
+        };
+        let total = square(weights.iter().cloned().fold(zero(), |sum, w| sum + w));
+        let mean_sq = sum_sq(problem.data().datapoints()) / total;
+        let price_sq = square(exact(problem.lambda())) + square(exact(problem.gamma()));
+        (mean_sq + square(exact(upper)) / price_sq) * sum_sq(dual)
+    }
+
     proptest! {
+        /// Of a dual point whose sum is all rounding, as after its projection, and of others.
+        #[test]
+        fn the_defect_of_a_center_covers_rounding(
+            (dim, len) in (1_usize..4, 1_usize..9),
+            entries in proptest::collection::vec(-1.0..1.0_f64, 64),
+            weights in proptest::collection::vec(0.01..1.0_f64, 8),
+            away in 0.0..1e9_f64,
+            (lambda, gamma, upper) in (0.1..1.0_f64, 0.0..1.0_f64, 0.0..2.0_f64),
+            projected in any::<bool>(),
+        ) {
+            let x = Matrix::from_fn(dim, len, |j, i| entries[j * len + i] + away);
+            let problem = Problem::builder(x)
+                .weights(weights[..len].to_vec())
+                .lambda(lambda)
+                .gamma(gamma)
+                .centered(true)
+                .build()
+                .expect("valid");
+            let mut dual = Matrix::from_fn(dim, len, |j, i| entries[32 + j * len + i]);
+            if projected {
+                center_columns(&mut dual, problem.data().weights());
+            }
+            let defect = center_defect(&problem, &dual, Upper::proved(upper));
+            let exact = |v: f64| BigRational::from_float(v).expect("finite");
+            prop_assert!(exact(defect) * exact(defect) >= exact_defect_sq(&problem, &dual, upper));
+        }
+
         /// Where the length is a stored number, in exact arithmetic.
         #[test]
         fn huber_from_below_is_below_in_exact_arithmetic(
