@@ -31,10 +31,18 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// `value / scale`, and 0 where rounding explains the value.
+    /// `value / scale`, and 0 where rounding explains the value; infinite where both
+    /// overflow, which says nothing.
     #[must_use]
     pub fn relative(self) -> f64 {
-        if self.value <= self.noise { 0.0 } else { self.value / self.scale }
+        let relative = self.value / self.scale;
+        if self.value <= self.noise {
+            0.0
+        } else if relative.is_nan() {
+            f64::INFINITY
+        } else {
+            relative
+        }
     }
 
     /// Whether the relative residual is above a tolerance beyond what rounding explains.

@@ -1,6 +1,7 @@
 //! What must be believed.
 
 mod exact;
+mod first_order;
 mod local;
 mod nesting;
 mod unused;

@@ -53,7 +53,7 @@ fn the_change_is_that_of_the_objective() {
         let (problem, point) = nested([0.0, 0.05, 0.5][round % 3], &mut rng);
         let subject = Subject::of(&problem, &point).unwrap();
         let before = naive::objective(&problem, &point);
-        for pair in nesting::pairs(&subject) {
+        for pair in nesting::pairs(&subject, &()).expect("nobody stops it") {
             let after = exchanged(&point, &pair);
             let change = naive::objective(&problem, &after) - before;
             close("change", pair.change, change, 1e-13, 1e-9);
@@ -95,7 +95,11 @@ fn nested_pairs_are_those_of_the_definition() {
                 }
             }
         }
-        let found: Vec<_> = nesting::pairs(&subject).iter().map(|p| (p.inner, p.outer, p.slack)).collect();
+        let found: Vec<_> = nesting::pairs(&subject, &())
+            .expect("nobody stops it")
+            .iter()
+            .map(|p| (p.inner, p.outer, p.slack))
+            .collect();
         assert_eq!(found, expected);
     }
 }

@@ -1,5 +1,6 @@
-//! Atoms out of use beside a local minimum (theorem `local-radius`, H4): they change nothing
-//! while they stay out of use within the radius, and forbid the verdict where they may not.
+//! Atoms and pairs out of use beside a local minimum (theorem `local-radius`, H3 and H4):
+//! they change nothing while they stay out of use within the radius; where they may not, an
+//! atom forbids the verdict and a pair is counted.
 
 use widedict::certificate::Options;
 use widedict::search::escape;
@@ -83,5 +84,56 @@ fn an_atom_at_the_point_of_being_used_forbids_the_verdict() {
             assert!(!local.certified, "{gamma}, {value}");
             assert!(local.reason.contains("unused atoms"), "{}", local.reason);
         }
+    }
+}
+
+/// Two pairs of datapoints, each on both sides of its atom; the first of them has the margin
+/// `margin` at the atom of the other pair. The first atom is turned away from all by `turn`,
+/// its codes made optimal again.
+fn two_pairs(margin: f64, turn: f64) -> (Problem, Factorization) {
+    let x = [[2.0, LAMBDA - margin, 0.0], [2.0, margin - LAMBDA, 0.0], [0.0, 1.5, 0.3], [0.0, 1.5, -0.3]];
+    let problem = Problem::builder(Matrix::from_columns(3, &x)).lambda(LAMBDA).build().unwrap();
+    let atoms = [[turn.cos(), 0.0, turn.sin()], [0.0, 1.0, 0.0]];
+    let code = 2.0 * turn.cos() - LAMBDA;
+    let codes = Matrix::from_columns(2, &[[code, 0.0], [code, 0.0], [0.0, 1.0], [0.0, 1.0]]);
+    (problem, factorization(Matrix::from_columns(3, &atoms), &codes, None).unwrap())
+}
+
+/// `√c` of both atoms, by its definition.
+fn roots(problem: &Problem, point: &Factorization) -> [f64; 2] {
+    let w = problem.data().weights();
+    let x = problem.data().datapoints();
+    let square: f64 = x.columns().zip(w).map(|(x, w)| w * naive::inner(x, x)).sum();
+    [0, 1].map(|k| {
+        let z = naive::row(&widedict::testing::dense_codes(point), k);
+        let energy: f64 = z.iter().zip(w).map(|(z, w)| w * z * z).sum();
+        ((naive::row_gauge(problem, &z) + energy) / square).sqrt().log2().round().exp2()
+    })
+}
+
+/// H3 asks a margin for what the residual turns with the atom, and for what it moves with
+/// the atom that the datapoint uses. The radius of the proof is above the one reported.
+#[test]
+fn a_pair_that_may_come_into_use_is_counted() {
+    for turn in [1e-4, 1e-5, 1e-6] {
+        let (problem, point) = two_pairs(0.3, turn);
+        let done = tested(&problem, &point);
+        let far = done.certificate().local().unwrap();
+        assert!(far.certified && !far.degenerate, "{turn}: {}", far.reason);
+        let (radius, [used, other]) = (far.radius.unwrap(), roots(&problem, &point));
+        let residual = naive::length(naive::residuals(&problem, &point).col(0));
+        let need =
+            radius * (residual / other + point.codes().column(0).iter().map(|(_, z)| z).sum::<f64>() / used);
+        for part in [0.9, 0.5, 0.1] {
+            let (problem, point) = two_pairs(part * need, turn);
+            let done = tested(&problem, &point);
+            let near = done.certificate().local().unwrap();
+            assert!(near.degenerate || !near.certified, "{turn}, {part}: {}", near.reason);
+        }
+        // And no more than it needs.
+        let (problem, point) = two_pairs(100.0 * need, turn);
+        let done = tested(&problem, &point);
+        let clear = done.certificate().local().unwrap();
+        assert!(clear.certified && !clear.degenerate, "{turn}: {}", clear.reason);
     }
 }
