@@ -172,7 +172,7 @@ pub fn outside(
     report: &mut Report,
 ) {
     let scaled = Scaled::of(&instance.problem);
-    let Some(point) = scaled.into_units(point) else { return };
+    let Some(point) = scaled.in_units(point) else { return };
     let Some(around) = Neighborhood::of(&scaled.problem, &point) else { return };
     let own = exact::objective_of_units(&scaled.problem, &point);
     let near = [SHELL[0] * radius, SHELL[1] * radius];

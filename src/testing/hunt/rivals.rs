@@ -38,7 +38,7 @@ impl Scaled {
             .map_or_else(|_| Self { problem: problem.clone(), unit: 1.0 }, |problem| Self { problem, unit })
     }
 
-    pub(super) fn into_units(&self, point: &Factorization) -> Option<Factorization> {
+    pub(super) fn in_units(&self, point: &Factorization) -> Option<Factorization> {
         rescaled(point, 1.0 / self.unit)
     }
 
@@ -98,7 +98,7 @@ pub(super) fn of_any_width(
         directions.retain(|d| length(d) > 0.0);
         found.extend(descended(Descent::new(inner, &directions), effort));
     }
-    let near: Vec<Factorization> = near.iter().filter_map(|point| scaled.into_units(point)).collect();
+    let near: Vec<Factorization> = near.iter().filter_map(|point| scaled.in_units(point)).collect();
     for point in near.iter().chain(&found.clone()) {
         found.extend(descended(Descent::from_factorization(inner, &disturbed(point, rng)), effort));
     }
@@ -114,7 +114,7 @@ pub(super) fn of_width(
 ) -> Vec<Factorization> {
     let scaled = Scaled::of(problem);
     let inner = &scaled.problem;
-    let Some(own) = scaled.into_units(point) else { return Vec::new() };
+    let Some(own) = scaled.in_units(point) else { return Vec::new() };
     let mut found: Vec<Factorization> = Vec::new();
     found.extend(descended(Descent::from_factorization(inner, &own), effort));
     for _ in 0..effort.restarts {
