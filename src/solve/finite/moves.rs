@@ -261,7 +261,8 @@ fn swaps(iterate: &mut LassoIterate<'_>, rows: &Rows, observer: &dyn Observer) -
         }
         let fresh_gain = fresh.as_ref().map_or(0.0, |offer| offer.gain);
         let split_gain = splits.last().map_or(0.0, |offer| offer.gain);
-        if !(max(fresh_gain, split_gain) > costs[leaving]) {
+        // A cost that is 0 may be computed below 0, where nothing gains.
+        if !(max(fresh_gain, split_gain) > max(costs[leaving], 0.0)) {
             break;
         }
         apart.take(leaving);

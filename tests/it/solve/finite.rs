@@ -11,7 +11,7 @@ use widedict::solve::participation::participations;
 use widedict::testing::{naive, planted};
 use widedict::trusted::Subject;
 use widedict::trusted::participation::LeastParticipation;
-use widedict::{Finite, Matrix, Participation, Problem, Verdict};
+use widedict::{Finite, Matrix, Participation, Problem, Verdict, wide};
 
 /// T18's data: two unit features at an angle and their sum.
 fn two_features(shares: [f64; 3], angle: f64, lambda: f64) -> Problem {
@@ -284,4 +284,22 @@ fn one_run_is_as_good_as_many_on_antipodal_data() {
         poor += usize::from(value(1) > 1.01 * value(10));
     }
     assert!(poor <= 2, "{poor} of 20 are more than 1 % above the best of many");
+}
+
+/// Atoms that are alike to rounding cost less than nothing to remove, as computed, and
+/// nothing else gains either: there is no exchange.
+#[test]
+fn an_exchange_needs_something_to_gain() {
+    let x = [
+        [-0.0482758370931875, 0.3112329932892326, -0.7642749236551154, 0.27087625879306776],
+        [-0.04827583709883308, 0.31123300391571895, -0.7642749380383189, 0.27087621940827433],
+        [-0.048275837098708606, 0.3112330039158036, -0.7642749380383179, 0.27087621940814516],
+        [-0.04825407559526767, 0.31121326437975083, -0.7642966234033189, 0.2708524009663975],
+        [-0.048275716521800356, 0.31123303200742175, -0.7642748253988841, 0.2708761387888681],
+    ];
+    let problem = Problem::builder(Matrix::from_columns(4, &x)).lambda(0.4727226776400367).build().unwrap();
+    let limit = wide::closed_form(&problem).unwrap().certified.certificate().objective();
+    let solver = Finite { max_iterations: 200, seed: 50456, ..Finite::new(3) };
+    let found = solver.solve(&problem).unwrap().certified.certificate().objective();
+    assert!(limit <= found && found <= limit * (1.0 + 1e-6), "{found:e} {limit:e}");
 }
