@@ -64,6 +64,10 @@ pages! {
     two_feature = "two-feature",
     /// A bound for all dictionaries whose features are common.
     participation_bound = "participation-bound",
+    /// What a residual beyond the ball gains, and what each atom takes.
+    lens_bound = "lens-bound",
+    /// A lower bound that uses the number of atoms.
+    width_bound = "width-bound",
     /// A-priori error bounds behind certified numbers.
     rounding = "rounding",
 }

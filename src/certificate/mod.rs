@@ -22,7 +22,9 @@ pub use verdict::Verdict;
 use crate::atoms::Factorization;
 use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{Bound, BoundKind, Lower, Subject, bounds, exact, first_order, local, nesting};
+use crate::trusted::{
+    Bound, BoundKind, Lower, Subject, WidthSplit, bounds, exact, first_order, local, nesting, width,
+};
 
 /// What the checker is asked to prove and how strictly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,6 +99,13 @@ impl Certified {
         Self { solution, certificate: certificate.judged_by(options), improvement }
     }
 
+    /// The same with the line that a width split proves (theorem `width-bound`), which
+    /// speaks of the problem alone: nothing else is computed again.
+    pub(crate) fn with_width(self, problem: &Problem, split: &WidthSplit) -> Self {
+        let certificate = self.certificate.with_width(width::line(problem, split));
+        Self { certificate, ..self }
+    }
+
     /// The parts.
     #[must_use]
     pub fn into_parts(self) -> (Factorization, Certificate) {
@@ -110,8 +119,8 @@ impl Certified {
 /// its rounding bounds; stationarity residuals; the best certified lower bound
 /// (wide limit; the spectral split bound where γ > 0, and the split of the
 /// witness; at γ = 0 the exact polar; the exact polar at γ > 0 where
-/// [`Options::exact`] asks for it);
-/// the estimated bound from the witness's directions; the verdict.
+/// [`Options::exact`] asks for it); at γ = 0 the line that the witness's width split proves
+/// for every number of atoms; the estimated bound from the witness's directions; the verdict.
 ///
 /// # Guarantees
 /// `lower_bound ≤ optimum of the convex problem ≤ objective`, for the stored
@@ -120,7 +129,9 @@ impl Certified {
 /// [`wide-limit`](crate::proofs::wide_limit),
 /// [`split-certificate`](crate::proofs::split_certificate),
 /// [`cone-branching`](crate::proofs::cone_branching),
-/// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding).
+/// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding); and
+/// [`Certificate::width_bound`] is at most the objective of every dictionary of that many
+/// atoms ([`width-bound`](crate::proofs::width_bound)).
 /// The estimated bound is *not* a bound. No global optimality is claimed for a
 /// given number of atoms.
 ///
@@ -160,7 +171,9 @@ pub fn certify_observed(
     let tested =
         options.local.and_then(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, &latch));
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
-    let found = Findings { primal: subject.primal(), bound, estimate, kkt, statistics, local, exact };
+    let split = witness.width.as_ref().filter(|_| options.bounds);
+    let width = split.and_then(|split| width::line(problem, split));
+    let found = Findings { primal: subject.primal(), bound, estimate, kkt, statistics, local, exact, width };
     let certificate = Certificate::new(found, options);
     Ok(Certified { solution: factorization, certificate, improvement: improvement.map(Box::new) })
 }

@@ -372,8 +372,8 @@ impl Claim {
         let room = SAME * if STATIONARITY.contains(&name) { max(size, 1.0) } else { size };
         // A bound that is stronger than what was proved again is not proved.
         let holds = match name {
-            LOWER_BOUND | EIGENVALUE => self.value <= found.value,
-            UPPER_BOUND | GAP | RADIUS => self.value >= found.value,
+            LOWER_BOUND | EIGENVALUE | WIDTH_BASE => self.value <= found.value,
+            UPPER_BOUND | GAP | RADIUS | WIDTH_PRICE => self.value >= found.value,
             _ => (self.value - found.value).abs() <= room,
         };
         if !holds {
@@ -442,6 +442,9 @@ const UPPER_BOUND: &str = "upper_bound";
 const GAP: &str = "relative_gap";
 const EIGENVALUE: &str = "eigenvalue_lower";
 const RADIUS: &str = "radius";
+/// The line of the bound that knows the number of atoms: at none, and what an atom saves.
+const WIDTH_BASE: &str = "width_base";
+const WIDTH_PRICE: &str = "width_price";
 const STATIONARITY: [&str; 3] =
     ["stationarity of codes", "stationarity of dictionary", "stationarity of center"];
 
@@ -466,6 +469,10 @@ fn claims(problem: &Problem, certificate: &Certificate) -> Vec<Claim> {
         claim(STATIONARITY[1], kkt.dictionary.relative(), &["stationarity"]),
         claim(STATIONARITY[2], kkt.center.relative(), &["stationarity"]),
     ];
+    if let Some(line) = certificate.width_line() {
+        claims.push(claim(WIDTH_BASE, line.base.get(), &["lens-bound", "width-bound", "rounding"]));
+        claims.push(claim(WIDTH_PRICE, line.price.get(), &["lens-bound", "width-bound", "rounding"]));
+    }
     if let Some(local) = certificate.local() {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         claims.push(claim("nested_pairs", local.nested_pairs as f64, &["no-nesting"]));

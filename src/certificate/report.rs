@@ -8,7 +8,7 @@ use super::{Estimate, Options, Verdict};
 use crate::linalg::{distance_sq, norm_sq};
 use crate::num::{max, min};
 use crate::observer::{Observer, Stop};
-use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, Subject, Upper, gap};
+use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, Subject, Upper, WidthLine, gap};
 
 /// Descriptive figures of a point; nothing is claimed by them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,6 +83,7 @@ pub struct Certificate {
     local: Option<LocalSummary>,
     /// Whether the exact polar was tried.
     exact: bool,
+    width: Option<WidthLine>,
     verdict: Verdict,
 }
 
@@ -95,11 +96,12 @@ pub(super) struct Findings {
     pub(super) statistics: Statistics,
     pub(super) local: Option<LocalSummary>,
     pub(super) exact: bool,
+    pub(super) width: Option<WidthLine>,
 }
 
 impl Certificate {
     pub(super) fn new(found: Findings, options: &Options) -> Self {
-        let Findings { primal, bound, estimate, kkt, statistics, local, exact } = found;
+        let Findings { primal, bound, estimate, kkt, statistics, local, exact, width } = found;
         // An estimate that says no more than the bound, or more than can be, says nothing.
         let estimate =
             estimate.filter(|e| e.lower_bound > bound.lower.get() && e.lower_bound <= primal.upper.get());
@@ -112,6 +114,7 @@ impl Certificate {
             statistics,
             local,
             exact,
+            width,
             verdict: Verdict::Feasible,
         };
         certificate.verdict = certificate.judge(options);
@@ -126,7 +129,8 @@ impl Certificate {
             (Bound { lower: Lower::ZERO, kind: BoundKind::None }, None)
         };
         let local = self.local.filter(|_| options.local.is_some());
-        let mut certificate = Self { bound, estimate, local, ..self };
+        let width = self.width.filter(|_| options.bounds);
+        let mut certificate = Self { bound, estimate, local, width, ..self };
         certificate.verdict = certificate.judge(options);
         certificate
     }
@@ -187,6 +191,24 @@ impl Certificate {
     /// Whether the exact polar was tried.
     pub(super) fn tried_exact(&self) -> bool {
         self.exact
+    }
+
+    /// With the line of a width split in place of its own.
+    pub(super) fn with_width(self, width: Option<WidthLine>) -> Self {
+        Self { width, ..self }
+    }
+
+    /// What is proved of every number of atoms by a width split (theorem `width-bound`).
+    #[must_use]
+    pub fn width_line(&self) -> Option<WidthLine> {
+        self.width
+    }
+
+    /// A lower bound of the objective of every dictionary of at most `atoms` unit atoms,
+    /// where it says more than [`Certificate::lower_bound`], which is for every number.
+    #[must_use]
+    pub fn width_bound(&self, atoms: usize) -> Option<Lower> {
+        self.width.map(|line| line.at(atoms)).filter(|bound| bound.get() > self.bound.lower.get())
     }
 
     /// Objective of the point, as computed.

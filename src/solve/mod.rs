@@ -6,3 +6,4 @@ pub mod finite;
 pub mod participation;
 pub mod path;
 mod trivial;
+pub mod width_bound;

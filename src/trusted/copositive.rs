@@ -82,19 +82,45 @@ pub fn polar(problem: &Problem, dual: &Matrix, slack: &Matrix) -> Option<Upper> 
     if !(problem.gamma() > 0.0) || !fits {
         return None;
     }
-    let test = Test::new(problem, dual, slack)?;
+    let weights = problem.data().weights();
+    let test = Test::new(weights, (problem.lambda(), problem.gamma()), dual, slack)?;
     let estimate = max(test.generalized_eigenvalue()?, f64::MIN_POSITIVE);
-    let mut room = FIRST_SLACK * test.relative_error();
+    let proved = first_proof(estimate, test.relative_error(), |square| test.prove_polar(square))?;
+    Some(Upper::proved(Interval::point(proved).sqrt().hi))
+}
+
+/// A proved γ² at which
+///
+/// ```math
+/// \lambda^2\mathbf 1\mathbf 1^\top+\gamma^2\,\mathrm{diag}(1/w)-R_0^\top R_0-T_0\succeq0
+/// ```
+///
+/// for columns and slack as in [`polar`], and any positive weights: what theorem
+/// `width-bound` asks of them. `None` where nothing finite can be proved.
+/// O(nN² + N³), memory 3N².
+#[must_use]
+pub(super) fn square_of_price(lambda: f64, weights: &[f64], dual: &Matrix, slack: &Matrix) -> Option<Upper> {
+    let test = Test::new(weights, (lambda, 1.0), dual, slack)?;
+    let estimate = max(test.priced_eigenvalue()?, f64::MIN_POSITIVE);
+    let error =
+        rounding::gamma(weights.len() + test.rounded) * test.parts((1.0, estimate / test.gamma_sq.lo));
+    first_proof(estimate, error / estimate, |square| test.prove_price(square)).map(Upper::proved)
+}
+
+/// Tries ever looser multiples of an estimate, the first a little above it.
+fn first_proof(estimate: f64, error: f64, prove: impl Fn(f64) -> Option<f64>) -> Option<f64> {
+    let mut room = FIRST_SLACK * error;
     for _ in 0..TRIALS {
-        if let Some(proved) = test.prove(estimate * (1.0 + room)) {
-            return Some(Upper::proved(Interval::point(proved).sqrt().hi));
+        let proved = prove(estimate * (1.0 + room));
+        if proved.is_some() {
+            return proved;
         }
         room *= 4.0;
     }
     None
 }
 
-/// The fixed parts of C(κ²).
+/// The fixed parts of C.
 struct Test<'a> {
     weights: &'a [f64],
     lambda_sq: Interval,
@@ -114,10 +140,8 @@ struct Test<'a> {
 }
 
 impl<'a> Test<'a> {
-    fn new(problem: &'a Problem, dual: &Matrix, slack: &Matrix) -> Option<Self> {
-        let weights = problem.data().weights();
+    fn new(weights: &'a [f64], (lambda, gamma): (f64, f64), dual: &Matrix, slack: &Matrix) -> Option<Self> {
         let len = weights.len();
-        let (lambda, gamma) = (problem.lambda(), problem.gamma());
         let mut clipped = Matrix::zeros(len, len);
         for j in 0..len {
             for i in j + 1..len {
@@ -148,7 +172,8 @@ impl<'a> Test<'a> {
             row_sum: row_sum * up + f64::MIN_POSITIVE,
         };
         let finite = test.energy.is_finite() && test.row_sum.is_finite() && test.gamma_sq.lo > 0.0;
-        (finite && test.lambda_sq.hi.is_finite() && test.gamma_sq.hi.is_finite()).then_some(test)
+        (finite && test.total.is_finite() && test.lambda_sq.hi.is_finite() && test.gamma_sq.hi.is_finite())
+            .then_some(test)
     }
 
     /// `N + λ²/γ²` times the rounding of one inner product: the relative error of κ².
@@ -184,11 +209,45 @@ impl<'a> Test<'a> {
         symmetric_eigenvalues(&matrix)?.last().copied()
     }
 
-    /// A proved bound of κ² at or above the trial `square`, if Cholesky completes.
-    fn prove(&self, square: f64) -> Option<f64> {
+    /// The largest eigenvalue of `K + T − λ²aaᵀ` in whitened units, in floating point:
+    /// where to start, not a bound.
+    fn priced_eigenvalue(&self) -> Option<f64> {
         let len = self.weights.len();
-        let (lambda_sq, gamma_sq) = self.stored;
-        let (l2, g2) = (square * lambda_sq, square * gamma_sq);
+        let a: Vec<f64> = self.weights.iter().map(|w| w.sqrt()).collect();
+        let matrix = Matrix::from_fn(len, len, |i, j| {
+            a[i] * (self.gram.get(i, j) + self.slack.get(i, j) - self.stored.0) * a[j]
+        });
+        if len == 0 {
+            return Some(0.0);
+        }
+        symmetric_eigenvalues(&matrix)?.last().copied()
+    }
+
+    /// A proved bound of κ² at or above the trial `square`, if Cholesky completes.
+    fn prove_polar(&self, square: f64) -> Option<f64> {
+        let defect = self.defect((square, square))?;
+        let proved = Interval::point(square).add(defect.div(self.gamma_sq)).hi;
+        proved.is_finite().then_some(proved)
+    }
+
+    /// A proved bound of γ² at or above the trial `square`, if Cholesky completes.
+    fn prove_price(&self, square: f64) -> Option<f64> {
+        // γ is 1 here, so that the factor is the square itself.
+        let proved = Interval::point(square).add(self.defect((1.0, square))?).hi;
+        proved.is_finite().then_some(proved)
+    }
+
+    /// The sum of the sizes of what C is made of, for factors of λ² and γ²: its quadratic
+    /// forms are bounded by it in units of Σ yᵢ²/wᵢ (Cauchy–Schwarz).
+    fn parts(&self, (l, g): (f64, f64)) -> f64 {
+        g * self.gamma_sq.hi + l * self.lambda_sq.hi * self.total + self.energy + self.row_sum
+    }
+
+    /// `δ + η` with `C + (δ + η)diag(1/w) ⪰ 0` for λ² and γ² times the two factors, if
+    /// Cholesky completes.
+    fn defect(&self, factors: (f64, f64)) -> Option<Interval> {
+        let len = self.weights.len();
+        let (l2, g2) = (factors.0 * self.stored.0, factors.1 * self.stored.1);
         let matrix = Matrix::from_fn(len, len, |i, j| {
             if i == j {
                 l2 + g2 / self.weights[i] - self.gram.get(i, i)
@@ -197,20 +256,16 @@ impl<'a> Test<'a> {
             }
         });
         let factor = psd::weighted_negative_part_bound(&matrix, self.weights)?;
-        // η: |ΔC| is at most γ_k times the entries' absolute parts, whose quadratic
-        // forms are bounded in units of Σ yᵢ²/wᵢ by Cauchy–Schwarz.
-        let parts = square * (self.gamma_sq.hi + self.lambda_sq.hi * self.total) + self.energy + self.row_sum;
+        // η: |ΔC| is at most γ_k times the entries' absolute parts.
         let g = rounding::gamma(self.rounded);
         #[expect(clippy::cast_precision_loss, reason = "n is far below 2^53")]
         let underflow = self.rounded as f64
-            * max(1.0, square)
+            * max(1.0, max(factors.0, factors.1))
             * max(1.0, max(self.lambda_sq.hi, self.gamma_sq.hi))
             * (1.0 + self.total)
             * f64::MIN_POSITIVE;
-        let assembly = (parts * g + underflow) * rounding::SLACK;
-        let excess = Interval::point(factor).add(Interval::point(assembly)).div(self.gamma_sq);
-        let proved = Interval::point(square).add(excess).hi;
-        proved.is_finite().then_some(proved)
+        let assembly = (self.parts(factors) * g + underflow) * rounding::SLACK;
+        Some(Interval::point(factor).add(Interval::point(assembly)))
     }
 }
 

@@ -17,6 +17,8 @@
 //! | `nesting` | exchanges of nested atoms | `no-nesting` |
 //! | `boundary` | up to which γ one atom per datapoint is optimal | `regime-boundary` |
 //! | `local` | a local minimum within a radius | `local-radius` |
+//! | `lens` | how much of a datapoint's excess one atom can take | `lens-bound` |
+//! | `width` | a lower bound for a given number of atoms | `width-bound` |
 //! | `participation` | the price γ that a participation allows | `participation-bound` |
 //! | `witness` | nothing: what a search hands over | |
 //!
@@ -46,12 +48,14 @@ pub mod copositive;
 mod direction;
 pub mod exact;
 pub mod first_order;
+mod lens;
 pub mod local;
 pub mod nesting;
 pub mod objective;
 pub mod participation;
 mod residuals;
 mod subject;
+pub mod width;
 mod witness;
 
 pub use bounds::{Bound, BoundKind};
@@ -62,4 +66,5 @@ pub use first_order::{Kkt, Residual};
 pub use objective::Objective;
 pub use residuals::{Residuals, check_shapes};
 pub use subject::{CertifyError, Subject};
-pub use witness::{Curvature, Part, Witness, WitnessError};
+pub use width::WidthLine;
+pub use witness::{Curvature, Part, WidthSplit, Witness, WitnessError};

@@ -18,8 +18,20 @@ pub struct Witness {
     /// A dual point with the entrywise nonnegative part of a split
     /// (theorem `split-certificate`); used where γ > 0.
     pub split: Option<Split>,
+    /// A dual point and a split for the bound that knows the number of atoms
+    /// (theorem `width-bound`); used where γ = 0 and the center is fixed.
+    pub width: Option<WidthSplit>,
     /// What a search around the factorization met: for the test of local optimality.
     pub curvature: Option<Curvature>,
+}
+
+/// A witness of [`width::line`](super::width::line).
+#[derive(Clone, Debug, PartialEq)]
+pub struct WidthSplit {
+    /// A dual point, unwhitened columns rᵢ (n × N), some longer than λ.
+    pub dual: Matrix,
+    /// T₀, N × N, read as in [`Split::slack`].
+    pub slack: Matrix,
 }
 
 /// What a search for directions of negative curvature met.
@@ -36,7 +48,7 @@ pub struct Curvature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("witness {part}: expected {expected:?}, found {found:?}")]
 pub struct WitnessError {
-    /// `dual`, `directions`, `split dual` or `split slack`.
+    /// `dual`, `directions`, `split dual`, `split slack`, `width dual` or `width slack`.
     pub part: &'static str,
     /// Rows and columns asked for (columns 0 where any number is accepted).
     pub expected: (usize, usize),
@@ -59,6 +71,8 @@ impl Witness {
             Part::Directions => self.directions.as_ref(),
             Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
             Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
+            Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
+            Part::WidthSlack => self.width.as_ref().map(|split| &split.slack),
         }
     }
 
@@ -75,7 +89,12 @@ impl Witness {
             (Some(dual), Some(slack), Some(origin)) => Some(Split { dual, slack, origin }),
             _ => None,
         };
-        Ok(Self { dual: read(Part::Dual)?, directions: read(Part::Directions)?, split, curvature: None })
+        let width = match (read(Part::WidthDual)?, read(Part::WidthSlack)?) {
+            (Some(dual), Some(slack)) => Some(WidthSplit { dual, slack }),
+            _ => None,
+        };
+        let (dual, directions) = (read(Part::Dual)?, read(Part::Directions)?);
+        Ok(Self { dual, directions, split, width, curvature: None })
     }
 
     /// Checks the shapes of all parts.
@@ -106,11 +125,16 @@ pub enum Part {
     SplitDual,
     /// The nonnegative part of [`Witness::split`].
     SplitSlack,
+    /// The dual point of [`Witness::width`].
+    WidthDual,
+    /// The nonnegative part of [`Witness::width`].
+    WidthSlack,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 4] = [Self::Dual, Self::Directions, Self::SplitDual, Self::SplitSlack];
+    pub const ALL: [Self; 6] =
+        [Self::Dual, Self::Directions, Self::SplitDual, Self::SplitSlack, Self::WidthDual, Self::WidthSlack];
 
     /// Its name in messages.
     #[must_use]
@@ -120,6 +144,8 @@ impl Part {
             Self::Directions => "directions",
             Self::SplitDual => "split dual",
             Self::SplitSlack => "split slack",
+            Self::WidthDual => "width dual",
+            Self::WidthSlack => "width slack",
         }
     }
 
@@ -131,6 +157,8 @@ impl Part {
             Self::Directions => "directions",
             Self::SplitDual => "split_dual",
             Self::SplitSlack => "split_slack",
+            Self::WidthDual => "width_dual",
+            Self::WidthSlack => "width_slack",
         }
     }
 
@@ -142,6 +170,8 @@ impl Part {
             Self::Directions => "witness directions",
             Self::SplitDual => "witness split dual",
             Self::SplitSlack => "witness split slack",
+            Self::WidthDual => "witness width dual",
+            Self::WidthSlack => "witness width slack",
         }
     }
 
@@ -154,9 +184,9 @@ impl Part {
     /// Rows and columns for a problem (columns 0 where any number is accepted).
     fn shape(self, problem: &Problem) -> (usize, usize) {
         match self {
-            Self::Dual | Self::SplitDual => (problem.dim(), problem.len()),
+            Self::Dual | Self::SplitDual | Self::WidthDual => (problem.dim(), problem.len()),
             Self::Directions => (problem.dim(), 0),
-            Self::SplitSlack => (problem.len(), problem.len()),
+            Self::SplitSlack | Self::WidthSlack => (problem.len(), problem.len()),
         }
     }
 }

@@ -107,6 +107,7 @@ proptest! {
                 dual: Some(witness.clone()),
                 directions: Some(problem.data().datapoints().clone()),
                 split: Some(Split { dual: witness, slack: slack.clone(), origin: Origin::FirstOrder }),
+                width: None,
                 curvature: None,
             };
             let done = certify(&problem, point.clone(), &witness, &Options::default()).unwrap();
@@ -469,6 +470,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
             dual: Some(dual.clone()),
             directions: Some(dual.clone()),
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
+            width: None,
             curvature: None,
         };
         let done = certify(&problem, point.clone(), &witness, &Options::default()).unwrap();

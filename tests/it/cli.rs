@@ -12,7 +12,7 @@ use widedict::io::{read_atoms, read_codes, read_json, read_vector, write_atoms, 
 use widedict::{Dictionary, Factorization, Matrix, Problem, Witness, certify};
 
 /// Every key of a row, as documented.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 28] = [
     "schema_version",
     "points",
     "dim",
@@ -27,6 +27,8 @@ const KEYS: [&str; 26] = [
     "lower_bound",
     "bound_kind",
     "relative_gap",
+    "width_lower_bound",
+    "width_bound_kind",
     "estimated_lower_bound",
     "estimated_relative_gap",
     "verdict",
@@ -531,6 +533,48 @@ fn pictures_are_svg() {
         assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
         assert!(text.contains(&format!("{} atoms", row["atoms"])));
         assert!(!text.contains("NaN"));
+    }
+}
+
+/// The bound of a number of atoms is above that of every number, below the objective, proved
+/// again by `verify`, and not searched for where bounds are not wanted.
+#[test]
+fn a_width_has_a_bound_of_its_own() {
+    let bench = Bench::new();
+    // Directions spread over a quarter of the circle.
+    let rows: Vec<Vec<f64>> = (0..40_u8)
+        .map(|k| std::f64::consts::FRAC_PI_2 * f64::from(k) / 40.0)
+        .map(|angle| vec![angle.cos(), angle.sin()])
+        .collect();
+    let (data, out) = (bench.rows("x.npy", &rows), bench.path("out"));
+    let found = object(&run("solve --data {} --lambda 0.2 --width 3 --out {} --json", &[&data, &out]));
+    let bound = number(&found, "width_lower_bound");
+    assert!(bound > number(&found, "lower_bound") && bound <= number(&found, "objective"), "{found}");
+    assert_eq!(found["width_bound_kind"], "width");
+    assert!(run("verify {} --data {}", &[&out, &data]).status.success());
+    let text =
+        String::from_utf8(run("solve --data {} --lambda 0.2 --width 3", &[&data]).stdout).expect("UTF-8");
+    assert!(text.contains("no dictionary of 3 unit atoms does better"), "{text}");
+
+    let line = "certify --data {} --lambda 0.2 --dictionary {} --codes {} --json";
+    let files = [data.clone(), out.join("dictionary.npy"), out.join("codes.npz")];
+    let audited = object(&run(line, &[&files[0], &files[1], &files[2]]));
+    assert!(number(&audited, "width_lower_bound") > number(&audited, "lower_bound"), "{audited}");
+
+    let certificate = out.join("certificate.json");
+    let mut saved: Value = read_json(&certificate).expect("readable");
+    saved["width_lower_bound"] = Value::from(bound.next_up());
+    fs::write(&certificate, saved.to_string()).expect("written");
+    let edited = run("verify {} --data {} --json", &[&out, &data]);
+    assert_eq!(edited.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&edited.stdout).contains("width_lower_bound"));
+
+    for line in [
+        "solve --data {} --lambda 0.2 --width 3 --bound none --json",
+        "solve --data {} --lambda 0.2 --width 3 --center --json",
+        "solve --data {} --lambda 0.2 --json",
+    ] {
+        assert!(object(&run(line, &[&data]))["width_lower_bound"].is_null(), "{line}");
     }
 }
 

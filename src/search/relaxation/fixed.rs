@@ -125,7 +125,7 @@ impl Trial {
 
 /// `Z ← Z + ρ(min(2P − Z, G) − P)` and `T = (G − P)₊` off the diagonal, 0 on it;
 /// `split` holds G and becomes T.
-fn step(state: &mut Matrix, psd: &Matrix, split: &mut Matrix) {
+pub(super) fn step(state: &mut Matrix, psd: &Matrix, split: &mut Matrix) {
     let len = psd.nrows();
     let columns = split.as_mut_slice().par_chunks_mut(len).zip(state.as_mut_slice().par_chunks_mut(len));
     columns.zip(psd.as_slice().par_chunks(len)).enumerate().for_each(|(j, ((split, state), psd))| {
@@ -139,7 +139,7 @@ fn step(state: &mut Matrix, psd: &Matrix, split: &mut Matrix) {
 
 /// Projects on the positive semidefinite matrices. The smaller of the two parts is formed: the
 /// positive part itself, or the negative part, which is then subtracted from the matrix.
-fn positive_part(matrix: &Matrix) -> Option<Matrix> {
+pub(super) fn positive_part(matrix: &Matrix) -> Option<Matrix> {
     let (values, vectors) = symmetric_eigen(matrix)?;
     let negative = values.partition_point(|v| *v < 0.0);
     let keep_negative = 2 * negative <= values.len();

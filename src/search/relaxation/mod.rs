@@ -13,6 +13,7 @@ mod proposal;
 #[cfg(feature = "sdp")]
 mod semidefinite;
 mod settings;
+pub mod width;
 
 pub use proposal::Proposal;
 #[cfg(feature = "sdp")]

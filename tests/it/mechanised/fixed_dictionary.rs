@@ -8,7 +8,7 @@ use super::support::{
     scaled, square, subsets, sum, tally,
 };
 
-fn lasso(lambda: &Q, atoms: &Matrix, point: &[Q], code: &[Q]) -> Q {
+pub(super) fn lasso(lambda: &Q, atoms: &Matrix, point: &[Q], code: &[Q]) -> Q {
     let residual = added(point, &scaled(&atoms.apply(code), &int(-1)));
     half(&norm2(&residual)) + lambda * sum(code.iter().cloned())
 }
@@ -47,7 +47,7 @@ fn solve(matrix: &Matrix, right: &[Q]) -> Option<Vec<Q>> {
 
 /// The exact code, by trying every support; knows nothing but linear algebra and the KKT
 /// conditions.
-fn exact_code(lambda: &Q, atoms: &Matrix, point: &[Q]) -> Vec<Q> {
+pub(super) fn exact_code(lambda: &Q, atoms: &Matrix, point: &[Q]) -> Vec<Q> {
     let pulls: Vec<Q> = atoms.transposed().apply(point).into_iter().map(|pull| pull - lambda).collect();
     let gram = atoms.gram();
     let candidates = subsets(atoms.cols).filter_map(|support| {

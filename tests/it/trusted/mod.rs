@@ -5,3 +5,4 @@ mod first_order;
 mod local;
 mod nesting;
 mod unused;
+mod width;

@@ -6,11 +6,14 @@ use serde::Serialize;
 use widedict::atoms::Rescaled;
 use widedict::certificate::LocalSummary;
 use widedict::solve::participation::ParticipationBound;
-use widedict::trusted::Kkt;
+use widedict::trusted::{Kkt, Lower};
 use widedict::{Certificate, Problem, Stop, Verdict};
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// The kind of bound that theorem `width-bound` gives.
+const WIDTH_KIND: &str = "width";
 
 /// How a problem was run.
 pub(crate) struct RunSummary {
@@ -50,6 +53,9 @@ pub(crate) struct Row {
     lower_bound: Option<f64>,
     bound_kind: &'static str,
     relative_gap: Option<f64>,
+    /// The bound of dictionaries of `width` atoms, where it is above that of every width.
+    width_lower_bound: Option<f64>,
+    width_bound_kind: Option<&'static str>,
     estimated_lower_bound: Option<f64>,
     estimated_relative_gap: Option<f64>,
     verdict: &'static str,
@@ -107,11 +113,14 @@ impl Participation {
 impl Row {
     pub(crate) fn new(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> Self {
         let (statistics, estimate) = (certificate.statistics(), certificate.estimate());
+        let of_width = run.width.and_then(|width| certificate.width_bound(width));
         Self {
             objective: Some(certificate.objective()),
             lower_bound: Some(certificate.lower_bound().get()),
             bound_kind: certificate.bound_kind().as_str(),
             relative_gap: Some(certificate.relative_gap()),
+            width_lower_bound: of_width.map(Lower::get),
+            width_bound_kind: of_width.map(|_| WIDTH_KIND),
             estimated_lower_bound: estimate.map(|e| e.lower_bound),
             estimated_relative_gap: certificate.estimated_relative_gap(),
             mean_l0: Some(statistics.mean_l0),
@@ -140,6 +149,8 @@ impl Row {
             lower_bound: None,
             bound_kind: "none",
             relative_gap: None,
+            width_lower_bound: None,
+            width_bound_kind: None,
             estimated_lower_bound: None,
             estimated_relative_gap: None,
             verdict: verdict.as_str(),

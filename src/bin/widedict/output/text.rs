@@ -28,13 +28,14 @@ pub(crate) fn solved(
     participation: Option<&Participation>,
 ) -> String {
     format!(
-        "{}{} (seed {}): {} after {:.2} s, {:.2} s to certify\n\n{certificate}\n{}",
+        "{}{} (seed {}): {} after {:.2} s, {:.2} s to certify\n\n{certificate}\n{}{}",
         subject(problem),
         run.method,
         run.seed,
         stop_name(run.stop),
         run.solving.as_secs_f64(),
         run.certifying.as_secs_f64(),
+        width_bound(run, certificate),
         participation.map_or_else(String::new, bound),
     )
 }
@@ -48,9 +49,10 @@ pub(crate) fn audited(
     rescaled: Option<Rescaled>,
 ) -> String {
     let mut text = format!(
-        "{}{:.2} s to certify\n\n{certificate}\n{}",
+        "{}{:.2} s to certify\n\n{certificate}\n{}{}",
         subject(problem),
         run.certifying.as_secs_f64(),
+        width_bound(run, certificate),
         participation.map_or_else(String::new, bound),
     );
     if let Some(Rescaled { atoms, shortest, longest }) = rescaled {
@@ -65,6 +67,20 @@ pub(crate) fn audited(
 /// The answer for files that hold no point of the problem.
 pub(crate) fn rejected(verdict: &Verdict) -> String {
     format!("verdict              {verdict}\n")
+}
+
+/// What no dictionary of the width can do better, where that says more than the bound of
+/// every width.
+fn width_bound(run: &RunSummary, certificate: &Certificate) -> String {
+    let Some((width, bound)) = run.width.and_then(|width| Some((width, certificate.width_bound(width)?)))
+    else {
+        return String::new();
+    };
+    let gap = 100.0 * (1.0 - bound.get() / certificate.objective());
+    format!(
+        "width bound          {:.9}  (no dictionary of {width} unit atoms does better; {gap:.2} % below this one)\n",
+        bound.get()
+    )
 }
 
 fn bound(participation: &Participation) -> String {

@@ -10,7 +10,7 @@ use widedict::io::{FileProblem, Saving, read_atoms, read_codes, read_vector};
 use widedict::trusted::local;
 use widedict::{Bounding, Factorization, Problem, Verdict};
 
-use super::conclusion::bounding;
+use super::conclusion::{bound_width, bounding};
 use super::threads::on_threads;
 use super::{Outcome, input, participation};
 use crate::arguments::CertifyArgs;
@@ -189,6 +189,10 @@ fn audit(
     let started = watch.elapsed();
     watch.phase("certifying");
     let bounded = job.bounding.certify(&job.problem, factorization, &job.options, watch)?;
+    let width = bounded.certified.solution().width();
+    let proved = (bounded.certified, bounded.witness);
+    let (certified, witness) = bound_width(job.bounding, &job.problem, proved, width, watch)?;
+    let bounded = Bounded { certified, witness, ..bounded };
     if let Some(shortfall) = bounded.shortfall {
         watch.note(&shortfall.to_string());
     }

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use widedict::bounding::{Bounded, Evidence};
 use widedict::certificate::Options;
 use widedict::io::Saving;
+use widedict::solve::width_bound::WidthBound;
 use widedict::trusted::local;
-use widedict::{Bounding, Finite, Problem, Solution, Stop};
+use widedict::{Bounding, Certified, Finite, Problem, Run, Solution, Stop, Witness};
 
 use crate::arguments::BoundChoice;
 use crate::failure::Failure;
@@ -110,7 +111,10 @@ impl Conclusion {
         if let Some(shortfall) = shortfall {
             watch.note(&shortfall.to_string());
         }
-        Ok(solution)
+        let Some(width) = self.solver.width() else { return Ok(solution) };
+        let (certified, witness) =
+            bound_width(self.bounding, problem, (solution.certified, solution.witness), width, watch)?;
+        Ok(Solution { certified, witness, ..solution })
     }
 
     /// What is found about a solution whose gap is above the tolerance.
@@ -121,6 +125,25 @@ impl Conclusion {
         }
         Ok(self.bounding.extend(problem, certified.solution(), witness, self.tolerance, watch)?)
     }
+}
+
+/// Most datapoints at which `--bound auto` searches for a bound of the width: a minute.
+const AUTO_WIDTH_DATAPOINTS: usize = 2000;
+
+/// Adds the bound that knows the number of atoms, unless bounds are to be cheap.
+pub(super) fn bound_width(
+    bounding: Bounding,
+    problem: &Problem,
+    certified: (Certified, Witness),
+    width: usize,
+    watch: &Watch,
+) -> Result<(Certified, Witness), Failure> {
+    let cheap = matches!(bounding, Bounding::None | Bounding::Fast);
+    if cheap || (bounding == Bounding::Auto && problem.len() > AUTO_WIDTH_DATAPOINTS) {
+        return Ok(certified);
+    }
+    watch.phase("bounding the width");
+    Ok(WidthBound::default().extend(problem, certified, width, &Run::observed(watch))?)
 }
 
 /// Writes a solution with its certificate and what another program needs to check it, in

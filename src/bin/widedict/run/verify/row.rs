@@ -28,7 +28,9 @@ pub(super) fn top_level(
     top: &Map<String, Value>,
 ) -> Vec<Claim> {
     let certificate = certified.certificate();
-    let run = RunSummary { stop: record.asked.stop, ..RunSummary::audit(None) };
+    // The bound of a width is checked at the width that is claimed.
+    let width = top.get("width").and_then(Value::as_u64).and_then(|width| usize::try_from(width).ok());
+    let run = RunSummary { stop: record.asked.stop, ..RunSummary::audit(width) };
     let Ok(Value::Object(row)) = serde_json::to_value(Row::new(problem, &run, certificate)) else {
         return Vec::new();
     };
@@ -106,7 +108,7 @@ fn same(key: &str, claimed: &Value, found: &Value) -> bool {
             let (Some(claimed), Some(found)) = (claimed.as_f64(), found.as_f64()) else { return false };
             let size = claimed.abs() + found.abs() + if UNITLESS.contains(&key) { 1.0 } else { 0.0 };
             match key {
-                "lower_bound" | "eigenvalue_lower" => claimed <= found,
+                "lower_bound" | "width_lower_bound" | "eigenvalue_lower" => claimed <= found,
                 "relative_gap" | "radius" => claimed >= found,
                 _ => (claimed - found).abs() <= SAME * size,
             }

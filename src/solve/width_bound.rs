@@ -1,0 +1,232 @@
+//! A lower bound for a given number of atoms: the search for its evidence (theorem
+//! `width-bound`).
+
+use rayon::prelude::*;
+
+use crate::atoms::Factorization;
+use crate::certificate::{Certified, Verdict, Witness};
+use crate::gauge::Moments;
+use crate::linalg::Matrix;
+use crate::num::{max, min};
+use crate::problem::Problem;
+use crate::search::relaxation::width::Prospect;
+use crate::solution::{Run, SolveError};
+use crate::solve::column_generation::ColumnGeneration;
+use crate::trusted::{Subject, WidthSplit, width};
+
+/// How far the dual point is pulled from the convex problem's residuals towards λx/‖x‖, where
+/// the datapoint gains nothing.
+const PULLS: [f64; 5] = [0.1, 0.05, 0.0, 0.2, 0.4];
+
+/// First atom price tried, as a part of λ, and by how much the next ones fall.
+const FIRST_PRICE: f64 = 0.1;
+const FALL: f64 = 0.5;
+
+/// Most prices tried before the last two are interpolated.
+const MOST_PRICES: usize = 12;
+
+/// The search for evidence of theorem `width-bound`.
+///
+/// The dual point comes from the convex problem at (λ, γ): its residuals are longer than λ
+/// where atoms are shared. γ is taken where an atom more would pay for itself,
+///
+/// ```math
+/// \sum_k\frac{q_k}{g(z_k)}=\frac{M\bar u}{\lambda},\qquad q_k=\sum_iw_iz_{ki}^2 ,
+/// ```
+///
+/// with ū the mean of what an atom can take from a datapoint. The split is
+/// [`Prospect::split`]'s.
+///
+/// # Guarantees
+/// What is found is evidence: [`width::line`] proves the bound
+/// ([`width-bound`](crate::proofs::width_bound)). Not claimed: that it is the best.
+///
+/// # Cost
+/// Runs of column generation at falling prices, then O(N³) a step of the search for a split,
+/// O(N²) memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WidthBound {
+    /// How the convex problems are solved: roughly, as they only propose a dual point.
+    pub column_generation: ColumnGeneration,
+    /// Largest N accepted.
+    pub max_datapoints: usize,
+}
+
+impl Default for WidthBound {
+    fn default() -> Self {
+        Self {
+            column_generation: ColumnGeneration { gap_tolerance: 2e-2, ..ColumnGeneration::default() },
+            max_datapoints: 4000,
+        }
+    }
+}
+
+impl WidthBound {
+    /// Whether the theorem speaks of the problem, and the search takes its size.
+    #[must_use]
+    pub fn applies(&self, problem: &Problem) -> bool {
+        problem.gamma() == 0.0
+            && problem.lambda() > 0.0
+            && !problem.centered()
+            && problem.len() <= self.max_datapoints
+    }
+
+    /// Adds the bound of dictionaries of `width` atoms to a certified factorization and its
+    /// witness. Both come back as they were where the theorem does not apply, the
+    /// factorization is proved optimal among all widths, or nothing is found.
+    ///
+    /// # Errors
+    /// Those of [`WidthBound::search`].
+    pub fn extend(
+        &self,
+        problem: &Problem,
+        (certified, witness): (Certified, Witness),
+        width: usize,
+        run: &Run<'_>,
+    ) -> Result<(Certified, Witness), SolveError> {
+        let global = *certified.certificate().verdict() == Verdict::Global;
+        if global || width >= problem.len() || run.observer.poll().is_break() {
+            return Ok((certified, witness));
+        }
+        Ok(match self.search(problem, width, run)? {
+            Some(split) => (certified.with_width(problem, &split), Witness { width: Some(split), ..witness }),
+            None => (certified, witness),
+        })
+    }
+
+    /// Evidence for dictionaries of `target` atoms. `None` where the theorem does not apply,
+    /// no datapoint gains anything, or the observer broke before there was any.
+    ///
+    /// # Errors
+    /// Those of [`ColumnGeneration::solve`].
+    pub fn search(
+        &self,
+        problem: &Problem,
+        target: usize,
+        run: &Run<'_>,
+    ) -> Result<Option<WidthSplit>, SolveError> {
+        if !self.applies(problem) {
+            return Ok(None);
+        }
+        let Some(convex) = self.convex(problem, target, run)? else { return Ok(None) };
+        let residuals = Subject::of(problem, &convex)?.residuals().clone().into_matrix();
+        let rows: Vec<Vec<(usize, f64)>> =
+            convex.codes().rows().iter().map(|row| row.iter().collect()).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a count of atoms")]
+        let atoms = target as f64;
+        let mut best: Option<(f64, Matrix, Prospect)> = None;
+        for pull in PULLS {
+            if best.is_some() && run.observer.poll().is_break() {
+                break;
+            }
+            let dual = pulled(problem, &residuals, pull);
+            let Some(prospect) = Prospect::of(problem, &dual, &rows, run.observer) else { continue };
+            let promise = prospect.promise(atoms);
+            if best.as_ref().is_none_or(|(most, ..)| promise > *most) {
+                best = Some((promise, dual, prospect));
+            }
+        }
+        let best = best.filter(|(promise, ..)| *promise > 0.0);
+        Ok(best.map(|(_, dual, prospect)| prospect.split(problem, &dual, run.observer)))
+    }
+
+    /// The convex solution at the price that the rule asks for.
+    fn convex(
+        &self,
+        problem: &Problem,
+        target: usize,
+        run: &Run<'_>,
+    ) -> Result<Option<Factorization>, SolveError> {
+        let mut price = FIRST_PRICE * problem.lambda();
+        // Logarithms of a price and of the rule's two sides' ratio, where it is below 1.
+        let mut above: Option<(f64, f64)> = None;
+        let mut near: Option<Factorization> = run.start.cloned();
+        for attempt in 0..MOST_PRICES {
+            if attempt > 0 && run.observer.poll().is_break() {
+                break;
+            }
+            let Ok(priced) = problem.with_penalty(problem.lambda(), price) else { break };
+            let solution = self.column_generation.solve_with(
+                &priced,
+                &Run { start: near.as_ref(), observer: run.observer, ..Run::default() },
+            )?;
+            let found = solution.certified.solution().clone();
+            let ratio = rule(problem, &priced, &found, target)?;
+            near = Some(found);
+            let Some(ratio) = ratio else {
+                price *= FALL;
+                continue;
+            };
+            let here = (price.ln(), ratio.ln());
+            if ratio.ln().abs() < 0.15 {
+                break;
+            }
+            price = match above {
+                _ if ratio < 1.0 => {
+                    // The ratio grows about as the price's square falls.
+                    let next = match above {
+                        Some(last) if last.1 < here.1 => {
+                            let slope = (here.1 - last.1) / (here.0 - last.0);
+                            (here.0 - here.1 / slope).exp()
+                        }
+                        _ => price * FALL,
+                    };
+                    above = Some(here);
+                    min(max(next, 0.3 * price), 0.9 * price)
+                }
+                Some(last) => {
+                    let slope = (here.1 - last.1) / (here.0 - last.0);
+                    let next = (here.0 - here.1 / slope).exp();
+                    if !(next > price * 1.05) {
+                        break;
+                    }
+                    next
+                }
+                None => price / FALL,
+            };
+        }
+        Ok(near)
+    }
+}
+
+/// `Σ_k q_k/g(z_k)` over `Mū/λ`; `None` without an atom or a datapoint that gains.
+fn rule(
+    problem: &Problem,
+    priced: &Problem,
+    found: &Factorization,
+    target: usize,
+) -> Result<Option<f64>, SolveError> {
+    let subject = Subject::of(priced, found)?;
+    let weights = problem.data().weights();
+    let sum: f64 = found
+        .codes()
+        .rows()
+        .iter()
+        .map(|row| Moments::of(weights, row))
+        .filter(|moments| moments.energy > 0.0)
+        .map(|moments| moments.energy / priced.penalty().price(moments))
+        .sum();
+    let residuals = subject.residuals();
+    let reaches: Vec<(f64, f64)> = (0..problem.len())
+        .into_par_iter()
+        .filter_map(|i| width::gain(problem, i, residuals.col(i)).map(|(_, reach)| (weights[i], reach)))
+        .collect();
+    let total: f64 = reaches.iter().map(|(w, _)| w).sum();
+    let mean = reaches.iter().map(|(w, u)| w * u).sum::<f64>() / total;
+    #[expect(clippy::cast_precision_loss, reason = "a count of atoms")]
+    let side = target as f64 * mean / problem.lambda();
+    Ok((side > 0.0 && sum > 0.0).then(|| sum / side))
+}
+
+/// `rᵢ` moved a share of the way to `λxᵢ/‖xᵢ‖`.
+fn pulled(problem: &Problem, residuals: &Matrix, share: f64) -> Matrix {
+    let lambda = problem.lambda();
+    let mut dual = residuals.clone();
+    for i in 0..dual.ncols() {
+        let x = problem.data().datapoint(i);
+        let length = crate::linalg::norm(x);
+        let scale = if length > lambda { lambda / length } else { 1.0 };
+        dual.col_mut(i).iter_mut().zip(x).for_each(|(r, x)| *r += share * (scale * x - *r));
+    }
+    dual
+}

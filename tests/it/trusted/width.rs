@@ -1,0 +1,163 @@
+//! The bound that knows the number of atoms (theorems `lens-bound`, `width-bound`): never above
+//! what any dictionary of that many atoms costs, whoever proposes the dual point.
+
+use proptest::prelude::*;
+use widedict::coder::Coder;
+use widedict::solve::width_bound::WidthBound;
+use widedict::testing::planted;
+use widedict::trusted::{WidthSplit, width};
+use widedict::{Dictionary, Finite, Matrix, Problem, Run};
+
+fn problem(x: Matrix, lambda: f64, weights: Option<Vec<f64>>) -> Problem {
+    let builder = Problem::builder(x).lambda(lambda);
+    weights.into_iter().fold(builder, widedict::problem::ProblemBuilder::weights).build().unwrap()
+}
+
+/// The least cost of coding the data with a dictionary.
+fn cost(problem: &Problem, atoms: &Matrix) -> f64 {
+    let (dictionary, _) = Dictionary::normalize(atoms.clone()).unwrap();
+    let coder = Coder { gap_tolerance: 1e-12, ..Coder::default() };
+    let encoded = coder.encode(problem.data().datapoints(), &dictionary, problem.lambda(), &()).unwrap();
+    let factorization = widedict::Factorization::new(dictionary, encoded.codes, None).unwrap();
+    widedict::testing::naive::objective(problem, &factorization)
+}
+
+/// Datapoints, residuals about them, weights, a price.
+fn instances() -> impl Strategy<Value = (Problem, Matrix, Matrix)> {
+    (1..=4_usize, 1..=9_usize, 1..=4_usize).prop_flat_map(|(n, len, atoms)| {
+        let entries = |count: usize| prop::collection::vec(-1.0..1.0_f64, count);
+        let weights = prop::collection::vec(prop_oneof![3 => 0.1..1.0_f64, 1 => 1e-6..1e-3_f64], len);
+        (
+            entries(n * len),
+            entries(n * len),
+            entries(n * atoms),
+            weights,
+            0.02..0.6_f64,
+            0.0..1.5_f64,
+            -40..40_i32,
+        )
+            .prop_map(move |(x, aside, atoms, weights, lambda, spread, exponent)| {
+                let unit = 2.0_f64.powi(exponent);
+                let x = Matrix::from_column_major(n, len, x.iter().map(|v| unit * v).collect()).unwrap();
+                // Between λx̂ and x, and aside.
+                let dual = Matrix::from_fn(n, len, |j, i| {
+                    let length = x.col(i).iter().map(|v| v * v).sum::<f64>().sqrt();
+                    let inner = if length > 0.0 { unit * lambda / length } else { 0.0 };
+                    let share = 0.5 * (1.0 + aside[i * n]);
+                    let toward = inner + share * (1.0 - inner);
+                    toward * x.get(j, i) + unit * spread * lambda * aside[i * n + j]
+                });
+                let atoms = Matrix::from_column_major(n, atoms.len() / n, atoms).unwrap();
+                (problem(x, unit * lambda, Some(weights)), dual, atoms)
+            })
+    })
+}
+
+proptest! {
+    /// Whatever the dual point and T.
+    #[test]
+    fn no_dictionary_costs_less(
+        (problem, dual, atoms) in instances(), slack in prop::collection::vec(-0.5..0.5_f64, 81),
+    ) {
+        let len = problem.len();
+        let unit = problem.lambda();
+        let slacks = [
+            Matrix::zeros(len, len),
+            Matrix::from_fn(len, len, |i, j| unit * unit * slack[i + 9 * j]),
+        ];
+        let objective = cost(&problem, &atoms);
+        for slack in slacks {
+            let split = WidthSplit { dual: dual.clone(), slack };
+            let Some(line) = width::line(&problem, &split) else { continue };
+            let bound = line.at(atoms.ncols()).get();
+            prop_assert!(bound <= objective * (1.0 + 1e-9), "{bound} above {objective}");
+        }
+    }
+
+    /// One datapoint: an atom takes at most `u(dᵀr − λ)` of the excess.
+    #[test]
+    fn an_atom_takes_no_more_than_its_reach((problem, dual, atoms) in instances()) {
+        for i in 0..problem.len() {
+            let Some((excess, reach)) = width::gain(&problem, i, dual.col(i)) else { continue };
+            let x = problem.data().datapoint(i);
+            let one = self::problem(Matrix::from_columns(x.len(), &[x]), problem.lambda(), None);
+            let (dictionary, _) = Dictionary::normalize(atoms.clone()).unwrap();
+            let seen = |d: &[f64]| {
+                let inner: f64 = d.iter().zip(dual.col(i)).map(|(d, r)| d * r).sum();
+                widedict::num::max(inner - problem.lambda(), 0.0)
+            };
+            let taken: f64 = dictionary.atoms().map(|d| reach * seen(d)).sum();
+            let limit = widedict::testing::naive::wide_limit(&one, None);
+            let objective = cost(&one, &atoms);
+            prop_assert!(limit + excess - taken <= objective * (1.0 + 1e-9) , "{limit} + {excess} - {taken} above {objective}");
+        }
+    }
+}
+
+/// With the search's evidence, at every width; some bounds are above that of every width.
+#[test]
+fn found_dictionaries_cost_more_than_the_bound() {
+    let mut raised = 0;
+    for seed in 0..6 {
+        let x = planted::gaussian(3, 24, 40 + seed);
+        let weights = (seed % 2 == 1).then(|| (0..24).map(|i| 1.0 + f64::from(i % 3)).collect());
+        let problem = problem(x, 0.3, weights);
+        let objective = |solution: widedict::Solution| solution.certified.certificate().objective();
+        let wide = objective(widedict::wide::closed_form(&problem).unwrap());
+        let found = [1, 2, 4, 8].map(|atoms| (atoms, objective(Finite::new(atoms).solve(&problem).unwrap())));
+        for (atoms, _) in found {
+            let split = WidthBound::default().search(&problem, atoms, &Run::default()).unwrap();
+            let Some(line) = split.and_then(|split| width::line(&problem, &split)) else { continue };
+            for width in 1..=24 {
+                // What fewer atoms cost, more do not exceed.
+                let least = found
+                    .iter()
+                    .filter(|(m, _)| *m <= width)
+                    .map(|(_, f)| *f)
+                    .fold(f64::MAX, widedict::num::min);
+                let least = if width == 24 { wide } else { least };
+                let bound = line.at(width).get();
+                assert!(bound <= least * (1.0 + 1e-9), "seed {seed}, {width} atoms: {bound} above {least}");
+            }
+            raised += usize::from(line.at(atoms).get() > wide * 1.001);
+        }
+    }
+    assert!(raised > 3, "{raised} of 24 bounds are above the one of every width");
+}
+
+/// What the theorem does not speak of has no bound.
+#[test]
+fn a_price_of_atoms_or_a_learnt_center_has_no_line() {
+    let x = planted::gaussian(2, 6, 3);
+    let split = WidthSplit { dual: x.clone(), slack: Matrix::zeros(6, 6) };
+    let build = |lambda: f64, gamma: f64, centered| {
+        Problem::builder(x.clone()).lambda(lambda).gamma(gamma).centered(centered).build().unwrap()
+    };
+    assert!(width::line(&build(0.3, 0.1, false), &split).is_none());
+    assert!(width::line(&build(0.0, 0.1, false), &split).is_none());
+    assert!(width::line(&build(0.3, 0.0, true), &split).is_none());
+    // Residuals that are the data gain nothing beyond half their squares.
+    assert!(width::line(&build(0.3, 0.0, false), &split).is_some());
+    let infinite = WidthSplit { dual: Matrix::from_fn(2, 6, |_, _| f64::INFINITY), ..split.clone() };
+    assert!(width::line(&build(0.3, 0.0, false), &infinite).is_none_or(|line| line.at(1).get() >= 0.0));
+}
+
+/// The line scales with the data's square, exactly for powers of two.
+#[test]
+fn the_line_has_the_units_of_the_data() {
+    let x = planted::gaussian(3, 20, 5);
+    let lines: Vec<(f64, f64)> = [-60, 0, 60]
+        .into_iter()
+        .map(|exponent| {
+            let unit = 2.0_f64.powi(exponent);
+            let scaled = |m: &Matrix| Matrix::from_fn(m.nrows(), m.ncols(), |j, i| unit * m.get(j, i));
+            let dual = Matrix::from_fn(3, 20, |j, i| 0.6 * x.get(j, i));
+            let split = WidthSplit { dual: scaled(&dual), slack: Matrix::zeros(20, 20) };
+            let line = width::line(&problem(scaled(&x), 0.3 * unit, None), &split).unwrap();
+            (line.base.get() / unit / unit, line.price.get() / unit / unit)
+        })
+        .collect();
+    for (base, price) in &lines {
+        assert!((base / lines[1].0 - 1.0).abs() < 1e-14 && (price / lines[1].1 - 1.0).abs() < 1e-14);
+    }
+}
