@@ -40,10 +40,17 @@ impl WidthLine {
     /// The bound of dictionaries of at most `width` unit atoms; 0 where the line is negative.
     #[must_use]
     pub fn at(&self, width: usize) -> Lower {
-        #[expect(clippy::cast_precision_loss, reason = "rounded up below")]
-        let paid = ((width as f64).next_up() * self.price.get()).next_up();
-        Lower::proved(max((self.base.get() - paid).next_down(), 0.0))
+        Lower::proved(value_at(self.base.get(), self.price.get(), width))
     }
+}
+
+/// `base − width·price`, rounded down, at least 0: what a record of a line says of a width.
+/// It bounds something only where the line does.
+#[must_use]
+pub fn value_at(base: f64, price: f64, width: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "rounded up")]
+    let paid = ((width as f64).next_up() * price).next_up();
+    max((base - paid).next_down(), 0.0)
 }
 
 /// The line that a split proves; `None` where the theorem does not apply (γ > 0, λ = 0, a

@@ -125,6 +125,22 @@ fn found_dictionaries_cost_more_than_the_bound() {
     assert!(raised > 3, "{raised} of 24 bounds are above the one of every width");
 }
 
+/// Evidence and bound are the same for any number of threads.
+#[test]
+fn the_line_does_not_depend_on_threads() {
+    let problem = problem(planted::gaussian(3, 60, 7), 0.3, None);
+    let found = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let split = WidthBound::default().search(&problem, 4, &Run::default()).unwrap().unwrap();
+            let line = width::line(&problem, &split);
+            (split, line)
+        })
+    };
+    let one = found(1);
+    assert!(one.1.is_some() && one == found(2) && one == found(7));
+}
+
 /// What the theorem does not speak of has no bound.
 #[test]
 fn a_price_of_atoms_or_a_learnt_center_has_no_line() {

@@ -55,13 +55,20 @@ impl Solved {
             .map_or(self.step.problem.gamma(), |width| width as f64 / self.step.problem.len() as f64)
     }
 
+    /// The bound of the point's width, or that of every width.
+    fn bound(&self) -> f64 {
+        let certificate = self.step.solution.certified.certificate();
+        let of_width = self.step.width.and_then(|width| certificate.width_bound(width));
+        of_width.unwrap_or(certificate.lower_bound()).get()
+    }
+
     /// The point of the curve that is drawn.
     pub(crate) fn curve_point(&self) -> CurvePoint {
         let certificate = self.step.solution.certified.certificate();
         CurvePoint {
             x: self.at(),
             objective: certificate.objective(),
-            lower_bound: certificate.lower_bound().get(),
+            lower_bound: self.bound(),
             atoms: certificate.statistics().atoms,
             mean_l0: certificate.statistics().mean_l0,
         }
@@ -94,12 +101,12 @@ impl Answer {
 /// The grid as a table for other programs.
 pub(crate) fn csv(solved: &[Solved]) -> String {
     let mut text =
-        "gamma,width,objective,lower_bound,bound_kind,relative_gap,verdict,atoms,mean_l0,stop\n".to_owned();
+        "gamma,width,objective,lower_bound,bound_kind,relative_gap,verdict,atoms,mean_l0,stop,width_lower_bound\n".to_owned();
     for one in solved {
         let c = one.step.solution.certified.certificate();
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{}",
             one.step.problem.gamma(),
             one.step.width.map_or_else(String::new, |w| w.to_string()),
             c.objective(),
@@ -110,6 +117,10 @@ pub(crate) fn csv(solved: &[Solved]) -> String {
             c.statistics().atoms,
             c.statistics().mean_l0,
             one.step.solution.stop.as_str(),
+            one.step
+                .width
+                .and_then(|width| c.width_bound(width))
+                .map_or_else(String::new, |bound| bound.get().to_string()),
         );
     }
     text
@@ -137,7 +148,7 @@ pub(crate) fn table(problem: &Problem, answer: &Answer, solved: &[Solved], asked
             one.step.problem.gamma(),
             one.step.width.map_or_else(|| "-".to_owned(), |w| w.to_string()),
             c.objective(),
-            c.lower_bound().get(),
+            one.bound(),
             c.relative_gap(),
             c.statistics().atoms,
             c.statistics().mean_l0,

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 use widedict::certificate::Record;
+use widedict::trusted::width::value_at;
 
 use crate::output::row::stop_name;
 use crate::output::verification::Claim;
@@ -29,6 +30,7 @@ pub(super) fn all(record: &Record, top: &Map<String, Value>) -> Vec<Claim> {
     for key in ["objective", "lower_bound", "relative_gap"] {
         claims.push(copy(key, top.get(key), made(record, key)));
     }
+    claims.push(copy("width_lower_bound", top.get("width_lower_bound"), of_width(record, top)));
     if let Some(local) = top.get("local").filter(|local| !local.is_null()) {
         for key in ["nested_pairs", "eigenvalue_lower", "radius"] {
             claims.push(copy(&format!("local.{key}"), local.get(key), made(record, key)));
@@ -48,6 +50,13 @@ const OTHER: &str = "the record says something else";
 /// A number of the record.
 fn made(record: &Record, name: &str) -> Option<f64> {
     record.claims.iter().find(|claim| claim.name == name).map(|claim| claim.value)
+}
+
+/// What the record's line says of the width, where that is above its bound of every width.
+fn of_width(record: &Record, top: &Map<String, Value>) -> Option<f64> {
+    let width = usize::try_from(top.get("width")?.as_u64()?).ok()?;
+    let bound = value_at(made(record, "width_base")?, made(record, "width_price")?, width);
+    (bound > made(record, "lower_bound")?).then_some(bound)
 }
 
 /// The same bits, or both null.
