@@ -158,8 +158,43 @@ pub(super) fn attack(
     let local = answer.certificate().local().filter(|local| local.certified);
     if let Some(radius) = local.and_then(|local| local.radius).filter(|radius| *radius > SMALLEST) {
         outside(instance, answer.solution(), radius, effort, rng, report);
+        descent(instance, answer.solution(), radius, effort, report);
     }
 }
+
+/// The distance of another point in the metric of a local verdict at `point`; `None` where
+/// rounding leaves the metric open.
+#[must_use]
+pub fn distance(problem: &Problem, point: &Factorization, other: &Factorization) -> Option<f64> {
+    let scaled = Scaled::of(problem);
+    let (point, other) = (scaled.in_units(point)?, scaled.in_units(other)?);
+    let around = Neighborhood::of(&scaled.problem, &point)?;
+    Some(around.distance(&around.moves(&other)))
+}
+
+/// Share of the objective that a descent must gain before it is held against the radius:
+/// less could be rounding that crosses what lies around it.
+const GAIN: f64 = 1e-9;
+
+/// A descent whose every step is a path that does not rise cannot leave the radius.
+fn descent(instance: &Instance, point: &Factorization, radius: f64, effort: &Effort, report: &mut Report) {
+    let problem = &instance.problem;
+    let scaled = Scaled::of(problem);
+    let start = scaled.in_units(point).map(|point| Descent::from_factorization(&scaled.problem, &point));
+    let end = start.and_then(|start| descended(start, effort)).and_then(|end| scaled.back(&end));
+    let Some(end) = end else { return };
+    let Some(distance) = distance(problem, point, &end) else { return };
+    let (own, value) = (exact::objective(problem, point), exact::objective(problem, &end));
+    if value < own.clone() * exact::ex(1.0 - GAIN) {
+        let slack = (radius - distance) / radius;
+        report.note(instance, Claim::Local, slack >= -ROUNDING, slack, || {
+            format!("a descent moves by {distance:e} out of the radius {radius:e}")
+        });
+    }
+}
+
+/// Rounding of a distance, as a share.
+const ROUNDING: f64 = 1e-6;
 
 /// Looks for points as low as `point` just outside `radius`: each is a failure of
 /// [`Claim::Local`].

@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::exact::Exact;
 pub use instances::Instance;
 pub use judge::Claims;
-pub use local::outside;
+pub use local::{distance, outside};
 
 /// What an instance is made to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
