@@ -106,6 +106,11 @@ impl Certified {
         Self { certificate, ..self }
     }
 
+    /// The same without a line.
+    pub(crate) fn without_width(self) -> Self {
+        Self { certificate: self.certificate.with_width(None), ..self }
+    }
+
     /// The parts.
     #[must_use]
     pub fn into_parts(self) -> (Factorization, Certificate) {

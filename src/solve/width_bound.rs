@@ -1,6 +1,8 @@
 //! A lower bound for a given number of atoms: the search for its evidence (theorem
 //! `width-bound`).
 
+use std::ops::ControlFlow;
+
 use rayon::prelude::*;
 
 use crate::atoms::Factorization;
@@ -8,6 +10,7 @@ use crate::certificate::{Certified, Verdict, Witness};
 use crate::gauge::Moments;
 use crate::linalg::Matrix;
 use crate::num::{max, min};
+use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::Problem;
 use crate::search::relaxation::width::Prospect;
 use crate::solution::{Run, SolveError};
@@ -18,11 +21,20 @@ use crate::trusted::{Subject, WidthSplit, width};
 /// the datapoint gains nothing.
 const PULLS: [f64; 5] = [0.1, 0.05, 0.0, 0.2, 0.4];
 
-/// First atom price tried, as a part of λ, and by how much the next ones fall.
+/// First atom price tried, as a part of λ, and by how much the next ones fall (or rise, where
+/// the first is too small).
 const FIRST_PRICE: f64 = 0.1;
 const FALL: f64 = 0.5;
 
-/// Most prices tried before the last two are interpolated.
+/// The rule is met to this logarithm: the bound is flat there.
+const NEAR: f64 = 0.15;
+
+/// A price that is interpolated lies between these parts of the last one: beyond, the rule is
+/// not a power law, and closer, nothing changes.
+const FARTHEST: f64 = 0.3;
+const NEAREST: f64 = 0.9;
+
+/// Most prices tried.
 const MOST_PRICES: usize = 12;
 
 /// The search for evidence of theorem `width-bound`.
@@ -61,6 +73,19 @@ impl Default for WidthBound {
     }
 }
 
+/// Tells of another problem's progress under a name that says so.
+struct Renamed<'a>(&'a dyn Observer);
+
+impl Observer for Renamed<'_> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        self.0.poll()
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.0.progress(&Progress { phase: "atoms priced for the width's bound", ..*progress });
+    }
+}
+
 impl WidthBound {
     /// Whether the theorem speaks of the problem, and the search takes its size.
     #[must_use]
@@ -89,7 +114,13 @@ impl WidthBound {
             return Ok((certified, witness));
         }
         Ok(match self.search(problem, width, run)? {
-            Some(split) => (certified.with_width(problem, &split), Witness { width: Some(split), ..witness }),
+            Some(split) => {
+                let bounded = certified.with_width(problem, &split);
+                // Evidence of nothing is not kept.
+                let kept = bounded.certificate().width_bound(width).map(|_| split);
+                let bounded = if kept.is_some() { bounded } else { bounded.without_width() };
+                (bounded, Witness { width: kept, ..witness })
+            }
             None => (certified, witness),
         })
     }
@@ -141,6 +172,7 @@ impl WidthBound {
         // Logarithms of a price and of the rule's two sides' ratio, where it is below 1.
         let mut above: Option<(f64, f64)> = None;
         let mut near: Option<Factorization> = run.start.cloned();
+        let observer = Renamed(run.observer);
         for attempt in 0..MOST_PRICES {
             if attempt > 0 && run.observer.poll().is_break() {
                 break;
@@ -148,7 +180,7 @@ impl WidthBound {
             let Ok(priced) = problem.with_penalty(problem.lambda(), price) else { break };
             let solution = self.column_generation.solve_with(
                 &priced,
-                &Run { start: near.as_ref(), observer: run.observer, ..Run::default() },
+                &Run { start: near.as_ref(), observer: &observer, ..Run::default() },
             )?;
             let found = solution.certified.solution().clone();
             let ratio = rule(problem, &priced, &found, target)?;
@@ -158,7 +190,7 @@ impl WidthBound {
                 continue;
             };
             let here = (price.ln(), ratio.ln());
-            if ratio.ln().abs() < 0.15 {
+            if ratio.ln().abs() < NEAR {
                 break;
             }
             price = match above {
@@ -172,12 +204,12 @@ impl WidthBound {
                         _ => price * FALL,
                     };
                     above = Some(here);
-                    min(max(next, 0.3 * price), 0.9 * price)
+                    min(max(next, FARTHEST * price), NEAREST * price)
                 }
                 Some(last) => {
                     let slope = (here.1 - last.1) / (here.0 - last.0);
                     let next = (here.0 - here.1 / slope).exp();
-                    if !(next > price * 1.05) {
+                    if !(NEAREST * next > price) {
                         break;
                     }
                     next

@@ -23,8 +23,8 @@ use crate::num::{Interval, max, min};
 /// atoms pay.
 const ACCURACY: f64 = 0.01;
 
-/// Most rectangles looked at for a datapoint. Most need some fifty.
-const MOST_CELLS: usize = 2000;
+/// Most cuts made for a datapoint. Most need some fifty.
+const MOST_CUTS: usize = 2000;
 
 /// Points of the lens's rim tried in the middle of a rectangle: twice as many gain a
 /// thousandth.
@@ -46,13 +46,13 @@ pub(super) struct Lens {
     dim: usize,
 }
 
-/// A point of B: `(1 − σ)r + σλb`, or `λx/‖x‖`.
+/// A point of the lens: `(1 − α)r + αλb`, or `λx/‖x‖`.
 #[derive(Clone, Copy)]
 enum Candidate {
     /// b, of length at most 1, in the coordinates of the lens.
     Rim {
         b: [f64; 3],
-        sigma: f64,
+        alpha: f64,
     },
     Radial,
 }
@@ -99,7 +99,7 @@ impl Lens {
         min(closed, cut)
     }
 
-    /// `(m + √(m² + 2E‖r‖²))/(2λ)` with `m = rᵀ(x − r)`: from `e = (1 − σ)r`.
+    /// `(m + √(m² + 2E‖r‖²))/(2λ)` with `m = rᵀ(x − r)`: from `e = (1 − α)r`.
     fn closed_form(&self) -> f64 {
         let two = Interval::point(2.0);
         let (m, l) = (self.outward, Interval::point(self.lambda));
@@ -107,7 +107,7 @@ impl Lens {
         m.add(root).div(two.mul(l)).hi
     }
 
-    /// σ from below, as far as [`MOST_CELLS`] allow.
+    /// σ from below, as far as [`MOST_CUTS`] allow.
     fn least_width(&self) -> f64 {
         // The half disc p² + s² ≤ (‖r‖/λ)² − 1, in its rectangle.
         let ratio = self.length.div(Interval::point(self.lambda));
@@ -116,17 +116,17 @@ impl Lens {
         let sides = if self.dim >= 2 { rim } else { 0.0 };
         let square = (rim * rim).next_up();
         let mut cells = BinaryHeap::new();
-        let mut upper = f64::INFINITY;
+        let mut met = f64::INFINITY;
         let mut look = |cells: &mut BinaryHeap<Cell>, p: (f64, f64), s: (f64, f64)| {
             if let Some((cell, middle)) = self.cell(p, s, square) {
-                upper = min(upper, middle);
+                met = min(met, middle);
                 cells.push(cell);
             }
-            upper
+            met
         };
         look(&mut cells, (-sides, 0.0), (0.0, above));
         let mut best = look(&mut cells, (0.0, sides), (0.0, above));
-        for _ in 0..MOST_CELLS {
+        for _ in 0..MOST_CUTS {
             let Some(worst) = cells.peek() else { break };
             if worst.bound >= (1.0 - ACCURACY) * best {
                 break;
@@ -188,8 +188,8 @@ impl Lens {
         best
     }
 
-    /// The farthest point of the lens from r towards `λb`: `σm + ½σ²ℓ² ≤ E` with
-    /// `m = (r − λb)ᵀ(x − r)`, `ℓ² = ‖r − λb‖²`, and `σ ≤ 1`.
+    /// The farthest point of the lens from r towards `λb`: `αm + ½α²ℓ² ≤ E` with
+    /// `m = (r − λb)ᵀ(x − r)`, `ℓ² = ‖r − λb‖²`, and `α ≤ 1`.
     fn rim(&self, b: [f64; 3]) -> Candidate {
         // Shorter than 1 whatever the rounding of its parts.
         let b = b.map(|v| v * (1.0 - 1e-14));
@@ -203,8 +203,8 @@ impl Lens {
         let m = point(m);
         let twice = point(2.0 * self.excess.lo);
         let root = m.square().add(twice.mul(point(max(square, 0.0)))).sqrt();
-        let sigma = min(twice.div(point(m.add(root).hi)).lo, 1.0);
-        Candidate::Rim { b, sigma: max(sigma, 0.0) }
+        let alpha = min(twice.div(point(m.add(root).hi)).lo, 1.0);
+        Candidate::Rim { b, alpha: max(alpha, 0.0) }
     }
 
     /// `dᵀ(r − e)` from below, d along `(1, p, s)`.
@@ -213,10 +213,10 @@ impl Lens {
         let length = point(1.0).add(point(p).square()).add(point(s).square()).sqrt();
         let l = point(self.lambda);
         match candidate {
-            Candidate::Rim { b, sigma } => {
+            Candidate::Rim { b, alpha } => {
                 let inner = point(b[0]).add(point(p).mul(point(b[1]))).add(point(s).mul(point(b[2])));
                 let gap = self.length.sub(l.mul(inner)).div(length).lo;
-                if gap > 0.0 { max((sigma * gap).next_down(), 0.0) } else { gap }
+                if gap > 0.0 { max((alpha * gap).next_down(), 0.0) } else { gap }
             }
             Candidate::Radial => {
                 let inner = self.toward.0.add(point(p).mul(self.toward.1));

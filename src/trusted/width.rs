@@ -74,7 +74,8 @@ pub fn line(problem: &Problem, split: &WidthSplit) -> Option<WidthLine> {
     {
         return None;
     }
-    // In units of λ, a power of two: a price has those of the data's cube.
+    // In units of a power of two near λ: γ² has those of the data's cube, the price of its
+    // square.
     let unit = power_of_two(lambda);
     let weights = problem.data().weights();
     let gains: Vec<Option<Gain>> = (0..len)

@@ -26,7 +26,7 @@ use crate::trusted::{WidthSplit, width};
 const FIRST_TRIAL: f64 = 0.22;
 const NEXT_TRIAL: f64 = 0.4;
 
-/// A trial is met when the split proves c to this share of what c exceeds the estimate by.
+/// A trial `(1 + e)·least` is met when the split proves `(1 + (1 + MET)e)·least`.
 const MET: f64 = 0.1;
 
 /// Most iterations, and how many may pass without lowering γ² by [`NOTICEABLE`] of itself.
@@ -102,7 +102,8 @@ impl Prospect {
             if let ControlFlow::Break(_) = observer.poll() {
                 break;
             }
-            // B has rank n + 1, so the negative part of z has few dimensions.
+            // The projection follows the negative part of z, which B, of rank n + 1, leaves small
+            // until T has many directions of its own.
             let mut psd = z.clone();
             psd.as_mut_slice().iter_mut().for_each(|v| *v = -*v);
             let Some((_, negative)) = cone.project(&psd) else { break };

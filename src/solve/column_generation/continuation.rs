@@ -29,8 +29,8 @@ const RATIO: f64 = 0.25;
 const STAGE_GAP: f64 = 0.02;
 const STAGE_ROUNDS: usize = 20;
 
-/// A start from larger prices; `None` where the prices are not small, or the observer ends
-/// the first stage.
+/// A start from larger prices; `None` where the prices are not small, for another master, or
+/// where the observer has broken.
 pub(super) fn start(
     settings: &ColumnGeneration,
     problem: &Problem,

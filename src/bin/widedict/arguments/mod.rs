@@ -45,7 +45,7 @@ pub(crate) struct Cli {
 const VERIFY: &str = "\
 Prove again what --out wrote: exit 0 if every claim holds, 1 if one does not.
 
-Objective, bounds, gap, stationarity, local proof, participation bound and verdict are \
+Objective, bounds, gap, stationarity, local proof, bounds of participation and width, and verdict are \
 computed again from the files and the data; a bound that is recorded above what is proved \
 now does not hold, a weaker one does. What is recorded twice is compared. A checksum tells \
 whether anything else was edited; anyone can compute it again, so it proves nothing. What \

@@ -127,7 +127,7 @@ impl Conclusion {
     }
 }
 
-/// Most datapoints at which `--bound auto` searches for a bound of the width: a minute.
+/// Most datapoints at which `--bound auto` searches for a bound of the width: a minute or two.
 const AUTO_WIDTH_DATAPOINTS: usize = 2000;
 
 /// Adds the bound that knows the number of atoms, unless bounds are to be cheap.
