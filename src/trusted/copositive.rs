@@ -369,6 +369,19 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// At λ/γ up to 1e8 a rounding of λ² is beyond γ²: it must be covered all the same.
+        #[test]
+        fn the_polar_is_proved_for_tiny_gamma(
+            (problem, dual, slack) in instance(), lambda in 0.1..3.0_f64, exponent in -8.0..-2.0_f64,
+        ) {
+            let problem = problem.with_penalty(lambda, lambda * 10.0_f64.powf(exponent)).expect("valid");
+            if let Some(kappa) = polar(&problem, &dual, &slack) {
+                prop_assert!(is_psd(exact_test_matrix(&problem, &dual, &slack, kappa.get())));
+            }
+        }
+    }
+
     #[test]
     fn two_points_by_hand() {
         // Orthogonal residuals, T = 0, λ = 0: κ² = max wᵢ‖rᵢ‖²/γ².

@@ -1,5 +1,6 @@
 //! What must be believed.
 
+mod coding;
 mod exact;
 mod first_order;
 mod local;
