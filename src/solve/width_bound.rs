@@ -178,10 +178,9 @@ impl WidthBound {
                 break;
             }
             let Ok(priced) = problem.with_penalty(problem.lambda(), price) else { break };
-            let solution = self.column_generation.solve_with(
-                &priced,
-                &Run { start: near.as_ref(), observer: &observer, ..Run::default() },
-            )?;
+            let solution = self
+                .column_generation
+                .solve_with(&priced, &Run { start: near.as_ref(), observer: &observer, ..Run::default() })?;
             let found = solution.certified.solution().clone();
             let ratio = rule(problem, &priced, &found, target)?;
             near = Some(found);
