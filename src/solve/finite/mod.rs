@@ -11,6 +11,8 @@ mod starts;
 
 pub use starts::Start;
 
+use std::ops::ControlFlow;
+
 use crate::atoms::{Dictionary, Factorization};
 use crate::certificate::{self, Certified, Witness, certify_observed};
 use crate::linalg::{Matrix, axpy};
@@ -278,7 +280,11 @@ impl Finite {
                     factorization = better.clone();
                 }
                 _ => {
-                    let stop = self.stop(&certified, stop);
+                    // A descent that was cut short did not stall.
+                    let stop = match (self.stop(&certified, stop), observer.poll()) {
+                        (Stop::Stalled, ControlFlow::Break(interrupt)) => interrupt.into(),
+                        (stop, _) => stop,
+                    };
                     return Ok(Solution { certified, witness, stop, iterations });
                 }
             }
