@@ -89,10 +89,14 @@ fn an_atom_at_the_point_of_being_used_forbids_the_verdict() {
 
 /// Two pairs of datapoints, each on both sides of its atom; the first of them has the margin
 /// `margin` at the atom of the other pair. The first atom is turned away from all by `turn`,
-/// its codes made optimal again.
-fn two_pairs(margin: f64, turn: f64) -> (Problem, Factorization) {
+/// its codes made optimal again. Datapoints of the first pair weigh `weight` of the others.
+fn two_pairs(margin: f64, turn: f64, weight: f64) -> (Problem, Factorization) {
     let x = [[2.0, LAMBDA - margin, 0.0], [2.0, margin - LAMBDA, 0.0], [0.0, 1.5, 0.3], [0.0, 1.5, -0.3]];
-    let problem = Problem::builder(Matrix::from_columns(3, &x)).lambda(LAMBDA).build().unwrap();
+    let problem = Problem::builder(Matrix::from_columns(3, &x))
+        .lambda(LAMBDA)
+        .weights(vec![weight, weight, 1.0, 1.0])
+        .build()
+        .unwrap();
     let atoms = [[turn.cos(), 0.0, turn.sin()], [0.0, 1.0, 0.0]];
     let code = 2.0 * turn.cos() - LAMBDA;
     let codes = Matrix::from_columns(2, &[[code, 0.0], [code, 0.0], [0.0, 1.0], [0.0, 1.0]]);
@@ -115,8 +119,8 @@ fn roots(problem: &Problem, point: &Factorization) -> [f64; 2] {
 /// the atom that the datapoint uses. The radius of the proof is above the one reported.
 #[test]
 fn a_pair_that_may_come_into_use_is_counted() {
-    for turn in [1e-4, 1e-5, 1e-6] {
-        let (problem, point) = two_pairs(0.3, turn);
+    for (turn, weight) in [(1e-4, 1.0), (1e-5, 1.0), (1e-6, 1.0), (1e-6, 1e-3)] {
+        let (problem, point) = two_pairs(0.3, turn, weight);
         let done = tested(&problem, &point);
         let far = done.certificate().local().unwrap();
         assert!(far.certified && !far.degenerate, "{turn}: {}", far.reason);
@@ -125,13 +129,13 @@ fn a_pair_that_may_come_into_use_is_counted() {
         let need =
             radius * (residual / other + point.codes().column(0).iter().map(|(_, z)| z).sum::<f64>() / used);
         for part in [0.9, 0.5, 0.1] {
-            let (problem, point) = two_pairs(part * need, turn);
+            let (problem, point) = two_pairs(part * need, turn, weight);
             let done = tested(&problem, &point);
             let near = done.certificate().local().unwrap();
             assert!(near.degenerate || !near.certified, "{turn}, {part}: {}", near.reason);
         }
         // And no more than it needs.
-        let (problem, point) = two_pairs(100.0 * need, turn);
+        let (problem, point) = two_pairs(100.0 * need, turn, weight);
         let done = tested(&problem, &point);
         let clear = done.certificate().local().unwrap();
         assert!(clear.certified && !clear.degenerate, "{turn}: {}", clear.reason);
