@@ -10,10 +10,15 @@ use crate::coder::Coder;
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::solve::participation::Participation;
+use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
-use crate::testing::naive::length;
-use crate::trusted::{Coding, Subject, exact as polar, local as second_order, participation};
-use crate::{Certified, ColumnGeneration, Factorization, Finite, Matrix, Verdict, Witness, certify, wide};
+use crate::testing::naive::{self, length};
+use crate::trusted::{
+    Coding, Subject, WidthSplit, exact as polar, local as second_order, participation, width,
+};
+use crate::{
+    Certified, ColumnGeneration, Factorization, Finite, Matrix, Run, Verdict, Witness, certify, wide,
+};
 
 /// A feasible point with its exact objective.
 struct Valued {
@@ -27,9 +32,9 @@ impl Valued {
     }
 }
 
-/// Share of the γ = 0 instances whose participation bound is searched for: the search is
-/// as long as all the rest.
-const PARTICIPATIONS: f64 = 0.25;
+/// Share of the γ = 0 instances whose bounds for participations and for widths are searched
+/// for: either search is as long as all the rest.
+const SEARCHED: f64 = 0.25;
 
 /// Settings that end in milliseconds; what they find need not be good.
 const ITERATIONS: usize = 200;
@@ -54,6 +59,7 @@ pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng,
         coding(instance, answer.solution(), effort, report);
     }
     participations(instance, &points, rng, report);
+    widths(instance, &points, effort, rng, report);
     shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
 }
 
@@ -172,7 +178,7 @@ fn encoded(instance: &Instance, rival: &Factorization, report: &mut Report) {
 /// The bound for common atoms against every point whose atoms are as common.
 fn participations(instance: &Instance, points: &[Valued], rng: &mut ChaCha8Rng, report: &mut Report) {
     let problem = &instance.problem;
-    if problem.gamma() > 0.0 || !rng.random_bool(PARTICIPATIONS) {
+    if problem.gamma() > 0.0 || !rng.random_bool(SEARCHED) {
         return;
     }
     let chosen = &points[rng.random_range(0..points.len())].point;
@@ -207,4 +213,47 @@ fn as_common(problem: &Problem, point: &Factorization, p: f64) -> bool {
         let energy = Exact::sum(row.iter().map(|(i, z)| ex(w[i]) * ex(z).square()));
         mass.square() >= ex(p) * energy
     })
+}
+
+/// The bound for a number of atoms, from evidence that is searched for and from any, against
+/// every point of at most as many.
+fn widths(
+    instance: &Instance,
+    points: &[Valued],
+    effort: &Effort,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
+    let problem = &instance.problem;
+    let mut lines = Vec::new();
+    if rng.random_bool(SEARCHED) {
+        let rough = ColumnGeneration { max_rounds: ROUNDS, ..WidthBound::default().column_generation };
+        let search = WidthBound { column_generation: rough, ..WidthBound::default() };
+        let found = search.search(problem, instance.width, &Run::default()).ok().flatten();
+        lines.extend(found.and_then(|split| width::line(problem, &split)));
+    }
+    // Residuals of some point, longer or shorter, with whatever is nonnegative.
+    let residuals = naive::residuals(problem, &points[rng.random_range(0..points.len())].point);
+    let (factor, size) = (rng.random_range(0.8..1.5), problem.lambda() * problem.lambda());
+    let dual = Matrix::from_fn(problem.dim(), problem.len(), |j, i| factor * residuals.get(j, i));
+    let slack = Matrix::from_fn(problem.len(), problem.len(), |_, _| size * rng.random_range(0.0..0.5));
+    lines.extend(width::line(problem, &WidthSplit { dual, slack }));
+    if lines.is_empty() {
+        return;
+    }
+    let mut narrow: Vec<Factorization> = Vec::new();
+    for width in 0..=instance.width {
+        let start = rivals::random(problem, width, rng);
+        narrow.extend(
+            start.iter().flat_map(|start| rivals::of_width(problem, start, effort, rng)).collect::<Vec<_>>(),
+        );
+    }
+    let narrow: Vec<Valued> = narrow.into_iter().map(|point| Valued::of(problem, point)).collect();
+    for valued in points.iter().chain(&narrow) {
+        let used = valued.point.codes().rows().iter().filter(|row| !row.is_empty()).count();
+        for line in &lines {
+            let lower = ex(line.at(used).get());
+            report.at_most(instance, Claim::Width, &lower, &valued.value, "bound of a width and a point");
+        }
+    }
 }

@@ -87,6 +87,8 @@ pub enum Claim {
     NotStationary,
     /// A participation bound is below every point whose atoms are as common.
     Participation,
+    /// The bound for a number of atoms is below every point of at most as many.
+    Width,
     /// A bound over fixed atoms is below every point with these atoms.
     Coding,
     /// Codes are within their gap of the best codes, but for the stated rounding.
