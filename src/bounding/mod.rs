@@ -235,6 +235,20 @@ impl Bounding {
         }
     }
 
+    /// Whether this choice also searches for a bound of the number of atoms
+    /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to as many datapoints
+    /// as it searches a split for, a minute or two there; `None` and `Fast` never.
+    #[must_use]
+    pub fn bounds_width(self, problem: &Problem) -> bool {
+        match self {
+            Self::None | Self::Fast => false,
+            Self::Auto => problem.len() <= AUTO_SPLIT_DATAPOINTS,
+            #[cfg(feature = "sdp")]
+            Self::Sdp => true,
+            Self::Relaxation | Self::Exact => true,
+        }
+    }
+
     /// Sets what the checker needs to know of this choice: whether there are bounds,
     /// and the limits of the exact polar where it is computed.
     #[must_use]

@@ -23,7 +23,7 @@ use crate::atoms::Factorization;
 use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{
-    Bound, BoundKind, Lower, Subject, WidthSplit, bounds, exact, first_order, local, nesting, width,
+    Bound, BoundKind, Lower, Subject, WidthLine, bounds, exact, first_order, local, nesting, width,
 };
 
 /// What the checker is asked to prove and how strictly.
@@ -99,16 +99,10 @@ impl Certified {
         Self { solution, certificate: certificate.judged_by(options), improvement }
     }
 
-    /// The same with the line that a width split proves (theorem `width-bound`), which
-    /// speaks of the problem alone: nothing else is computed again.
-    pub(crate) fn with_width(self, problem: &Problem, split: &WidthSplit) -> Self {
-        let certificate = self.certificate.with_width(width::line(problem, split));
-        Self { certificate, ..self }
-    }
-
-    /// The same without a line.
-    pub(crate) fn without_width(self) -> Self {
-        Self { certificate: self.certificate.with_width(None), ..self }
+    /// The same with a line that was proved of its problem (theorem `width-bound`): nothing
+    /// else is computed again.
+    pub(crate) fn with_width(self, line: WidthLine) -> Self {
+        Self { certificate: self.certificate.with_width(line), ..self }
     }
 
     /// The parts.

@@ -193,9 +193,9 @@ impl Certificate {
         self.exact
     }
 
-    /// With the line of a width split in place of its own.
-    pub(super) fn with_width(self, width: Option<WidthLine>) -> Self {
-        Self { width, ..self }
+    /// With a line in place of its own.
+    pub(super) fn with_width(self, line: WidthLine) -> Self {
+        Self { width: Some(line), ..self }
     }
 
     /// What is proved of every number of atoms by a width split (theorem `width-bound`).
@@ -204,8 +204,15 @@ impl Certificate {
         self.width
     }
 
-    /// A lower bound of the objective of every dictionary of at most `atoms` unit atoms,
-    /// where it says more than [`Certificate::lower_bound`], which is for every number.
+    /// A lower bound of the objective of every dictionary of at most `atoms` unit atoms, with
+    /// any codes: `F_∞ + Σ wᵢEᵢ − atoms·γ²/(2λ)` in the letters of
+    /// [`width::line`](crate::trusted::width::line), in the data's units squared. `None`
+    /// without a line, and where it says no more than [`Certificate::lower_bound`], which is
+    /// for every number.
+    ///
+    /// # Guarantees
+    /// [`width-bound`](crate::proofs::width_bound), every rounding counted. Not claimed: that
+    /// some dictionary comes near it.
     #[must_use]
     pub fn width_bound(&self, atoms: usize) -> Option<Lower> {
         self.width.map(|line| line.at(atoms)).filter(|bound| bound.get() > self.bound.lower.get())
@@ -332,6 +339,10 @@ impl fmt::Display for Certificate {
         } else {
             "optimality for this number of atoms"
         };
-        write!(f, "not claimed: {claim}; the estimated bound proves nothing")
+        write!(f, "not claimed: {claim}")?;
+        if self.estimate.is_some() {
+            write!(f, "; the estimated bound proves nothing")?;
+        }
+        Ok(())
     }
 }

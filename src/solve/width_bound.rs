@@ -34,6 +34,10 @@ const NEAR: f64 = 0.15;
 const FARTHEST: f64 = 0.3;
 const NEAREST: f64 = 0.9;
 
+/// Most datapoints at which a split is proved after the observer broke, as in
+/// [`Bounding`](crate::Bounding): its proof takes matrices of N × N.
+const PROVED_LATE: usize = 1000;
+
 /// Most prices tried.
 const MOST_PRICES: usize = 12;
 
@@ -113,20 +117,20 @@ impl WidthBound {
         if global || width >= problem.len() || run.observer.poll().is_break() {
             return Ok((certified, witness));
         }
-        Ok(match self.search(problem, width, run)? {
-            Some(split) => {
-                let bounded = certified.with_width(problem, &split);
-                // Evidence of nothing is not kept.
-                let kept = bounded.certificate().width_bound(width).map(|_| split);
-                let bounded = if kept.is_some() { bounded } else { bounded.without_width() };
-                (bounded, Witness { width: kept, ..witness })
-            }
+        let split = self.search(problem, width, run)?;
+        // After the end, only a proof that takes no time is begun.
+        let late = problem.len() > PROVED_LATE && run.observer.poll().is_break();
+        let proved = split.filter(|_| !late).and_then(|split| Some((width::line(problem, &split)?, split)));
+        // Evidence of nothing more than the bound of every width is not kept.
+        let every = certified.certificate().lower_bound();
+        Ok(match proved.filter(|(line, _)| line.at(width) > every) {
+            Some((line, split)) => (certified.with_width(line), Witness { width: Some(split), ..witness }),
             None => (certified, witness),
         })
     }
 
-    /// Evidence for dictionaries of `target` atoms. `None` where the theorem does not apply,
-    /// no datapoint gains anything, or the observer broke before there was any.
+    /// Evidence for dictionaries of `target` atoms. `None` where the theorem does not apply, no
+    /// datapoint gains anything, or the gain is not expected to pay for so many atoms.
     ///
     /// # Errors
     /// Those of [`ColumnGeneration::solve`].
@@ -143,22 +147,20 @@ impl WidthBound {
         let residuals = Subject::of(problem, &convex)?.residuals().clone().into_matrix();
         let rows: Vec<Vec<(usize, f64)>> =
             convex.codes().rows().iter().map(|row| row.iter().collect()).collect();
-        #[expect(clippy::cast_precision_loss, reason = "a count of atoms")]
-        let atoms = target as f64;
-        let mut best: Option<(f64, Matrix, Prospect)> = None;
+        let mut best: Option<(f64, Prospect)> = None;
         for pull in PULLS {
             if best.is_some() && run.observer.poll().is_break() {
                 break;
             }
             let dual = pulled(problem, &residuals, pull);
-            let Some(prospect) = Prospect::of(problem, &dual, &rows, run.observer) else { continue };
-            let promise = prospect.promise(atoms);
-            if best.as_ref().is_none_or(|(most, ..)| promise > *most) {
-                best = Some((promise, dual, prospect));
+            let Some(prospect) = Prospect::of(problem, dual, &rows, run.observer) else { continue };
+            let promise = prospect.promise(target);
+            if best.as_ref().is_none_or(|(most, _)| promise > *most) {
+                best = Some((promise, prospect));
             }
         }
-        let best = best.filter(|(promise, ..)| *promise > 0.0);
-        Ok(best.map(|(_, dual, prospect)| prospect.split(problem, &dual, run.observer)))
+        let best = best.filter(|(promise, _)| *promise > 0.0);
+        Ok(best.map(|(_, prospect)| prospect.split(problem, target, run.observer)))
     }
 
     /// The convex solution at the price that the rule asks for.

@@ -19,7 +19,7 @@ use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, norm
 use crate::num::{max, min};
 use crate::observer::{Observer, Progress};
 use crate::problem::Problem;
-use crate::trusted::{WidthSplit, width};
+use crate::trusted::{WidthSplit, bounds, width};
 
 /// First trial `c` over the estimate, less 1, and the factor on that once a trial is met. On
 /// the digits a split of 56 atoms meets 0.22 and little less, one of 898 atoms 0.09.
@@ -46,6 +46,7 @@ const LANCZOS_STEPS: usize = 50;
 
 /// What is known of a dual point before a split is searched for.
 pub struct Prospect {
+    dual: Matrix,
     paid: Paid,
     form: Form,
     /// The largest `−zᵀBz` met: γ² from below.
@@ -58,35 +59,44 @@ pub struct Prospect {
 }
 
 impl Prospect {
-    /// Ascends from codes that are used together (`rows`, a row an atom) and from datapoints.
+    /// Ascends from codes that are used together (`rows`: for every atom its datapoints with
+    /// their codes) and from datapoints, for a dual point with unwhitened columns rᵢ (n × N).
     /// `None` where no datapoint pays. O(nN) a step of an ascent.
     #[must_use]
     pub fn of(
         problem: &Problem,
-        dual: &Matrix,
+        dual: Matrix,
         rows: &[Vec<(usize, f64)>],
         observer: &dyn Observer,
     ) -> Option<Self> {
-        let paid = Paid::of(problem, dual);
+        let paid = Paid::of(problem, &dual);
         if paid.points.is_empty() {
             return None;
         }
-        let form = paid.form(problem.lambda(), dual);
+        let form = paid.form(problem.lambda(), &dual);
         let (least, shared) = paid.ascents(&form, rows, observer);
         let gross = paid.points.iter().map(|p| problem.data().weights()[p.index] * p.excess).sum();
-        Some(Self { paid, form, least, shared, gross, lambda: problem.lambda() })
+        Some(Self { dual, paid, form, least, shared, gross, lambda: problem.lambda() })
     }
 
     /// What a split that meets the first trial adds to `F_∞` for so many atoms: an estimate.
     #[must_use]
-    pub fn promise(&self, atoms: f64) -> f64 {
-        self.gross - atoms * (1.0 + FIRST_TRIAL) * self.least / (2.0 * self.lambda)
+    pub fn promise(&self, atoms: usize) -> f64 {
+        self.value(atoms, (1.0 + FIRST_TRIAL) * self.least)
     }
 
-    /// Searches for T. O(N³) an iteration at worst, some six N × N matrices.
+    /// What γ² adds to `F_∞` for so many atoms.
+    #[expect(clippy::cast_precision_loss, reason = "a count of atoms")]
+    fn value(&self, atoms: usize, square: f64) -> f64 {
+        self.gross - atoms as f64 * square / (2.0 * self.lambda)
+    }
+
+    /// Searches for T; `atoms` are those whose bound is told of as progress. O(N³) an iteration
+    /// at worst, some six N × N matrices.
     #[must_use]
-    pub fn split(self, problem: &Problem, dual: &Matrix, observer: &dyn Observer) -> WidthSplit {
+    pub fn split(self, problem: &Problem, atoms: usize, observer: &dyn Observer) -> WidthSplit {
         let len = self.paid.points.len();
+        let wide = bounds::wide_limit(problem).lower.get();
         let least = max(self.least, f64::MIN_POSITIVE);
         let dense = self.form.dense();
         let mut cone = PositivePart::new();
@@ -120,8 +130,8 @@ impl Prospect {
                 iteration: iteration + 1,
                 objective: f64::NAN,
                 lower_bound: f64::NAN,
-                estimated_lower_bound: best.0,
-                atoms: len,
+                estimated_lower_bound: wide + self.value(atoms, best.0),
+                atoms,
             });
             if best.0 <= (1.0 + (1.0 + MET) * excess) * least {
                 // The state moves along with the ceiling.
@@ -136,7 +146,7 @@ impl Prospect {
                 break;
             }
         }
-        WidthSplit { dual: dual.clone(), slack: self.paid.unwhitened(problem.len(), &best.1) }
+        WidthSplit { slack: self.paid.unwhitened(problem.len(), &best.1), dual: self.dual }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use widedict::Problem;
 use widedict::plot::CurvePoint;
 use widedict::solve::path::Step;
+use widedict::trusted::Lower;
 use widedict::wide::{PowerLaw, fit_power_law};
 
 use super::row::{Row, SCHEMA_VERSION};
@@ -55,11 +56,10 @@ impl Solved {
             .map_or(self.step.problem.gamma(), |width| width as f64 / self.step.problem.len() as f64)
     }
 
-    /// The bound of the point's width, or that of every width.
-    fn bound(&self) -> f64 {
+    /// The bound of the point's width, where it is above that of every width.
+    fn width_bound(&self) -> Option<f64> {
         let certificate = self.step.solution.certified.certificate();
-        let of_width = self.step.width.and_then(|width| certificate.width_bound(width));
-        of_width.unwrap_or(certificate.lower_bound()).get()
+        self.step.width.and_then(|width| certificate.width_bound(width)).map(Lower::get)
     }
 
     /// The point of the curve that is drawn.
@@ -68,7 +68,7 @@ impl Solved {
         CurvePoint {
             x: self.at(),
             objective: certificate.objective(),
-            lower_bound: self.bound(),
+            lower_bound: self.width_bound().unwrap_or(certificate.lower_bound().get()),
             atoms: certificate.statistics().atoms,
             mean_l0: certificate.statistics().mean_l0,
         }
@@ -117,10 +117,7 @@ pub(crate) fn csv(solved: &[Solved]) -> String {
             c.statistics().atoms,
             c.statistics().mean_l0,
             one.step.solution.stop.as_str(),
-            one.step
-                .width
-                .and_then(|width| c.width_bound(width))
-                .map_or_else(String::new, |bound| bound.get().to_string()),
+            one.width_bound().map_or_else(String::new, |bound| bound.to_string()),
         );
     }
     text
@@ -137,19 +134,20 @@ pub(crate) fn table(problem: &Problem, answer: &Answer, solved: &[Solved], asked
     );
     let _ = writeln!(
         text,
-        "{:>10} {:>7} {:>14} {:>14} {:>9} {:>7} {:>8}  verdict",
-        "gamma", "width", "objective", "bound", "gap", "atoms", "L0"
+        "{:>10} {:>7} {:>14} {:>14} {:>9} {:>14} {:>7} {:>8}  verdict",
+        "gamma", "width", "objective", "bound", "gap", "width bound", "atoms", "L0"
     );
     for one in solved {
         let c = one.step.solution.certified.certificate();
         let _ = writeln!(
             text,
-            "{:>10} {:>7} {:>14.9} {:>14.9} {:>9.2e} {:>7} {:>8.3}  {}",
+            "{:>10} {:>7} {:>14.9} {:>14.9} {:>9.2e} {:>14} {:>7} {:>8.3}  {}",
             one.step.problem.gamma(),
             one.step.width.map_or_else(|| "-".to_owned(), |w| w.to_string()),
             c.objective(),
-            one.bound(),
+            c.lower_bound().get(),
             c.relative_gap(),
+            one.width_bound().map_or_else(|| "-".to_owned(), |bound| format!("{bound:.9}")),
             c.statistics().atoms,
             c.statistics().mean_l0,
             c.verdict().as_str(),

@@ -127,10 +127,7 @@ impl Conclusion {
     }
 }
 
-/// Most datapoints at which `--bound auto` searches for a bound of the width: a minute or two.
-const AUTO_WIDTH_DATAPOINTS: usize = 2000;
-
-/// Adds the bound that knows the number of atoms, unless bounds are to be cheap.
+/// Adds the bound that knows the number of atoms, where it is searched for.
 pub(super) fn bound_width(
     bounding: Bounding,
     problem: &Problem,
@@ -138,8 +135,7 @@ pub(super) fn bound_width(
     width: usize,
     watch: &Watch,
 ) -> Result<(Certified, Witness), Failure> {
-    let cheap = matches!(bounding, Bounding::None | Bounding::Fast);
-    if cheap || (bounding == Bounding::Auto && problem.len() > AUTO_WIDTH_DATAPOINTS) {
+    if !bounding.bounds_width(problem) {
         return Ok(certified);
     }
     watch.phase("bounding the width");
