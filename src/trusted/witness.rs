@@ -30,8 +30,9 @@ pub struct Witness {
 pub struct WidthSplit {
     /// A dual point, unwhitened columns rᵢ (n × N), some longer than λ.
     pub dual: Matrix,
-    /// T₀, N × N, read as in [`Split::slack`].
-    pub slack: Matrix,
+    /// T₀, N × N, read as in [`Split::slack`]; where it is missing, only cones are cut, in few
+    /// dimensions.
+    pub slack: Option<Matrix>,
 }
 
 /// What a search for directions of negative curvature met.
@@ -72,7 +73,7 @@ impl Witness {
             Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
             Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
             Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
-            Part::WidthSlack => self.width.as_ref().map(|split| &split.slack),
+            Part::WidthSlack => self.width.as_ref().and_then(|split| split.slack.as_ref()),
         }
     }
 
@@ -89,10 +90,8 @@ impl Witness {
             (Some(dual), Some(slack), Some(origin)) => Some(Split { dual, slack, origin }),
             _ => None,
         };
-        let width = match (read(Part::WidthDual)?, read(Part::WidthSlack)?) {
-            (Some(dual), Some(slack)) => Some(WidthSplit { dual, slack }),
-            _ => None,
-        };
+        let (width, slack) = (read(Part::WidthDual)?, read(Part::WidthSlack)?);
+        let width = width.map(|dual| WidthSplit { dual, slack });
         let (dual, directions) = (read(Part::Dual)?, read(Part::Directions)?);
         Ok(Self { dual, directions, split, width, curvature: None })
     }

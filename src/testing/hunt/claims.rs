@@ -36,6 +36,9 @@ impl Valued {
 /// for: either search is as long as all the rest.
 const SEARCHED: f64 = 0.25;
 
+/// A dimension in which no cones are cut.
+const NO_CONES: usize = 5;
+
 /// Settings that end in milliseconds; what they find need not be good.
 const ITERATIONS: usize = 200;
 const ROUNDS: usize = 20;
@@ -237,7 +240,22 @@ fn widths(
     let (factor, size) = (rng.random_range(0.8..1.5), problem.lambda() * problem.lambda());
     let dual = Matrix::from_fn(problem.dim(), problem.len(), |j, i| factor * residuals.get(j, i));
     let slack = Matrix::from_fn(problem.len(), problem.len(), |_, _| size * rng.random_range(0.0..0.5));
-    lines.extend(width::line(problem, &WidthSplit { dual, slack }));
+    lines.extend(width::line(problem, &WidthSplit { dual: dual.clone(), slack: None }));
+    // In few dimensions cones give the smaller price: the split is tried beside zeros.
+    let pad = |columns: &Matrix| {
+        let entry = |j: usize, i: usize| if j < columns.nrows() { columns.get(j, i) } else { 0.0 };
+        Matrix::from_fn(columns.nrows().max(NO_CONES), columns.ncols(), entry)
+    };
+    let beside = Problem::builder(pad(problem.data().datapoints()))
+        .lambda(problem.lambda())
+        .gamma(problem.gamma())
+        .centered(problem.centered())
+        .weights(problem.data().weights().to_vec())
+        .build();
+    let split = WidthSplit { dual: pad(&dual), slack: Some(slack) };
+    // Normalized again, weights may differ in a last bit: it would be another problem.
+    let beside = beside.ok().filter(|beside| beside.data().weights() == problem.data().weights());
+    lines.extend(beside.and_then(|beside| width::line(&beside, &split)));
     if lines.is_empty() {
         return;
     }
