@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     Occupied { path: PathBuf, found: String },
     #[error("{}: {what}", path.display())]
     Saved { path: PathBuf, what: String },
+    #[error("{}: every weight is 0, and a weight of 0 masks a row", path.display())]
+    Weightless { path: PathBuf },
     #[error("{source_name}: {error}")]
     Data { source_name: String, error: DataError },
     #[error("{}: {error}", path.display())]
@@ -76,6 +78,7 @@ impl Failure {
             | Self::NoParent { .. }
             | Self::Occupied { .. }
             | Self::Saved { .. }
+            | Self::Weightless { .. }
             | Self::Data { .. }
             | Self::Atoms { .. }
             | Self::Dimension { .. }
