@@ -111,7 +111,9 @@ impl Kind {
             return Err(FileProblem::Foreign(EMPTY));
         }
         match extension.as_deref() {
-            _ if table || (!regular && is_text(start)) => Ok(Self::Table),
+            _ if table && start.contains(&0) => Err(FileProblem::Foreign(NO_TEXT)),
+            // A pipe has no extension.
+            found if table || ((found.is_none() || !regular) && is_text(start)) => Ok(Self::Table),
             Some("npy" | "npz") => Err(FileProblem::Foreign(if named("npy") { NO_NPY } else { NO_NPZ })),
             _ => Err(FileProblem::Foreign(RAW)),
         }
@@ -122,6 +124,7 @@ impl Kind {
     }
 }
 
+const NO_TEXT: &str = "not text in ASCII or UTF-8: it holds bytes of 0";
 const NO_NPY: &str = "not a .npy file: the magic number is missing";
 const NO_NPZ: &str = "not a .npz archive: it does not start as a zip archive";
 

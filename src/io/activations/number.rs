@@ -178,6 +178,8 @@ impl Layout {
         let mut piece = vec![0; PIECE];
         let (mut left, mut bits) = (expected, Bits::default());
         let (mut at, mut row, mut column) = (0, 0, 0);
+        let mut staged = Staged::default();
+        let stages = self.fortran && dim >= LONG;
         while left > 0 {
             let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
             let bytes = &mut piece[..size];
@@ -201,11 +203,62 @@ impl Layout {
                 if matches!(self.number, Number::Signed(2) | Number::Unsigned(2)) {
                     bits.count(u16::from_le_bytes([bytes[0], bytes[1]]));
                 }
-                put(row, column, value);
+                if stages {
+                    staged.push((row, column, value), rows, &mut put);
+                } else {
+                    put(row, column, value);
+                }
                 column += 1;
             }
         }
+        staged.flush(rows, &mut put);
         if bits.are_bfloat() { Err(FileProblem::BfloatBits) } else { Ok(()) }
+    }
+}
+
+/// Rows of so many numbers lie far apart: columns are then written several at a time, a
+/// cache line a row, for an eighth of the matrix more memory at most.
+const LONG: usize = 64;
+
+/// Columns written at a time.
+const COLUMNS: usize = 8;
+
+/// Columns in Fortran order that are not in their places yet.
+#[derive(Default)]
+struct Staged {
+    values: Vec<f64>,
+    /// The rows, in the file's order.
+    rows: Vec<usize>,
+    /// The first column.
+    column: usize,
+}
+
+impl Staged {
+    fn push(
+        &mut self,
+        (row, column, value): (usize, usize, f64),
+        rows: usize,
+        put: &mut impl FnMut(usize, usize, f64),
+    ) {
+        if self.values.len() == COLUMNS * rows {
+            self.flush(rows, put);
+        }
+        if self.values.is_empty() {
+            self.column = column;
+        }
+        if column == 0 {
+            self.rows.push(row);
+        }
+        self.values.push(value);
+    }
+
+    fn flush(&mut self, rows: usize, put: &mut impl FnMut(usize, usize, f64)) {
+        for (at, &row) in self.rows.iter().enumerate() {
+            for (k, value) in self.values.iter().skip(at).step_by(rows).enumerate() {
+                put(row, self.column + k, *value);
+            }
+        }
+        self.values.clear();
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct DiagnoseArgs {
     #[arg(long)]
     pub(crate) fixed_center: bool,
     /// Take at most so many points, evenly spaced; the others are not held in memory
-    #[arg(long, value_name = "N", requires = "data")]
+    #[arg(long, value_name = "N", conflicts_with = "dataset")]
     pub(crate) points: Option<NonZeroUsize>,
     /// What counts the rows of a decoder that nothing else orients
     #[arg(long, value_enum)]

@@ -85,7 +85,7 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<Dataset>,
     /// The array to read, of a file that holds several
-    #[arg(long, value_name = "NAME", requires = "data")]
+    #[arg(long, value_name = "NAME", conflicts_with = "dataset")]
     pub(crate) key: Option<String>,
     /// Weights, `.npy`, one a row of the data: 0 masks a row; normalized to sum 1
     /// [default: 1/N]

@@ -84,15 +84,16 @@ fn name(args: &DataArgs, read: &Activations) -> String {
 fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
     let weights = read_vector(path)?;
     let negative = weights.iter().copied().enumerate().find(|(_, weight)| !(*weight >= 0.0));
-    let error = match negative {
-        _ if weights.len() != rows => DataError::WeightCount { expected: rows, found: weights.len() },
-        Some((index, value)) => DataError::Weight { index, value },
-        None if weights.iter().all(|weight| weight.abs() <= 0.0) => {
-            return Err(Failure::Weightless { path: path.to_path_buf() });
+    let path = path.to_path_buf();
+    match negative {
+        _ if weights.len() != rows => {
+            let error = DataError::WeightCount { expected: rows, found: weights.len() };
+            Err(Failure::Data { source_name: path.display().to_string(), error })
         }
-        None => return Ok(weights),
-    };
-    Err(Failure::Data { source_name: path.display().to_string(), error })
+        Some((row, value)) => Err(Failure::Weight { path, row, value }),
+        None if weights.iter().all(|weight| weight.abs() <= 0.0) => Err(Failure::Weightless { path }),
+        None => Ok(weights),
+    }
 }
 
 /// Joins data, weights and penalties; every error names the file it is about, and the row

@@ -165,8 +165,9 @@ fn masks(description: &Description, subjects: &Subjects) -> Option<Claim> {
 
 /// The options that masked rows, as they are written.
 fn options(masked: &Value) -> String {
+    let multiple = masked["max_norm_multiple"].as_f64();
     let skip = (masked["skip_nonfinite"] == true).then(|| "--skip-nonfinite".to_owned());
-    let multiple = masked["max_norm_multiple"].as_f64().map(|k| format!("--max-norm-multiple {k}"));
+    let multiple = multiple.map(|k| format!("--max-norm-multiple {k}"));
     skip.into_iter().chain(multiple).collect::<Vec<_>>().join(" ")
 }
 

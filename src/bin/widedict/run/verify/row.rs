@@ -60,7 +60,20 @@ fn field(key: &str, claimed: &Value, found: &Value, record: &Record) -> Result<(
         "local" => claimed.is_null() != record.asked.local && local(claimed, found),
         _ => same(key, claimed, found),
     };
-    if holds { Ok(()) } else { Err(format!("claimed {claimed}, found {found}")) }
+    match (holds, key) {
+        (true, _) => Ok(()),
+        (false, "masked") => Err(format!(
+            "claimed {claimed}, found {found}: made with {}, checked with {}",
+            named_options(claimed),
+            named_options(found)
+        )),
+        (false, _) => Err(format!("claimed {claimed}, found {found}")),
+    }
+}
+
+fn named_options(masked: &Value) -> String {
+    let options = super::options(masked);
+    if options.is_empty() { "no option that masks".to_owned() } else { options }
 }
 
 /// The local test is of a width; how many atoms it allowed beyond those that are there
