@@ -338,11 +338,11 @@ pub enum FileProblem {
         /// What differs.
         what: &'static str,
         /// That of the first shard.
-        expected: String,
+        expected: Box<str>,
         /// That of this one.
-        found: String,
+        found: Box<str>,
         /// The first shard.
-        first: PathBuf,
+        first: Box<Path>,
     },
     /// A file that is not what it was when its header was read.
     #[error("changed while it was read")]
@@ -411,7 +411,7 @@ pub enum FileProblem {
     )]
     NothingLeft {
         /// How many are masked, and why.
-        masked: Masked,
+        masked: Box<Masked>,
     },
     /// Codes of a row that is masked.
     #[error("row {row} (counted from 0) is masked and has codes")]

@@ -102,7 +102,7 @@ impl Activations {
             masked.norm = self.drop_long(multiple, &mut kept)?;
         }
         if kept.is_empty() {
-            return Err(FileError::new(&self.path, FileProblem::NothingLeft { masked }));
+            return Err(FileError::new(&self.path, FileProblem::NothingLeft { masked: Box::new(masked) }));
         }
         masked.rows = masked.weight + masked.nonfinite + masked.norm;
         Ok(self.keep(&kept, masking.weights, masked))

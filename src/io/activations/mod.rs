@@ -157,10 +157,8 @@ impl Activations {
 fn check_alike(sources: &[Source]) -> Result<(), FileError> {
     let Some(first) = sources.first() else { return Ok(()) };
     for source in sources {
-        let differs = |what, expected: String, found: String| {
-            let first = first.path.clone();
-            Err(FileError::new(&source.path, FileProblem::Shard { what, expected, found, first }))
-        };
+        let differs =
+            |what, expected: String, found: String| Err(unlike(source, first, what, expected, found));
         if source.kind != first.kind {
             return differs("a file of kind", format!("{:?}", first.kind), format!("{:?}", source.kind));
         }
@@ -172,13 +170,16 @@ fn check_alike(sources: &[Source]) -> Result<(), FileError> {
     Ok(())
 }
 
+/// The error of a shard that is not like the first.
+fn unlike(source: &Source, first: &Source, what: &'static str, expected: String, found: String) -> FileError {
+    let (expected, found) = (expected.into_boxed_str(), found.into_boxed_str());
+    let first = first.path.clone().into_boxed_path();
+    FileError::new(&source.path, FileProblem::Shard { what, expected, found, first })
+}
+
 /// The error of a shard of another dimension.
 fn other_dimension(source: &Source, first: &Source, expected: usize, found: usize) -> FileError {
-    let first = first.path.clone();
-    let what = "rows of dimension";
-    let problem =
-        FileProblem::Shard { what, expected: expected.to_string(), found: found.to_string(), first };
-    FileError::new(&source.path, problem)
+    unlike(source, first, "rows of dimension", expected.to_string(), found.to_string())
 }
 
 /// Reads arrays, whose sizes are known: the matrix is filled where each number belongs.
@@ -263,7 +264,10 @@ fn assemble(
 ) -> Activations {
     let count = values.len() / dim;
     let points = Matrix::from_column_major(dim, count, values).expect("whole rows");
-    let rows = Rows::kept(total, (0..total).step_by(stride).collect());
+    let rows = match stride {
+        1 => Rows::all(total),
+        _ => Rows::kept(total, (0..total).step_by(stride).collect()),
+    };
     Activations { points, rows, stride, path: path.to_path_buf(), files, notes }
 }
 

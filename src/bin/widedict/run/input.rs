@@ -112,18 +112,15 @@ pub(super) fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<
 }
 
 /// The failure of data that are refused, with the row as it is in the file.
-pub(super) fn refused_rows(error: ProblemError, origin: &Origin) -> Failure {
-    let row = |point: usize| origin.rows.row(point);
-    let (error, about_weights) = match error {
-        ProblemError::Data(DataError::Weight { index, value }) => {
-            (ProblemError::Data(DataError::Weight { index: row(index), value }), true)
-        }
-        ProblemError::Data(DataError::TooLarge { datapoint, coordinate, value }) => {
-            (ProblemError::Data(DataError::TooLarge { datapoint: row(datapoint), coordinate, value }), false)
-        }
-        error => (error, false),
-    };
-    let name = origin.weights_name.as_ref().filter(|_| about_weights).unwrap_or(&origin.name);
+pub(super) fn refused_rows(mut error: ProblemError, origin: &Origin) -> Failure {
+    let mut name = &origin.name;
+    if let ProblemError::Data(DataError::Weight { index, .. }) = &mut error {
+        *index = origin.rows.row(*index);
+        name = origin.weights_name.as_ref().unwrap_or(name);
+    }
+    if let ProblemError::Data(DataError::TooLarge { datapoint, .. }) = &mut error {
+        *datapoint = origin.rows.row(*datapoint);
+    }
     refused(error, name.clone())
 }
 
