@@ -378,6 +378,15 @@ pub enum FileProblem {
         /// Fields found.
         found: usize,
     },
+    /// A first line that may be column numbers or a datapoint.
+    #[error(
+        "line {line}: 0, 1, … may be the numbers of the columns or a datapoint; give the columns names \
+         (frame.add_prefix(\"x\")), or write 0.0 for 0"
+    )]
+    HeaderOrRow {
+        /// Line, from 1.
+        line: u64,
+    },
     /// A first column that numbers the rows.
     #[error(
         "line {line}: the first column has no name, as pandas writes an index, which would be a coordinate; \

@@ -76,11 +76,22 @@ enum Field {
     Other,
 }
 
+/// The first line where it is numbers.
+struct First {
+    line: u64,
+    numbers: Vec<f64>,
+    /// Whether they are 0, 1, 2, … in digits alone.
+    counts: bool,
+}
+
+/// From so many columns on 0, 1, 2, … over numbers that are not whole are no datapoint.
+const COUNTED: usize = 4;
+
 #[derive(Default)]
 struct Table {
     found: Found,
     /// The first line, until the second tells whether it is a header of column numbers.
-    first: Option<(u64, Vec<f64>)>,
+    first: Option<First>,
     begun: bool,
     numbers: Vec<f64>,
 }
@@ -104,25 +115,38 @@ impl Table {
         }
         let mut numbers = std::mem::take(&mut self.numbers);
         numbers.clear();
-        let mut fractions = false;
+        let mut whole = true;
         for (column, text) in record.iter().enumerate() {
             match field(text) {
                 Field::Number(value) => numbers.push(value),
                 Field::Other => return Err(not_a_number(line, column, text)),
             }
-            fractions |= !text.iter().all(|b| b.is_ascii_digit() || *b == b'-');
+            whole &= is_whole(text);
         }
-        if let Some((at, first)) = self.first.take() {
-            // pandas names columns 0, 1, 2, …: they are a header unless the data are
-            // whole numbers too.
-            if fractions && counts_up(&first) {
-                self.found.header = Some(at);
-            } else {
-                self.keep(&first, wanted, out);
-            }
+        if let Some(first) = self.first.take() {
+            self.decide(&first, whole, wanted, out)?;
         }
         self.keep(&numbers, wanted, out);
         self.numbers = numbers;
+        Ok(())
+    }
+
+    /// The first line, by the second one: pandas names columns 0, 1, 2, … where they have
+    /// no names.
+    fn decide(
+        &mut self,
+        first: &First,
+        whole: bool,
+        wanted: &mut dyn FnMut(usize) -> bool,
+        out: &mut Vec<f64>,
+    ) -> Result<(), FileProblem> {
+        if !first.counts {
+            self.keep(&first.numbers, wanted, out);
+        } else if !whole && self.found.dim >= COUNTED {
+            self.found.header = Some(first.line);
+        } else {
+            return Err(FileProblem::HeaderOrRow { line: first.line });
+        }
         Ok(())
     }
 
@@ -139,7 +163,8 @@ impl Table {
             return Err(FileProblem::IndexColumn { line });
         }
         if numbers.len() == record.len() {
-            self.first = Some((line, numbers));
+            let counts = record.iter().all(is_whole) && counts_up(&numbers);
+            self.first = Some(First { line, numbers, counts });
             return Ok(());
         }
         // "layer" among numbers may be a name, or a slip in a line of data.
@@ -165,8 +190,8 @@ impl Table {
         wanted: &mut dyn FnMut(usize) -> bool,
         out: &mut Vec<f64>,
     ) -> Result<Found, FileProblem> {
-        if let Some((_, first)) = self.first.take() {
-            self.keep(&first, wanted, out);
+        if let Some(first) = self.first.take() {
+            self.decide(&first, true, wanted, out)?;
         }
         Ok(self.found)
     }
@@ -188,6 +213,10 @@ fn not_a_number(line: u64, column: usize, text: &[u8]) -> FileProblem {
     const SHOWN: usize = 40;
     let found: String = String::from_utf8_lossy(text).chars().take(SHOWN).collect();
     FileProblem::Field { line, column: column + 1, found }
+}
+
+fn is_whole(text: &[u8]) -> bool {
+    text.iter().all(|b| b.is_ascii_digit() || *b == b'-')
 }
 
 #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "small whole numbers are exact")]

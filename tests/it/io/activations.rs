@@ -87,7 +87,7 @@ fn all_kinds(folder: &TempDir, values: &[f64]) -> Vec<PathBuf> {
         place(folder, "b.csv", format!("\u{feff}a;b;c\r\n{}", text(values, 3, ";", "\r\n"))),
         place(folder, "c.tsv", format!("# made by hand\n\n{}", text(values, 3, "\t", "\n"))),
         place(folder, "d.txt", text(values, 3, " ", "\n")),
-        place(folder, "e.csv", format!("0,1,2\n{}", text(values, 3, ",", "\n"))),
+        place(folder, "e.csv", format!("\"x 1\",x2,x3\n{}", text(values, 3, ",", "\n"))),
     ];
     for dtype in ["F64", "F32", "F16", "BF16"] {
         let bytes = safetensors(&[("acts", dtype, &[2, 3, 3], values)]);
@@ -221,9 +221,21 @@ fn tables_that_are_no_numbers_are_errors_by_line_and_column() {
     is(",0,1\n0,1.5,2\n", &["index=False"]);
     is("1,5;2,5\n1,0;2,0\n", &["line 2, column 1"]);
     is("1\u{0}2\n", &["not text"]);
-    // Column numbers are a header where the data are no whole numbers, and else data.
+    // Column numbers are a header where the data leave no doubt, and an error in doubt.
+    is("0,1\n5,7\n", &["line 1", "or a datapoint"]);
+    is("0,1\n5.5,7\n", &["line 1", "or a datapoint"]);
+    is("0,1,2,3\n5,7,1,1\n", &["line 1", "or a datapoint"]);
+    is("0,1,2,3\n", &["line 1", "or a datapoint"]);
     let numbered = |text: &str| read(&place(&folder, "x.csv", text)).expect("numbers").ncols();
-    assert_eq!((numbered("0,1\n5,7\n"), numbered("0,1\n5.5,7\n"), numbered("1,0\n5.5,7\n")), (2, 1, 2));
+    for (text, rows) in [
+        ("0,1,2,3\n5.5,7,1,1\n", 1),
+        ("0.0,1,2,3\n5.5,7,1,1\n", 2),
+        ("0e0,1e0\n5.5,7\n", 2),
+        ("1,0\n5,7\n", 2),
+        ("0\n1\n", 2),
+    ] {
+        assert_eq!(numbered(text), rows, "{text:?}");
+    }
 }
 
 #[test]
