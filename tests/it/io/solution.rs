@@ -102,6 +102,7 @@ fn a_row_of_the_callers_comes_first_and_a_fixed_center_comes_back() {
         data_name: "x.npy",
         weights_name: Some("w.npy"),
         fixed_center: Some(&center),
+        rows: None,
     };
     let row: std::collections::BTreeMap<_, _> = [("objective", 1.5), ("seconds", 0.25)].into();
     let folder = folder();
@@ -151,7 +152,7 @@ fn folders_that_do_not_fit_together_are_errors() {
     let one = Finite::new(1).solve(&problem).unwrap();
     let codes = fs::read(folder.path().join("codes.npz")).unwrap();
     let certificate = fs::read(folder.path().join("certificate.json")).unwrap();
-    save_factorization(folder.path(), one.certified.solution(), None).unwrap();
+    save_factorization(folder.path(), one.certified.solution(), None, None).unwrap();
     assert!(!folder.path().join("certificate.json").exists(), "it was another solution's");
     fs::write(folder.path().join("codes.npz"), codes).unwrap();
     fs::write(folder.path().join("certificate.json"), certificate).unwrap();
@@ -183,7 +184,7 @@ fn a_checkpoint_is_a_start_and_claims_nothing() {
         let problem = problem(0.1, centered);
         let (solution, _) = solved(&problem, Bounding::Relaxation);
         let folder = folder();
-        save_checkpoint(folder.path(), &problem, solution.certified.solution()).unwrap();
+        save_checkpoint(folder.path(), &problem, solution.certified.solution(), None).unwrap();
         let loaded = load_solution(folder.path()).unwrap();
         assert_eq!(&loaded.factorization, solution.certified.solution());
         assert!(loaded.record.is_none() && loaded.witness.split.is_none());
@@ -231,6 +232,7 @@ fn a_failed_save_leaves_the_old_solution() {
         data_name: "",
         weights_name: None,
         fixed_center: None,
+        rows: None,
     };
     let error = saving.write(folder.path(), &5).unwrap_err();
     assert_eq!(error.path, folder.path().join("certificate.json"), "{error}");

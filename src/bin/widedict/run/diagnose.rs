@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use widedict::atoms::Rescaled;
+use widedict::certificate::Concentration;
 use widedict::diagnose::{CompareError, Diagnosis, Thresholds, Trained, compare, diagnose};
 use widedict::gauge::Penalty;
 use widedict::io::sae::{Atoms, Folded, Folding, ReadOptions};
-use widedict::io::{PointReader, Sae, read_atoms, read_codes, write_json};
+use widedict::io::{Rows, Sae, read_atoms, write_json};
 use widedict::problem::Lambda;
-use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Stop};
+use widedict::{Codes, Dictionary, Factorization, Problem, Stop};
 
+use super::input::{Input, Origin};
 use super::threads::on_threads;
 use super::{Outcome, input};
 use crate::arguments::{AtomsAre, DiagnoseArgs};
@@ -18,9 +20,6 @@ use crate::output::diagnosis::{Report, Source, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 use crate::output::{self, say};
-
-/// Datapoints read at a time from a large file.
-const BLOCK: usize = 4096;
 
 /// What is diagnosed.
 struct Subject {
@@ -36,16 +35,24 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         Penalty::new(lambda, 0.0)?;
     }
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let (mut subject, problem) = read(args)?;
+    let (mut subject, problem, origin) = read(args)?;
     let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let diagnosis = on_threads(&args.run, || examine(&subject, &problem, other.as_ref(), args, &watch));
     subject.source.seconds = watch.elapsed().as_secs_f64();
     watch.finish();
-    let diagnosis = diagnosis?;
+    let mut diagnosis = diagnosis?;
+    let concentration = concentration(&problem, &diagnosis);
+    name_rows(&mut diagnosis, &origin.rows);
 
-    let report = Report { diagnosis: &diagnosis, source: &subject.source };
+    let report = Report {
+        diagnosis: &diagnosis,
+        objective_share_of_top_percent: concentration.map(|c| c.share),
+        masked: origin.masked,
+        concentration,
+        source: &subject.source,
+    };
     let written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
     let whole = diagnosis.unfinished.is_empty();
@@ -53,14 +60,14 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
 }
 
 /// What is diagnosed, and the problem it is measured by.
-fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem), Failure> {
-    let data = data(args)?;
+fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem, Origin), Failure> {
+    let data = input::read_some(&args.source, args.points, args.run.quiet)?;
     let (mut subject, l1) = match (&args.sae, &args.dictionary) {
-        (Some(path), _) => autoencoder(path, args, &data.points)?,
-        (None, Some(path)) => (dictionary(path, args, &data.points)?, None),
+        (Some(path), _) => autoencoder(path, args, &data)?,
+        (None, Some(path)) => (dictionary(path, args, &data)?, None),
         (None, None) => unreachable!("the command line asks for one of them"),
     };
-    subject.source.data.clone_from(&data.name);
+    subject.source.data.clone_from(&data.origin.name);
     let lambda = match (args.lambda, l1) {
         (Some(lambda), _) => {
             subject.source.lambda_from = "--lambda";
@@ -73,8 +80,23 @@ fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem), Failure> {
         (None, None) => return Err(Failure::NoLambda),
     };
     let centered = subject.center.is_some() && !args.fixed_center;
-    let problem = input::problem(data, Penalty::new(lambda, 0.0)?, centered, args.weights.as_deref())?;
-    Ok((subject, problem))
+    let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
+    Ok((subject, problem, origin))
+}
+
+/// What a few datapoints hold of the objective, at exact codes.
+fn concentration(problem: &Problem, diagnosis: &Diagnosis) -> Option<Concentration> {
+    let weights = problem.data().weights();
+    Concentration::of(diagnosis.point_rows.iter().map(|row| weights[row.point] * row.objective).collect())
+}
+
+/// Names datapoints by their rows in the data.
+fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
+    let codes = &mut diagnosis.codes;
+    let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
+    summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
+    codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
+    diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
 }
 
 fn examine(
@@ -106,31 +128,6 @@ fn examine(
     Ok(found)
 }
 
-/// The data; every k-th point of a large file where only some are wanted.
-fn data(args: &DiagnoseArgs) -> Result<input::Input, Failure> {
-    let (Some(path), Some(wanted)) = (&args.source.data, args.points) else {
-        return input::read(&args.source, args.run.quiet);
-    };
-    let mut reader = PointReader::open(path)?;
-    let stride = reader.len().div_ceil(wanted.get()).max(1);
-    let mut columns: Vec<f64> = Vec::new();
-    for from in (0..reader.len()).step_by(BLOCK) {
-        let to = (from + BLOCK).min(reader.len());
-        let first = from.div_ceil(stride) * stride;
-        if first >= to {
-            continue;
-        }
-        let block = reader.block(from..to)?;
-        (first..to).step_by(stride).for_each(|i| columns.extend_from_slice(block.col(i - from)));
-    }
-    let count = columns.len() / reader.dim();
-    let points = Matrix::from_column_major(reader.dim(), count, columns).expect("whole columns");
-    Ok(input::Input {
-        points,
-        name: format!("{}, every {stride}th of {} points", path.display(), reader.len()),
-    })
-}
-
 fn read_options(dim: usize, args: &DiagnoseArgs) -> ReadOptions {
     let atoms = args.atoms.map(|atoms| match atoms {
         AtomsAre::Rows => Atoms::Rows,
@@ -144,18 +141,19 @@ fn fold(path: &Path, sae: &Sae) -> Result<Folded, Failure> {
 }
 
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(
-    path: &Path,
-    args: &DiagnoseArgs,
-    points: &Matrix,
-) -> Result<(Subject, Option<Lambda>), Failure> {
+fn autoencoder(path: &Path, args: &DiagnoseArgs, data: &Input) -> Result<(Subject, Option<Lambda>), Failure> {
+    let points = &data.points;
     let sae = Sae::read(path, &read_options(points.nrows(), args))?;
     check_dimension(path, sae.dim(), sae.atoms(), points.nrows())?;
     let folded = fold(path, &sae)?;
     let codes = match &args.codes {
         Some(file) => {
             let lengths: Vec<f64> = sae.decoder().columns().map(widedict::linalg::norm).collect();
-            Some(in_units(read_codes(file, points.ncols(), sae.atoms())?, &lengths, path)?)
+            Some(in_units(
+                input::codes(file, &data.origin.rows, sae.atoms(), args.run.quiet)?,
+                &lengths,
+                path,
+            )?)
         }
         None if sae.no_encoder().is_some() => None,
         None => Some(sae.encode(points, &folded)?),
@@ -181,13 +179,18 @@ fn autoencoder(
 }
 
 /// A plain dictionary, with codes and a center where files have them.
-fn dictionary(path: &Path, args: &DiagnoseArgs, points: &Matrix) -> Result<Subject, Failure> {
+fn dictionary(path: &Path, args: &DiagnoseArgs, data: &Input) -> Result<Subject, Failure> {
+    let points = &data.points;
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), points.nrows())?;
     let center = args.center_file.as_deref().map(|file| input::center(file, points.nrows())).transpose()?;
     let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
-    let codes =
-        args.codes.as_deref().map(|file| read_codes(file, points.ncols(), atoms.ncols())).transpose()?;
+    let rows = &data.origin.rows;
+    let codes = args
+        .codes
+        .as_deref()
+        .map(|file| input::codes(file, rows, atoms.ncols(), args.run.quiet))
+        .transpose()?;
     let none = Codes::zeros(atoms.ncols(), points.ncols());
     let (point, rescaled) =
         Factorization::from_foreign(atoms, codes.clone().unwrap_or(none), None).map_err(named)?;

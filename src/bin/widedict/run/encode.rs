@@ -9,7 +9,7 @@ use super::{Outcome, input};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::encoding::Report;
+use crate::output::encoding::{Measured, Report};
 use crate::output::folder::check_file;
 use crate::output::progress::Watch;
 
@@ -22,7 +22,7 @@ struct Foreign {
 /// Reads everything, encodes, writes, prints.
 pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     args.out.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
-    let input::Input { points, name } = input::read(&args.source, args.run.quiet)?;
+    let input::Input { points, weights, origin } = input::read(&args.source, args.run.quiet)?;
     let foreign = dictionary(args, points.nrows())?;
     let center = args.center_file.as_deref().map(|path| input::center(path, points.nrows())).transpose()?;
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     let encode = || {
         let encoded = coder.encode_with(&points, &foreign.dictionary, args.lambda, &run);
         encoded.map_err(|error| match (error, &args.center_file) {
-            (CoderError::Data(error), _) => Failure::Data { source_name: name, error },
+            (CoderError::Data(error), _) => input::refused_rows(error.into(), &origin),
             (CoderError::Atoms(error), Some(path)) => Failure::Atoms { path: path.clone(), error },
             (error, _) => error.into(),
         })
@@ -48,9 +48,10 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     if let Some(path) = &args.out {
         let codes = in_foreign_units(&encoded.codes, &foreign.lengths)
             .map_err(|error| Failure::Atoms { path: args.dictionary.clone(), error })?;
-        write_codes(path, &codes)?;
+        write_codes(path, &origin.rows.spread(&codes))?;
     }
-    let report = Report::new(&points, foreign.dictionary.len(), args.lambda, &encoded, elapsed);
+    let measured = Measured { points: &points, weights: weights.as_deref(), masked: origin.masked };
+    let report = Report::new(&measured, foreign.dictionary.len(), args.lambda, &encoded, elapsed);
     output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
     Ok(Outcome::of(encoded.stop == Stop::ToleranceMet))
 }
