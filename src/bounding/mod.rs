@@ -26,7 +26,7 @@ use crate::search::nuclear::Nuclear;
 use crate::search::relaxation::Semidefinite;
 use crate::search::relaxation::{Proposal, Relaxation};
 use crate::solution::{Solution, SolveError};
-use crate::trusted::exact;
+use crate::trusted::{BoundKind, exact};
 
 pub use witness::location_dual;
 
@@ -334,6 +334,11 @@ impl Bounding {
         Ok(Evidence { witness: Witness { split, ..witness }, shortfall })
     }
 
+    /// Drops the nuclear dual point, where a choice does not go as far.
+    fn without_nuclear(self, witness: Witness) -> Witness {
+        if matches!(self, Self::None | Self::Fast) { Witness { nuclear: None, ..witness } } else { witness }
+    }
+
     /// Adds the nuclear dual point, where a choice beyond [`Bounding::Fast`] lacks it.
     fn with_nuclear(self, problem: &Problem, witness: Witness, observer: &dyn Observer) -> Witness {
         if matches!(self, Self::None | Self::Fast) || witness.nuclear.is_some() {
@@ -390,7 +395,10 @@ impl Bounding {
         if problem.gamma() == 0.0 && proved && options.bounds && options.local.is_none() {
             return Ok(Bounded { certified, witness, shortfall: None });
         }
-        let Evidence { mut witness, shortfall } = if gap > options.gap_tolerance {
+        // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
+        let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
+        let witness = self.without_nuclear(witness);
+        let Evidence { mut witness, shortfall } = if gap > options.gap_tolerance || beyond {
             self.extend(problem, certified.solution(), witness, options.gap_tolerance, observer)?
         } else {
             Evidence { witness, shortfall: None }

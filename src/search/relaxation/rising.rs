@@ -84,6 +84,8 @@ pub(super) fn search(
             break;
         }
     }
+    // A break that cut the steps in R short ends the search too.
+    let interrupt = interrupt.or_else(|| goal.observer.poll().break_value());
     let Stage { split, dual, .. } = stage;
     let (_, promised) = metric.promise(&dual, &split);
     let (dual, slack) = (metric.unwhitened(dual), metric.root_free(split));
