@@ -436,10 +436,11 @@ fn alike(claimed: &str, found: &str, room: f64) -> bool {
 }
 
 /// What a lower bound may have been proved by.
-const KINDS: [BoundKind; 6] = [
+const KINDS: [BoundKind; 7] = [
     BoundKind::ClosedForm,
     BoundKind::WideLimit,
     BoundKind::Fast,
+    BoundKind::Nuclear,
     BoundKind::Relaxation,
     BoundKind::Sdp,
     BoundKind::Exact,

@@ -18,6 +18,9 @@ pub struct Witness {
     /// A dual point with the entrywise nonnegative part of a split
     /// (theorem `split-certificate`); used where γ > 0.
     pub split: Option<Split>,
+    /// A dual point that is an affine map of the data, `[B | q]` for `rᵢ = B xᵢ + q`:
+    /// n × (n + 1) (theorem `nuclear-bound`); used where γ > 0.
+    pub nuclear: Option<Matrix>,
     /// A dual point and a split for the bound that knows the number of atoms
     /// (theorem `width-bound`); used where γ = 0 and the center is fixed.
     pub width: Option<WidthSplit>,
@@ -49,7 +52,7 @@ pub struct Curvature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("witness {part}: expected {expected:?}, found {found:?}")]
 pub struct WitnessError {
-    /// `dual`, `directions`, `split dual`, `split slack`, `width dual` or `width slack`.
+    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `width dual` or `width slack`.
     pub part: &'static str,
     /// Rows and columns asked for (columns 0 where any number is accepted).
     pub expected: (usize, usize),
@@ -72,6 +75,7 @@ impl Witness {
             Part::Directions => self.directions.as_ref(),
             Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
             Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
+            Part::Nuclear => self.nuclear.as_ref(),
             Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
             Part::WidthSlack => self.width.as_ref().and_then(|split| split.slack.as_ref()),
         }
@@ -93,7 +97,8 @@ impl Witness {
         let (width, slack) = (read(Part::WidthDual)?, read(Part::WidthSlack)?);
         let width = width.map(|dual| WidthSplit { dual, slack });
         let (dual, directions) = (read(Part::Dual)?, read(Part::Directions)?);
-        Ok(Self { dual, directions, split, width, curvature: None })
+        let nuclear = read(Part::Nuclear)?;
+        Ok(Self { dual, directions, split, nuclear, width, curvature: None })
     }
 
     /// Checks the shapes of all parts.
@@ -124,6 +129,8 @@ pub enum Part {
     SplitDual,
     /// The nonnegative part of [`Witness::split`].
     SplitSlack,
+    /// [`Witness::nuclear`].
+    Nuclear,
     /// The dual point of [`Witness::width`].
     WidthDual,
     /// The nonnegative part of [`Witness::width`].
@@ -132,8 +139,15 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 6] =
-        [Self::Dual, Self::Directions, Self::SplitDual, Self::SplitSlack, Self::WidthDual, Self::WidthSlack];
+    pub const ALL: [Self; 7] = [
+        Self::Dual,
+        Self::Directions,
+        Self::SplitDual,
+        Self::SplitSlack,
+        Self::Nuclear,
+        Self::WidthDual,
+        Self::WidthSlack,
+    ];
 
     /// Its name in messages.
     #[must_use]
@@ -143,6 +157,7 @@ impl Part {
             Self::Directions => "directions",
             Self::SplitDual => "split dual",
             Self::SplitSlack => "split slack",
+            Self::Nuclear => "nuclear map",
             Self::WidthDual => "width dual",
             Self::WidthSlack => "width slack",
         }
@@ -156,6 +171,7 @@ impl Part {
             Self::Directions => "directions",
             Self::SplitDual => "split_dual",
             Self::SplitSlack => "split_slack",
+            Self::Nuclear => "nuclear",
             Self::WidthDual => "width_dual",
             Self::WidthSlack => "width_slack",
         }
@@ -169,6 +185,7 @@ impl Part {
             Self::Directions => "witness directions",
             Self::SplitDual => "witness split dual",
             Self::SplitSlack => "witness split slack",
+            Self::Nuclear => "witness nuclear map",
             Self::WidthDual => "witness width dual",
             Self::WidthSlack => "witness width slack",
         }
@@ -185,6 +202,7 @@ impl Part {
         match self {
             Self::Dual | Self::SplitDual | Self::WidthDual => (problem.dim(), problem.len()),
             Self::Directions => (problem.dim(), 0),
+            Self::Nuclear => (problem.dim(), problem.dim() + 1),
             Self::SplitSlack | Self::WidthSlack => (problem.len(), problem.len()),
         }
     }

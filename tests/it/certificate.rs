@@ -107,6 +107,9 @@ proptest! {
                 dual: Some(witness.clone()),
                 directions: Some(problem.data().datapoints().clone()),
                 split: Some(Split { dual: witness, slack: slack.clone(), origin: Origin::FirstOrder }),
+                nuclear: Some(Matrix::from_fn(problem.dim(), problem.dim() + 1, |i, j| {
+                    slack.as_slice()[(5 * i + j) % (n * n)]
+                })),
                 width: None,
                 curvature: None,
             };
@@ -469,6 +472,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
         let witness = Witness {
             dual: Some(dual.clone()),
             directions: Some(dual.clone()),
+            nuclear: Some(dual.clone()),
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
             width: None,
             curvature: None,

@@ -9,12 +9,13 @@ use crate::certificate::Options;
 use crate::coder::Coder;
 use crate::problem::Problem;
 use crate::search::escape;
+use crate::search::nuclear::Nuclear;
 use crate::solve::participation::Participation;
 use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
 use crate::testing::naive::{self, length};
 use crate::trusted::{
-    Coding, Subject, WidthSplit, exact as polar, local as second_order, participation, width,
+    Coding, Subject, WidthSplit, bounds, exact as polar, local as second_order, participation, width,
 };
 use crate::{
     Certified, ColumnGeneration, Factorization, Finite, Matrix, Run, Verdict, Witness, certify, wide,
@@ -61,6 +62,7 @@ pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng,
         local::attack(instance, answer, effort, rng, report);
         coding(instance, answer.solution(), effort, report);
     }
+    nuclear(instance, &points[0].point, best, rng, report);
     participations(instance, &points, rng, report);
     widths(instance, &points, effort, rng, report);
     shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
@@ -100,6 +102,33 @@ fn enclosure(instance: &Instance, valued: &Valued, report: &mut Report) {
     let (lower, upper) = (ex(subject.primal().lower.get()), ex(subject.primal().upper.get()));
     report.at_most(instance, Claim::Enclosure, &lower, &valued.value, "lower end and objective");
     report.at_most(instance, Claim::Enclosure, &valued.value, &upper, "objective and upper end");
+}
+
+/// Bounds from affine maps of the data, searched for and spoiled, against the best point. Of a
+/// certificate they are only a part, and a better one hides them.
+fn nuclear(
+    instance: &Instance,
+    point: &Factorization,
+    best: &Exact,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
+    let (problem, n) = (&instance.problem, instance.problem.dim());
+    let Ok(subject) = Subject::of(problem, point) else { return };
+    let found = Nuclear::default().search(problem, &()).map(|found| found.map);
+    let stretch = rng.random_range(0.5..4.0);
+    let spoiled = found.as_ref().map(|map| {
+        Matrix::from_fn(n, n + 1, |i, j| stretch * map.get(i, j) + 1e-3 * rng.random_range(-1.0..1.0))
+    });
+    let size = length(problem.data().datapoint(0));
+    let random =
+        Matrix::from_fn(n, n + 1, |_, j| rng.random_range(-1.0..1.0) * if j == n { size } else { 1.0 });
+    for map in [found, spoiled, Some(random)].into_iter().flatten() {
+        if let Some(bound) = bounds::nuclear(&subject, &map) {
+            let lower = ex(bound.lower.get());
+            report.at_most(instance, Claim::LowerBound, &lower, best, "nuclear bound and a point");
+        }
+    }
 }
 
 /// A refuted point can be lowered: by the point handed back, or by a descent from it.

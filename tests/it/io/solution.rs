@@ -15,12 +15,13 @@ use widedict::trusted::local;
 use widedict::{Bounding, ColumnGeneration, Finite, Matrix, Problem, Solution, wide};
 
 /// Every file of a solution.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "dictionary.npy",
     "codes.npz",
     "center.npy",
     "certificate.json",
     "witness_dual.npy",
+    "witness_nuclear.npy",
     "witness_split_dual.npy",
     "witness_split_slack.npy",
 ];
@@ -122,10 +123,10 @@ fn a_second_save_leaves_no_witness_of_the_first() {
     let files = |folder: &Path| FILES.iter().filter(|name| folder.join(name).exists()).count();
     let (solution, options) = solved(&problem, Bounding::Relaxation);
     save_solution(folder.path(), &problem, &solution, &options).unwrap();
-    assert_eq!(files(folder.path()), 6);
+    assert_eq!(files(folder.path()), 8);
     let (solution, options) = solved(&problem, Bounding::Fast);
     save_solution(folder.path(), &problem, &solution, &options).unwrap();
-    assert_eq!(files(folder.path()), 4);
+    assert_eq!(files(folder.path()), 5);
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn what_is_not_of_the_solution_stays() {
         names.sort();
         names
     };
-    assert_eq!(listed().len(), 7, "{:?}", listed());
+    assert_eq!(listed().len(), 9, "{:?}", listed());
     remove_solution(&inside).unwrap();
     assert_eq!(listed(), ["notes.txt"]);
     fs::remove_file(inside.join("notes.txt")).unwrap();
