@@ -10,7 +10,7 @@ use widedict::coder::CoderError;
 use widedict::diagnose::{CompareError, DiagnoseError};
 use widedict::gauge::PenaltyError;
 use widedict::io::FileError;
-use widedict::io::sae::EncodeError;
+use widedict::io::sae::{EncodeError, FoldError, NoLambda};
 use widedict::plot::PlotError;
 use widedict::problem::DataError;
 
@@ -53,8 +53,10 @@ pub(crate) enum Failure {
     Coder(#[from] CoderError),
     #[error(transparent)]
     Certify(#[from] CertifyError),
-    #[error("--lambda is needed: the configuration has no L1 coefficient")]
-    NoLambda,
+    #[error("--lambda is needed: {0}")]
+    NoLambda(NoLambda),
+    #[error("{}: {error}{hint}", path.display())]
+    Fold { path: PathBuf, error: FoldError, hint: &'static str },
     #[error(transparent)]
     Encode(#[from] EncodeError),
     #[error(transparent)]
@@ -68,7 +70,7 @@ impl Failure {
         match self {
             Self::Unavailable(_)
             | Self::Penalty(_)
-            | Self::NoLambda
+            | Self::NoLambda(_)
             | Self::ClosedForm { .. }
             | Self::Participation { .. } => 2,
             Self::File(_)
@@ -82,6 +84,7 @@ impl Failure {
             | Self::Plot { .. }
             | Self::Print(_)
             | Self::Encode(_)
+            | Self::Fold { .. }
             | Self::Compare(_)
             | Self::Threads(_) => 3,
             Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) => 4,
