@@ -739,6 +739,16 @@ mod files {
         assert_eq!(by_inputs["source"]["kind"], "transcoder");
         assert_eq!(by_inputs["source"]["folding"]["skip_subtracted"], true);
         let (folder, _, _) = fixture("saelens-standard");
+        // Without an encoder there are no codes to write or certify.
+        let bare = folder.path().join("bare.safetensors");
+        fs::copy(sae.with_file_name("dl-TopK").join("ae.safetensors"), &bare).expect("copied");
+        for command in ["encode", "certify"] {
+            let out = on_fixture(&format!("{command} --data @x.npy --sae SAE --lambda 0.1"), &folder, &bare);
+            assert_eq!(out.status.code(), Some(3));
+            for word in ["bare.safetensors", "configuration", "encoder"] {
+                assert!(stderr(&out).contains(word), "{}", stderr(&out));
+            }
+        }
         let sae = sae.with_file_name("saelens-abstopk");
         let out = on_fixture("diagnose --data @x.npy --sae SAE --lambda 0.1", &folder, &sae);
         assert_eq!(out.status.code(), Some(3));

@@ -57,8 +57,8 @@ pub(crate) enum Failure {
     NoLambda(NoLambda),
     #[error("{}: {error}{hint}", path.display())]
     Fold { path: PathBuf, error: FoldError, hint: &'static str },
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
+    #[error("{path}: {error}")]
+    Encode { path: String, error: EncodeError },
     #[error(transparent)]
     Diagnose(#[from] DiagnoseError),
     #[error("--compare: {0}")]
@@ -83,7 +83,7 @@ impl Failure {
             | Self::Dimension { .. }
             | Self::Plot { .. }
             | Self::Print(_)
-            | Self::Encode(_)
+            | Self::Encode { .. }
             | Self::Fold { .. }
             | Self::Compare(_)
             | Self::Threads(_) => 3,

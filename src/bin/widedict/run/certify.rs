@@ -74,7 +74,7 @@ impl Parts {
         let lambda = read.price(args.lambda)?;
         let Some(codes) = read.codes(path, args.codes.as_deref())? else {
             let why = read.sae.no_encoder().cloned().unwrap_or(NoEncoder::NoConfiguration);
-            return Err(EncodeError::NoEncoder(why).into());
+            return Err(read.not_encoded(EncodeError::NoEncoder(why)));
         };
         read.note(args.run.quiet);
         let Trained { folded: Folded { points, dictionary, center, folding, .. }, source, .. } = read;

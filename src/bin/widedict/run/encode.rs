@@ -88,7 +88,7 @@ fn by_encoder(args: &EncodeArgs, mut read: Trained) -> Result<Outcome, Failure> 
     if let Some(path) = &args.out {
         write_codes(path, &stored)?;
     }
-    let unit = read.folded.of_stored(&stored).map_err(widedict::io::sae::EncodeError::from)?;
+    let unit = read.folded.of_stored(&stored).map_err(|error| read.not_encoded(error.into()))?;
     let report = Unsearched::new(&read.folded, (&stored, &unit), lambda, &read.source);
     output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
     Ok(Outcome::of(true))

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use widedict::io::sae::{Activations, Atoms, Batch, FoldError, Folded, Folding, NoLambda, ReadOptions};
+use widedict::io::sae::{
+    Activations, Atoms, Batch, EncodeError, FoldError, Folded, Folding, NoLambda, ReadOptions,
+};
 use widedict::io::{Sae, read_codes, read_points};
 use widedict::{Codes, Dictionary, Matrix};
 
@@ -71,12 +73,17 @@ impl Trained {
         if self.sae.no_encoder().is_some() {
             return Ok(None);
         }
-        Ok(Some(self.sae.encode(&self.folded, self.batch)?))
+        self.sae.encode(&self.folded, self.batch).map(Some).map_err(|error| self.not_encoded(error))
     }
 
     /// The encoder's codes as its program returns them.
     pub(super) fn activations(&self) -> Result<Codes, Failure> {
-        Ok(self.sae.activations(&self.folded, self.batch)?)
+        self.sae.activations(&self.folded, self.batch).map_err(|error| self.not_encoded(error))
+    }
+
+    /// The failure of an encoder, by the name of its autoencoder.
+    pub(super) fn not_encoded(&self, error: EncodeError) -> Failure {
+        Failure::Encode { path: self.source.dictionary.clone(), error }
     }
 
     /// λ as told, or that of the configuration.
