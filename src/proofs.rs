@@ -26,6 +26,8 @@ pages! {
     dnn_bound = "dnn-bound",
     /// A polar bound from one eigenvalue.
     split_certificate = "split-certificate",
+    /// The best of those bounds, for any number of datapoints.
+    nuclear_bound = "nuclear-bound",
     /// Without an atom price, an atom per datapoint.
     wide_limit = "wide-limit",
     /// Up to which atom price one atom per datapoint stays optimal.

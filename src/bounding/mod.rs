@@ -21,11 +21,12 @@ use crate::certificate::{Certified, Options, Verdict, Witness, certify_observed}
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
+use crate::search::nuclear::Nuclear;
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
 use crate::search::relaxation::{Proposal, Relaxation};
 use crate::solution::{Solution, SolveError};
-use crate::trusted::exact;
+use crate::trusted::{BoundKind, exact};
 
 pub use witness::location_dual;
 
@@ -72,6 +73,7 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// # Guarantees
 /// The certified bound is at most F, every rounding included, whatever the search
 /// found: [`copositive-duality`](crate::proofs::copositive_duality),
+/// [`nuclear-bound`](crate::proofs::nuclear_bound),
 /// [`split-certificate`](crate::proofs::split_certificate) for a split (its limit is
 /// that of [`dnn-bound`](crate::proofs::dnn_bound)),
 /// [`cone-branching`](crate::proofs::cone_branching) for the exact polar,
@@ -80,7 +82,7 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// about the best dictionary of a given width beyond `F ≤ F_M`.
 ///
 /// # Cost
-/// [`Fast`](Self::Fast): an N × N or n × n eigenvalue. [`Relaxation`](Self::Relaxation):
+/// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Relaxation`](Self::Relaxation):
 /// O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
 /// [`Auto`](Self::Auto): seconds.
 ///
@@ -108,6 +110,8 @@ pub enum Bounding {
     None,
     /// One eigenvalue, for any number of datapoints.
     Fast,
+    /// One eigenvalue at the dual point for which it says most, for any number of datapoints.
+    Nuclear,
     /// A split found by a first-order search, for up to 4000 datapoints.
     Relaxation,
     /// A split found by a semidefinite program, for up to some 65 datapoints.
@@ -116,7 +120,7 @@ pub enum Bounding {
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
     /// The best that takes seconds: the exact polar up to 200 datapoints in three
-    /// dimensions, a split up to 2000 datapoints, one eigenvalue beyond.
+    /// dimensions, a split up to 2000 datapoints, [`Nuclear`](Self::Nuclear) beyond.
     #[default]
     Auto,
 }
@@ -199,6 +203,7 @@ impl Bounding {
         Self::Auto,
         Self::None,
         Self::Fast,
+        Self::Nuclear,
         Self::Relaxation,
         #[cfg(feature = "sdp")]
         Self::Sdp,
@@ -211,6 +216,7 @@ impl Bounding {
         match self {
             Self::None => "none",
             Self::Fast => "fast",
+            Self::Nuclear => "nuclear",
             Self::Relaxation => "relaxation",
             #[cfg(feature = "sdp")]
             Self::Sdp => "sdp",
@@ -225,6 +231,7 @@ impl Bounding {
         match self {
             Self::None => "No bound",
             Self::Fast => "One eigenvalue, any number of datapoints",
+            Self::Nuclear => "One eigenvalue at the best dual point, any number of datapoints",
             Self::Relaxation => {
                 "A split found by a first-order search: N × N matrices, up to 4000 datapoints"
             }
@@ -237,11 +244,11 @@ impl Bounding {
 
     /// Whether this choice also searches for a bound of the number of atoms
     /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to as many datapoints
-    /// as it searches a split for, a minute or two there; `None` and `Fast` never.
+    /// as it searches a split for, a minute or two there; `None`, `Fast` and `Nuclear` never.
     #[must_use]
     pub fn bounds_width(self, problem: &Problem) -> bool {
         match self {
-            Self::None | Self::Fast => false,
+            Self::None | Self::Fast | Self::Nuclear => false,
             Self::Auto => problem.len() <= AUTO_SPLIT_DATAPOINTS,
             #[cfg(feature = "sdp")]
             Self::Sdp => true,
@@ -295,8 +302,9 @@ impl Bounding {
         self.extend(problem, factorization, plain, gap_tolerance, observer)
     }
 
-    /// Adds a split to a witness, where this choice asks for one and γ > 0; the witness
-    /// comes back as it was where none is found. Otherwise as [`Bounding::witness`].
+    /// Adds the nuclear dual point and a split to a witness, where this choice asks for them and
+    /// γ > 0; the witness comes back as it was where none is found. Otherwise as
+    /// [`Bounding::witness`].
     ///
     /// # Errors
     /// As [`Bounding::witness`].
@@ -308,6 +316,7 @@ impl Bounding {
         gap_tolerance: f64,
         observer: &dyn Observer,
     ) -> Result<Evidence, SolveError> {
+        let witness = self.with_nuclear(problem, witness, observer);
         #[cfg(feature = "sdp")]
         if self == Self::Sdp {
             return witness::semidefinite(problem, witness, observer);
@@ -323,6 +332,20 @@ impl Bounding {
         let late = |found: &Proposal| found.interrupt.is_some() && problem.len() > PROVED_LATE;
         let split = found.filter(|found| !late(found)).map(|found| found.split).or(witness.split);
         Ok(Evidence { witness: Witness { split, ..witness }, shortfall })
+    }
+
+    /// Drops the nuclear dual point, where a choice does not go as far.
+    fn without_nuclear(self, witness: Witness) -> Witness {
+        if matches!(self, Self::None | Self::Fast) { Witness { nuclear: None, ..witness } } else { witness }
+    }
+
+    /// Adds the nuclear dual point, where a choice beyond [`Bounding::Fast`] lacks it.
+    fn with_nuclear(self, problem: &Problem, witness: Witness, observer: &dyn Observer) -> Witness {
+        if matches!(self, Self::None | Self::Fast) || witness.nuclear.is_some() {
+            return witness;
+        }
+        let nuclear = Nuclear::default().search(problem, observer).map(|found| found.map);
+        Witness { nuclear, ..witness }
     }
 
     /// Searches for evidence and certifies: `options` with what this choice sets.
@@ -372,7 +395,10 @@ impl Bounding {
         if problem.gamma() == 0.0 && proved && options.bounds && options.local.is_none() {
             return Ok(Bounded { certified, witness, shortfall: None });
         }
-        let Evidence { mut witness, shortfall } = if gap > options.gap_tolerance {
+        // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
+        let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
+        let witness = self.without_nuclear(witness);
+        let Evidence { mut witness, shortfall } = if gap > options.gap_tolerance || beyond {
             self.extend(problem, certified.solution(), witness, options.gap_tolerance, observer)?
         } else {
             Evidence { witness, shortfall: None }

@@ -6,12 +6,14 @@
 //! runs no solver and searches nothing; who wants a better bound hands over a better
 //! witness.
 
+mod concentration;
 mod estimate;
 pub mod record;
 mod report;
 mod verdict;
 
 pub use crate::trusted::{CertifyError, Curvature, Witness};
+pub use concentration::{Concentration, objective_parts};
 pub use estimate::Estimate;
 pub(crate) use estimate::dual_value;
 pub use record::Record;

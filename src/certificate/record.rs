@@ -307,10 +307,18 @@ impl Record {
     /// Whether the claims and the verdict are those of a recomputed certificate.
     fn statements(&self, problem: &Problem, certificate: &Certificate) -> Vec<Checked> {
         let recomputed = claims(problem, certificate);
-        let mut checked: Vec<Checked> = self
-            .claims
-            .iter()
-            .map(|claim| Checked { claim: claim.name.clone(), outcome: claim.check(&recomputed) })
+        let claimed = self.claims.iter().enumerate();
+        let mut checked: Vec<Checked> = claimed
+            .map(|(place, claim)| {
+                let twice = self.claims[..place].iter().any(|earlier| earlier.name == claim.name);
+                let (name, what) = (claim.name.clone(), "is claimed twice");
+                let outcome = if twice {
+                    Err(Mismatch::Unsupported { claim: name, what })
+                } else {
+                    claim.check(&recomputed)
+                };
+                Checked { claim: claim.name.clone(), outcome }
+            })
             .collect();
         let made = |name: &str| self.claims.iter().any(|claim| claim.name == name);
         // A proof of a local minimum that was stopped before its end is no claim.
@@ -428,10 +436,11 @@ fn alike(claimed: &str, found: &str, room: f64) -> bool {
 }
 
 /// What a lower bound may have been proved by.
-const KINDS: [BoundKind; 6] = [
+const KINDS: [BoundKind; 7] = [
     BoundKind::ClosedForm,
     BoundKind::WideLimit,
     BoundKind::Fast,
+    BoundKind::Nuclear,
     BoundKind::Relaxation,
     BoundKind::Sdp,
     BoundKind::Exact,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Estimate, Options, Verdict};
+use super::{Concentration, Estimate, Options, Verdict};
 use crate::linalg::{distance_sq, norm_sq};
 use crate::num::{max, min};
 use crate::observer::{Observer, Stop};
@@ -22,6 +22,8 @@ pub struct Statistics {
     pub explained_variance: Option<f64>,
     /// Largest `|d_jᵀd_l|` over pairs; `None` where the observer broke.
     pub max_coherence: Option<f64>,
+    /// What the datapoints that cost most hold of the objective; `None` where it is 0.
+    pub concentration: Option<Concentration>,
 }
 
 impl Statistics {
@@ -39,6 +41,7 @@ impl Statistics {
             mean_l0: factorization.codes().mean_l0(),
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
             max_coherence: factorization.dictionary().coherence_until(observer),
+            concentration: Concentration::of_subject(subject),
         }
     }
 }
@@ -334,6 +337,9 @@ impl fmt::Display for Certificate {
             write!(f, ", explained variance {variance:.4}")?;
         }
         writeln!(f)?;
+        if let Some(concentration) = s.concentration.filter(Concentration::is_striking) {
+            writeln!(f, "{concentration}")?;
+        }
         let claim = if matches!(self.verdict, Verdict::Local) {
             "global optimality for this number of atoms"
         } else {

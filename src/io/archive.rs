@@ -47,6 +47,30 @@ impl<R: Read + Seek> Archive<R> {
         self.zip.file_names().filter_map(array_name_from_file_name)
     }
 
+    /// The names of its arrays, in order.
+    pub(super) fn array_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.names().map(str::to_owned).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether it is what torch writes: a pickle and its numbers.
+    pub(super) fn holds_pickle(&self) -> bool {
+        self.zip.file_names().any(|name| name == "data.pkl" || name.ends_with("/data.pkl"))
+    }
+
+    /// One array as a stream, and how many bytes it claims to hold, within the limit.
+    pub(super) fn array(&mut self, array: &str) -> Result<(impl Read, u64), FileProblem> {
+        if !self.names().any(|name| name == array) {
+            return Err(FileProblem::MissingArray);
+        }
+        let limit = self.limit;
+        let entry = self.zip.by_name(&file_name_from_array_name(array));
+        let entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
+        let size = entry.size();
+        if size > limit { Err(FileProblem::Expansion { found: size, limit }) } else { Ok((entry, size)) }
+    }
+
     /// The bytes of one array, unpacked no further than the limit.
     pub(super) fn unpack(&mut self, array: &str) -> Result<Vec<u8>, FileProblem> {
         if !self.names().any(|name| name == array) {
@@ -66,8 +90,7 @@ impl<R: Read + Seek> Archive<R> {
 
     /// The bytes of the only array.
     pub(super) fn only_array(&mut self) -> Result<Vec<u8>, FileProblem> {
-        let mut names: Vec<String> = self.names().map(str::to_owned).collect();
-        names.sort_unstable();
+        let names = self.array_names();
         match names.as_slice() {
             [name] => self.unpack(name),
             _ => Err(FileProblem::SeveralArrays { found: names }),

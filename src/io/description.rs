@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
 use super::json::{digest, read_json};
-use super::{FileError, FileProblem};
+use super::{FileError, FileProblem, Rows};
 use crate::certificate::Record;
 
 /// The file.
@@ -110,6 +110,26 @@ impl Description {
             Ok(Some(read))
         } else {
             Err(misread("record", serde_json::Error::custom("keys are missing or too many")))
+        }
+    }
+
+    /// Which rows of the data's file are the `points` datapoints: all but those that are
+    /// said to be masked.
+    ///
+    /// # Errors
+    /// [`Misread`] where these are no ascending row numbers.
+    pub fn rows(&self, points: usize) -> Result<Rows, Misread> {
+        let name = if self.is_checkpoint() { "masked_rows" } else { "verify.masked_rows" };
+        let place = match self.is_checkpoint() {
+            true => self.fields.get("masked_rows"),
+            false => self.fields.get("verify").and_then(|verify| verify.get("masked_rows")),
+        };
+        let masked: Vec<usize> = place.cloned().map_or(Ok(Vec::new()), |value| part(name, value))?;
+        let of = points.checked_add(masked.len());
+        let ascend = masked.is_sorted_by(|a, b| a < b);
+        match of.filter(|of| ascend && masked.last().is_none_or(|last| last < of)) {
+            Some(of) => Ok(Rows::without(of, &masked)),
+            None => Err(misread(name, serde_json::Error::custom("expected ascending numbers of rows"))),
         }
     }
 

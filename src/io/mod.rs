@@ -1,4 +1,5 @@
-//! Files: `.npy` arrays, scipy's sparse `.npz`, safetensors of sparse autoencoders, JSON.
+//! Files: activations in any of their usual forms, `.npy` arrays, scipy's sparse `.npz`,
+//! safetensors of sparse autoencoders, JSON.
 //!
 //! Files follow Python's conventions, a datapoint or an atom **a row**; in memory
 //! each is a column of a [`Matrix`](crate::Matrix). f16, bf16 and f32 are widened here and
@@ -6,11 +7,13 @@
 //! may not decide how much memory is taken, and every error says which file,
 //! what was expected and what was found.
 
+mod activations;
 mod archive;
 mod description;
 mod json;
 mod npy;
 mod replace;
+mod rows;
 pub mod sae;
 mod solution;
 mod sparse;
@@ -20,10 +23,12 @@ mod tensors;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use activations::{Activations, Kept, Masked, Masking, Reading};
 pub use description::{Description, Misread};
 pub use json::{read_json, write_json};
 pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};
 pub use replace::replace;
+pub use rows::Rows;
 pub use sae::{Sae, write_saelens};
 pub use solution::{
     LoadError, Loaded, Saving, load_solution, remove_improved, remove_solution, save_checkpoint,
@@ -293,6 +298,177 @@ pub enum FileProblem {
         expected: &'static str,
         /// What was found.
         found: String,
+    },
+    /// A kind of file that is not read, with what converts it.
+    #[error("{0}")]
+    Foreign(&'static str),
+    /// Entries that are no real numbers.
+    #[error("found type {found}: {hint}")]
+    NotNumbers {
+        /// Type found.
+        found: String,
+        /// What can be done.
+        hint: &'static str,
+    },
+    /// A whole number beyond what a double holds exactly.
+    #[error("row {row}, column {column} (counted from 0): a whole number that no double holds exactly")]
+    Inexact {
+        /// Row.
+        row: usize,
+        /// Column.
+        column: usize,
+    },
+    /// 16-bit integers that are likely the bits of bfloat16.
+    #[error(
+        "16-bit integers that look like the bits of bfloat16, which numpy has not; if they are, convert them with\n  \
+         import numpy as np\n  \
+         np.save(\"x32.npy\", (np.load(\"x.npy\").astype(\"uint16\").astype(\"uint32\") << 16).view(\"float32\"))\n\
+         and if they are whole numbers, save them as float32"
+    )]
+    BfloatBits,
+    /// An archive or a file of tensors that holds none.
+    #[error("holds no arrays")]
+    NoArrays,
+    /// Several arrays, and none was chosen.
+    #[error("holds several arrays: {}; choose one with --key NAME", found.join(", "))]
+    ChooseKey {
+        /// Names, types and shapes.
+        found: Vec<String>,
+    },
+    /// No array of the name that was asked for.
+    #[error("holds no array '{key}': found {}", found.join(", "))]
+    MissingKey {
+        /// Name asked for.
+        key: String,
+        /// Names, types and shapes.
+        found: Vec<String>,
+    },
+    /// A name of an array for a file that holds one alone.
+    #[error("--key chooses an array of .npz and .safetensors: this file holds one without a name")]
+    NoKeys,
+    /// A folder without data.
+    #[error("the folder holds no .npy, .npz, .safetensors or .csv files")]
+    NoData,
+    /// A pattern that is none.
+    #[error("not a pattern of file names: {what}")]
+    Pattern {
+        /// Why.
+        what: String,
+    },
+    /// A pattern that no file fits.
+    #[error("no file matches")]
+    NoMatch,
+    /// Shards of several kinds.
+    #[error(
+        "files of several kinds ({found}): name those that are one data set by a quoted pattern, as \"DIR/*.{example}\""
+    )]
+    Kinds {
+        /// How many of which.
+        found: String,
+        /// An extension that is read.
+        example: String,
+    },
+    /// A shard that is not like the first one.
+    #[error("expected {what} {expected} as in {}, found {found}", first.display())]
+    Shard {
+        /// What differs.
+        what: &'static str,
+        /// That of the first shard.
+        expected: Box<str>,
+        /// That of this one.
+        found: Box<str>,
+        /// The first shard.
+        first: Box<Path>,
+    },
+    /// A file that is not what it was when its header was read.
+    #[error("changed while it was read")]
+    Changed,
+    /// More than the system gives.
+    #[error("no memory for {rows} rows of {dim} numbers, {} bytes", 8 * *rows as u128 * *dim as u128)]
+    Memory {
+        /// Rows.
+        rows: usize,
+        /// Numbers a row.
+        dim: usize,
+    },
+    /// Text that cannot be read.
+    #[error("{0}")]
+    Text(String),
+    /// A field of a table that is no number a double holds.
+    #[error("line {line}, column {column} (counted from 1): expected a number, found '{found}'")]
+    Field {
+        /// Line, from 1.
+        line: u64,
+        /// Column, from 1.
+        column: usize,
+        /// What was found, its first letters.
+        found: String,
+    },
+    /// A line of a table that is longer or shorter than the first.
+    #[error("line {line}: expected {expected} numbers as in the lines before, found {found}")]
+    LineLength {
+        /// Line, from 1.
+        line: u64,
+        /// Fields of the first line.
+        expected: usize,
+        /// Fields found.
+        found: usize,
+    },
+    /// A first line that may be column numbers or a datapoint.
+    #[error(
+        "line {line}: 0, 1, … may be the numbers of the columns or a datapoint; give the columns names \
+         (frame.add_prefix(\"x\")), or write 0.0 for 0"
+    )]
+    HeaderOrRow {
+        /// Line, from 1.
+        line: u64,
+    },
+    /// A first column that numbers the rows.
+    #[error(
+        "line {line}: the first column has no name, as pandas writes an index, which would be a coordinate; \
+         write the table with frame.to_csv(\"x.csv\", index=False)"
+    )]
+    IndexColumn {
+        /// Line, from 1.
+        line: u64,
+    },
+    /// Rows with a NaN or an infinity: the first in the order of rows, and how many.
+    #[error(
+        "row {row}, column {column} (counted from 0): expected a finite number, found {value}; \
+         {rows} of {of} rows hold such numbers, --skip-nonfinite masks them"
+    )]
+    RowsNotFinite {
+        /// Row of this file.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// What was found.
+        value: f64,
+        /// Rows like this one, in all files.
+        rows: usize,
+        /// Rows in all files.
+        of: usize,
+    },
+    /// Every row is masked.
+    #[error(
+        "no row is left: of {}, {} have weight 0, {} are not finite and {} are too long",
+        masked.of, masked.weight, masked.nonfinite, masked.norm
+    )]
+    NothingLeft {
+        /// How many are masked, and why.
+        masked: Box<Masked>,
+    },
+    /// Codes of a row that is masked.
+    #[error("row {row} (counted from 0) is masked and has codes")]
+    MaskedCode {
+        /// Row.
+        row: usize,
+    },
+    /// A median norm that nothing can be measured by.
+    #[error("the median norm of the rows is {median}: no multiple of it tells which are too long")]
+    Median {
+        /// The median.
+        median: f64,
     },
     /// Text that is not the JSON expected.
     #[error("{0}")]

@@ -28,7 +28,8 @@ const VECTOR: &str = "an array of 1 dimension";
 /// Reads data: a datapoint a row becomes a datapoint a column, n × N.
 ///
 /// f16, f32 or f64, C or Fortran order, either byte order, plain or as the one
-/// array of an `.npz` archive. For files larger than the memory see [`PointReader`].
+/// array of an `.npz` archive. For files larger than the memory see [`PointReader`], for
+/// other kinds of files [`Activations`](super::Activations).
 ///
 /// # Errors
 /// [`FileError`] unless the file holds a whole array of 2 dimensions, neither of
@@ -415,7 +416,7 @@ impl<R: Read> Read for Counted<R> {
 
 /// The bytes up to the data, once they are known to be safe to parse: short, not
 /// deeply nested, and with sizes whose product fits 64 bits.
-fn header_bytes(reader: &mut impl Read) -> Result<Vec<u8>, FileProblem> {
+pub(super) fn header_bytes(reader: &mut impl Read) -> Result<Vec<u8>, FileProblem> {
     let mut bytes = Vec::new();
     // Magic and version, then the length: 2 bytes in version 1, 4 since.
     read_more(reader, &mut bytes, 8)?;

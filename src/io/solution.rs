@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::description::{CERTIFICATE, Description, Misread, part};
 use super::json::digest;
 use super::stage::{Stage, remove};
-use super::{FileError, FileProblem, read_atoms, read_codes, read_vector};
+use super::{FileError, FileProblem, Rows, read_atoms, read_codes, read_vector};
 use super::{write_atoms, write_codes, write_json, write_vector};
 use crate::atoms::{AtomsError, Dictionary, Factorization};
 use crate::certificate::{Certified, Curvature, Options, Record, Witness};
@@ -65,6 +65,9 @@ pub struct Saving<'a> {
     pub weights_name: Option<&'a str>,
     /// The center that was subtracted from the data before they became the problem's.
     pub fixed_center: Option<&'a [f64]>,
+    /// Which rows of the data's file are the datapoints; `None`: all. Codes are saved a row
+    /// of the file a row.
+    pub rows: Option<&'a Rows>,
 }
 
 /// A saved solution as it is read: nothing in it is proved.
@@ -79,6 +82,8 @@ pub struct Loaded {
     pub witness: Witness,
     /// The lower point that is said to refute the solution.
     pub improved: Option<Factorization>,
+    /// Which rows of the data's file are the datapoints.
+    pub rows: Rows,
     /// The claims, with digests of what they are about; none in a checkpoint.
     pub record: Option<Record>,
     /// All of certificate.json.
@@ -94,6 +99,9 @@ struct Verify<'a> {
     dictionary: &'static str,
     codes: &'static str,
     center: &'static str,
+    /// Rows of the data's file that are masked: no datapoints, and without codes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    masked_rows: Vec<usize>,
     /// Relative gap at or below which the verdict is `global`.
     tolerance: f64,
     /// Relative stationarity above which the verdict is `refuted`.
@@ -193,6 +201,7 @@ pub fn save_solution(
         data_name: "",
         weights_name: None,
         fixed_center: None,
+        rows: None,
     };
     saving.write(folder, &())
 }
@@ -211,7 +220,7 @@ impl Saving<'_> {
             if !place.is_dir() {
                 fs::create_dir(&place).map_err(|error| FileError::new(&place, error.into()))?;
             }
-            save_factorization(&place, better, self.fixed_center.or(better.center()))?;
+            save_factorization(&place, better, self.fixed_center.or(better.center()), self.rows)?;
         }
         stage.commit(&files())?;
         if self.certified.improvement().is_none() { remove_improved(folder) } else { Ok(()) }
@@ -220,7 +229,7 @@ impl Saving<'_> {
     fn fill(&self, place: &Path, row: &impl Serialize) -> Result<(), FileError> {
         let solution = self.certified.solution();
         let center = self.fixed_center.or(solution.center());
-        write_factorization(place, solution, center)?;
+        write_factorization(place, solution, center, self.rows)?;
         let mut saved = Saved {
             row,
             verify: Verify {
@@ -230,6 +239,7 @@ impl Saving<'_> {
                 dictionary: DICTIONARY,
                 codes: CODES,
                 center: CENTER,
+                masked_rows: self.rows.map_or_else(Vec::new, |rows| rows.masked().collect()),
                 tolerance: self.options.gap_tolerance,
                 stationarity: self.options.stationarity_tolerance,
                 upper_bound: self.certified.certificate().upper().get(),
@@ -246,7 +256,7 @@ impl Saving<'_> {
 }
 
 /// Saves dictionary, codes and a center alone, in place of a solution that is there: zeros
-/// where `center` is `None`.
+/// where `center` is `None`. Codes are those of `rows` of a file, where some are masked.
 ///
 /// # Errors
 /// As [`save_solution`].
@@ -254,9 +264,10 @@ pub fn save_factorization(
     folder: &Path,
     factorization: &Factorization,
     center: Option<&[f64]>,
+    rows: Option<&Rows>,
 ) -> Result<(), FileError> {
     let stage = Stage::new(folder)?;
-    stage.fill(|place| write_factorization(place, factorization, center))?;
+    stage.fill(|place| write_factorization(place, factorization, center, rows))?;
     stage.commit(&files())
 }
 
@@ -270,9 +281,12 @@ struct Checkpoint {
     lambda: f64,
     gamma: f64,
     centered: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    masked_rows: Vec<usize>,
 }
 
 /// Saves what a run has so far, so that another can go on from it: no claims are made.
+/// Codes are those of `rows` of a file, where some are masked.
 ///
 /// # Errors
 /// As [`save_solution`].
@@ -280,6 +294,7 @@ pub fn save_checkpoint(
     folder: &Path,
     problem: &Problem,
     factorization: &Factorization,
+    rows: Option<&Rows>,
 ) -> Result<(), FileError> {
     let description = Checkpoint {
         schema_version: CHECKPOINT_VERSION,
@@ -289,10 +304,11 @@ pub fn save_checkpoint(
         lambda: problem.lambda(),
         gamma: problem.gamma(),
         centered: problem.centered(),
+        masked_rows: rows.map_or_else(Vec::new, |rows| rows.masked().collect()),
     };
     let stage = Stage::new(folder)?;
     stage.fill(|place| {
-        write_factorization(place, factorization, factorization.center())?;
+        write_factorization(place, factorization, factorization.center(), rows)?;
         write_json(&place.join(CERTIFICATE), &description)
     })?;
     stage.commit(&files())
@@ -326,10 +342,14 @@ fn write_factorization(
     folder: &Path,
     factorization: &Factorization,
     center: Option<&[f64]>,
+    rows: Option<&Rows>,
 ) -> Result<(), FileError> {
     let dictionary = factorization.dictionary();
     write_atoms(&folder.join(DICTIONARY), dictionary.matrix())?;
-    write_codes(&folder.join(CODES), factorization.codes())?;
+    match rows {
+        Some(rows) => write_codes(&folder.join(CODES), &rows.spread(factorization.codes()))?,
+        None => write_codes(&folder.join(CODES), factorization.codes())?,
+    }
     match center {
         Some(center) => write_vector(&folder.join(CENTER), center),
         None => write_vector(&folder.join(CENTER), &vec![0.0; dictionary.dim()]),
@@ -367,8 +387,10 @@ fn write_witness(folder: &Path, witness: &Witness) -> Result<WitnessFiles, FileE
 /// [`FileError`] naming the file that is missing or does not fit the others.
 pub fn load_solution(folder: &Path) -> Result<Loaded, FileError> {
     let description = Description::read(folder)?;
-    let (points, centered) = description.shape().map_err(|misread| misread.in_folder(folder))?;
-    description.load(points, centered).map_err(|failure| match failure {
+    let misread = |misread: Misread| misread.in_folder(folder);
+    let (points, centered) = description.shape().map_err(misread)?;
+    let rows = description.rows(points).map_err(misread)?;
+    description.load(&rows, centered).map_err(|failure| match failure {
         LoadError::Misread(misread) => misread.in_folder(folder),
         LoadError::File(error) => error,
     })
@@ -386,21 +408,21 @@ pub enum LoadError {
 }
 
 impl Description {
-    /// Reads the files beside certificate.json as a factorization of so many datapoints,
-    /// whose center is a variable or not.
+    /// Reads the files beside certificate.json as a factorization of these rows of the
+    /// data, whose center is a variable or not.
     ///
     /// # Errors
     /// [`LoadError`], naming the part of certificate.json or the file.
-    pub fn load(&self, points: usize, centered: bool) -> Result<Loaded, LoadError> {
+    pub fn load(&self, rows: &Rows, centered: bool) -> Result<Loaded, LoadError> {
         let folder = self.folder();
         let record = self.record()?;
         let files: WitnessFiles = self.witness()?;
-        let (factorization, fixed) = read_factorization(folder, points, centered)?;
+        let (factorization, fixed) = read_factorization(folder, rows, centered)?;
         let improved = folder.join(IMPROVED);
         let improved = improved
             .join(DICTIONARY)
             .is_file()
-            .then(|| read_factorization(&improved, points, centered))
+            .then(|| read_factorization(&improved, rows, centered))
             .transpose()?
             .map(|(better, _)| better);
         Ok(Loaded {
@@ -408,6 +430,7 @@ impl Description {
             fixed_center: fixed.filter(|center| center.iter().any(|b| *b != 0.0)),
             witness: read_witness(folder, &files, record.as_ref(), improved.as_ref())?,
             improved,
+            rows: rows.clone(),
             record,
             certificate: Value::Object(self.fields().clone()),
         })
@@ -450,11 +473,15 @@ impl Description {
 /// Dictionary, codes and center; the center apart where it is no variable.
 fn read_factorization(
     folder: &Path,
-    points: usize,
+    rows: &Rows,
     centered: bool,
 ) -> Result<(Factorization, Option<Vec<f64>>), FileError> {
     let atoms = read_atoms(&folder.join(DICTIONARY))?;
-    let codes = read_codes(&folder.join(CODES), points, atoms.ncols())?;
+    let codes = read_codes(&folder.join(CODES), rows.of(), atoms.ncols())?;
+    if let Some(row) = rows.stray(&codes) {
+        return Err(FileError::new(&folder.join(CODES), FileProblem::MaskedCode { row }));
+    }
+    let codes = rows.restrict(&codes);
     let center = read_vector(&folder.join(CENTER))?;
     let misfit = |name: &str, error: AtomsError| FileError::new(&folder.join(name), error.into());
     let (dictionary, _) = Dictionary::normalize(atoms).map_err(|error| misfit(DICTIONARY, error))?;

@@ -31,30 +31,8 @@ impl Tensors {
     fn opened(path: &Path) -> Result<Self, FileProblem> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        let mut size = Vec::new();
-        (&mut file).take(8).read_to_end(&mut size)?;
-        let Ok(size) = <[u8; 8]>::try_from(size) else {
-            return Err(FileProblem::TensorBytes { expected: 8, found: length });
-        };
-        let header = u64::from_le_bytes(size);
-        if header > MAX_HEADER {
-            return Err(match &size {
-                // A zip archive, as torch.save writes, or a bare pickle of protocol 2 to 5.
-                [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => FileProblem::Pickle,
-                _ => FileProblem::HeaderLength { found: header, limit: MAX_HEADER },
-            });
-        }
-        let mut text = Vec::new();
-        (&mut file).take(header).read_to_end(&mut text)?;
-        if text.len() as u64 != header {
-            return Err(FileProblem::TensorBytes { expected: 8 + header, found: length });
-        }
-        let metadata: Metadata = serde_json::from_slice(&text).map_err(FileProblem::TensorHeader)?;
-        let (expected, found) = (metadata.data_len() as u64, length - 8 - header);
-        if expected != found {
-            return Err(FileProblem::TensorBytes { expected, found });
-        }
-        Ok(Self { path: path.to_path_buf(), file, start: 8 + header, metadata })
+        let (start, metadata) = read_header(&mut file, length)?;
+        Ok(Self { path: path.to_path_buf(), file, start, metadata })
     }
 
     /// The names in order.
@@ -139,6 +117,34 @@ impl Tensors {
             None => Ok(values),
         }
     }
+}
+
+/// Where the numbers begin, and what the header says, which fits `length` bytes.
+pub(super) fn read_header(reader: &mut impl Read, length: u64) -> Result<(u64, Metadata), FileProblem> {
+    let mut size = Vec::new();
+    reader.by_ref().take(8).read_to_end(&mut size)?;
+    let Ok(size) = <[u8; 8]>::try_from(size) else {
+        return Err(FileProblem::TensorBytes { expected: 8, found: length });
+    };
+    let header = u64::from_le_bytes(size);
+    if header > MAX_HEADER {
+        return Err(match &size {
+            // A zip archive, as torch.save writes, or a bare pickle of protocol 2 to 5.
+            [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => FileProblem::Pickle,
+            _ => FileProblem::HeaderLength { found: header, limit: MAX_HEADER },
+        });
+    }
+    let mut text = Vec::new();
+    reader.by_ref().take(header).read_to_end(&mut text)?;
+    if text.len() as u64 != header {
+        return Err(FileProblem::TensorBytes { expected: 8 + header, found: length });
+    }
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(FileProblem::TensorHeader)?;
+    let (expected, found) = (metadata.data_len() as u64, length - 8 - header);
+    if expected != found {
+        return Err(FileProblem::TensorBytes { expected, found });
+    }
+    Ok((8 + header, metadata))
 }
 
 /// A tensor to be written: its name, its shape, its numbers row after row.

@@ -75,6 +75,20 @@ pub fn distance_sq(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
+/// The midpoint of two vectors, if it is one of floating-point numbers.
+pub(crate) fn exact_midpoint(c: &[f64], d: &[f64]) -> Option<Vec<f64>> {
+    c.iter()
+        .zip(d)
+        .map(|(&a, &b)| {
+            let sum = a + b;
+            let rest = sum - a;
+            let error = (a - (sum - rest)) + (b - rest);
+            let halved = 0.5 * sum;
+            (error == 0.0 && 2.0 * halved - sum == 0.0).then_some(halved)
+        })
+        .collect()
+}
+
 /// The largest `|vᵢ|` of finite numbers; 0 of none.
 #[inline(always)]
 pub(crate) fn largest_magnitude(values: &[f64]) -> f64 {

@@ -21,6 +21,15 @@ use crate::trusted::{Subject, WidthSplit, width};
 /// the datapoint gains nothing.
 const PULLS: [f64; 5] = [0.1, 0.05, 0.0, 0.2, 0.4];
 
+/// Angles from which multiples of the datapoints are seen that are tried as dual points in few
+/// dimensions, and by how much they fall; and how many more about the best.
+const ANGLES: usize = 24;
+const ANGLE_FALLS: f64 = 0.84;
+const REFINED: usize = 3;
+
+/// Datapoints in whose direction an atom is tried.
+const SAMPLED: usize = 400;
+
 /// First atom price tried, as a part of λ, and by how much the next ones fall (or rise, where
 /// the first is too small).
 const FIRST_PRICE: f64 = 0.1;
@@ -113,8 +122,10 @@ impl WidthBound {
         width: usize,
         run: &Run<'_>,
     ) -> Result<(Certified, Witness), SolveError> {
+        // In few dimensions it is cheap, and closer than the tolerance of a proof of optimality.
         let global = *certified.certificate().verdict() == Verdict::Global;
-        if global || width >= problem.len() || run.observer.poll().is_break() {
+        let enough = global && !width::cuts_cones(problem.dim());
+        if enough || width >= problem.len() || run.observer.poll().is_break() {
             return Ok((certified, witness));
         }
         let split = self.search(problem, width, run)?;
@@ -143,8 +154,12 @@ impl WidthBound {
         if !self.applies(problem) {
             return Ok(None);
         }
-        let Some(convex) = self.convex(problem, target, run)? else { return Ok(None) };
-        let residuals = Subject::of(problem, &convex)?.residuals().clone().into_matrix();
+        let visited = self.convex(problem, target, run)?;
+        if width::cuts_cones(problem.dim()) {
+            return by_cones(problem, &visited, target, run);
+        }
+        let Some(convex) = visited.last() else { return Ok(None) };
+        let residuals = residuals(problem, convex)?;
         let rows: Vec<Vec<(usize, f64)>> =
             convex.codes().rows().iter().map(|row| row.iter().collect()).collect();
         let mut best: Option<(f64, Prospect)> = None;
@@ -163,29 +178,30 @@ impl WidthBound {
         Ok(best.map(|(_, prospect)| prospect.split(problem, target, run.observer)))
     }
 
-    /// The convex solution at the price that the rule asks for.
+    /// Convex solutions at falling prices, the last at the one that the rule asks for.
     fn convex(
         &self,
         problem: &Problem,
         target: usize,
         run: &Run<'_>,
-    ) -> Result<Option<Factorization>, SolveError> {
+    ) -> Result<Vec<Factorization>, SolveError> {
         let mut price = FIRST_PRICE * problem.lambda();
         // Logarithms of a price and of the rule's two sides' ratio, where it is below 1.
         let mut above: Option<(f64, f64)> = None;
-        let mut near: Option<Factorization> = run.start.cloned();
+        let mut visited: Vec<Factorization> = Vec::new();
         let observer = Renamed(run.observer);
         for attempt in 0..MOST_PRICES {
             if attempt > 0 && run.observer.poll().is_break() {
                 break;
             }
             let Ok(priced) = problem.with_penalty(problem.lambda(), price) else { break };
+            let start = visited.last().or(run.start);
             let solution = self
                 .column_generation
-                .solve_with(&priced, &Run { start: near.as_ref(), observer: &observer, ..Run::default() })?;
+                .solve_with(&priced, &Run { start, observer: &observer, ..Run::default() })?;
             let found = solution.certified.solution().clone();
             let ratio = rule(problem, &priced, &found, target)?;
-            near = Some(found);
+            visited.push(found);
             let Some(ratio) = ratio else {
                 price *= FALL;
                 continue;
@@ -218,8 +234,96 @@ impl WidthBound {
                 None => price / FALL,
             };
         }
-        Ok(near)
+        Ok(visited)
     }
+}
+
+/// The best dual point for cones: residuals of the visited solutions, pulled, or multiples of
+/// the datapoints.
+fn by_cones(
+    problem: &Problem,
+    visited: &[Factorization],
+    target: usize,
+    run: &Run<'_>,
+) -> Result<Option<WidthSplit>, SolveError> {
+    let directions = directions(problem, visited);
+    let mut best: Option<(f64, Matrix)> = None;
+    // What the dual point is worth; it is kept where that is the most so far.
+    let mut worth = |dual: Matrix| {
+        let (gross, most) = width::takings(problem, &dual, &directions)?;
+        #[expect(clippy::cast_precision_loss, reason = "a count of atoms")]
+        let value = gross - target as f64 * most;
+        if value > best.as_ref().map_or(0.0, |(most, _)| *most) {
+            best = Some((value, dual));
+        }
+        Some(value)
+    };
+    let mut highest = (0.0, std::f64::consts::FRAC_PI_2);
+    let mut look = |angle: f64, highest: &mut (f64, f64)| {
+        if run.observer.poll().is_continue() {
+            let value = worth(radial(problem, angle)).unwrap_or(0.0);
+            if value > highest.0 {
+                *highest = (value, angle);
+            }
+        }
+    };
+    // A grid, then either side of its best, ever closer.
+    let mut angle = highest.1;
+    for _ in 0..ANGLES {
+        angle *= ANGLE_FALLS;
+        look(angle, &mut highest);
+    }
+    let mut factor = ANGLE_FALLS;
+    for _ in 0..REFINED {
+        factor = factor.sqrt();
+        let angle = highest.1;
+        look(angle * factor, &mut highest);
+        look(angle / factor, &mut highest);
+    }
+    for solution in visited {
+        let residuals = residuals(problem, solution)?;
+        for pull in PULLS {
+            if run.observer.poll().is_break() {
+                break;
+            }
+            worth(pulled(problem, &residuals, pull));
+        }
+    }
+    Ok(best.map(|(_, dual)| WidthSplit { dual, slack: None }))
+}
+
+/// Directions in which an atom may take much: of some datapoints, and the visited solutions'
+/// atoms.
+fn directions(problem: &Problem, visited: &[Factorization]) -> Matrix {
+    let data = problem.data();
+    let count = data.len().min(SAMPLED);
+    let sampled = (0..count).map(|k| data.datapoint(k * data.len() / count));
+    let atoms = visited.iter().flat_map(|found| found.dictionary().atoms());
+    let units: Vec<Vec<f64>> = sampled
+        .chain(atoms)
+        .map(|v| (v, crate::linalg::norm(v)))
+        .filter(|(_, length)| *length > 0.0)
+        .map(|(v, length)| v.iter().map(|x| x / length).collect())
+        .collect();
+    let columns: Vec<&[f64]> = units.iter().map(Vec::as_slice).collect();
+    Matrix::from_columns(problem.dim(), &columns)
+}
+
+/// `λx/(‖x‖cos φ)`, which atoms within the angle φ of x see; no longer than x.
+fn radial(problem: &Problem, angle: f64) -> Matrix {
+    let length = problem.lambda() / angle.cos();
+    let mut dual = problem.data().datapoints().clone();
+    for i in 0..dual.ncols() {
+        let size = crate::linalg::norm(dual.col(i));
+        if size > length {
+            dual.col_mut(i).iter_mut().for_each(|r| *r *= length / size);
+        }
+    }
+    dual
+}
+
+fn residuals(problem: &Problem, found: &Factorization) -> Result<Matrix, SolveError> {
+    Ok(Subject::of(problem, found)?.residuals().clone().into_matrix())
 }
 
 /// `Σ_k q_k/g(z_k)` over `Mū/λ`; `None` without an atom or a datapoint that gains.

@@ -29,6 +29,8 @@ pub enum BoundKind {
     WideLimit,
     /// T = 0 in theorem `split-certificate`: one n × n eigenvalue. Any N.
     Fast,
+    /// T = 0 again, at the dual point for which it says most (theorem `nuclear-bound`).
+    Nuclear,
     /// A split S + T found by a first-order search (theorem `split-certificate`).
     Relaxation,
     /// A split S + T, and its dual point, found by a semidefinite program
@@ -48,6 +50,7 @@ impl BoundKind {
             Self::ClosedForm => "closed-form",
             Self::WideLimit => "wide-limit",
             Self::Fast => "fast",
+            Self::Nuclear => "nuclear",
             Self::Relaxation => "relaxation",
             Self::Sdp => "sdp",
             Self::Exact => "exact",
@@ -61,6 +64,7 @@ impl BoundKind {
             Self::None => &[],
             Self::ClosedForm | Self::WideLimit => &["wide-limit", "rounding"],
             Self::Fast | Self::Relaxation => &["copositive-duality", "split-certificate", "rounding"],
+            Self::Nuclear => &["copositive-duality", "nuclear-bound", "rounding"],
             Self::Sdp => &["copositive-duality", "dnn-bound", "split-certificate", "rounding"],
             Self::Exact => &["copositive-duality", "cone-branching", "rounding"],
         }
@@ -104,7 +108,27 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
         bound = bound.best(Some(dual.radial()));
         bound = bound.best(dual.spectral());
     }
+    bound = bound.best(witness.nuclear.as_ref().and_then(|map| nuclear(subject, map)));
     bound.best(witness.split.as_ref().and_then(|split| self::split(subject, split)))
+}
+
+/// The bound of the dual point `rᵢ = B xᵢ + q` for `[B | q]` (theorem `nuclear-bound`), projected
+/// on the center's constraint where there is one. What rounding makes of the map is a dual point
+/// like any other. O(n²N + n³); `None` for γ = 0, another shape or entries that are not finite.
+#[must_use]
+pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
+    let problem = subject.problem();
+    let n = problem.dim();
+    if problem.gamma() == 0.0 || (map.nrows(), map.ncols()) != (n, n + 1) {
+        return None;
+    }
+    let linear = map.select_columns(&(0..n).collect::<Vec<_>>());
+    let mut dual = linear.times(problem.data().datapoints());
+    for i in 0..dual.ncols() {
+        axpy(1.0, map.col(n), dual.col_mut(i));
+    }
+    let bound = DualPoint::new(subject, &dual)?.spectral()?;
+    Some(Bound { kind: BoundKind::Nuclear, ..bound })
 }
 
 /// The bound of a split witness (theorem `split-certificate`): its dual point,

@@ -27,9 +27,10 @@
 //! So the certified polar is within about `N u (N + λ²/γ²)` (relative) of the best
 //! for this T: 1e-13 at N = 40, and useless only where γ is some 1e-7 of λ.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::linalg::{Matrix, norm_sq, psd, symmetric_eigenvalues};
+use crate::linalg::{Matrix, axpy, dot, lanczos_largest, norm_sq, psd, symmetric_eigenvalues};
 use crate::num::{Interval, max, rounding};
 use crate::problem::Problem;
 use crate::trusted::Upper;
@@ -67,6 +68,13 @@ const TRIALS: usize = 40;
 /// Additions and products an entry of C goes through beside the inner product of
 /// its two residuals (`proofs/rounding.md`, item 6, has 10).
 const ASSEMBLY_ROUNDINGS: usize = 12;
+
+/// Datapoints up to which the trial comes from a full decomposition; beyond, it would
+/// take longer than the proof.
+const DECOMPOSED: usize = 256;
+
+/// Lanczos steps for the trial beyond that.
+const LANCZOS_STEPS: usize = 150;
 
 /// A proved κ ≥ Ω°(R) for the dual point with unwhitened columns `dual`, from the
 /// slack T₀ (see [`Split::slack`]). `None` for γ = 0 (A is singular; the polar is
@@ -188,39 +196,57 @@ impl<'a> Test<'a> {
     ///
     /// `A^{-1/2} = (I − c ââᵀ)/γ` with `â = a/‖a‖`, `c = 1 − γ/√(γ² + λ²‖a‖²)`.
     fn generalized_eigenvalue(&self) -> Option<f64> {
-        let len = self.weights.len();
         let total: f64 = self.weights.iter().sum();
-        let a: Vec<f64> = self.weights.iter().map(|w| w.sqrt()).collect();
         let unit: Vec<f64> = self.weights.iter().map(|w| (w / total).sqrt()).collect();
-        let entry = |i: usize, j: usize| a[i] * (self.gram.get(i, j) + self.slack.get(i, j)) * a[j];
-        let mut image = vec![0.0; len];
-        for (j, &u) in unit.iter().enumerate() {
-            for (i, v) in image.iter_mut().enumerate() {
-                *v += entry(i, j) * u;
-            }
-        }
         let (lambda_sq, gamma_sq) = self.stored;
         let c = 1.0 - (gamma_sq / (gamma_sq + lambda_sq * total)).sqrt();
-        let form: f64 = image.iter().zip(&unit).map(|(v, u)| v * u).sum();
-        let matrix = Matrix::from_fn(len, len, |i, j| {
-            let mixed = unit[i] * image[j] + image[i] * unit[j];
-            (entry(i, j) - c * mixed + c * c * form * unit[i] * unit[j]) / gamma_sq
-        });
-        symmetric_eigenvalues(&matrix)?.last().copied()
+        let narrowed = |v: &[f64]| {
+            let along = c * dot(v, &unit);
+            v.iter().zip(&unit).map(|(v, u)| v - along * u).collect::<Vec<f64>>()
+        };
+        let largest = self.largest_eigenvalue(|v, times| narrowed(&times(&narrowed(v))))?;
+        Some(largest / gamma_sq)
     }
 
     /// The largest eigenvalue of `K + T − λ²aaᵀ` in whitened units, in floating point:
     /// where to start, not a bound.
     fn priced_eigenvalue(&self) -> Option<f64> {
-        let len = self.weights.len();
         let a: Vec<f64> = self.weights.iter().map(|w| w.sqrt()).collect();
-        let matrix = Matrix::from_fn(len, len, |i, j| {
-            a[i] * (self.gram.get(i, j) + self.slack.get(i, j) - self.stored.0) * a[j]
-        });
+        self.largest_eigenvalue(|v, times| {
+            let mut image = times(v);
+            axpy(-self.stored.0 * dot(&a, v), &a, &mut image);
+            image
+        })
+    }
+
+    /// The largest eigenvalue of what `form` makes of products with K + T, whitened, in
+    /// floating point. From below.
+    fn largest_eigenvalue(
+        &self,
+        form: impl Fn(&[f64], &dyn Fn(&[f64]) -> Vec<f64>) -> Vec<f64>,
+    ) -> Option<f64> {
+        let len = self.weights.len();
         if len == 0 {
             return Some(0.0);
         }
-        symmetric_eigenvalues(&matrix)?.last().copied()
+        let a: Vec<f64> = self.weights.iter().map(|w| w.sqrt()).collect();
+        let times = |v: &[f64]| {
+            let scaled: Vec<f64> = v.iter().zip(&a).map(|(v, a)| v * a).collect();
+            let row = |j: usize| a[j] * (dot(self.gram.col(j), &scaled) + dot(self.slack.col(j), &scaled));
+            (0..len).into_par_iter().map(row).collect::<Vec<f64>>()
+        };
+        let largest = if len <= DECOMPOSED {
+            let mut matrix = Matrix::zeros(len, len);
+            for j in 0..len {
+                let mut axis = vec![0.0; len];
+                axis[j] = 1.0;
+                matrix.col_mut(j).copy_from_slice(&form(&axis, &times));
+            }
+            symmetric_eigenvalues(&matrix)?.last().copied()?
+        } else {
+            lanczos_largest(len, LANCZOS_STEPS, |v| form(v, &times)).0
+        };
+        largest.is_finite().then_some(largest)
     }
 
     /// A proved bound of κ² at or above the trial `square`, if Cholesky completes.

@@ -18,6 +18,7 @@
 //! | `boundary` | up to which γ one atom per datapoint is optimal | `regime-boundary` |
 //! | `local` | a local minimum within a radius | `local-radius` |
 //! | `lens` | how much of a datapoint's excess one atom can take | `lens-bound` |
+//! | `payment` | the most that one atom can take, few dimensions | `width-bound` |
 //! | `width` | a lower bound for a given number of atoms | `width-bound` |
 //! | `participation` | the price γ that a participation allows | `participation-bound` |
 //! | `witness` | nothing: what a search hands over | |
@@ -53,6 +54,7 @@ pub mod local;
 pub mod nesting;
 pub mod objective;
 pub mod participation;
+mod payment;
 mod residuals;
 mod subject;
 pub mod width;

@@ -17,14 +17,18 @@
 //!
 //! The dual point R and the nonnegative part T of a split that shows the copositivity are
 //! proposed ([`WidthSplit`]). `Eᵢ`, `uᵢ` and γ² are computed here, every rounding counted.
+//!
+//! In at most four dimensions what an atom takes is also bounded over cones of directions,
+//! without lines and without a split (item 6 of the theorem): the smaller price counts.
 
 use rayon::prelude::*;
 
 use super::copositive::square_of_price;
 use super::lens::Lens;
+use super::payment::{self, CONE_DIMENSION, Effort, Payer};
 use super::{Lower, Upper, WidthSplit, bounds};
 use crate::linalg::{Matrix, dot, norm_sq};
-use crate::num::{Interval, max, power_of_two, rounding};
+use crate::num::{Interval, max, min, power_of_two, rounding};
 use crate::problem::Problem;
 
 /// A lower bound for every number of atoms: a line in it.
@@ -53,6 +57,9 @@ pub fn value_at(base: f64, price: f64, width: usize) -> f64 {
     max((base - paid).next_down(), 0.0)
 }
 
+/// How long cones are cut for a line: some two seconds at most.
+const EFFORT: Effort = Effort { accuracy: 1e-3, products: 100_000_000 };
+
 /// The line that a split proves; `None` where the theorem does not apply (γ > 0, λ = 0, a
 /// learnt center), and where it proves nothing finite.
 ///
@@ -62,45 +69,118 @@ pub fn value_at(base: f64, price: f64, width: usize) -> f64 {
 /// [`at(M)`](WidthLine::at). Not claimed: that some dictionary comes near it.
 ///
 /// # Cost
-/// O(nN² + N³) time, 4N² numbers.
+/// O(nN² + N³) time, 4N² numbers where there is a slack; in at most four dimensions some
+/// seconds for cones, a thousandth from the largest payment where they suffice.
 #[must_use]
 pub fn line(problem: &Problem, split: &WidthSplit) -> Option<WidthLine> {
-    let (lambda, len) = (problem.lambda(), problem.len());
-    let fits = split.dual.ncols() == len && split.dual.nrows() == problem.dim();
-    if problem.gamma() > 0.0
-        || !(lambda > 0.0)
-        || problem.centered()
-        || !(fits && split.slack.nrows() == len && split.slack.ncols() == len)
-    {
-        return None;
-    }
-    // In units of a power of two near λ: γ² has those of the data's cube, the price of its
-    // square.
-    let unit = power_of_two(lambda);
+    let len = problem.len();
+    let gains = Gains::of(problem, &split.dual)?;
+    let prices = [
+        split
+            .slack
+            .as_ref()
+            .filter(|slack| slack.nrows() == len && slack.ncols() == len)
+            .and_then(|slack| gains.price_by_split(slack)),
+        gains.price_by_cones(EFFORT),
+    ];
+    gains.line(prices.into_iter().flatten().reduce(min)?)
+}
+
+/// `Σ wᵢEᵢ`, and the most that an atom of the given directions (unit columns) takes of it, for
+/// a search that compares dual points: as computed. `None` in more than four dimensions, and
+/// where the theorem does not apply.
+#[must_use]
+pub fn takings(problem: &Problem, dual: &Matrix, directions: &Matrix) -> Option<(f64, f64)> {
+    let gains = Gains::of(problem, dual).filter(|_| cuts_cones(problem.dim()))?;
     let weights = problem.data().weights();
-    let gains: Vec<Option<Gain>> = (0..len)
-        .into_par_iter()
-        .map(|i| Gain::of(problem.data().datapoint(i), split.dual.col(i), lambda, unit))
-        .collect();
-    let paid: Vec<usize> = (0..len).filter(|&i| gains[i].is_some()).collect();
-    let gain = |i: usize| gains[i].expect("filtered");
-    let mut gross = 0.0_f64;
-    for &i in &paid {
-        gross = (gross + (weights[i] * gain(i).excess).next_down()).next_down();
+    let gross: f64 = gains.paid.iter().map(|&(i, gain)| weights[i] * gain.excess).sum();
+    let (payers, lambda) = (gains.payers(), gains.lambda());
+    let taken = |k: usize| payment::taken(&payers, directions.col(k), lambda);
+    let most = (0..directions.ncols()).into_par_iter().map(taken).reduce(|| 0.0, max);
+    let square = gains.unit * gains.unit;
+    Some((gross * square, most * square))
+}
+
+/// Whether cones are cut in so many dimensions.
+#[must_use]
+pub fn cuts_cones(dim: usize) -> bool {
+    dim <= CONE_DIMENSION
+}
+
+/// What the datapoints that pay gain.
+struct Gains<'a> {
+    problem: &'a Problem,
+    dual: &'a Matrix,
+    /// A power of two near λ: everything below is in its units. γ² has those of the data's
+    /// cube, the price of its square.
+    unit: f64,
+    paid: Vec<(usize, Gain)>,
+}
+
+impl<'a> Gains<'a> {
+    /// `None` where the theorem does not apply.
+    fn of(problem: &'a Problem, dual: &'a Matrix) -> Option<Self> {
+        let fits = dual.ncols() == problem.len() && dual.nrows() == problem.dim();
+        if problem.gamma() > 0.0 || !(problem.lambda() > 0.0) || problem.centered() || !fits {
+            return None;
+        }
+        let unit = power_of_two(problem.lambda());
+        let gain = |i: usize| Gain::of(problem.data().datapoint(i), dual.col(i), problem.lambda(), unit);
+        let paid = (0..problem.len()).into_par_iter().filter_map(|i| Some((i, gain(i)?))).collect();
+        Some(Self { problem, dual, unit, paid })
     }
-    let reach: Vec<f64> = paid.iter().map(|&i| (weights[i] * gain(i).reach).next_up()).collect();
-    let dual = Matrix::from_fn(problem.dim(), paid.len(), |j, k| split.dual.get(j, paid[k]) / unit);
-    // The strict lower triangle is what is read; the order of the datapoints is kept.
-    let slack = Matrix::from_fn(paid.len(), paid.len(), |k, l| {
-        if k > l { split.slack.get(paid[k], paid[l]) / unit / unit } else { 0.0 }
-    });
-    let square = square_of_price(lambda / unit, &reach, &dual, &slack)?;
-    let price = Interval::point(square.get()).div(Interval::point(2.0 * (lambda / unit))).hi;
-    let in_units = |value: f64| value * unit * unit;
-    let base = (bounds::wide_limit(problem).lower.get() + in_units(gross).next_down()).next_down();
-    let price = in_units(price).next_up();
-    (base.is_finite() && price.is_finite())
-        .then(|| WidthLine { base: Lower::proved(max(base, 0.0)), price: Upper::proved(price) })
+
+    fn lambda(&self) -> f64 {
+        self.problem.lambda() / self.unit
+    }
+
+    /// What one atom takes at most, from above, by a split.
+    fn price_by_split(&self, slack: &Matrix) -> Option<f64> {
+        let weights = self.problem.data().weights();
+        let reach: Vec<f64> =
+            self.paid.iter().map(|&(i, gain)| (weights[i] * gain.reach).next_up()).collect();
+        let (dim, len) = (self.problem.dim(), self.paid.len());
+        let dual = Matrix::from_fn(dim, len, |j, k| self.dual.get(j, self.paid[k].0) / self.unit);
+        // The strict lower triangle is what is read; the order of the datapoints is kept.
+        let slack = Matrix::from_fn(len, len, |k, l| {
+            if k > l { slack.get(self.paid[k].0, self.paid[l].0) / self.unit / self.unit } else { 0.0 }
+        });
+        let square = square_of_price(self.lambda(), &reach, &dual, &slack)?;
+        Some(Interval::point(square.get()).div(Interval::point(2.0 * self.lambda())).hi)
+    }
+
+    /// The same by cones.
+    fn price_by_cones(&self, effort: Effort) -> Option<f64> {
+        let dim = self.problem.dim();
+        cuts_cones(dim).then(|| payment::largest(&self.payers(), dim, self.lambda(), effort))?
+    }
+
+    fn payers(&self) -> Vec<Payer> {
+        let data = self.problem.data();
+        let payer = |&(i, gain): &(usize, Gain)| {
+            let (x, r) = (scaled(data.datapoint(i), self.unit), scaled(self.dual.col(i), self.unit));
+            Payer::new(&x, &r, self.lambda(), gain.excess, data.weights()[i])
+        };
+        self.paid.par_iter().map(payer).collect()
+    }
+
+    /// The line of a price in units; `None` if it is not finite.
+    fn line(&self, price: f64) -> Option<WidthLine> {
+        let weights = self.problem.data().weights();
+        let gross = self
+            .paid
+            .iter()
+            .fold(0.0_f64, |sum, &(i, gain)| (sum + (weights[i] * gain.excess).next_down()).next_down());
+        let in_units = |value: f64| value * self.unit * self.unit;
+        let base = (bounds::wide_limit(self.problem).lower.get() + in_units(gross).next_down()).next_down();
+        let price = in_units(price).next_up();
+        (base.is_finite() && price.is_finite())
+            .then(|| WidthLine { base: Lower::proved(max(base, 0.0)), price: Upper::proved(price) })
+    }
+}
+
+fn scaled(v: &[f64], unit: f64) -> Vec<f64> {
+    v.iter().map(|v| v / unit).collect()
 }
 
 /// `Eᵢ` and `uᵢ` of a datapoint, for a search that weighs them: as the checker computes them,
@@ -124,8 +204,7 @@ struct Gain {
 impl Gain {
     /// `None` where E is not proved positive, or nothing finite bounds u.
     fn of(x: &[f64], r: &[f64], lambda: f64, unit: f64) -> Option<Self> {
-        let scaled = |v: &[f64]| v.iter().map(|v| v / unit).collect::<Vec<f64>>();
-        let (x, r) = (scaled(x), scaled(r));
+        let (x, r) = (scaled(x, unit), scaled(r, unit));
         let terms = x.len();
         let square = |v: &[f64]| {
             let sum = norm_sq(v);

@@ -18,6 +18,9 @@ pub struct Witness {
     /// A dual point with the entrywise nonnegative part of a split
     /// (theorem `split-certificate`); used where γ > 0.
     pub split: Option<Split>,
+    /// A dual point that is an affine map of the data, `[B | q]` for `rᵢ = B xᵢ + q`:
+    /// n × (n + 1) (theorem `nuclear-bound`); used where γ > 0.
+    pub nuclear: Option<Matrix>,
     /// A dual point and a split for the bound that knows the number of atoms
     /// (theorem `width-bound`); used where γ = 0 and the center is fixed.
     pub width: Option<WidthSplit>,
@@ -30,8 +33,9 @@ pub struct Witness {
 pub struct WidthSplit {
     /// A dual point, unwhitened columns rᵢ (n × N), some longer than λ.
     pub dual: Matrix,
-    /// T₀, N × N, read as in [`Split::slack`].
-    pub slack: Matrix,
+    /// T₀, N × N, read as in [`Split::slack`]; where it is missing, only cones are cut, in few
+    /// dimensions.
+    pub slack: Option<Matrix>,
 }
 
 /// What a search for directions of negative curvature met.
@@ -48,7 +52,7 @@ pub struct Curvature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("witness {part}: expected {expected:?}, found {found:?}")]
 pub struct WitnessError {
-    /// `dual`, `directions`, `split dual`, `split slack`, `width dual` or `width slack`.
+    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `width dual` or `width slack`.
     pub part: &'static str,
     /// Rows and columns asked for (columns 0 where any number is accepted).
     pub expected: (usize, usize),
@@ -71,8 +75,9 @@ impl Witness {
             Part::Directions => self.directions.as_ref(),
             Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
             Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
+            Part::Nuclear => self.nuclear.as_ref(),
             Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
-            Part::WidthSlack => self.width.as_ref().map(|split| &split.slack),
+            Part::WidthSlack => self.width.as_ref().and_then(|split| split.slack.as_ref()),
         }
     }
 
@@ -89,12 +94,11 @@ impl Witness {
             (Some(dual), Some(slack), Some(origin)) => Some(Split { dual, slack, origin }),
             _ => None,
         };
-        let width = match (read(Part::WidthDual)?, read(Part::WidthSlack)?) {
-            (Some(dual), Some(slack)) => Some(WidthSplit { dual, slack }),
-            _ => None,
-        };
+        let (width, slack) = (read(Part::WidthDual)?, read(Part::WidthSlack)?);
+        let width = width.map(|dual| WidthSplit { dual, slack });
         let (dual, directions) = (read(Part::Dual)?, read(Part::Directions)?);
-        Ok(Self { dual, directions, split, width, curvature: None })
+        let nuclear = read(Part::Nuclear)?;
+        Ok(Self { dual, directions, split, nuclear, width, curvature: None })
     }
 
     /// Checks the shapes of all parts.
@@ -125,6 +129,8 @@ pub enum Part {
     SplitDual,
     /// The nonnegative part of [`Witness::split`].
     SplitSlack,
+    /// [`Witness::nuclear`].
+    Nuclear,
     /// The dual point of [`Witness::width`].
     WidthDual,
     /// The nonnegative part of [`Witness::width`].
@@ -133,8 +139,15 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 6] =
-        [Self::Dual, Self::Directions, Self::SplitDual, Self::SplitSlack, Self::WidthDual, Self::WidthSlack];
+    pub const ALL: [Self; 7] = [
+        Self::Dual,
+        Self::Directions,
+        Self::SplitDual,
+        Self::SplitSlack,
+        Self::Nuclear,
+        Self::WidthDual,
+        Self::WidthSlack,
+    ];
 
     /// Its name in messages.
     #[must_use]
@@ -144,6 +157,7 @@ impl Part {
             Self::Directions => "directions",
             Self::SplitDual => "split dual",
             Self::SplitSlack => "split slack",
+            Self::Nuclear => "nuclear map",
             Self::WidthDual => "width dual",
             Self::WidthSlack => "width slack",
         }
@@ -157,6 +171,7 @@ impl Part {
             Self::Directions => "directions",
             Self::SplitDual => "split_dual",
             Self::SplitSlack => "split_slack",
+            Self::Nuclear => "nuclear",
             Self::WidthDual => "width_dual",
             Self::WidthSlack => "width_slack",
         }
@@ -170,6 +185,7 @@ impl Part {
             Self::Directions => "witness directions",
             Self::SplitDual => "witness split dual",
             Self::SplitSlack => "witness split slack",
+            Self::Nuclear => "witness nuclear map",
             Self::WidthDual => "witness width dual",
             Self::WidthSlack => "witness width slack",
         }
@@ -186,6 +202,7 @@ impl Part {
         match self {
             Self::Dual | Self::SplitDual | Self::WidthDual => (problem.dim(), problem.len()),
             Self::Directions => (problem.dim(), 0),
+            Self::Nuclear => (problem.dim(), problem.dim() + 1),
             Self::SplitSlack | Self::WidthSlack => (problem.len(), problem.len()),
         }
     }

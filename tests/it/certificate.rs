@@ -3,11 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use widedict::certificate::{CertifyError, Options};
+use widedict::certificate::{CertifyError, Concentration, Options, objective_parts};
 use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, hunt, naive, planted};
 use widedict::trusted::WitnessError;
-use widedict::trusted::{BoundKind, Origin, Split, bounds, local};
+use widedict::trusted::{BoundKind, Origin, Split, Subject, bounds, local};
 use widedict::{Certified, Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
 use crate::support::checks::{self, certified, close};
@@ -107,6 +107,9 @@ proptest! {
                 dual: Some(witness.clone()),
                 directions: Some(problem.data().datapoints().clone()),
                 split: Some(Split { dual: witness, slack: slack.clone(), origin: Origin::FirstOrder }),
+                nuclear: Some(Matrix::from_fn(problem.dim(), problem.dim() + 1, |i, j| {
+                    slack.as_slice()[(5 * i + j) % (n * n)]
+                })),
                 width: None,
                 curvature: None,
             };
@@ -469,6 +472,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
         let witness = Witness {
             dual: Some(dual.clone()),
             directions: Some(dual.clone()),
+            nuclear: Some(dual.clone()),
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
             width: None,
             curvature: None,
@@ -667,4 +671,23 @@ fn an_objective_that_underflows_is_not_called_global() {
     assert!(tiny.certificate().relative_gap() > 0.5 && zero.certificate().relative_gap() == 0.0);
     assert_ne!(tiny.certificate().verdict(), &Verdict::Global);
     assert_eq!(zero.certificate().verdict(), &Verdict::Global);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The parts of the objective are its sum, whatever the price of an atom.
+    #[test]
+    fn the_objective_is_the_sum_of_its_parts((problem, point) in feasible_points(Limits::default(), moderate_penalties())) {
+        let subject = Subject::of(&problem, &point)?;
+        let parts = objective_parts(&subject);
+        prop_assert_eq!(parts.len(), problem.len());
+        prop_assert!(parts.iter().all(|part| *part >= 0.0));
+        let (sum, objective) = (parts.iter().sum::<f64>(), subject.primal().value());
+        prop_assert!((sum - objective).abs() <= 1e-12 * objective + 1e-300, "{} but {}", sum, objective);
+        if let Some(found) = Concentration::of(parts) {
+            prop_assert_eq!((found.datapoints, found.of), (1, problem.len()));
+            prop_assert!(found.share <= 1.0 && found.share * problem.len() as f64 >= 1.0 - 1e-12);
+        }
+    }
 }

@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use widedict::io::{read_atoms, read_codes, read_json, read_vector, write_atoms, write_vector};
-use widedict::{Dictionary, Factorization, Matrix, Problem, Witness, certify};
+use widedict::io::{
+    Rows, read_atoms, read_codes, read_json, read_vector, write_atoms, write_codes, write_vector,
+};
+use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Witness, certify};
 
 /// Every key of a row, as documented.
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 30] = [
     "schema_version",
     "points",
     "dim",
@@ -36,6 +38,8 @@ const KEYS: [&str; 28] = [
     "mean_l0",
     "explained_variance",
     "max_coherence",
+    "objective_share_of_top_percent",
+    "masked",
     "kkt",
     "local",
     "participation",
@@ -318,13 +322,13 @@ fn bad_input_is_3_and_is_named() {
         ("huge.npy", npy("<f8", "False", "(3, 2)", &huge), &["datapoint 0", "coordinate 0", "1e200"]),
         ("empty.npy", npy("<f8", "False", "(0, 2)", &[]), &["at least one row", "[0, 2]"]),
         ("line.npy", npy("<f8", "False", "(6,)", &six), &["2 dimensions", "[6]"]),
-        ("cube.npy", npy("<f8", "False", "(1, 2, 3)", &six), &["2 dimensions", "[1, 2, 3]"]),
-        ("int.npy", npy("<i8", "False", "(3, 2)", &six), &["float32 or float64", "<i8"]),
+        ("cube.npy", npy("<f8", "False", "(1, 1, 2, 3)", &six), &["2 dimensions", "[1, 1, 2, 3]"]),
+        ("complex.npy", npy("<c16", "False", "(3, 1)", &six), &["complex", "<c16"]),
         ("object.npy", npy("|O", "False", "(3, 2)", &six), &["object.npy"]),
         ("short.npy", npy("<f8", "False", "(3, 2)", &six[..40]), &["48 bytes", "found 40"]),
         ("vast.npy", npy("<f8", "False", "(99999999, 99999999)", &six), &["found 48"]),
         ("text.npy", b"1,2\n3,4\n".to_vec(), &["not a .npy file"]),
-        ("nothing.npy", Vec::new(), &["not a .npy file"]),
+        ("nothing.npy", Vec::new(), &["empty file"]),
     ] {
         let path = bench.bytes(name, &bytes);
         let words: Vec<&str> = words.iter().copied().chain([name]).collect();
@@ -341,7 +345,7 @@ fn bad_weights_are_3_and_are_named() {
     let x = bench.rows("x.npy", &[vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]]);
     for (values, words) in [
         (&[1.0, 2.0][..], &["expected 3 weights", "found 2"][..]),
-        (&[1.0, 0.0, 2.0], &["weight 1", "found 0"]),
+        (&[0.0, -0.0, 0.0], &["every weight is 0"]),
         (&[1.0, 1.0, -2.0], &["weight 2", "found -2"]),
         (&[f64::NAN, 1.0, 2.0], &["row 0", "NaN"]),
     ] {
@@ -349,6 +353,219 @@ fn bad_weights_are_3_and_are_named() {
         let words: Vec<&str> = words.iter().copied().chain(["w.npy"]).collect();
         fails(&run("solve --data {} --weights {} --lambda 0.1", &[&x, &w]), 3, &words);
     }
+}
+
+/// Three ways to leave rows out, beside the file without them.
+struct Masks {
+    bench: Bench,
+    /// Rows 3, 17 and 39 are not finite.
+    holes: PathBuf,
+    /// Row 5 is far too long.
+    long: PathBuf,
+    weights: PathBuf,
+}
+
+const HOLES: [usize; 3] = [3, 17, 39];
+
+impl Masks {
+    fn new() -> Self {
+        let (bench, mut rows) = (Bench::new(), points());
+        let weights: Vec<f64> = (0..40).map(|i| if HOLES.contains(&i) { 0.0 } else { 0.7 }).collect();
+        let weights = bench.vector("w.npy", &weights);
+        let kept: Vec<Vec<f64>> = (0..40).filter(|i| !HOLES.contains(i)).map(|i| rows[i].clone()).collect();
+        bench.rows("kept.npy", &kept);
+        bench.rows("short.npy", &(0..40).filter(|i| *i != 5).map(|i| rows[i].clone()).collect::<Vec<_>>());
+        let mut far = rows.clone();
+        far[5][1] = 1e3;
+        let long = bench.rows("long.npy", &far);
+        for (row, value) in HOLES.into_iter().zip([f64::NAN, f64::INFINITY, f64::NEG_INFINITY]) {
+            rows[row][row % 4] = value;
+        }
+        let holes = bench.rows("holes.npy", &rows);
+        Self { bench, holes, long, weights }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.bench.path(name)
+    }
+}
+
+/// An answer without what tells of time, place and masks.
+fn without_masks(mut value: Value) -> Value {
+    fn strip(value: &mut Value) {
+        if let Some(object) = value.as_object_mut() {
+            for key in
+                ["seconds", "seconds_certify", "points_per_second", "masked", "source", "boundary_pair"]
+            {
+                object.remove(key);
+            }
+            object.values_mut().for_each(strip);
+        }
+        value.as_array_mut().into_iter().flatten().for_each(strip);
+    }
+    strip(&mut value);
+    value
+}
+
+#[test]
+fn masked_rows_are_no_datapoints_for_any_command() {
+    let masks = Masks::new();
+    let dictionary = masks.bench.rows("d.npy", &points()[..5]);
+    let (kept, short) = (masks.path("kept.npy"), masks.path("short.npy"));
+    for command in [
+        "solve --lambda 0.1",
+        "solve --lambda 0.1 --gamma 0.2 --center",
+        "solve --lambda 0.1 --width 3",
+        "wide --lambda 0.1",
+        "wide --lambda 0.1 --center",
+        "path --lambda 0.1 --gammas 0.2,0.1",
+        "encode --lambda 0.1 --dictionary {}",
+    ] {
+        let with = |options: &str, paths: &[&Path]| {
+            let dictionary = command.contains("{}").then_some(&*dictionary);
+            let paths: Vec<&Path> = dictionary.into_iter().chain(paths.iter().copied()).collect();
+            without_masks(object(&run(&format!("{command} --quiet --json {options}"), &paths)))
+        };
+        let expected = with("--data {}", &[&kept]);
+        assert_eq!(with("--data {} --skip-nonfinite", &[&masks.holes]), expected, "{command}");
+        assert_eq!(with("--data {} --weights {}", &[&masks.holes, &masks.weights]), expected, "{command}");
+        let expected = with("--data {}", &[&short]);
+        assert_eq!(with("--data {} --max-norm-multiple 9", &[&masks.long]), expected, "{command}");
+    }
+}
+
+/// Codes have a row for every row of the file, read or written, and datapoints are named
+/// by these rows.
+#[test]
+fn rows_of_codes_are_those_of_the_file() {
+    let masks = Masks::new();
+    let (holes, kept) = (&masks.holes, &masks.path("kept.npy"));
+    let dictionary = masks.bench.rows("d.npy", &points()[..5]);
+    let (all, few) = (masks.path("all.npz"), masks.path("few.npz"));
+    run(
+        "encode --data {} --skip-nonfinite --dictionary {} --lambda 0.1 --out {}",
+        &[holes, &dictionary, &all],
+    );
+    run("encode --data {} --dictionary {} --lambda 0.1 --out {}", &[kept, &dictionary, &few]);
+    let (codes, fewer) = (read_codes(&all, 40, 5).expect("codes"), read_codes(&few, 37, 5).expect("codes"));
+    assert_eq!(Rows::without(40, &HOLES).spread(&fewer), codes);
+    for command in ["certify", "diagnose"] {
+        let audit = |data: &Path, codes: &Path, options: &str| {
+            let line =
+                format!("{command} --data {{}} --dictionary {{}} --codes {{}} --lambda 0.1 --json {options}");
+            object(&run(&line, &[data, &dictionary, codes]))
+        };
+        let (masked, plain) = (audit(holes, &all, "--skip-nonfinite"), audit(kept, &few, ""));
+        if command == "certify" {
+            assert_eq!(without_masks(masked), without_masks(plain));
+            continue;
+        }
+        assert_eq!(masked["codes"]["given"]["objective"], plain["codes"]["given"]["objective"]);
+        let points = |answer: &Value| -> Vec<u64> {
+            let rows = answer["point_rows"].as_array().expect("rows");
+            rows.iter().map(|row| row["point"].as_u64().expect("a row")).collect()
+        };
+        assert_eq!(
+            points(&masked),
+            (0..40).filter(|i| !HOLES.contains(&usize::try_from(*i).unwrap())).collect::<Vec<u64>>()
+        );
+        assert_eq!(points(&plain), (0..37).collect::<Vec<u64>>());
+        let sampled = audit(holes, &all, "--skip-nonfinite --points 10");
+        assert_eq!(points(&sampled), (0..40).step_by(4).collect::<Vec<u64>>());
+    }
+}
+
+#[test]
+fn what_was_masked_is_said_and_verified() {
+    let masks = Masks::new();
+    let (holes, long, out) = (&masks.holes, &masks.long, &masks.path("out"));
+    fails(
+        &run("solve --data {} --lambda 0.1", &[holes]),
+        3,
+        &["row 3, column 3", "3 of 40 rows", "--skip-nonfinite"],
+    );
+    let line = "solve --data {} --skip-nonfinite --lambda 0.1 --gamma 0.2 --width 3 --out {}";
+    let text = String::from_utf8(run(line, &[holes, out]).stdout).expect("UTF-8");
+    assert!(text.contains("masked 3 of 40 rows: 3 not finite"), "{text}");
+    let verify =
+        |data: &Path, options: &str| run(&format!("verify {{}} --data {{}} --json {options}"), &[out, data]);
+    assert_eq!(failing(&verify(holes, "--skip-nonfinite")), Vec::<String>::new());
+    fails(&verify(holes, ""), 3, &["--skip-nonfinite"]);
+    // A code in a masked row, which no digest covers.
+    let codes = read_codes(&out.join("codes.npz"), 40, 3).expect("codes");
+    assert_eq!(Rows::without(40, &HOLES).stray(&codes), None);
+    let mut more = codes.to_csr();
+    let at = more.indptr[3];
+    more.indices.insert(at, 0);
+    more.values.insert(at, 1.0);
+    more.indptr[4..].iter_mut().for_each(|end| *end += 1);
+    write_codes(&out.join("codes.npz"), &Codes::from_csr(more).expect("codes")).expect("written");
+    fails(&verify(holes, "--skip-nonfinite"), 3, &["codes.npz", "row 3", "masked"]);
+
+    run("solve --data {} --max-norm-multiple 9 --lambda 0.1 --out {}", &[long, out]);
+    assert_eq!(failing(&verify(long, "--max-norm-multiple 9")), Vec::<String>::new());
+    let other = verify(long, "");
+    assert!(failing(&other).contains(&"masked rows".to_owned()));
+    assert!(String::from_utf8_lossy(&other.stdout).contains("it was made with --max-norm-multiple 9"));
+    // The same rows by another option.
+    let other = verify(long, "--max-norm-multiple 8");
+    assert_eq!(failing(&other), ["certificate.json: masked"]);
+    assert!(String::from_utf8_lossy(&other.stdout).contains("checked with --max-norm-multiple 8"));
+    // A start from rows that were masked.
+    let line = "solve --data {} --lambda 0.1 --gamma 0.2 --start {}";
+    assert_eq!(run(line, &[long, out]).status.code(), Some(0));
+}
+
+#[test]
+fn few_datapoints_that_decide_are_named() {
+    let masks = Masks::new();
+    let share = |data: &Path| {
+        number(
+            &object(&run("solve --data {} --lambda 0.1 --json", &[data])),
+            "objective_share_of_top_percent",
+        )
+    };
+    let even = share(&masks.path("short.npy"));
+    assert!((1.0 / 39.0..0.25).contains(&even), "{even}");
+    assert!(share(&masks.long) > 0.9);
+    let text =
+        |data: &Path| String::from_utf8(run("solve --data {} --lambda 0.1", &[data]).stdout).expect("UTF-8");
+    assert!(text(&masks.long).contains("2.50 % of the datapoints (1 of 40) hold 9"), "{}", text(&masks.long));
+    assert!(!text(&masks.path("short.npy")).contains("of the datapoints"));
+}
+
+/// Whatever form the numbers come in, the same files are written.
+#[test]
+fn every_form_of_the_data_gives_the_same_bytes() {
+    let bench = Bench::new();
+    let rows = points();
+    let array = bench.rows("x.npy", &rows);
+    let table: String =
+        rows.iter().map(|row| row.iter().map(f64::to_string).collect::<Vec<_>>().join(";") + "\n").collect();
+    let table = bench.bytes("x.csv", table.as_bytes());
+    fs::create_dir(bench.path("shards")).expect("made");
+    for (i, part) in rows.chunks(7).enumerate() {
+        bench.rows(&format!("shards/part-{i}.npy"), part);
+    }
+    let shards = bench.path("shards");
+    let written = |data: &Path| {
+        let out = bench.path("out");
+        let output = run("solve --data {} --lambda 0.1 --gamma 0.2 --out {} --quiet", &[data, &out]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        ["dictionary.npy", "codes.npz", "center.npy"].map(|name| fs::read(out.join(name)).expect("a file"))
+    };
+    let expected = written(&array);
+    for data in [&table, &shards, &shards.join("part-*.npy")] {
+        assert!(written(data) == expected, "{}", data.display());
+    }
+    let output = run("wide --data {} --lambda 0.1", &[&shards]);
+    assert!(
+        stderr(&output).contains("6 files in natural order, part-0.npy to part-5.npy"),
+        "{}",
+        stderr(&output)
+    );
+    fails(&run("wide --data {} --key a --lambda 0.1", &[&array]), 3, &["--key"]);
+    fails(&run("wide --dataset digits --key a --lambda 0.1", &[]), 2, &["--key"]);
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub(crate) enum Failure {
     Occupied { path: PathBuf, found: String },
     #[error("{}: {what}", path.display())]
     Saved { path: PathBuf, what: String },
+    #[error("{}: every weight is 0, and a weight of 0 masks a row", path.display())]
+    Weightless { path: PathBuf },
+    #[error("{}: weight {row} must be a number at least 0, found {value}", path.display())]
+    Weight { path: PathBuf, row: usize, value: f64 },
     #[error("{source_name}: {error}")]
     Data { source_name: String, error: DataError },
     #[error("{}: {error}", path.display())]
@@ -78,6 +82,8 @@ impl Failure {
             | Self::NoParent { .. }
             | Self::Occupied { .. }
             | Self::Saved { .. }
+            | Self::Weightless { .. }
+            | Self::Weight { .. }
             | Self::Data { .. }
             | Self::Atoms { .. }
             | Self::Dimension { .. }

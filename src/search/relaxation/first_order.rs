@@ -1,18 +1,21 @@
 //! The first-order search for a split, and the choice between its two methods.
 //!
-//! Either the dual point stays at the residuals and only T moves (`fixed`), or both move
-//! (`moving`). Neither method is better on all problems. The number of atoms per datapoint decides
-//! which method runs.
+//! First T is raised from the nuclear bound, in a few steps (`rising`). Then either the dual point
+//! stays at the residuals and only T moves (`fixed`), or both move (`moving`). Neither of the two
+//! is better on all problems. The number of atoms per datapoint decides which of them runs.
 
 use super::fixed;
 use super::metric::Metric;
 use super::moving;
 use super::positive::FULL_SHARE;
 use super::proposal::{Goal, Proposal};
+use super::rising;
 use super::settings::Relaxation;
 use crate::atoms::Factorization;
+use crate::linalg::axpy;
 use crate::observer::Observer;
 use crate::problem::Problem;
+use crate::search::nuclear::Nuclear;
 use crate::trusted::Subject;
 
 /// Most datapoints for which both methods run. A step then takes a tenth of a second.
@@ -21,10 +24,11 @@ const BOTH: usize = 600;
 impl Relaxation {
     /// Searches from a factorization of the problem, γ > 0.
     ///
-    /// Where the factorization has few atoms for its datapoints, the dual point moves (Davis–Yin).
-    /// Where the factorization has many, the dual point stays at the residuals (Douglas–Rachford on
-    /// T alone). For up to 600 datapoints both methods run, the fixed dual point first, unless the
-    /// first closes the gap.
+    /// T is raised from the nuclear bound first, which needs no factorization. Then, where the
+    /// factorization has few atoms for its datapoints, the dual point moves (Davis–Yin); where it
+    /// has many, the dual point stays at the residuals (Douglas–Rachford on T alone). For up to 600
+    /// datapoints both methods run, the fixed dual point first. The search ends early where one of
+    /// them closes the gap.
     ///
     /// `None` where γ = 0 (the polar is then known exactly), where there are more than
     /// `max_datapoints` datapoints, and where a matrix factorization fails or the observer breaks
@@ -43,6 +47,15 @@ impl Relaxation {
         let metric = Metric::new(problem);
         let subject = Subject::of(problem, start).ok()?;
         let goal = Goal { start, objective: subject.primal().value(), observer };
+        let enough = |proposal: &Option<Proposal>| {
+            proposal.as_ref().is_some_and(|proposal| {
+                proposal.interrupt.is_some() || goal.closes(proposal.promised, self.gap_tolerance)
+            })
+        };
+        let best = raised(&metric, self, &goal);
+        if enough(&best) {
+            return best;
+        }
         let crowded = start.width() * FULL_SHARE >= len;
         let fixed = (crowded || len <= BOTH)
             .then(|| {
@@ -50,22 +63,31 @@ impl Relaxation {
                 fixed::search(&metric, dual, self, &goal)
             })
             .flatten();
-        if crowded && len > BOTH {
-            return fixed;
+        let best = better(best, fixed);
+        if enough(&best) || (crowded && len > BOTH) {
+            return best;
         }
-        let enough = |proposal: &Proposal| {
-            proposal.interrupt.is_some() || goal.closes(proposal.promised, self.gap_tolerance)
-        };
-        if fixed.as_ref().is_some_and(enough) {
-            return fixed;
+        better(best, moving::search(&metric, self, &goal))
+    }
+}
+
+/// The proposal of [`rising`] from the nuclear bound.
+fn raised(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>) -> Option<Proposal> {
+    let problem = metric.problem;
+    let map = Nuclear::default().search(problem, goal.observer)?.map;
+    let linear = map.select_columns(&(0..problem.dim()).collect::<Vec<_>>());
+    let mut dual = linear.times(problem.data().datapoints());
+    (0..problem.len()).for_each(|i| axpy(1.0, map.col(problem.dim()), dual.col_mut(i)));
+    rising::search(metric, metric.feasible(dual)?, settings, goal)
+}
+
+/// The proposal that promises more, with the interrupt of the later one.
+fn better(earlier: Option<Proposal>, later: Option<Proposal>) -> Option<Proposal> {
+    match (earlier, later) {
+        (Some(earlier), Some(later)) if earlier.promised > later.promised => {
+            Some(Proposal { interrupt: later.interrupt, ..earlier })
         }
-        let moving = moving::search(&metric, self, &goal);
-        match (fixed, moving) {
-            (Some(fixed), Some(moving)) if fixed.promised > moving.promised => {
-                Some(Proposal { interrupt: moving.interrupt, ..fixed })
-            }
-            (fixed, None) => fixed,
-            (_, moving) => moving,
-        }
+        (earlier, None) => earlier,
+        (_, later) => later,
     }
 }

@@ -16,11 +16,11 @@ const LANCZOS_STEPS: usize = 50;
 /// The whitened data and `A = λ²aaᵀ + γ²I`.
 pub(super) struct Metric<'p> {
     pub(super) problem: &'p Problem,
-    whitened: Matrix,
+    pub(super) whitened: Matrix,
     /// Square roots of the weights.
     pub(super) a: &'p [f64],
     lambda_sq: f64,
-    gamma_sq: f64,
+    pub(super) gamma_sq: f64,
     /// λ_max(A).
     pub(super) largest: f64,
     /// The coefficient in `A^{-1/2} = (I − root·aaᵀ)/γ`.
@@ -115,7 +115,7 @@ impl<'p> Metric<'p> {
     }
 
     /// `v ← A^{-1/2}v`.
-    fn half_inverse(&self, v: &mut [f64]) {
+    pub(super) fn half_inverse(&self, v: &mut [f64]) {
         let c = self.root * dot(self.a, v);
         axpy(-c, self.a, v);
         let scale = 1.0 / self.gamma_sq.sqrt();
@@ -142,6 +142,12 @@ impl<'p> Metric<'p> {
         let inner = dot(self.whitened.as_slice(), dual.as_slice());
         let square = dot(dual.as_slice(), dual.as_slice());
         (polar, dual_value(inner, square, polar))
+    }
+
+    /// The dual objective at a dual point.
+    pub(super) fn value(&self, dual: &Matrix) -> f64 {
+        let (x, r) = (self.whitened.as_slice(), dual.as_slice());
+        dot(x, r) - 0.5 * dot(r, r)
     }
 
     /// The columns of a whitened dual point divided by `a`.

@@ -10,6 +10,7 @@ mod moving;
 mod positive;
 mod products;
 mod proposal;
+mod rising;
 #[cfg(feature = "sdp")]
 mod semidefinite;
 mod settings;

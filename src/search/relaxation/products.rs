@@ -16,6 +16,17 @@ pub(super) fn parallel_product(factor: &Matrix) -> Matrix {
     parallel_gram(&transposed)
 }
 
+/// `left · square`, in parallel blocks of columns.
+pub(super) fn parallel_times(left: &Matrix, square: &Matrix) -> Matrix {
+    let (rows, len) = (left.nrows(), square.ncols());
+    let mut out = Matrix::zeros(rows, len);
+    out.as_mut_slice().par_chunks_mut(PRODUCT_COLUMNS * rows).enumerate().for_each(|(c, block)| {
+        let range: Vec<usize> = (c * PRODUCT_COLUMNS..((c + 1) * PRODUCT_COLUMNS).min(len)).collect();
+        block.copy_from_slice(left.times(&square.select_columns(&range)).as_slice());
+    });
+    out
+}
+
 /// `RᵀR`, in parallel blocks of columns.
 pub(super) fn parallel_gram(columns: &Matrix) -> Matrix {
     let len = columns.ncols();

@@ -146,7 +146,10 @@ impl Prospect {
                 break;
             }
         }
-        WidthSplit { slack: self.paid.unwhitened(problem.len(), &best.1), dual: self.dual }
+        {
+            let slack = Some(self.paid.unwhitened(problem.len(), &best.1));
+            WidthSplit { slack, dual: self.dual }
+        }
     }
 }
 

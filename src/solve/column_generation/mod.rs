@@ -116,9 +116,9 @@ impl ColumnGeneration {
             check_shapes(problem, start).map_err(CertifyError::from)?;
         }
         if let Some(start) = run.start {
-            return Ok(Rounds::new(*self, problem, run, Some(start)));
+            return Ok(Rounds::new(*self, problem, run, Some(start)).bounded());
         }
         let start = continuation::start(self, problem, run)?;
-        Ok(Rounds::new(*self, problem, run, start.as_ref()))
+        Ok(Rounds::new(*self, problem, run, start.as_ref()).bounded())
     }
 }

@@ -11,6 +11,7 @@ use crate::master::{Effort, Master, Method, Proximal, sweep_once};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
 use crate::problem::Problem;
+use crate::search::nuclear::Nuclear;
 use crate::search::oracle::{Ascent, Candidate, distinct};
 use crate::solution::{Keeper, Run, Solution, SolveError};
 use crate::solve::trivial::or_without_atoms;
@@ -119,8 +120,11 @@ pub struct Rounds<'p> {
     observer: &'p dyn Observer,
     keeper: Option<&'p dyn Keeper>,
     iterate: Iterate<'p>,
-    /// Certified before the first round: `F_∞` where no center is learnt.
+    /// Certified before the first round: `F_∞` where no center is learnt, or the nuclear bound
+    /// ([`Rounds::bounded`]). Neither depends on the iterate.
     lower_bound: f64,
+    /// The evidence of the nuclear bound.
+    nuclear: Option<Matrix>,
     /// The directions the last oracle call ended at.
     directions: Vec<Vec<f64>>,
     round: usize,
@@ -152,11 +156,26 @@ impl<'p> Rounds<'p> {
             keeper: run.keeper,
             iterate,
             lower_bound,
+            nuclear: None,
             directions: Vec::new(),
             round: 0,
             stop: None,
             failure: None,
         }
+    }
+
+    /// The run with the nuclear bound certified beforehand, where γ > 0: O(n²N), less than the
+    /// first call of the oracle.
+    pub(super) fn bounded(mut self) -> Self {
+        let Some(found) = Nuclear::default().search(self.problem, self.observer) else { return self };
+        let bare = Iterate::new(self.problem).factorization();
+        let bound = bare.ok().and_then(|bare| {
+            let subject = Subject::of(self.problem, &bare).ok()?;
+            bounds::nuclear(&subject, &found.map)
+        });
+        self.lower_bound = max(self.lower_bound, bound.map_or(0.0, |bound| bound.lower.get()));
+        self.nuclear = Some(found.map);
+        self
     }
 
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
@@ -332,6 +351,7 @@ impl<'p> Rounds<'p> {
         let witness = Witness {
             dual,
             directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
+            nuclear: self.nuclear,
             ..Witness::none()
         };
         let stop = self.stop.unwrap_or(Stop::IterationLimit);

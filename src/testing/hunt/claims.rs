@@ -9,12 +9,13 @@ use crate::certificate::Options;
 use crate::coder::Coder;
 use crate::problem::Problem;
 use crate::search::escape;
+use crate::search::nuclear::Nuclear;
 use crate::solve::participation::Participation;
 use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
 use crate::testing::naive::{self, length};
 use crate::trusted::{
-    Coding, Subject, WidthSplit, exact as polar, local as second_order, participation, width,
+    Coding, Subject, WidthSplit, bounds, exact as polar, local as second_order, participation, width,
 };
 use crate::{
     Certified, ColumnGeneration, Factorization, Finite, Matrix, Run, Verdict, Witness, certify, wide,
@@ -35,6 +36,9 @@ impl Valued {
 /// Share of the γ = 0 instances whose bounds for participations and for widths are searched
 /// for: either search is as long as all the rest.
 const SEARCHED: f64 = 0.25;
+
+/// A dimension in which no cones are cut.
+const NO_CONES: usize = 5;
 
 /// Settings that end in milliseconds; what they find need not be good.
 const ITERATIONS: usize = 200;
@@ -58,6 +62,7 @@ pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng,
         local::attack(instance, answer, effort, rng, report);
         coding(instance, answer.solution(), effort, report);
     }
+    nuclear(instance, &points[0].point, best, rng, report);
     participations(instance, &points, rng, report);
     widths(instance, &points, effort, rng, report);
     shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
@@ -97,6 +102,33 @@ fn enclosure(instance: &Instance, valued: &Valued, report: &mut Report) {
     let (lower, upper) = (ex(subject.primal().lower.get()), ex(subject.primal().upper.get()));
     report.at_most(instance, Claim::Enclosure, &lower, &valued.value, "lower end and objective");
     report.at_most(instance, Claim::Enclosure, &valued.value, &upper, "objective and upper end");
+}
+
+/// Bounds from affine maps of the data, searched for and spoiled, against the best point. Of a
+/// certificate they are only a part, and a better one hides them.
+fn nuclear(
+    instance: &Instance,
+    point: &Factorization,
+    best: &Exact,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
+    let (problem, n) = (&instance.problem, instance.problem.dim());
+    let Ok(subject) = Subject::of(problem, point) else { return };
+    let found = Nuclear::default().search(problem, &()).map(|found| found.map);
+    let stretch = rng.random_range(0.5..4.0);
+    let spoiled = found.as_ref().map(|map| {
+        Matrix::from_fn(n, n + 1, |i, j| stretch * map.get(i, j) + 1e-3 * rng.random_range(-1.0..1.0))
+    });
+    let size = length(problem.data().datapoint(0));
+    let random =
+        Matrix::from_fn(n, n + 1, |_, j| rng.random_range(-1.0..1.0) * if j == n { size } else { 1.0 });
+    for map in [found, spoiled, Some(random)].into_iter().flatten() {
+        if let Some(bound) = bounds::nuclear(&subject, &map) {
+            let lower = ex(bound.lower.get());
+            report.at_most(instance, Claim::LowerBound, &lower, best, "nuclear bound and a point");
+        }
+    }
 }
 
 /// A refuted point can be lowered: by the point handed back, or by a descent from it.
@@ -237,7 +269,22 @@ fn widths(
     let (factor, size) = (rng.random_range(0.8..1.5), problem.lambda() * problem.lambda());
     let dual = Matrix::from_fn(problem.dim(), problem.len(), |j, i| factor * residuals.get(j, i));
     let slack = Matrix::from_fn(problem.len(), problem.len(), |_, _| size * rng.random_range(0.0..0.5));
-    lines.extend(width::line(problem, &WidthSplit { dual, slack }));
+    lines.extend(width::line(problem, &WidthSplit { dual: dual.clone(), slack: None }));
+    // In few dimensions cones give the smaller price: the split is tried beside zeros.
+    let pad = |columns: &Matrix| {
+        let entry = |j: usize, i: usize| if j < columns.nrows() { columns.get(j, i) } else { 0.0 };
+        Matrix::from_fn(columns.nrows().max(NO_CONES), columns.ncols(), entry)
+    };
+    let beside = Problem::builder(pad(problem.data().datapoints()))
+        .lambda(problem.lambda())
+        .gamma(problem.gamma())
+        .centered(problem.centered())
+        .weights(problem.data().weights().to_vec())
+        .build();
+    let split = WidthSplit { dual: pad(&dual), slack: Some(slack) };
+    // Normalized again, weights may differ in a last bit: it would be another problem.
+    let beside = beside.ok().filter(|beside| beside.data().weights() == problem.data().weights());
+    lines.extend(beside.and_then(|beside| width::line(&beside, &split)));
     if lines.is_empty() {
         return;
     }

@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 use super::faces::{self, Answer};
 use super::{Scaled, Search};
-use crate::linalg::{Matrix, distance_sq, dot};
+use crate::linalg::{Matrix, distance_sq, dot, exact_midpoint};
 use crate::num::{Interval, max, min, rounding};
 
 /// Numbers that the cones may hold together (1 GB): beyond, the search stops as if
@@ -236,7 +236,7 @@ impl Cover {
     /// Cuts a cone across its longest edge, where that has a midpoint.
     fn halve(&mut self, cone: Cone, search: &mut Search<'_>) {
         let halves = cone.longest_edge().and_then(|(j, l)| {
-            let middle = midpoint(&cone.generators[j].direction, &cone.generators[l].direction)?;
+            let middle = exact_midpoint(&cone.generators[j].direction, &cone.generators[l].direction)?;
             Some((j, l, Rc::new(Generator::new(search.scaled, middle))))
         });
         let Some((j, l, middle)) = halves else {
@@ -250,18 +250,4 @@ impl Cover {
             self.push(search, generators);
         }
     }
-}
-
-/// The midpoint of two vectors, if it is one of floating-point numbers.
-fn midpoint(c: &[f64], d: &[f64]) -> Option<Vec<f64>> {
-    c.iter()
-        .zip(d)
-        .map(|(&a, &b)| {
-            let sum = a + b;
-            let rest = sum - a;
-            let error = (a - (sum - rest)) + (b - rest);
-            let halved = 0.5 * sum;
-            (error == 0.0 && 2.0 * halved - sum == 0.0).then_some(halved)
-        })
-        .collect()
 }

@@ -366,3 +366,39 @@ impl Block<'_> {
         self.root_weight() * self.measures.radii[self.i] * self.spread()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atoms::{Codes, Dictionary, Factorization};
+    use crate::problem::Problem;
+    use crate::trusted::Subject;
+
+    /// Within a radius ρ a unit atom turns, and its radial term loses a quarter of the squared
+    /// angle: the diagonal of its block must fall by that, here with ρ over the root of the
+    /// metric as the angle.
+    #[test]
+    fn the_curvature_of_an_atom_falls_with_the_radius() {
+        let problem = Problem::builder(Matrix::from_columns(2, &[&[2.0, 0.1], &[0.2, 1.0]]));
+        let problem = problem.lambda(0.3).build().unwrap();
+        let axes = Matrix::from_columns(2, &[&[1.0, 0.0], &[0.0, 1.0]]);
+        let (dictionary, _) = Dictionary::normalize(axes).unwrap();
+        let codes = Codes::from_columns(2, &[vec![(0, 1.7)], vec![(1, 0.7)]]);
+        let factorization = Factorization::new(dictionary, codes, None).unwrap();
+        let subject = Subject::of(&problem, &factorization).unwrap();
+        let form = Form::of(&subject);
+        let measures = Measures::of(&form).unwrap();
+        for rho in [1e-3, 0.1, 1.0] {
+            let diagonal = |rho: f64| {
+                let mut at = Neighborhood::at(&form, &measures);
+                at.rho = rho;
+                Schur::dense(&at, &[], 0.0).matrix.get(0, 0)
+            };
+            let Live { gauge, energy, root, .. } = form.atoms[0];
+            let angle = rho / root;
+            let lost = RADIAL * (gauge + energy) * angle * angle / 4.0 / (root * root);
+            let fall = (diagonal(0.0) - diagonal(rho)) / lost;
+            assert!((1.0 - 1e-9..1.0 + 1e-6).contains(&fall), "{rho}: {fall} of what may be lost");
+        }
+    }
+}

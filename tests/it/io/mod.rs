@@ -1,5 +1,6 @@
 //! Files: what is written reads back bit for bit, and hostile files are errors.
 
+mod activations;
 mod sae;
 mod solution;
 

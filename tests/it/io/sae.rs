@@ -39,7 +39,7 @@ impl Folder {
 }
 
 /// A safetensors file by hand, numbers stored as the type says.
-fn safetensors(tensors: &[(&str, &str, &[usize], &[f64])]) -> Vec<u8> {
+pub(super) fn safetensors(tensors: &[(&str, &str, &[usize], &[f64])]) -> Vec<u8> {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, dtype, shape, values) in tensors {
         let from = data.len();

@@ -15,12 +15,13 @@ use widedict::trusted::local;
 use widedict::{Bounding, ColumnGeneration, Finite, Matrix, Problem, Solution, wide};
 
 /// Every file of a solution.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "dictionary.npy",
     "codes.npz",
     "center.npy",
     "certificate.json",
     "witness_dual.npy",
+    "witness_nuclear.npy",
     "witness_split_dual.npy",
     "witness_split_slack.npy",
 ];
@@ -102,6 +103,7 @@ fn a_row_of_the_callers_comes_first_and_a_fixed_center_comes_back() {
         data_name: "x.npy",
         weights_name: Some("w.npy"),
         fixed_center: Some(&center),
+        rows: None,
     };
     let row: std::collections::BTreeMap<_, _> = [("objective", 1.5), ("seconds", 0.25)].into();
     let folder = folder();
@@ -121,10 +123,10 @@ fn a_second_save_leaves_no_witness_of_the_first() {
     let files = |folder: &Path| FILES.iter().filter(|name| folder.join(name).exists()).count();
     let (solution, options) = solved(&problem, Bounding::Relaxation);
     save_solution(folder.path(), &problem, &solution, &options).unwrap();
-    assert_eq!(files(folder.path()), 6);
+    assert_eq!(files(folder.path()), 8);
     let (solution, options) = solved(&problem, Bounding::Fast);
     save_solution(folder.path(), &problem, &solution, &options).unwrap();
-    assert_eq!(files(folder.path()), 4);
+    assert_eq!(files(folder.path()), 5);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn folders_that_do_not_fit_together_are_errors() {
     let one = Finite::new(1).solve(&problem).unwrap();
     let codes = fs::read(folder.path().join("codes.npz")).unwrap();
     let certificate = fs::read(folder.path().join("certificate.json")).unwrap();
-    save_factorization(folder.path(), one.certified.solution(), None).unwrap();
+    save_factorization(folder.path(), one.certified.solution(), None, None).unwrap();
     assert!(!folder.path().join("certificate.json").exists(), "it was another solution's");
     fs::write(folder.path().join("codes.npz"), codes).unwrap();
     fs::write(folder.path().join("certificate.json"), certificate).unwrap();
@@ -183,7 +185,7 @@ fn a_checkpoint_is_a_start_and_claims_nothing() {
         let problem = problem(0.1, centered);
         let (solution, _) = solved(&problem, Bounding::Relaxation);
         let folder = folder();
-        save_checkpoint(folder.path(), &problem, solution.certified.solution()).unwrap();
+        save_checkpoint(folder.path(), &problem, solution.certified.solution(), None).unwrap();
         let loaded = load_solution(folder.path()).unwrap();
         assert_eq!(&loaded.factorization, solution.certified.solution());
         assert!(loaded.record.is_none() && loaded.witness.split.is_none());
@@ -205,7 +207,7 @@ fn what_is_not_of_the_solution_stays() {
         names.sort();
         names
     };
-    assert_eq!(listed().len(), 7, "{:?}", listed());
+    assert_eq!(listed().len(), 9, "{:?}", listed());
     remove_solution(&inside).unwrap();
     assert_eq!(listed(), ["notes.txt"]);
     fs::remove_file(inside.join("notes.txt")).unwrap();
@@ -231,6 +233,7 @@ fn a_failed_save_leaves_the_old_solution() {
         data_name: "",
         weights_name: None,
         fixed_center: None,
+        rows: None,
     };
     let error = saving.write(folder.path(), &5).unwrap_err();
     assert_eq!(error.path, folder.path().join("certificate.json"), "{error}");

@@ -17,6 +17,7 @@ mod gauge;
 mod gauge_duality;
 mod lens;
 mod no_nesting;
+mod nuclear;
 mod participation;
 mod radial;
 mod regime_boundary;

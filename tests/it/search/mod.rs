@@ -1,4 +1,5 @@
 //! Searches, judged by what is proved of their witnesses.
 
+mod nuclear;
 #[cfg(feature = "sdp")]
 mod semidefinite;

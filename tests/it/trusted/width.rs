@@ -53,25 +53,50 @@ fn instances() -> impl Strategy<Value = (Problem, Matrix, Matrix)> {
     })
 }
 
+/// The same columns in five dimensions, where no cones are cut.
+fn padded(columns: &Matrix) -> Matrix {
+    let entry = |j: usize, i: usize| if j < columns.nrows() { columns.get(j, i) } else { 0.0 };
+    Matrix::from_fn(5, columns.ncols(), entry)
+}
+
 proptest! {
-    /// Whatever the dual point and T.
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whatever the dual point and T. In few dimensions cones give the smaller price, so a split
+    /// is tried among coordinates that are 0.
     #[test]
     fn no_dictionary_costs_less(
         (problem, dual, atoms) in instances(), slack in prop::collection::vec(-0.5..0.5_f64, 81),
     ) {
         let len = problem.len();
         let unit = problem.lambda();
-        let slacks = [
-            Matrix::zeros(len, len),
-            Matrix::from_fn(len, len, |i, j| unit * unit * slack[i + 9 * j]),
-        ];
+        let slack = Matrix::from_fn(len, len, |i, j| unit * unit * slack[i + 9 * j]);
         let objective = cost(&problem, &atoms);
-        for slack in slacks {
-            let split = WidthSplit { dual: dual.clone(), slack };
-            let Some(line) = width::line(&problem, &split) else { continue };
+        let beside = self::problem(
+            padded(problem.data().datapoints()), unit, Some(problem.data().weights().to_vec()),
+        );
+        for (problem, dual, slack) in [
+            (&problem, dual.clone(), None),
+            (&beside, padded(&dual), Some(Matrix::zeros(len, len))),
+            (&beside, padded(&dual), Some(slack)),
+        ] {
+            let Some(line) = width::line(problem, &WidthSplit { dual, slack }) else { continue };
             let bound = line.at(atoms.ncols()).get();
             prop_assert!(bound <= objective * (1.0 + 1e-9), "{bound} above {objective}");
         }
+    }
+
+    /// In any direction, with chords of the lens chosen for it alone, an atom takes no more than
+    /// the price that cones prove.
+    #[test]
+    fn no_direction_takes_more_than_the_price((problem, dual, atoms) in instances()) {
+        let (directions, _) = Dictionary::normalize(atoms).unwrap();
+        let Some(line) = width::line(&problem, &WidthSplit { dual: dual.clone(), slack: None }) else {
+            return Ok(());
+        };
+        let (gross, most) = width::takings(&problem, &dual, directions.matrix()).unwrap();
+        prop_assert!(most <= line.price.get() * (1.0 + 1e-9) + f64::MIN_POSITIVE);
+        prop_assert!(line.base.get() <= (widedict::testing::naive::wide_limit(&problem, None) + gross) * (1.0 + 1e-9));
     }
 
     /// One datapoint: an atom takes at most `u(dᵀr − λ)` of the excess.
@@ -99,7 +124,8 @@ proptest! {
 fn found_dictionaries_cost_more_than_the_bound() {
     let mut raised = 0;
     for seed in 0..6 {
-        let x = planted::gaussian(3, 24, 40 + seed);
+        let dim = if seed < 3 { 3 } else { 5 };
+        let x = planted::gaussian(dim, 24, 40 + seed);
         let weights = (seed % 2 == 1).then(|| (0..24).map(|i| 1.0 + f64::from(i % 3)).collect());
         let problem = problem(x, 0.3, weights);
         let objective = |solution: widedict::Solution| solution.certified.certificate().objective();
@@ -125,10 +151,36 @@ fn found_dictionaries_cost_more_than_the_bound() {
     assert!(raised > 3, "{raised} of 24 bounds are above the one of every width");
 }
 
+/// Evenly spaced datapoints on the circle: the bound keeps most of what a regular dictionary
+/// costs beyond the wide limit, at every width.
+#[test]
+fn on_the_circle_the_bound_keeps_its_share() {
+    let circle = |count: usize| {
+        Matrix::from_fn(2, count, |j, i| {
+            #[expect(clippy::cast_precision_loss, reason = "few")]
+            let angle = std::f64::consts::TAU * i as f64 / count as f64;
+            if j == 0 { angle.cos() } else { angle.sin() }
+        })
+    };
+    let problem = problem(circle(192), 0.3, None);
+    let wide = widedict::testing::naive::wide_limit(&problem, None);
+    for atoms in [8, 16, 32] {
+        let excess = cost(&problem, &circle(atoms)) - wide;
+        let split = WidthBound::default().search(&problem, atoms, &Run::default()).unwrap().unwrap();
+        let bound = width::line(&problem, &split).unwrap().at(atoms).get() - wide;
+        let share = bound / excess;
+        assert!((0.83..=1.0).contains(&share), "{atoms} atoms: {share} of the excess");
+    }
+}
+
 /// Evidence and bound are the same for any number of threads.
 #[test]
 fn the_line_does_not_depend_on_threads() {
-    let problem = problem(planted::gaussian(3, 60, 7), 0.3, None);
+    [3, 6].into_iter().for_each(does_not_depend_on_threads);
+}
+
+fn does_not_depend_on_threads(dim: usize) {
+    let problem = problem(planted::gaussian(dim, 60, 7), 0.3, None);
     let found = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -145,7 +197,7 @@ fn the_line_does_not_depend_on_threads() {
 #[test]
 fn a_price_of_atoms_or_a_learnt_center_has_no_line() {
     let x = planted::gaussian(2, 6, 3);
-    let split = WidthSplit { dual: x.clone(), slack: Matrix::zeros(6, 6) };
+    let split = WidthSplit { dual: x.clone(), slack: Some(Matrix::zeros(6, 6)) };
     let build = |lambda: f64, gamma: f64, centered| {
         Problem::builder(x.clone()).lambda(lambda).gamma(gamma).centered(centered).build().unwrap()
     };
@@ -158,17 +210,21 @@ fn a_price_of_atoms_or_a_learnt_center_has_no_line() {
     assert!(width::line(&build(0.3, 0.0, false), &infinite).is_none_or(|line| line.at(1).get() >= 0.0));
 }
 
-/// The line scales with the data's square, exactly for powers of two.
+/// The line scales with the data's square, exactly for powers of two; with cones and without.
 #[test]
 fn the_line_has_the_units_of_the_data() {
-    let x = planted::gaussian(3, 20, 5);
+    [3, 5].into_iter().for_each(has_the_units);
+}
+
+fn has_the_units(dim: usize) {
+    let x = planted::gaussian(dim, 20, 5);
     let lines: Vec<(f64, f64)> = [-60, 0, 60]
         .into_iter()
         .map(|exponent| {
             let unit = 2.0_f64.powi(exponent);
             let scaled = |m: &Matrix| Matrix::from_fn(m.nrows(), m.ncols(), |j, i| unit * m.get(j, i));
-            let dual = Matrix::from_fn(3, 20, |j, i| 0.6 * x.get(j, i));
-            let split = WidthSplit { dual: scaled(&dual), slack: Matrix::zeros(20, 20) };
+            let dual = Matrix::from_fn(dim, 20, |j, i| 0.6 * x.get(j, i));
+            let split = WidthSplit { dual: scaled(&dual), slack: Some(Matrix::zeros(20, 20)) };
             let line = width::line(&problem(scaled(&x), 0.3 * unit, None), &split).unwrap();
             (line.base.get() / unit / unit, line.price.get() / unit / unit)
         })

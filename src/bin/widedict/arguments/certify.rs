@@ -28,9 +28,6 @@ pub(crate) struct CertifyArgs {
     /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
     #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: f64,
-    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
-    #[arg(long, value_name = "W.npy")]
-    pub(crate) weights: Option<PathBuf>,
     /// Center, `.npy`: subtracted from the data, unless --center makes it a variable; that of
     /// an autoencoder is its decoder bias
     #[arg(long, value_name = "b.npy", conflicts_with = "sae")]

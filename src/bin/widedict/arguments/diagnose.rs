@@ -30,11 +30,8 @@ pub(crate) struct DiagnoseArgs {
     /// The center is fixed, not a variable: the bound is for this center alone
     #[arg(long)]
     pub(crate) fixed_center: bool,
-    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
-    #[arg(long, value_name = "W.npy")]
-    pub(crate) weights: Option<PathBuf>,
-    /// Take at most so many points, evenly spaced, reading the file in blocks
-    #[arg(long, value_name = "N", requires = "data", conflicts_with = "weights")]
+    /// Take at most so many points, evenly spaced; the others are not held in memory
+    #[arg(long, value_name = "N", conflicts_with = "dataset")]
     pub(crate) points: Option<NonZeroUsize>,
     /// Also diagnose the first so many atoms of a nested (Matryoshka) autoencoder
     #[arg(long, value_name = "M,M,…", value_delimiter = ',', num_args = 1)]

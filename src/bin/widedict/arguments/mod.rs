@@ -25,12 +25,14 @@ pub(crate) use values::{BoundChoice, Least};
 pub(crate) use verify::VerifyArgs;
 pub(crate) use wide::WideArgs;
 
-use values::{seconds, threads};
+use values::{positive, seconds, threads};
 
 /// Sparse dictionaries with certificates.
 ///
-/// Files are `.npy` (f16, f32 or f64) with a datapoint or an atom a row; codes are
-/// scipy's sparse `.npz`. Exit codes: 0 the run met its tolerance, or the certified
+/// Data are `.npy`, `.npz`, `.safetensors` or `.csv`, dictionaries `.npy`, with a datapoint
+/// or an atom a row; codes are scipy's sparse `.npz`. A row of the data that is masked is
+/// no datapoint and has no codes; rows of weights and codes are those of the file.
+/// Exit codes: 0 the run met its tolerance, or the certified
 /// gap is within it; 1 neither, the certified gap exceeds --require-gap, or a saved
 /// claim does not hold; 2 usage; 3 input or output; 4 numerical failure.
 /// Ctrl-C, SIGTERM and SIGHUP end a run with its best solution, certified and
@@ -73,16 +75,30 @@ pub(crate) enum Command {
     Diagnose(DiagnoseArgs),
 }
 
-/// Where the data come from.
+/// Where the data come from, and which of their rows are datapoints.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group(clap::ArgGroup::new("source").required(true).multiple(false).args(["data", "dataset"])))]
 pub(crate) struct DataArgs {
-    /// Data, `.npy`, a datapoint a row
-    #[arg(long, value_name = "X.npy")]
+    /// Data, a datapoint a row: a `.npy`, `.npz`, `.safetensors` or `.csv` file, or a folder
+    /// or a quoted pattern of such files that are one data set
+    #[arg(long, value_name = "X")]
     pub(crate) data: Option<PathBuf>,
     /// Data that travel with the program
     #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<Dataset>,
+    /// The array to read, of a file that holds several
+    #[arg(long, value_name = "NAME", conflicts_with = "dataset")]
+    pub(crate) key: Option<String>,
+    /// Weights, `.npy`, one a row of the data: 0 masks a row; normalized to sum 1
+    /// [default: 1/N]
+    #[arg(long, value_name = "W.npy")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Mask rows that hold NaN or infinity, which are an error otherwise
+    #[arg(long)]
+    pub(crate) skip_nonfinite: bool,
+    /// Mask rows whose norm exceeds this many times the median norm (a BOS token's, say)
+    #[arg(long, value_name = "K", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) max_norm_multiple: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

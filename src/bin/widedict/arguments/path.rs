@@ -26,9 +26,6 @@ pub(crate) struct PathArgs {
     /// Price of holding an atom, with --ratios
     #[arg(long, value_name = "G", conflicts_with = "gammas", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: Option<f64>,
-    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
-    #[arg(long, value_name = "W.npy")]
-    pub(crate) weights: Option<PathBuf>,
     /// Learn a center too
     #[arg(long)]
     pub(crate) center: bool,

@@ -19,9 +19,6 @@ pub(crate) struct SolveArgs {
     /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
     #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: f64,
-    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
-    #[arg(long, value_name = "W.npy")]
-    pub(crate) weights: Option<PathBuf>,
     /// Learn a center too (an SAE's decoder bias)
     #[arg(long)]
     pub(crate) center: bool,

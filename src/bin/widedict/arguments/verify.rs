@@ -13,9 +13,6 @@ pub(crate) struct VerifyArgs {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) source: DataArgs,
-    /// Weights, `.npy`, where the run had some [default: 1/N]
-    #[arg(long, value_name = "W.npy")]
-    pub(crate) weights: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

@@ -14,9 +14,6 @@ pub(crate) struct WideArgs {
     /// Price of a unit of code
     #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lambda: f64,
-    /// Weights, `.npy`, positive, one a datapoint; normalized to sum 1 [default: 1/N]
-    #[arg(long, value_name = "W.npy")]
-    pub(crate) weights: Option<PathBuf>,
     /// Learn a center too
     #[arg(long)]
     pub(crate) center: bool,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use widedict::io::save_checkpoint;
+use widedict::io::{Rows, save_checkpoint};
 use widedict::{Factorization, Keeper, Problem};
 
 use super::folder::Folder;
@@ -14,6 +14,7 @@ use super::progress::Watch;
 /// Saves checkpoints beside the solution that is to come.
 pub(crate) struct Checkpoints<'a> {
     problem: &'a Problem,
+    rows: &'a Rows,
     watch: &'a Watch,
     path: PathBuf,
     every: Duration,
@@ -27,9 +28,16 @@ struct Kept {
 }
 
 impl<'a> Checkpoints<'a> {
-    pub(crate) fn new(folder: &Folder, problem: &'a Problem, seconds: f64, watch: &'a Watch) -> Self {
+    /// For a problem of these rows of its data.
+    pub(crate) fn new(
+        folder: &Folder,
+        (problem, rows): (&'a Problem, &'a Rows),
+        seconds: f64,
+        watch: &'a Watch,
+    ) -> Self {
         Self {
             problem,
+            rows,
             watch,
             path: Folder::checkpoint(folder.path()),
             every: Duration::from_secs_f64(seconds),
@@ -49,7 +57,7 @@ impl Keeper for Checkpoints<'_> {
         if objective < kept.objective {
             // That it exists already is as good.
             let _ = fs::create_dir(&self.path);
-            match save_checkpoint(&self.path, self.problem, factorization) {
+            match save_checkpoint(&self.path, self.problem, factorization, Some(self.rows)) {
                 Ok(()) => kept.objective = objective,
                 Err(error) => self.watch.note(&format!("no checkpoint: {error}")),
             }

@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
+use widedict::certificate::Concentration;
 use widedict::diagnose::Diagnosis;
+use widedict::io::Masked;
 use widedict::io::sae::{Folding, Kind, Layout, NoEncoder};
+
+use super::masked;
 
 /// Where it comes from and what was done to it, for the record.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -34,6 +38,13 @@ pub(crate) struct Report<'a> {
     /// The same of the first atoms alone.
     #[serde(skip_serializing_if = "<[Prefix]>::is_empty")]
     pub(crate) prefixes: &'a [Prefix],
+    /// What the one per cent of the datapoints that cost most hold of the objective.
+    pub(crate) objective_share_of_top_percent: Option<f64>,
+    /// Rows of the data that are no datapoints.
+    pub(crate) masked: Masked,
+    /// The share, for people.
+    #[serde(skip)]
+    pub(crate) concentration: Option<Concentration>,
     pub(crate) source: &'a Source,
 }
 
@@ -62,6 +73,10 @@ pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str
             exact.objective, exact.mean_l0, diagnosis.dictionary.median_violation
         );
     }
+    if let Some(concentration) = report.concentration.filter(Concentration::is_striking) {
+        let _ = writeln!(text, "{concentration}");
+    }
+    text.push_str(&masked::line(&report.masked));
     let _ = writeln!(text, "{:.2} s", source.seconds);
     if let Some(folder) = folder {
         let _ = writeln!(text, "wrote {} in {}", written.join(", "), folder.display());

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use widedict::coder::Encoded;
+use widedict::io::Masked;
 use widedict::io::sae::Folded;
 use widedict::linalg::{distance_sq, norm_sq, subtract_product};
 use widedict::{Codes, Matrix};
 
 use super::diagnosis::{Source, describe};
+use super::masked;
 use super::row::SCHEMA_VERSION;
 
 /// What `encode` prints.
@@ -30,8 +32,35 @@ pub(crate) struct Report {
     gaps_at_rounding: usize,
     mean_l0: f64,
     points_per_second: f64,
+    /// Rows of the data that are no datapoints.
+    masked: Masked,
     stop: &'static str,
     seconds: f64,
+}
+
+/// What was encoded.
+pub(crate) struct Measured<'a> {
+    pub(crate) points: &'a Matrix,
+    pub(crate) weights: Option<&'a [f64]>,
+    pub(crate) masked: Masked,
+}
+
+impl Measured<'_> {
+    /// The weighted mean of a number a datapoint; weights are taken relative to the largest,
+    /// so that no sum overflows.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn mean(&self, values: &[f64]) -> f64 {
+        let Some(weights) = self.weights else {
+            return values.iter().sum::<f64>() / values.len() as f64;
+        };
+        let largest = weights.iter().copied().fold(0.0, |a: f64, w| if w > a { w } else { a });
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (value, weight) in values.iter().zip(weights) {
+            sum += value * (weight / largest);
+            total += weight / largest;
+        }
+        sum / total
+    }
 }
 
 /// What the gap of a datapoint is measured against.
@@ -45,12 +74,13 @@ fn against(lambda: f64) -> &'static str {
 
 impl Report {
     pub(crate) fn new(
-        points: &Matrix,
+        measured: &Measured<'_>,
         atoms: usize,
         lambda: f64,
         encoded: &Encoded,
         elapsed: Duration,
     ) -> Self {
+        let points = measured.points;
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let count = points.ncols() as f64;
         Self {
@@ -60,12 +90,13 @@ impl Report {
             atoms,
             dropped_atoms: Vec::new(),
             lambda,
-            mean_objective: encoded.objectives.iter().sum::<f64>() / count,
+            mean_objective: measured.mean(&encoded.objectives),
             max_relative_gap: encoded.max_relative_gap(),
             gap_against: against(lambda),
             gaps_at_rounding: encoded.at_rounding,
             mean_l0: encoded.codes.mean_l0(),
             points_per_second: count / elapsed.as_secs_f64(),
+            masked: measured.masked,
             stop: encoded.stop.as_str(),
             seconds: elapsed.as_secs_f64(),
         }
@@ -93,6 +124,7 @@ impl Report {
             self.gap_against,
             self.mean_l0,
         );
+        text.push_str(&masked::line(&self.masked));
         if let Some(path) = out {
             text.push_str(&format!("\nwrote {}\n", path.display()));
         }
@@ -115,32 +147,36 @@ pub(crate) struct Unsearched {
     /// Codes above 0 a datapoint.
     mean_l0: f64,
     explained_variance: Option<f64>,
+    /// Rows of the data that are no datapoints.
+    masked: Masked,
     source: Source,
     seconds: f64,
 }
 
 impl Unsearched {
-    /// `codes` as they are stored, and as codes of unit atoms.
+    /// `codes` as they are stored, and as codes of unit atoms. Means are weighted.
     pub(crate) fn new(
         folded: &Folded,
+        (weights, masked): (Option<&[f64]>, Masked),
         codes: (&Codes, &Codes),
         lambda: Option<f64>,
         source: &Source,
     ) -> Self {
         let points = &folded.points;
+        let measured = Measured { points, weights, masked };
         let mut residuals = points.clone();
         if let Some(center) = &folded.center {
             (0..residuals.ncols()).for_each(|i| widedict::linalg::axpy(-1.0, center, residuals.col_mut(i)));
         }
         let (stored, unit) = codes;
         subtract_product(folded.dictionary.matrix(), unit.view(), &mut residuals);
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let count = points.ncols() as f64;
-        let left = residuals.columns().map(norm_sq).sum::<f64>() / count;
-        let mean: Vec<f64> =
-            (0..points.nrows()).map(|j| points.columns().map(|x| x[j]).sum::<f64>() / count).collect();
-        let total = points.columns().map(|x| distance_sq(x, &mean)).sum::<f64>() / count;
-        let mass = unit.view().data().iter().sum::<f64>() / count;
+        let left = measured.mean(&residuals.columns().map(norm_sq).collect::<Vec<f64>>());
+        let mean: Vec<f64> = (0..points.nrows())
+            .map(|j| measured.mean(&points.columns().map(|x| x[j]).collect::<Vec<f64>>()))
+            .collect();
+        let total = measured.mean(&points.columns().map(|x| distance_sq(x, &mean)).collect::<Vec<f64>>());
+        let sums = |i: usize| unit.column(i).iter().map(|(_, z)| z).sum::<f64>();
+        let mass = measured.mean(&(0..points.ncols()).map(sums).collect::<Vec<f64>>());
         Self {
             schema_version: SCHEMA_VERSION,
             points: points.ncols(),
@@ -151,6 +187,7 @@ impl Unsearched {
             mean_objective: lambda.map(|lambda| 0.5 * left + lambda * mass),
             mean_l0: stored.mean_l0(),
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
+            masked,
             source: source.clone(),
             seconds: source.seconds,
         }
@@ -173,6 +210,7 @@ impl Unsearched {
             self.lambda.map_or_else(|| "none".to_owned(), |lambda| lambda.to_string()),
             number(self.mean_objective),
         );
+        text.push_str(&masked::line(&self.masked));
         if let Some(path) = out {
             text.push_str(&format!("\nwrote {}\n", path.display()));
         }

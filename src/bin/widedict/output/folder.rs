@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use widedict::Factorization;
-use widedict::io::{FileError, remove_improved, remove_solution, save_factorization, write_saelens};
+use widedict::io::{FileError, Rows, remove_improved, remove_solution, save_factorization, write_saelens};
 
 use crate::failure::Failure;
 use crate::signals;
@@ -63,8 +63,9 @@ impl Folder {
         &self,
         factorization: &Factorization,
         center: Option<&[f64]>,
+        rows: &Rows,
     ) -> Result<(), FileError> {
-        save_factorization(&self.path, factorization, center)
+        save_factorization(&self.path, factorization, center, Some(rows))
     }
 
     /// Writes the dictionary in SAELens' layout in `sae/`; without atoms there is none, and

@@ -5,6 +5,7 @@ pub(crate) mod diagnosis;
 pub(crate) mod encoding;
 pub(crate) mod folder;
 pub(crate) mod grid;
+pub(crate) mod masked;
 pub(crate) mod progress;
 pub(crate) mod row;
 pub(crate) mod text;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use widedict::atoms::Rescaled;
 use widedict::certificate::LocalSummary;
+use widedict::io::Masked;
 use widedict::solve::participation::ParticipationBound;
 use widedict::trusted::{Kkt, Lower};
 use widedict::{Certificate, Problem, Stop, Verdict};
@@ -64,11 +65,15 @@ pub(crate) struct Row {
     mean_l0: Option<f64>,
     explained_variance: Option<f64>,
     max_coherence: Option<f64>,
+    /// What the one per cent of the datapoints that cost most hold of the objective.
+    objective_share_of_top_percent: Option<f64>,
     kkt: Option<Kkt>,
     local: Option<LocalSummary>,
     participation: Option<Participation>,
     /// Foreign atoms that were brought to unit length, with their codes.
     rescaled: Option<Lengths>,
+    /// Rows of the data that are no datapoints.
+    masked: Masked,
     seconds: f64,
     seconds_certify: f64,
 }
@@ -111,7 +116,12 @@ impl Participation {
 }
 
 impl Row {
-    pub(crate) fn new(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> Self {
+    pub(crate) fn new(
+        problem: &Problem,
+        masked: &Masked,
+        run: &RunSummary,
+        certificate: &Certificate,
+    ) -> Self {
         let (statistics, estimate) = (certificate.statistics(), certificate.estimate());
         let of_width = run.width.and_then(|width| certificate.width_bound(width));
         Self {
@@ -126,14 +136,21 @@ impl Row {
             mean_l0: Some(statistics.mean_l0),
             explained_variance: statistics.explained_variance,
             max_coherence: statistics.max_coherence,
+            objective_share_of_top_percent: statistics.concentration.map(|c| c.share),
             kkt: Some(*certificate.kkt()),
             local: certificate.local().cloned(),
-            ..Self::bare(problem, run, statistics.atoms, certificate.verdict())
+            ..Self::bare(problem, masked, run, statistics.atoms, certificate.verdict())
         }
     }
 
     /// The row of a point that has no numbers: it does not belong to the problem.
-    pub(crate) fn bare(problem: &Problem, run: &RunSummary, atoms: usize, verdict: &Verdict) -> Self {
+    pub(crate) fn bare(
+        problem: &Problem,
+        masked: &Masked,
+        run: &RunSummary,
+        atoms: usize,
+        verdict: &Verdict,
+    ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             points: problem.len(),
@@ -159,10 +176,12 @@ impl Row {
             mean_l0: None,
             explained_variance: None,
             max_coherence: None,
+            objective_share_of_top_percent: None,
             kkt: None,
             local: None,
             participation: None,
             rescaled: None,
+            masked: *masked,
             seconds: run.solving.as_secs_f64(),
             seconds_certify: run.certifying.as_secs_f64(),
         }

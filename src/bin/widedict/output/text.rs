@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use widedict::atoms::Rescaled;
+use widedict::trusted::BoundKind;
 use widedict::{Certificate, Problem, Verdict};
 
 use super::row::{Participation, RunSummary, stop_name};
@@ -35,7 +36,7 @@ pub(crate) fn solved(
         stop_name(run.stop),
         run.solving.as_secs_f64(),
         run.certifying.as_secs_f64(),
-        width_bound(run, certificate),
+        width_bound(problem, run, certificate),
         participation.map_or_else(String::new, bound),
     )
 }
@@ -52,7 +53,7 @@ pub(crate) fn audited(
         "{}{:.2} s to certify\n\n{certificate}\n{}{}",
         subject(problem),
         run.certifying.as_secs_f64(),
-        width_bound(run, certificate),
+        width_bound(problem, run, certificate),
         participation.map_or_else(String::new, bound),
     );
     if let Some(Rescaled { atoms, shortest, longest }) = rescaled {
@@ -69,18 +70,24 @@ pub(crate) fn rejected(verdict: &Verdict) -> String {
     format!("verdict              {verdict}\n")
 }
 
-/// What no dictionary of the width can do better, where that says more than the bound of
-/// every width.
-fn width_bound(run: &RunSummary, certificate: &Certificate) -> String {
-    let Some((width, bound)) = run.width.and_then(|width| Some((width, certificate.width_bound(width)?)))
-    else {
-        return String::new();
+/// What no dictionary of the width can do better, or why nothing is said of it beyond the bound
+/// of every width. Nothing where no bound was asked for.
+fn width_bound(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> String {
+    let Some(width) = run.width else { return String::new() };
+    let said = match certificate.width_bound(width) {
+        Some(bound) => {
+            let gap = 100.0 * (1.0 - bound.get() / certificate.objective());
+            let bound = bound.get();
+            format!(
+                "{bound:.9}  (no dictionary of {width} unit atoms does better; {gap:.2} % below this one)"
+            )
+        }
+        None if certificate.bound_kind() == BoundKind::None => return String::new(),
+        None if problem.gamma() > 0.0 => "none (they are for gamma = 0)".to_owned(),
+        None if problem.centered() => "none (they are for a fixed center)".to_owned(),
+        None => format!("none above the bound of every width ({width} atoms)"),
     };
-    let gap = 100.0 * (1.0 - bound.get() / certificate.objective());
-    format!(
-        "width bound          {:.9}  (no dictionary of {width} unit atoms does better; {gap:.2} % below this one)\n",
-        bound.get()
-    )
+    format!("width bound          {said}\n")
 }
 
 fn bound(participation: &Participation) -> String {

@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use widedict::io::{Masked, Rows};
 use widedict::wide::Boundary;
 use widedict::{Problem, Stop};
+
+use super::masked;
 
 /// What is printed; every key is always there, null where it does not apply.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +31,8 @@ pub(crate) struct Answer {
     pub(crate) boundary: BoundaryKeys,
     pub(crate) max_cosine: Option<f64>,
     pub(crate) center: Option<Vec<f64>>,
+    /// Rows of the data that are no datapoints.
+    pub(crate) masked: Masked,
     pub(crate) seconds: f64,
 }
 
@@ -38,19 +43,19 @@ pub(crate) struct BoundaryKeys {
     boundary_gamma: Option<f64>,
     boundary_gamma_lower: Option<f64>,
     boundary_gamma_upper: Option<f64>,
-    /// The pair of datapoints that decides.
+    /// The pair of datapoints that decides, by their rows in the data.
     boundary_pair: Option<(usize, usize)>,
     boundary_note: &'static str,
 }
 
 impl BoundaryKeys {
-    pub(crate) fn new(problem: &Problem, boundary: &Boundary) -> Self {
+    pub(crate) fn new(problem: &Problem, rows: &Rows, boundary: &Boundary) -> Self {
         let finite = |value: f64| value.is_finite().then_some(value);
         let mut keys = Self {
             boundary_gamma: finite(boundary.gamma),
             boundary_gamma_lower: finite(boundary.lower.get()),
             boundary_gamma_upper: finite(boundary.upper.get()),
-            boundary_pair: boundary.pair,
+            boundary_pair: boundary.pair.map(|(i, j)| (rows.row(i), rows.row(j))),
             boundary_note: "one atom per datapoint is optimal up to here",
         };
         if problem.centered() {
@@ -104,5 +109,6 @@ pub(crate) fn summary(answer: &Answer) -> String {
     if let Some(cosine) = answer.max_cosine {
         let _ = writeln!(text, "largest cosine       {cosine:.9}");
     }
+    text.push_str(&masked::line(&answer.masked));
     text
 }

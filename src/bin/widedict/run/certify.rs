@@ -7,11 +7,12 @@ use widedict::bounding::Bounded;
 use widedict::certificate::Options;
 use widedict::gauge::Penalty;
 use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
-use widedict::io::{FileProblem, Saving, read_atoms, read_codes, read_vector};
+use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
 use widedict::trusted::local;
 use widedict::{Bounding, Codes, Dictionary, Factorization, Matrix, Problem, Verdict};
 
 use super::conclusion::{bound_width, bounding};
+use super::input::Origin;
 use super::threads::on_threads;
 use super::trained::{self, Trained};
 use super::{Outcome, input, participation};
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 use crate::output::row::{Participation, Row, RunSummary};
-use crate::output::{self, text};
+use crate::output::{self, masked, text};
 
 /// What the files hold.
 enum Foreign {
@@ -35,7 +36,7 @@ struct Job {
     problem: Problem,
     options: Options,
     bounding: Bounding,
-    data_name: String,
+    origin: Origin,
     /// The center that was subtracted from the data.
     fixed_center: Option<Vec<f64>>,
 }
@@ -70,15 +71,16 @@ impl Parts {
             let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
             return Ok(Self { data, center, lambda, point: Point::Files });
         };
-        let mut read = trained::read(path, &args.trained, data, trained::whole)?;
+        let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
         let lambda = read.price(args.lambda)?;
         let Some(codes) = read.codes(path, args.codes.as_deref())? else {
             let why = read.sae.no_encoder().cloned().unwrap_or(NoEncoder::NoConfiguration);
             return Err(read.not_encoded(EncodeError::NoEncoder(why)));
         };
-        read.note(args.run.quiet);
-        let Trained { folded: Folded { points, dictionary, center, folding, .. }, source, .. } = read;
-        let data = input::Input { points, name: source.data };
+        read.note();
+        let Trained { folded: Folded { points, dictionary, center, folding, .. }, weights, origin, .. } =
+            read;
+        let data = input::Input { points, weights, origin };
         let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
             atoms: folding.rescaled_atoms,
             shortest: folding.shortest_atom,
@@ -96,20 +98,20 @@ impl Job {
         if args.participation.is_some() {
             participation::check(&penalty)?;
         }
-        let data_name = data.name.clone();
         let (fixed_center, variable) = if args.center { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
             input::subtract(&mut data.points, center);
         }
-        let problem = input::problem(data, penalty, args.center, args.weights.as_deref())?;
+        let (problem, origin) = input::problem(data, penalty, args.center)?;
         let options = Options {
             gap_tolerance: args.tolerance,
             local: Some(local::Limits::default()),
             ..Options::default()
         };
         let options = bounding.options(&problem, options);
+        let job = Self { problem, options, bounding, origin, fixed_center };
         let foreign = match point {
-            Point::Files => read(args, &problem)?,
+            Point::Files => read(args, &job)?,
             Point::Read(dictionary, codes, rescaled) => {
                 let count = dictionary.len();
                 match Factorization::new(dictionary, codes, variable) {
@@ -118,19 +120,19 @@ impl Job {
                 }
             }
         };
-        Ok((Self { problem, options, bounding, data_name, fixed_center }, foreign))
+        Ok((job, foreign))
     }
 
-    fn save(&self, folder: &Folder, args: &CertifyArgs, bounded: &Bounded, row: &Row) -> Result<(), Failure> {
-        let weights = args.weights.as_deref().map(|path| path.display().to_string());
+    fn save(&self, folder: &Folder, bounded: &Bounded, row: &Row) -> Result<(), Failure> {
         let saving = Saving {
             problem: &self.problem,
             certified: &bounded.certified,
             witness: &bounded.witness,
             options: &self.options,
-            data_name: &self.data_name,
-            weights_name: weights.as_deref(),
+            data_name: &self.origin.name,
+            weights_name: self.origin.weights_name.as_deref(),
             fixed_center: self.fixed_center.as_deref(),
+            rows: Some(&self.origin.rows),
         };
         saving.write(folder.path(), row)?;
         folder.remove_sae()?;
@@ -149,7 +151,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     let (job, foreign) = Job::of(args, Parts::read(args)?, bounding)?;
     let (factorization, rescaled) = match foreign {
         Foreign::Fits(factorization, rescaled) => (factorization, rescaled),
-        Foreign::Rejected { reason, atoms } => return reject(args, &job.problem, atoms, reason),
+        Foreign::Rejected { reason, atoms } => return reject(args, &job, atoms, reason),
     };
     bounding.check(&job.problem)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
@@ -158,26 +160,28 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     let Audit { bounded, participation, certifying } = audit?;
     let certificate = bounded.certified.certificate();
     let run = described(bounded.certified.solution().width(), certifying);
-    let row =
-        Row::new(&job.problem, &run, certificate).with_rescaled(rescaled).with_participation(participation);
+    let row = Row::new(&job.problem, &job.origin.masked, &run, certificate)
+        .with_rescaled(rescaled)
+        .with_participation(participation);
 
     if let Some(folder) = &folder {
-        job.save(folder, args, &bounded, &row)?;
+        job.save(folder, &bounded, &row)?;
     }
     output::answer(args.run.json, &row, || {
         let better =
             if bounded.certified.improvement().is_some() { ", a lower point in improved/" } else { "" };
         let files = format!("dictionary.npy, codes.npz, center.npy, certificate.json{better}");
         text::audited(&job.problem, &run, certificate, participation.as_ref(), rescaled)
+            + &masked::line(&job.origin.masked)
             + &text::written(&files, folder.as_ref().map(Folder::path))
     })?;
     Ok(Outcome::judge(None, certificate, args.require_gap))
 }
 
 /// Answers that the files do not belong to the problem.
-fn reject(args: &CertifyArgs, problem: &Problem, atoms: usize, reason: String) -> Result<Outcome, Failure> {
+fn reject(args: &CertifyArgs, job: &Job, atoms: usize, reason: String) -> Result<Outcome, Failure> {
     let verdict = Verdict::Rejected { reason };
-    let row = Row::bare(problem, &described(atoms, Duration::ZERO), atoms, &verdict);
+    let row = Row::bare(&job.problem, &job.origin.masked, &described(atoms, Duration::ZERO), atoms, &verdict);
     output::answer(args.run.json, &row, || text::rejected(&verdict))?;
     Ok(Outcome::Unmet)
 }
@@ -189,10 +193,11 @@ fn described(atoms: usize, certifying: Duration) -> RunSummary {
 
 /// Reads the factorization. A file that cannot be read, or holds what is no number, is a
 /// failure; numbers that do not belong to the problem are rejected.
-fn read(args: &CertifyArgs, problem: &Problem) -> Result<Foreign, Failure> {
+fn read(args: &CertifyArgs, job: &Job) -> Result<Foreign, Failure> {
     let (Some(dictionary), Some(file)) = (&args.dictionary, &args.codes) else {
         unreachable!("the command line asks for both");
     };
+    let problem = &job.problem;
     let atoms = read_atoms(dictionary)?;
     let count = atoms.ncols();
     let rejected = |reason: String| Ok(Foreign::Rejected { reason, atoms: count });
@@ -205,9 +210,9 @@ fn read(args: &CertifyArgs, problem: &Problem) -> Result<Foreign, Failure> {
             atoms.nrows()
         ));
     }
-    let codes = match read_codes(file, problem.len(), count) {
+    let codes = match input::codes(file, &job.origin.rows, count, args.run.quiet) {
         Ok(codes) => codes,
-        Err(error) => {
+        Err(Failure::File(error)) => {
             let misshapen = matches!(&error.problem, FileProblem::Shape { .. });
             let negative = matches!(
                 &error.problem,
@@ -215,6 +220,7 @@ fn read(args: &CertifyArgs, problem: &Problem) -> Result<Foreign, Failure> {
             );
             return if misshapen || negative { rejected(error.to_string()) } else { Err(error.into()) };
         }
+        Err(error) => return Err(error),
     };
     let center = match (&args.center_file, args.center) {
         (Some(path), true) => {

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use widedict::certificate::Concentration;
 use widedict::diagnose::{self, CompareError, Diagnosis, Thresholds, compare};
 use widedict::gauge::Penalty;
 use widedict::io::sae::{Folded, NoLambda};
-use widedict::io::{PointReader, Sae, read_atoms, read_codes, write_json};
-use widedict::{Codes, Dictionary, Matrix, Problem, Stop};
+use widedict::io::{Rows, Sae, read_atoms, write_json};
+use widedict::{Codes, Dictionary, Problem, Stop};
 
+use super::input::{Input, Origin};
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
@@ -17,9 +19,6 @@ use crate::output;
 use crate::output::diagnosis::{Prefix, Report, Source, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
-
-/// Datapoints read at a time from a large file.
-const BLOCK: usize = 4096;
 
 /// What is diagnosed.
 struct Subject {
@@ -50,7 +49,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         Penalty::new(lambda, 0.0)?;
     }
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let (mut subject, problem) = read(args)?;
+    let (mut subject, problem, origin) = read(args)?;
     let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
@@ -60,10 +59,20 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     });
     subject.source.seconds = watch.elapsed().as_secs_f64();
     watch.finish();
-    let (diagnosis, prefixes) = diagnosis?;
-    let diagnosis = diagnosis.renumbered(&subject.numbers);
+    let (diagnosis, mut prefixes) = diagnosis?;
+    let mut diagnosis = diagnosis.renumbered(&subject.numbers);
+    let concentration = concentration(&problem, &diagnosis);
+    name_rows(&mut diagnosis, &origin.rows);
+    prefixes.iter_mut().for_each(|prefix| name_rows(&mut prefix.diagnosis, &origin.rows));
 
-    let report = Report { diagnosis: &diagnosis, prefixes: &prefixes, source: &subject.source };
+    let report = Report {
+        diagnosis: &diagnosis,
+        prefixes: &prefixes,
+        objective_share_of_top_percent: concentration.map(|c| c.share),
+        masked: origin.masked,
+        concentration,
+        source: &subject.source,
+    };
     let written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
     let whole = diagnosis.unfinished.is_empty();
@@ -71,16 +80,31 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
 }
 
 /// What is diagnosed, and the problem it is measured by.
-fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem), Failure> {
-    let data = data(args)?;
+fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem, Origin), Failure> {
+    let data = input::read_some(&args.source, args.points, args.run.quiet)?;
     let (subject, data, lambda) = match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => autoencoder(path, args, data)?,
         (None, Some(path)) => dictionary(path, args, data)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
     let centered = subject.center.is_some() && !args.fixed_center;
-    let problem = input::problem(data, Penalty::new(lambda, 0.0)?, centered, args.weights.as_deref())?;
-    Ok((subject, problem))
+    let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
+    Ok((subject, problem, origin))
+}
+
+/// What a few datapoints hold of the objective, at exact codes.
+fn concentration(problem: &Problem, diagnosis: &Diagnosis) -> Option<Concentration> {
+    let weights = problem.data().weights();
+    Concentration::of(diagnosis.point_rows.iter().map(|row| weights[row.point] * row.objective).collect())
+}
+
+/// Names datapoints by their rows in the data.
+fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
+    let codes = &mut diagnosis.codes;
+    let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
+    summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
+    codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
+    diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
 }
 
 fn examine(
@@ -152,62 +176,20 @@ fn prefixes(
     Ok(found)
 }
 
-/// The data; every k-th point of a large file where only some are wanted.
-fn data(args: &DiagnoseArgs) -> Result<input::Input, Failure> {
-    match (&args.source.data, args.points) {
-        (Some(path), Some(wanted)) => sampled(path, wanted.get()),
-        _ => input::read(&args.source, args.run.quiet),
-    }
-}
-
-/// Every k-th point of a file, of which at most so many are wanted.
-fn sampled(path: &Path, wanted: usize) -> Result<input::Input, Failure> {
-    let mut reader = PointReader::open(path)?;
-    let stride = reader.len().div_ceil(wanted).max(1);
-    let mut columns: Vec<f64> = Vec::new();
-    for from in (0..reader.len()).step_by(BLOCK) {
-        let to = (from + BLOCK).min(reader.len());
-        let first = from.div_ceil(stride) * stride;
-        if first >= to {
-            continue;
-        }
-        let block = reader.block(from..to)?;
-        (first..to).step_by(stride).for_each(|i| columns.extend_from_slice(block.col(i - from)));
-    }
-    let count = columns.len() / reader.dim();
-    let points = Matrix::from_column_major(reader.dim(), count, columns).expect("whole columns");
-    Ok(input::Input {
-        points,
-        name: format!("{}, every {stride}th of {} points", path.display(), reader.len()),
-    })
-}
-
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(
-    path: &Path,
-    args: &DiagnoseArgs,
-    data: input::Input,
-) -> Result<(Subject, input::Input, f64), Failure> {
-    let other = |file: &Path| match args.points {
-        Some(wanted) => sampled(file, wanted.get()).map(|sample| sample.points),
-        None => trained::whole(file),
-    };
-    let mut read = trained::read(path, &args.trained, data, other)?;
+fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+    let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
     let lambda = read.price(args.lambda)?;
     let codes = read.codes(path, args.codes.as_deref())?;
-    read.note(args.run.quiet);
-    let Trained { folded, source, .. } = read;
+    read.note();
+    let Trained { folded, source, weights, origin, .. } = read;
     let Folded { points, dictionary, center, kept, .. } = folded;
-    let data = input::Input { points, name: source.data.clone() };
+    let data = Input { points, weights, origin };
     Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
 }
 
 /// A plain dictionary, with codes and a center where files have them.
-fn dictionary(
-    path: &Path,
-    args: &DiagnoseArgs,
-    data: input::Input,
-) -> Result<(Subject, input::Input, f64), Failure> {
+fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
     let dim = data.points.nrows();
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
@@ -216,13 +198,13 @@ fn dictionary(
     let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
     let codes = match &args.codes {
         Some(file) => {
-            let codes = read_codes(file, data.points.ncols(), plain.stored)?;
+            let codes = input::codes(file, &data.origin.rows, plain.stored, args.run.quiet)?;
             Some(plain.to_unit(&codes).map_err(named)?)
         }
         None => None,
     };
     let source = Source {
-        data: data.name.clone(),
+        data: data.origin.name.clone(),
         dictionary: path.display().to_string(),
         folding: Some(plain.folding(center.as_deref())),
         lambda_from: "--lambda",

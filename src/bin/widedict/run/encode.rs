@@ -8,20 +8,22 @@ use widedict::io::sae::NoLambda;
 use widedict::io::{read_atoms, write_codes};
 use widedict::{Codes, Dictionary, Matrix, Stop};
 
+use super::input::Origin;
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::encoding::{Report, Unsearched};
+use crate::output::encoding::{Measured, Report, Unsearched};
 use crate::output::folder::check_file;
 use crate::output::progress::Watch;
 
 /// What is coded over what.
 struct Job<'a> {
     points: &'a Matrix,
-    name: &'a str,
+    weights: Option<&'a [f64]>,
+    origin: &'a Origin,
     dictionary: &'a Dictionary,
     center: Option<&'a [f64]>,
     lambda: f64,
@@ -35,8 +37,8 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     let data = input::read(&args.source, args.run.quiet)?;
     match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => {
-            let read = trained::read(path, &args.trained, data, trained::whole)?;
-            read.note(args.run.quiet);
+            let read = trained::read(path, &args.trained, data, args.run.quiet)?;
+            read.note();
             if args.exact { over_autoencoder(path, args, read) } else { by_encoder(args, read) }
         }
         (None, Some(path)) => over_dictionary(path, args, &data),
@@ -52,7 +54,8 @@ fn over_dictionary(path: &Path, args: &EncodeArgs, data: &input::Input) -> Resul
         args.center_file.as_deref().map(|path| input::center(path, data.points.nrows())).transpose()?;
     let job = Job {
         points: &data.points,
-        name: &data.name,
+        weights: data.weights.as_deref(),
+        origin: &data.origin,
         dictionary: &plain.dictionary,
         center: center.as_deref(),
         lambda: args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?,
@@ -66,7 +69,8 @@ fn over_autoencoder(path: &Path, args: &EncodeArgs, mut read: Trained) -> Result
     let lambda = read.price(args.lambda)?;
     let job = Job {
         points: &read.folded.points,
-        name: &read.source.data,
+        weights: read.weights.as_deref(),
+        origin: &read.origin,
         dictionary: &read.folded.dictionary,
         center: read.folded.center.as_deref(),
         lambda,
@@ -86,10 +90,16 @@ fn by_encoder(args: &EncodeArgs, mut read: Trained) -> Result<Outcome, Failure> 
     watch.finish();
     let stored = stored?;
     if let Some(path) = &args.out {
-        write_codes(path, &stored)?;
+        write_codes(path, &read.origin.rows.spread(&stored))?;
     }
     let unit = read.folded.of_stored(&stored).map_err(|error| read.not_encoded(error.into()))?;
-    let report = Unsearched::new(&read.folded, (&stored, &unit), lambda, &read.source);
+    let report = Unsearched::new(
+        &read.folded,
+        (read.weights.as_deref(), read.origin.masked),
+        (&stored, &unit),
+        lambda,
+        &read.source,
+    );
     output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
     Ok(Outcome::of(true))
 }
@@ -111,7 +121,7 @@ impl Job<'_> {
         let encode = || {
             let encoded = coder.encode_with(self.points, self.dictionary, self.lambda, &run);
             encoded.map_err(|error| match (error, self.center) {
-                (CoderError::Data(error), _) => Failure::Data { source_name: self.name.to_owned(), error },
+                (CoderError::Data(error), _) => input::refused_rows(error.into(), self.origin),
                 (CoderError::Atoms(error), Some(_)) => {
                     Failure::Atoms { path: self.path.to_path_buf(), error }
                 }
@@ -125,9 +135,10 @@ impl Job<'_> {
         if let Some(path) = &args.out {
             let codes = stored(&encoded.codes)
                 .map_err(|error| Failure::Atoms { path: self.path.to_path_buf(), error })?;
-            write_codes(path, &codes)?;
+            write_codes(path, &self.origin.rows.spread(&codes))?;
         }
-        let report = Report::new(self.points, self.dictionary.len(), self.lambda, &encoded, elapsed)
+        let measured = Measured { points: self.points, weights: self.weights, masked: self.origin.masked };
+        let report = Report::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
             .with_dropped(dropped);
         output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
         Ok(Outcome::of(encoded.stop == Stop::ToleranceMet))

@@ -1,62 +1,140 @@
 //! Data, weights and centers from files, with errors that name the file.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use widedict::gauge::Penalty;
-use widedict::io::{read_points, read_vector};
+use widedict::io::{Activations, Kept, Masked, Masking, Reading, Rows, read_codes, read_vector};
 use widedict::problem::DataError;
-use widedict::{Matrix, Problem, ProblemError, datasets};
+use widedict::{Codes, Matrix, Problem, ProblemError, datasets};
 
 use crate::arguments::{DataArgs, Dataset};
 use crate::failure::Failure;
 use crate::output;
 
-/// A file with this many times more columns than rows is likely transposed.
-const SUSPECT_RATIO: usize = 4;
-
-/// Data and what they are called in messages.
+/// Datapoints, their weights as they were given, and where both come from.
 pub(super) struct Input {
     pub(super) points: Matrix,
+    pub(super) weights: Option<Vec<f64>>,
+    pub(super) origin: Origin,
+}
+
+/// Where datapoints come from, and what was left out.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// What the data are called in messages.
     pub(super) name: String,
+    pub(super) weights_name: Option<String>,
+    /// Which rows of the data are the datapoints.
+    pub(super) rows: Rows,
+    pub(super) masked: Masked,
 }
 
-/// Reads the data; notes a shape that looks transposed unless `quiet`.
+/// Reads the data; notes what was done to them unless `quiet`.
 pub(super) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
-    let Some(path) = &args.data else {
-        return Ok(match args.dataset {
-            Some(Dataset::Digits) | None => Input { points: datasets::digits(), name: "digits".into() },
-        });
-    };
-    let points = read_points(path)?;
-    let (n, len) = (points.nrows(), points.ncols());
-    if !quiet && n > len.saturating_mul(SUSPECT_RATIO) {
-        output::say(&format!(
-            "note: {}: a datapoint a row: read {len} points of dimension {n}; transpose the file if that is wrong",
-            path.display()
-        ));
-    }
-    Ok(Input { points, name: path.display().to_string() })
+    read_some(args, None, quiet)
 }
 
-/// Joins data, weights and penalties; every error names the file it is about.
-pub(super) fn problem(
-    input: Input,
-    penalty: Penalty,
-    centered: bool,
-    weights: Option<&Path>,
-) -> Result<Problem, Failure> {
-    let mut builder =
-        Problem::builder(input.points).lambda(penalty.lambda()).gamma(penalty.gamma()).centered(centered);
-    let mut weights_name = None;
-    if let Some(path) = weights {
-        builder = builder.weights(read_vector(path)?);
-        weights_name = Some(path.display().to_string());
+/// Reads at most so many datapoints, evenly spaced.
+pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool) -> Result<Input, Failure> {
+    let note = |text: &str| {
+        if !quiet {
+            output::say(&format!("note: {text}"));
+        }
+    };
+    let read = match (&args.data, args.dataset) {
+        (Some(path), _) => {
+            let read = Activations::read(path, &Reading { key: args.key.as_deref(), most })?;
+            read.notes().iter().for_each(|text| note(&format!("{}: {text}", path.display())));
+            let (n, len) = (read.dim(), read.len());
+            if n > len {
+                note(&format!(
+                    "{}: a datapoint a row: read {len} points of dimension {n}; transpose the file if that is wrong",
+                    path.display()
+                ));
+            }
+            read
+        }
+        (None, Some(Dataset::Digits) | None) => Activations::of(datasets::digits(), "digits"),
+    };
+    let name = name(args, &read);
+    let weights = args.weights.as_deref().map(|path| weights(path, read.len())).transpose()?;
+    let masking = Masking {
+        weights: weights.as_deref(),
+        skip_nonfinite: args.skip_nonfinite,
+        max_norm_multiple: args.max_norm_multiple,
+    };
+    let Kept { points, rows, weights, masked } = read.mask(&masking)?;
+    let weights_name = args.weights.as_deref().map(|path| path.display().to_string());
+    Ok(Input { points, weights, origin: Origin { name, weights_name, rows, masked } })
+}
+
+/// Reads another file of numbers for the same datapoints: the rows that were kept.
+pub(super) fn beside(path: &Path, origin: &Origin) -> Result<Matrix, Failure> {
+    let most = NonZeroUsize::new(origin.rows.of() - origin.masked.unread);
+    let read = Activations::read(path, &Reading { key: None, most })?;
+    // Rows of weight 0 are not looked at. Another number of rows is an error of who joins them.
+    let kept: Option<Vec<f64>> = (read.len() == origin.rows.of()).then(|| {
+        let mut weights = vec![0.0; read.len()];
+        (0..origin.rows.len()).for_each(|i| weights[origin.rows.row(i)] = 1.0);
+        weights
+    });
+    Ok(read.mask(&Masking { weights: kept.as_deref(), ..Masking::default() })?.points)
+}
+
+fn name(args: &DataArgs, read: &Activations) -> String {
+    let mut name = args.data.as_ref().map_or_else(|| "digits".to_owned(), |path| path.display().to_string());
+    if let Some(key) = &args.key {
+        name.push_str(&format!(", array '{key}'"));
     }
-    builder.build().map_err(|error| {
-        let about_weights =
-            matches!(&error, ProblemError::Data(DataError::WeightCount { .. } | DataError::Weight { .. }));
-        refused(error, weights_name.filter(|_| about_weights).unwrap_or(input.name))
-    })
+    if read.stride() > 1 {
+        name.push_str(&format!(", every {}th of {} points", read.stride(), read.len()));
+    }
+    name
+}
+
+/// Reads weights, one a row of the data: at least 0.
+fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
+    let weights = read_vector(path)?;
+    let negative = weights.iter().copied().enumerate().find(|(_, weight)| !(*weight >= 0.0));
+    let path = path.to_path_buf();
+    match negative {
+        _ if weights.len() != rows => {
+            let error = DataError::WeightCount { expected: rows, found: weights.len() };
+            Err(Failure::Data { source_name: path.display().to_string(), error })
+        }
+        Some((row, value)) => Err(Failure::Weight { path, row, value }),
+        None if weights.iter().all(|weight| weight.abs() <= 0.0) => Err(Failure::Weightless { path }),
+        None => Ok(weights),
+    }
+}
+
+/// Joins data, weights and penalties; every error names the file it is about, and the row
+/// as it is in the file.
+pub(super) fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<(Problem, Origin), Failure> {
+    let Input { points, weights, origin } = input;
+    let mut builder =
+        Problem::builder(points).lambda(penalty.lambda()).gamma(penalty.gamma()).centered(centered);
+    if let Some(weights) = weights {
+        builder = builder.weights(weights);
+    }
+    match builder.build() {
+        Ok(problem) => Ok((problem, origin)),
+        Err(error) => Err(refused_rows(error, &origin)),
+    }
+}
+
+/// The failure of data that are refused, with the row as it is in the file.
+pub(super) fn refused_rows(mut error: ProblemError, origin: &Origin) -> Failure {
+    let mut name = &origin.name;
+    if let ProblemError::Data(DataError::Weight { index, .. }) = &mut error {
+        *index = origin.rows.row(*index);
+        name = origin.weights_name.as_ref().unwrap_or(name);
+    }
+    if let ProblemError::Data(DataError::TooLarge { datapoint, .. }) = &mut error {
+        *datapoint = origin.rows.row(*datapoint);
+    }
+    refused(error, name.clone())
 }
 
 /// The failure of data that make no problem, by the name of their source.
@@ -66,6 +144,18 @@ pub(super) fn refused(error: ProblemError, source_name: String) -> Failure {
         ProblemError::Data(error) => Failure::Data { source_name, error },
         _ => unreachable!("a problem's errors are those of its data and its penalty"),
     }
+}
+
+/// Reads codes, a row of the data a row; those of masked rows are left out, with a note.
+pub(super) fn codes(path: &Path, rows: &Rows, atoms: usize, quiet: bool) -> Result<Codes, Failure> {
+    let codes = read_codes(path, rows.of(), atoms)?;
+    if let Some(row) = rows.stray(&codes).filter(|_| !quiet) {
+        output::say(&format!(
+            "note: {}: codes of masked rows are left out (the first is row {row}, counted from 0)",
+            path.display()
+        ));
+    }
+    Ok(rows.restrict(&codes))
 }
 
 /// Reads a center of dimension `dim`.

@@ -19,6 +19,7 @@ use widedict::{Certificate, Stop, Verdict};
 
 use crate::arguments::Command;
 use crate::failure::Failure;
+use crate::signals::asked_to_end;
 
 /// What an answered run exits with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,10 @@ impl Outcome {
     }
 }
 
-/// Runs a command.
+/// Runs a command. One that a signal ended has not met what was asked, even where the
+/// signal came after the solver's end.
 pub(crate) fn run(command: &Command) -> Result<Outcome, Failure> {
-    match command {
+    let outcome = match command {
         Command::Solve(args) => solve::run(args),
         Command::Encode(args) => encode::run(args),
         Command::Certify(args) => certify::run(args),
@@ -59,5 +61,6 @@ pub(crate) fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Path(args) => path::run(args),
         Command::Diagnose(args) => diagnose::run(args),
-    }
+    }?;
+    Ok(outcome.and(Outcome::of(!asked_to_end())))
 }

@@ -11,33 +11,31 @@ use widedict::solve::path::{self, Step};
 use widedict::{Bounding, ColumnGeneration, Problem, Run, Stop, wide};
 
 use super::conclusion::{Conclusion, Solver, bounding, finite, save};
+use super::input::Origin;
 use super::threads::on_threads;
 use super::{Outcome, input};
 use crate::arguments::PathArgs;
 use crate::failure::Failure;
-use crate::output;
 use crate::output::folder::{Folder, check_file};
 use crate::output::grid::{self, Answer, Solved};
 use crate::output::progress::Watch;
 use crate::output::row::{Row, RunSummary};
+use crate::output::{self, masked};
 
 /// Arguments that were checked against each other, and what was read.
 struct Job<'a> {
     args: &'a PathArgs,
     bounding: Bounding,
     problem: Problem,
-    data_name: String,
-    weights_name: Option<String>,
+    origin: Origin,
 }
 
 impl<'a> Job<'a> {
     fn read(args: &'a PathArgs, penalty: Penalty, bounding: Bounding) -> Result<Self, Failure> {
         let data = input::read(&args.source, args.run.quiet)?;
-        let data_name = data.name.clone();
-        let problem = input::problem(data, penalty, args.center, args.weights.as_deref())?;
+        let (problem, origin) = input::problem(data, penalty, args.center)?;
         bounding.check(&problem)?;
-        let weights_name = args.weights.as_deref().map(|path| path.display().to_string());
-        Ok(Self { args, bounding, problem, data_name, weights_name })
+        Ok(Self { args, bounding, problem, origin })
     }
 
     /// How a point of the grid is bounded and certified.
@@ -77,9 +75,10 @@ impl<'a> Job<'a> {
             certified: &solution.certified,
             witness: &solution.witness,
             options,
-            data_name: &self.data_name,
-            weights_name: self.weights_name.as_deref(),
+            data_name: &self.origin.name,
+            weights_name: self.origin.weights_name.as_deref(),
             fixed_center: None,
+            rows: Some(&self.origin.rows),
         };
         save(folder, &saving, row)
     }
@@ -88,7 +87,7 @@ impl<'a> Job<'a> {
     fn save_as_made(&self, folder: &Folder, index: usize, step: &Step) -> Result<(), Failure> {
         let conclusion = self.conclusion(step);
         let run = self.summary(&conclusion, step.solution.stop, Duration::ZERO, Duration::ZERO);
-        let row = Row::new(&step.problem, &run, step.solution.certified.certificate());
+        let row = Row::new(&step.problem, &self.origin.masked, &run, step.solution.certified.certificate());
         // The solver's certificate has neither the local test nor the exact polar.
         let options = Options {
             gap_tolerance: self.args.tolerance,
@@ -126,6 +125,7 @@ pub(super) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     let asked = args.gammas.len() + args.ratios.len();
     output::answer(args.run.json, &answer, || {
         grid::table(&job.problem, &answer, &solved, asked)
+            + &masked::line(&job.origin.masked)
             + &grid::files(folder.as_ref().map(Folder::path), args.plot.as_deref())
     })?;
     let whole = Outcome::of(solved.len() == asked);
@@ -175,7 +175,7 @@ fn solve(job: &Job<'_>, folder: Option<&Folder>, watch: &Watch) -> Result<Vec<So
             let solution = conclusion.conclude(&step.problem, step.solution, watch)?;
             let run =
                 job.summary(&conclusion, solution.stop, solving, watch.elapsed().saturating_sub(started));
-            let row = Row::new(&step.problem, &run, solution.certified.certificate());
+            let row = Row::new(&step.problem, &job.origin.masked, &run, solution.certified.certificate());
             Ok(Solved { step: Step { solution, ..step }, row })
         })
         .collect()

@@ -15,7 +15,7 @@ use crate::output::checkpoints::Checkpoints;
 use crate::output::folder::{Folder, check_file};
 use crate::output::progress::Watch;
 use crate::output::row::{Participation, Row, RunSummary};
-use crate::output::{self, text};
+use crate::output::{self, masked, text};
 
 /// Arguments that were checked against each other.
 struct Job {
@@ -72,14 +72,14 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
     args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let data = input::read(&args.source, args.run.quiet)?;
-    let data_name = data.name.clone();
-    let problem = input::problem(data, job.penalty, args.center, args.weights.as_deref())?;
+    let (problem, origin) = input::problem(data, job.penalty, args.center)?;
     job.conclusion.bounding.check(&problem)?;
 
-    let start = args.start.as_deref().map(|path| start::read(path, &problem)).transpose()?;
+    let start = args.start.as_deref().map(|path| start::read(path, &problem, &origin.rows)).transpose()?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let keeper =
-        folder.as_ref().map(|folder| Checkpoints::new(folder, &problem, args.checkpoint_seconds, &watch));
+    let keeper = folder
+        .as_ref()
+        .map(|folder| Checkpoints::new(folder, (&problem, &origin.rows), args.checkpoint_seconds, &watch));
     let how = Run {
         start: start.as_ref(),
         observer: &watch,
@@ -89,18 +89,18 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     watch.finish();
     let Solved { solution, run, participation } = solved?;
     let certificate = solution.certified.certificate();
-    let row = Row::new(&problem, &run, certificate).with_participation(participation);
+    let row = Row::new(&problem, &origin.masked, &run, certificate).with_participation(participation);
 
     if let Some(folder) = &folder {
-        let weights = args.weights.as_deref().map(|path| path.display().to_string());
         let saving = Saving {
             problem: &problem,
             certified: &solution.certified,
             witness: &solution.witness,
             options: &job.conclusion.options(&problem, solution.stop),
-            data_name: &data_name,
-            weights_name: weights.as_deref(),
+            data_name: &origin.name,
+            weights_name: origin.weights_name.as_deref(),
             fixed_center: None,
+            rows: Some(&origin.rows),
         };
         save(folder, &saving, &row)?;
         folder.remove_rows(0)?;
@@ -111,6 +111,7 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     }
     output::answer(args.run.json, &row, || {
         let mut summary = text::solved(&problem, &run, certificate, participation.as_ref());
+        summary.push_str(&masked::line(&origin.masked));
         summary.push_str(&text::written(
             if solution.certified.improvement().is_some() {
                 "dictionary.npy, codes.npz, center.npy, certificate.json, sae/, and a lower point in improved/"

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use widedict::io::Sae;
 use widedict::io::sae::{
     Activations, Atoms, Batch, EncodeError, FoldError, Folded, Folding, NoLambda, ReadOptions,
 };
-use widedict::io::{Sae, read_codes, read_points};
 use widedict::{Codes, Dictionary, Matrix};
 
-use super::input;
+use super::input::{self, Input, Origin};
 use crate::arguments::{AtomsAre, SaeArgs};
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, dropped_text};
@@ -21,31 +21,33 @@ pub(super) struct Trained {
     pub(super) source: Source,
     /// λ of the configuration, or why it has none.
     pub(super) lambda: Result<f64, NoLambda>,
+    /// Weights of the datapoints, as they were given.
+    pub(super) weights: Option<Vec<f64>>,
+    pub(super) origin: Origin,
     batch: Batch,
+    quiet: bool,
 }
 
-/// Reads an autoencoder and brings it and the data together.
-pub(super) fn read(
-    path: &Path,
-    args: &SaeArgs,
-    data: input::Input,
-    other: impl Fn(&Path) -> Result<Matrix, Failure>,
-) -> Result<Trained, Failure> {
+/// Reads an autoencoder and brings it and the data together. Of another file of inputs or
+/// targets the same rows are taken.
+pub(super) fn read(path: &Path, args: &SaeArgs, data: Input, quiet: bool) -> Result<Trained, Failure> {
     let dim = if args.target.is_some() { None } else { Some(data.points.nrows()) };
     let sae = Sae::read(path, &read_options(dim, args.atoms))?;
-    let input::Input { points, name } = data;
-    let (activations, name) = match (&args.inputs, &args.target) {
-        (Some(inputs), _) => (Activations { points, inputs: Some(other(inputs)?) }, name),
+    let Input { points, weights, mut origin } = data;
+    let activations = match (&args.inputs, &args.target) {
+        (Some(inputs), _) => Activations { points, inputs: Some(input::beside(inputs, &origin)?) },
         (None, Some(target)) => {
-            (Activations { points: other(target)?, inputs: Some(points) }, target.display().to_string())
+            let targets = input::beside(target, &origin)?;
+            origin.name = target.display().to_string();
+            Activations { points: targets, inputs: Some(points) }
         }
-        (None, None) => (Activations::of(points), name),
+        (None, None) => Activations::of(points),
     };
     let transposed = activations.points.nrows() != sae.dim() && activations.points.nrows() == sae.atoms();
     let folded = sae.fold(activations).map_err(|error| unfolded(path, error, transposed))?;
     let batch = if args.per_batch { Batch::Whole } else { Batch::Inference };
     let source = Source {
-        data: name,
+        data: origin.name.clone(),
         dictionary: path.display().to_string(),
         layout: Some(sae.layout()),
         kind: Some(sae.kind()),
@@ -56,7 +58,7 @@ pub(super) fn read(
         ..Source::default()
     };
     let lambda = sae.lambda(&folded).map(f64::from);
-    Ok(Trained { sae, folded, source, lambda, batch })
+    Ok(Trained { sae, folded, source, lambda, weights, origin, batch, quiet })
 }
 
 impl Trained {
@@ -66,7 +68,7 @@ impl Trained {
         if let Some(file) = file {
             self.source.no_encoder = None;
             self.source.encoder = None;
-            let codes = read_codes(file, self.folded.points.ncols(), self.sae.atoms())?;
+            let codes = input::codes(file, &self.origin.rows, self.sae.atoms(), self.quiet)?;
             let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
             return self.folded.of_stored(&codes).map(Some).map_err(named);
         }
@@ -103,15 +105,15 @@ impl Trained {
     }
 
     /// Says on standard error what people should know before they read a number.
-    pub(super) fn note(&self, quiet: bool) {
-        if quiet {
+    pub(super) fn note(&self) {
+        if self.quiet {
             return;
         }
         let name = &self.source.dictionary;
         if let Some(units) = &self.folded.folding.units {
             say(&format!("note: {name}: {units}"));
         }
-        note_dropped(name, &self.folded.folding.dropped_atoms, quiet);
+        note_dropped(name, &self.folded.folding.dropped_atoms, self.quiet);
         if let Some(why) = &self.source.no_encoder {
             say(&format!("note: {name}: the encoder is not used: {why}"));
         }
@@ -144,11 +146,6 @@ pub(super) fn read_options(dim: Option<usize>, atoms: Option<AtomsAre>) -> ReadO
         AtomsAre::Columns => Atoms::Columns,
     });
     ReadOptions { dim, atoms }
-}
-
-/// Reads all of another file of data.
-pub(super) fn whole(path: &Path) -> Result<Matrix, Failure> {
-    Ok(read_points(path)?)
 }
 
 /// A plain dictionary without its atoms of length 0.

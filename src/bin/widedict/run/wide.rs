@@ -5,6 +5,7 @@ use widedict::trusted::bounds;
 use widedict::wide::{self, Location, Population};
 use widedict::{Certified, Problem, Stop};
 
+use super::input::Origin;
 use super::threads::on_threads;
 use super::{Outcome, input};
 use crate::arguments::WideArgs;
@@ -24,16 +25,21 @@ pub(super) fn run(args: &WideArgs) -> Result<Outcome, Failure> {
     let penalty = Penalty::new(args.lambda, 0.0)?;
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
     let data = input::read(&args.source, args.run.quiet)?;
-    let problem = input::problem(data, penalty, args.center, args.weights.as_deref())?;
+    let (problem, origin) = input::problem(data, penalty, args.center)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let answer = on_threads(&args.run, || answer(&problem, folder.as_ref(), &watch));
+    let answer = on_threads(&args.run, || answer(&problem, &origin, folder.as_ref(), &watch));
     watch.finish();
     let answer = answer?;
     output::answer(args.run.json, &answer, || summary(&answer))?;
     Ok(Outcome::of(answer.stop == Stop::ToleranceMet.as_str()))
 }
 
-fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<Answer, Failure> {
+fn answer(
+    problem: &Problem,
+    origin: &Origin,
+    folder: Option<&Folder>,
+    watch: &Watch,
+) -> Result<Answer, Failure> {
     watch.phase("wide limit");
     let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), watch));
     let Population { active, share_active, distinct_directions, value, slope, .. } =
@@ -49,7 +55,7 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
         }
     };
     if let Some(folder) = folder {
-        write(folder, problem, certified)?;
+        write(folder, problem, origin, certified)?;
     }
     // A location that is proved to be at the optimum has met its tolerance, however its
     // search ended.
@@ -71,8 +77,9 @@ fn answer(problem: &Problem, folder: Option<&Folder>, watch: &Watch) -> Result<A
         slope,
         max_cosine: boundary.max_cosine,
         center: location.map(|l| l.center),
+        masked: origin.masked,
         seconds: watch.elapsed().as_secs_f64(),
-        boundary: BoundaryKeys::new(problem, &boundary),
+        boundary: BoundaryKeys::new(problem, &origin.rows, &boundary),
     })
 }
 
@@ -85,13 +92,18 @@ fn shifted(problem: &Problem, location: &Location) -> Result<Problem, Failure> {
     shifted.map_err(|error| input::refused(error, "the data about the learnt center".to_owned()))
 }
 
-fn write(folder: &Folder, problem: &Problem, certified: Option<Certified>) -> Result<(), Failure> {
+fn write(
+    folder: &Folder,
+    problem: &Problem,
+    origin: &Origin,
+    certified: Option<Certified>,
+) -> Result<(), Failure> {
     let certified = match certified {
         Some(certified) => certified,
         None => wide::closed_form(problem)?.certified,
     };
     let factorization = certified.solution();
-    folder.write_factorization(factorization, factorization.center())?;
+    folder.write_factorization(factorization, factorization.center(), &origin.rows)?;
     folder.remove_improved()?;
     folder.remove_sae()?;
     folder.remove_rows(0)?;

@@ -15,10 +15,11 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 use widedict::certificate::Record;
 use widedict::gauge::Penalty;
-use widedict::io::{Description, FileProblem, LoadError, Loaded};
+use widedict::io::{Description, FileProblem, LoadError, Loaded, Rows};
 use widedict::trusted::Subject;
 use widedict::{Certified, Interrupt, Observer, Problem, Progress, Verdict};
 
+use super::input::Origin;
 use super::threads::on_threads;
 use super::{Outcome, input};
 use crate::arguments::VerifyArgs;
@@ -56,6 +57,7 @@ const NOT_CHECKED: [&str; 14] = [
 /// What is checked: a record that can be read, with the problem and the files.
 struct Subjects {
     problem: Problem,
+    origin: Origin,
     record: Record,
     loaded: Loaded,
 }
@@ -114,7 +116,7 @@ fn read(args: &VerifyArgs, description: &Description) -> Result<Result<Subjects,
         Err(error) => return Ok(Err(wrong("record.problem", error.to_string()))),
     };
     let mut data = input::read(&args.source, args.run.quiet)?;
-    let loaded = match load(description, &record, data.points.ncols()) {
+    let loaded = match load(description, &record, &data.origin.rows) {
         Ok(loaded) => loaded,
         Err(LoadError::Misread(misread)) => return Ok(Err(wrong(&misread.part, misread.error.to_string()))),
         Err(LoadError::File(error)) => return Err(error.into()),
@@ -123,20 +125,50 @@ fn read(args: &VerifyArgs, description: &Description) -> Result<Result<Subjects,
     if let Some(center) = center.filter(|center| center.len() == data.points.nrows()) {
         input::subtract(&mut data.points, center);
     }
-    let problem = input::problem(data, penalty, record.problem.centered, args.weights.as_deref())?;
-    Ok(Ok(Subjects { problem, record, loaded }))
+    let (problem, origin) = input::problem(data, penalty, record.problem.centered)?;
+    Ok(Ok(Subjects { problem, origin, record, loaded }))
 }
 
 /// The files as they belong to the data, or, where they do not, to what the record says:
 /// then it is the data that are named.
-fn load(description: &Description, record: &Record, points: usize) -> Result<Loaded, LoadError> {
+fn load(description: &Description, record: &Record, rows: &Rows) -> Result<Loaded, LoadError> {
     let centered = record.problem.centered;
-    match description.load(points, centered) {
-        Err(LoadError::File(error)) if matches!(error.problem, FileProblem::Shape { .. }) => {
-            description.load(record.problem.points, centered)
+    let recorded = description.rows(record.problem.points)?;
+    match description.load(rows, centered) {
+        Err(LoadError::File(error))
+            if matches!(error.problem, FileProblem::Shape { .. } | FileProblem::MaskedCode { .. }) =>
+        {
+            description.load(&recorded, centered)
         }
         other => other,
     }
+}
+
+/// Whether the rows that are masked now are those that were.
+fn masks(description: &Description, subjects: &Subjects) -> Option<Claim> {
+    let rows = &subjects.origin.rows;
+    let recorded = &description.rows(subjects.record.problem.points).ok()?;
+    if rows.masked().eq(recorded.masked()) {
+        return None;
+    }
+    let count = |rows: &Rows| format!("{} of {} rows", rows.of() - rows.len(), rows.of());
+    let mut reason = format!("the record masks {}, these options {}", count(recorded), count(rows));
+    let options = description.fields().get("masked").map(options).filter(|text| !text.is_empty());
+    if let Some(options) = options {
+        reason.push_str(&format!("; it was made with {options}"));
+    }
+    if description.fields().get("verify").is_some_and(|verify| verify["weights"].is_string()) {
+        reason.push_str("; a weight of 0 masks too");
+    }
+    Some(Claim::new("masked rows", Err(reason)))
+}
+
+/// The options that masked rows, as they are written.
+fn options(masked: &Value) -> String {
+    let multiple = masked["max_norm_multiple"].as_f64();
+    let skip = (masked["skip_nonfinite"] == true).then(|| "--skip-nonfinite".to_owned());
+    let multiple = multiple.map(|k| format!("--max-norm-multiple {k}"));
+    skip.into_iter().chain(multiple).collect::<Vec<_>>().join(" ")
 }
 
 /// Every claim, proved by the whole work or by what a checker proves that is stopped at
@@ -172,10 +204,11 @@ fn claims(
     watch: &Watch,
     observer: &dyn Observer,
 ) -> Vec<Claim> {
-    let Subjects { problem, record, loaded } = subjects;
+    let Subjects { problem, origin, record, loaded } = subjects;
     let names = description.files(loaded);
     let (checked, certified) = record.audit(problem, loaded.factorization.clone(), &loaded.witness, observer);
-    let mut claims: Vec<Claim> = checked.into_iter().map(Claim::from).collect();
+    let mut claims: Vec<Claim> = masks(description, subjects).into_iter().collect();
+    claims.extend(checked.into_iter().map(Claim::from));
     claims.extend(names.iter().map(|(key, holds)| {
         let outcome = if *holds { Ok(()) } else { Err("not the files that were read".to_owned()) };
         Claim::new(&format!("certificate.json: {key}"), outcome)
@@ -185,7 +218,7 @@ fn claims(
     let top = description.fields();
     claims.extend(row::settings(certified.certificate(), top.get("verify").unwrap_or(&Value::Null), record));
     if row::is_there(top) {
-        claims.extend(row::top_level(problem, record, &certified, top));
+        claims.extend(row::top_level((problem, &origin.masked), record, &certified, top));
         let participation = top.get("participation").filter(|value| value.is_object());
         if let Some(participation) = participation {
             let outcome = row::participation(problem, &certified, participation, watch);

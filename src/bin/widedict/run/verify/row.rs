@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use widedict::certificate::Record;
 use widedict::certificate::record::{STOPPED, same_words};
+use widedict::io::Masked;
 use widedict::trusted::participation::{LeastParticipation, price};
 use widedict::trusted::{BoundKind, Subject};
 use widedict::{Certificate, Certified, Participation, Problem, Run};
@@ -13,7 +14,7 @@ use crate::output::row::{Row, RunSummary};
 use crate::output::verification::Claim;
 
 /// Numbers in units of 1: a share, a cosine.
-const UNITLESS: [&str; 2] = ["explained_variance", "max_coherence"];
+const UNITLESS: [&str; 3] = ["explained_variance", "max_coherence", "objective_share_of_top_percent"];
 
 /// Whether there are any: a solution that the library saved has none.
 pub(super) fn is_there(top: &Map<String, Value>) -> bool {
@@ -22,7 +23,7 @@ pub(super) fn is_there(top: &Map<String, Value>) -> bool {
 
 /// Compares the fields with the row that would be written now.
 pub(super) fn top_level(
-    problem: &Problem,
+    (problem, masked): (&Problem, &Masked),
     record: &Record,
     certified: &Certified,
     top: &Map<String, Value>,
@@ -31,7 +32,7 @@ pub(super) fn top_level(
     // The bound of a width is checked at the width that is claimed.
     let width = top.get("width").and_then(Value::as_u64).and_then(|width| usize::try_from(width).ok());
     let run = RunSummary { stop: record.asked.stop, ..RunSummary::audit(width) };
-    let Ok(Value::Object(row)) = serde_json::to_value(Row::new(problem, &run, certificate)) else {
+    let Ok(Value::Object(row)) = serde_json::to_value(Row::new(problem, masked, &run, certificate)) else {
         return Vec::new();
     };
     // Where there is a bound for common atoms, it is a claim of its own.
@@ -59,7 +60,20 @@ fn field(key: &str, claimed: &Value, found: &Value, record: &Record) -> Result<(
         "local" => claimed.is_null() != record.asked.local && local(claimed, found),
         _ => same(key, claimed, found),
     };
-    if holds { Ok(()) } else { Err(format!("claimed {claimed}, found {found}")) }
+    match (holds, key) {
+        (true, _) => Ok(()),
+        (false, "masked") => Err(format!(
+            "claimed {claimed}, found {found}: made with {}, checked with {}",
+            named_options(claimed),
+            named_options(found)
+        )),
+        (false, _) => Err(format!("claimed {claimed}, found {found}")),
+    }
+}
+
+fn named_options(masked: &Value) -> String {
+    let options = super::options(masked);
+    if options.is_empty() { "no option that masks".to_owned() } else { options }
 }
 
 /// The local test is of a width; how many atoms it allowed beyond those that are there

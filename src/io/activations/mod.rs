@@ -1,0 +1,286 @@
+//! Activations as people have them: `.npy`, `.npz`, `.safetensors`, text, in one file or
+//! in many.
+//!
+//! [`read_points`](super::read_points) reads one array and asks that it be in order. Here
+//! the file may hold several arrays, three axes, whole numbers, rows that are not finite
+//! or far too long; what is done about it is asked for or noted, never guessed in silence.
+//!
+//! Numbers go from the file to their place in the matrix in pieces: beside the matrix
+//! nothing of the size of the data is held. Only of a pipe, which cannot be read again,
+//! all bytes are.
+
+mod kind;
+mod mask;
+mod number;
+mod shards;
+mod source;
+mod table;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::{FileError, FileProblem, Rows};
+use crate::linalg::Matrix;
+use source::Source;
+
+pub use mask::{Kept, Masked, Masking};
+
+/// What is read of the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading<'a> {
+    /// The array of each `.npz` or `.safetensors` file; `None` where each holds one.
+    pub key: Option<&'a str>,
+    /// Read at most so many rows, evenly spaced.
+    pub most: Option<NonZeroUsize>,
+}
+
+/// Rows of numbers that have been read and nothing else: some may not be finite.
+#[derive(Clone, Debug)]
+pub struct Activations {
+    /// A row a column, n × N.
+    points: Matrix,
+    /// Which rows of the files they are.
+    rows: Rows,
+    /// Every `stride`th row was read.
+    stride: usize,
+    /// What was asked for.
+    path: PathBuf,
+    /// The files, and the first row of each.
+    files: Vec<(PathBuf, usize)>,
+    notes: Vec<String>,
+}
+
+impl Activations {
+    /// Reads a file, the files of a folder, or those that match a pattern with `*`, `?` or
+    /// `[…]`, as one data set in natural order.
+    ///
+    /// Kinds are told by what a file starts with, text by its extension (`.csv`, `.tsv`,
+    /// `.txt`). Of three axes the first two are joined. Whole numbers are widened.
+    ///
+    /// # Errors
+    /// [`FileError`] naming the file, and the array, line and column where there are any.
+    ///
+    /// # Examples
+    /// ```
+    /// use widedict::io::{Activations, Masking, Reading};
+    /// # let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("x.csv");
+    /// std::fs::write(&path, "a;b\n1;2\n3;nan\n5;6\n")?;
+    /// let read = Activations::read(&path, &Reading::default())?;
+    /// let kept = read.mask(&Masking { skip_nonfinite: true, ..Masking::default() })?;
+    /// assert_eq!((kept.points.ncols(), kept.rows.of(), kept.masked.nonfinite), (2, 3, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read(path: &Path, reading: &Reading<'_>) -> Result<Self, FileError> {
+        let (files, shards) = shards::files(path)?;
+        let sources: Vec<Source> =
+            files.iter().map(|file| Source::open(file, reading.key)).collect::<Result<_, _>>()?;
+        check_alike(&sources)?;
+        let sizes: Option<Vec<(usize, usize)>> =
+            sources.iter().map(Source::plane).collect::<Result<_, _>>()?;
+        let mut read = match sizes {
+            Some(sizes) => arrays(path, &sources, &sizes, reading)?,
+            None => tables(path, &sources, reading)?,
+        };
+        if shards {
+            read.notes.insert(0, read.shards());
+        }
+        let ends = read.files.iter().skip(1).map(|(_, first)| *first).chain([read.rows.of()]);
+        let empty = read.files.iter().zip(ends).filter(|((_, first), end)| first == end).count();
+        if empty > 0 {
+            read.notes.push(format!("{empty} of {} files hold no row", read.files.len()));
+        }
+        Ok(read)
+    }
+
+    /// A matrix, n × N, under a name.
+    #[must_use]
+    pub fn of(points: Matrix, name: &str) -> Self {
+        let (path, rows) = (PathBuf::from(name), Rows::all(points.ncols()));
+        Self { points, rows, stride: 1, files: vec![(path.clone(), 0)], path, notes: Vec::new() }
+    }
+
+    /// What a reader should know: how shards were ordered, axes joined, a header left out.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Number of rows in the files.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.of()
+    }
+
+    /// Whether there is none, which is an error before.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.of() == 0
+    }
+
+    /// Every how many rows one was read.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Dimension n.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.points.nrows()
+    }
+
+    fn shards(&self) -> String {
+        let name = |file: Option<&(PathBuf, usize)>| {
+            let name = file.and_then(|(path, _)| path.file_name());
+            name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        };
+        format!(
+            "{} files in natural order, {} to {}: {} rows of {} numbers",
+            self.files.len(),
+            name(self.files.first()),
+            name(self.files.last()),
+            self.rows.of(),
+            self.points.nrows()
+        )
+    }
+
+    /// The file of a row, and the row's number in it.
+    fn place(&self, row: usize) -> (&Path, usize) {
+        let at = self.files.partition_point(|(_, first)| *first <= row) - 1;
+        let (path, first) = &self.files[at];
+        (path, row - first)
+    }
+}
+
+/// Every shard is of one kind, and its array has one name.
+fn check_alike(sources: &[Source]) -> Result<(), FileError> {
+    let Some(first) = sources.first() else { return Ok(()) };
+    for source in sources {
+        let differs =
+            |what, expected: String, found: String| Err(unlike(source, first, what, expected, found));
+        if source.kind != first.kind {
+            return differs("a file of kind", format!("{:?}", first.kind), format!("{:?}", source.kind));
+        }
+        if source.array != first.array {
+            let name = |source: &Source| source.array.clone().unwrap_or_default();
+            return differs("an array named", name(first), name(source));
+        }
+    }
+    Ok(())
+}
+
+/// The error of a shard that is not like the first.
+fn unlike(source: &Source, first: &Source, what: &'static str, expected: String, found: String) -> FileError {
+    let (expected, found) = (expected.into_boxed_str(), found.into_boxed_str());
+    let first = first.path.clone().into_boxed_path();
+    FileError::new(&source.path, FileProblem::Shard { what, expected, found, first })
+}
+
+/// The error of a shard of another dimension.
+fn other_dimension(source: &Source, first: &Source, expected: usize, found: usize) -> FileError {
+    unlike(source, first, "rows of dimension", expected.to_string(), found.to_string())
+}
+
+/// Reads arrays, whose sizes are known: the matrix is filled where each number belongs.
+fn arrays(
+    path: &Path,
+    sources: &[Source],
+    sizes: &[(usize, usize)],
+    reading: &Reading<'_>,
+) -> Result<Activations, FileError> {
+    let dim = sizes[0].1;
+    let mut files = Vec::with_capacity(sources.len());
+    let mut total: usize = 0;
+    for (source, &(rows, found)) in sources.iter().zip(sizes) {
+        if found != dim {
+            return Err(other_dimension(source, &sources[0], dim, found));
+        }
+        files.push((source.path.clone(), total));
+        total = total
+            .checked_add(rows)
+            .ok_or_else(|| FileError::new(&source.path, FileProblem::HeaderContent))?;
+    }
+    if total == 0 {
+        return Err(FileError::new(path, FileProblem::Empty { found: vec![0, dim as u64] }));
+    }
+    let stride = stride(total, reading);
+    let mut values = zeros(total.div_ceil(stride), dim).map_err(|problem| FileError::new(path, problem))?;
+    for (source, (_, first)) in sources.iter().zip(&files) {
+        source.read(&mut |row, column, value| {
+            let row = first + row;
+            if stride == 1 {
+                values[row * dim + column] = value;
+            } else if row.is_multiple_of(stride) {
+                values[row / stride * dim + column] = value;
+            }
+        })?;
+    }
+    let notes = sources.iter().filter_map(Source::note).take(1).collect();
+    Ok(assemble(path, values, dim, files, (total, stride), notes))
+}
+
+/// Reads text, whose size is known when it is read: a first time where only some rows are
+/// wanted.
+fn tables(path: &Path, sources: &[Source], reading: &Reading<'_>) -> Result<Activations, FileError> {
+    let mut stride_of_rows = 1;
+    if reading.most.is_some() {
+        let mut total: usize = 0;
+        for source in sources {
+            total += source.table(&mut |_| false, &mut Vec::new())?.rows;
+        }
+        stride_of_rows = stride(total, reading);
+    }
+    let (mut values, mut files, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut total, mut dim) = (0, None);
+    for source in sources {
+        let first = total;
+        files.push((source.path.clone(), first));
+        let found = source.table(&mut |row| (first + row).is_multiple_of(stride_of_rows), &mut values)?;
+        if found.rows == 0 {
+            let found = vec![0, found.dim as u64];
+            return Err(FileError::new(&source.path, FileProblem::Empty { found }));
+        }
+        let expected = *dim.get_or_insert(found.dim);
+        if found.dim != expected {
+            return Err(other_dimension(source, &sources[0], expected, found.dim));
+        }
+        if let Some(line) = found.header.filter(|_| notes.is_empty()) {
+            notes.push(format!("line {line} is a header and was left out"));
+        }
+        total += found.rows;
+    }
+    let dim = dim.ok_or_else(|| FileError::new(path, FileProblem::NoData))?;
+    Ok(assemble(path, values, dim, files, (total, stride_of_rows), notes))
+}
+
+fn assemble(
+    path: &Path,
+    values: Vec<f64>,
+    dim: usize,
+    files: Vec<(PathBuf, usize)>,
+    (total, stride): (usize, usize),
+    notes: Vec<String>,
+) -> Activations {
+    let count = values.len() / dim;
+    let points = Matrix::from_column_major(dim, count, values).expect("whole rows");
+    let rows = match stride {
+        1 => Rows::all(total),
+        _ => Rows::kept(total, (0..total).step_by(stride).collect()),
+    };
+    Activations { points, rows, stride, path: path.to_path_buf(), files, notes }
+}
+
+/// Every how many rows one is read.
+fn stride(total: usize, reading: &Reading<'_>) -> usize {
+    reading.most.map_or(1, |most| total.div_ceil(most.get()).max(1))
+}
+
+/// Zeros, for which the system finds memory when they are written to.
+fn zeros(rows: usize, dim: usize) -> Result<Vec<f64>, FileProblem> {
+    let count = rows.checked_mul(dim).ok_or(FileProblem::HeaderContent)?;
+    let memory = |_| FileProblem::Memory { rows, dim };
+    // Asked for first, because what follows ends the process where there is none.
+    Vec::<f64>::new().try_reserve_exact(count).map_err(memory)?;
+    Ok(vec![0.0; count])
+}

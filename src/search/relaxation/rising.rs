@@ -1,0 +1,296 @@
+//! A split raised from the nuclear bound (theorems `nuclear-bound`, `split-certificate`).
+//!
+//! For a fixed `T ≥ 0` with `B = A − T ≻ 0` the best dual point solves
+//!
+//! ```math
+//! \varphi(T)=\max_R\ \langle\tilde X,R\rangle-\tfrac12\lVert R\rVert^2\quad\text{subject to}\quad RB^{-1}R^\top\preceq I,
+//! ```
+//!
+//! the nuclear bound with B in place of A. φ is concave, and at the maximum
+//! `X̃ − b aᵀ − R = RQ` with a `Q ⪰ 0`: −½Q is its gradient. So T grows where Q is negative. Few
+//! steps take most of what there is to gain: the first one goes almost to where A − T becomes
+//! singular. Unlike its neighbors this search needs no codes, only the datapoints, and one
+//! Cholesky factor of N × N a step. It ends short of the relaxation's value, which
+//! [`moving`](super::moving) approaches with more steps.
+
+use rayon::prelude::*;
+
+use super::metric::Metric;
+use super::products::parallel_times;
+use super::proposal::{Goal, Proposal};
+use super::settings::Relaxation;
+use crate::linalg::{Cholesky, Matrix, axpy, combine, correlate, dot, lanczos_largest, symmetric_eigen};
+use crate::num::{max, min};
+use crate::observer::Interrupt;
+use crate::trusted::{Origin, Split};
+
+/// Most steps. The tenth gains a hundredth of the first.
+const STEPS: usize = 8;
+
+/// What the largest eigenvalue of (T, A) may be at the first step, as a distance from 1, and how
+/// it falls. A first step to 0.99 loses a part of its gain, a slow fall takes more steps.
+const FIRST_DISTANCE: f64 = 0.1;
+const NEXT_DISTANCE: f64 = 0.3;
+
+/// Factor on the length of a step that does not gain, and most tries.
+const SHORTER: f64 = 0.4;
+const TRIES: usize = 3;
+
+/// Steps in R for a new T. Three leave a tenth of a percent, ten cost twice as much.
+const INNER: usize = 5;
+
+/// A step that closes less than this share of the gap is the last.
+const NOTICEABLE: f64 = 0.02;
+
+/// Lanczos steps for the largest eigenvalue of (T, A). T keeps a distance from it.
+const LANCZOS_STEPS: usize = 30;
+
+/// Eigenvalues of `WBWᵀ` below this share of the largest one are rounding.
+const RANK: f64 = 1e-14;
+
+/// Columns of a system that one task solves. The number is fixed, so that the result does not
+/// depend on the number of threads.
+const SOLVED_COLUMNS: usize = 16;
+
+/// Raises T from 0 and a whitened dual point that is feasible for it.
+pub(super) fn search(
+    metric: &Metric<'_>,
+    dual: Matrix,
+    settings: &Relaxation,
+    goal: &Goal<'_>,
+) -> Option<Proposal> {
+    let len = metric.a.len();
+    let mut stage = Stage::new(metric, Matrix::zeros(len, len), dual, goal)?;
+    let (mut length, mut interrupt, mut made) = (None, None, 0);
+    while made < STEPS.min(settings.max_iterations) {
+        let Some(gradient) = stage.gradient(metric) else { break };
+        let limit = 1.0 - FIRST_DISTANCE * NEXT_DISTANCE.powi(i32::try_from(made).unwrap_or(i32::MAX));
+        let before = stage.value;
+        match step(metric, stage, &gradient, &mut length, limit, goal) {
+            (next, Ok(true)) => stage = next,
+            (next, Ok(false)) => {
+                stage = next;
+                break;
+            }
+            (next, Err(stop)) => {
+                (stage, interrupt) = (next, Some(stop));
+                break;
+            }
+        }
+        made += 1;
+        goal.tell("split", made, stage.value);
+        let left = goal.objective - before;
+        if goal.closes(stage.value, settings.gap_tolerance) || stage.value - before < NOTICEABLE * left {
+            break;
+        }
+    }
+    // A break that cut the steps in R short ends the search too.
+    let interrupt = interrupt.or_else(|| goal.observer.poll().break_value());
+    let Stage { split, dual, .. } = stage;
+    let (_, promised) = metric.promise(&dual, &split);
+    let (dual, slack) = (metric.unwhitened(dual), metric.root_free(split));
+    let split = Split { dual, slack, origin: Origin::FirstOrder };
+    Some(Proposal { split, promised, iterations: made, interrupt })
+}
+
+/// One step along −Q, shortened until it gains. The stage to go on from, and whether it is
+/// another.
+fn step(
+    metric: &Metric<'_>,
+    stage: Stage,
+    gradient: &Matrix,
+    length: &mut Option<f64>,
+    limit: f64,
+    goal: &Goal<'_>,
+) -> (Stage, Result<bool, Interrupt>) {
+    for _ in 0..TRIES {
+        if let std::ops::ControlFlow::Break(stop) = goal.observer.poll() {
+            return (stage, Err(stop));
+        }
+        let tried = match *length {
+            Some(length) => length,
+            None => {
+                let mut negative = Matrix::zeros(gradient.nrows(), gradient.ncols());
+                raise(&mut negative, gradient, 1.0);
+                limit / max(largest(metric, &negative), f64::MIN_POSITIVE)
+            }
+        };
+        *length = Some(tried);
+        let mut split = stage.split.clone();
+        raise(&mut split, gradient, tried);
+        let share = limit / max(largest(metric, &split), f64::MIN_POSITIVE);
+        if share < 1.0 {
+            split.as_mut_slice().iter_mut().for_each(|t| *t *= share);
+        }
+        if let Some(next) = Stage::new(metric, split, stage.dual.clone(), goal)
+            && next.value > stage.value
+        {
+            return (next, Ok(true));
+        }
+        *length = Some(SHORTER * tried);
+    }
+    (stage, Ok(false))
+}
+
+/// `T ← (T − length·Q)₊` off the diagonal, 0 on it.
+fn raise(split: &mut Matrix, gradient: &Matrix, length: f64) {
+    let len = split.nrows();
+    split.as_mut_slice().par_chunks_mut(len).zip(gradient.as_slice().par_chunks(len)).enumerate().for_each(
+        |(j, (split, gradient))| {
+            for (t, q) in split.iter_mut().zip(gradient) {
+                *t = max(*t - length * q, 0.0);
+            }
+            split[j] = 0.0;
+        },
+    );
+}
+
+/// The largest eigenvalue of (T, A), a little below it.
+fn largest(metric: &Metric<'_>, split: &Matrix) -> f64 {
+    let (value, _) = lanczos_largest(split.nrows(), LANCZOS_STEPS, |v| {
+        let mut u = v.to_vec();
+        metric.half_inverse(&mut u);
+        let mut image = vec![0.0; u.len()];
+        correlate(split, &u, &mut image);
+        metric.half_inverse(&mut image);
+        image
+    });
+    value
+}
+
+/// A matrix T with the best dual point found for it.
+struct Stage {
+    /// T.
+    split: Matrix,
+    /// R, with `RB⁻¹Rᵀ ⪯ I`.
+    dual: Matrix,
+    /// B = A − T.
+    price: Matrix,
+    /// The bound of R.
+    value: f64,
+}
+
+impl Stage {
+    /// Maximizes over R, from a dual point of another T. `None` where B is not positive definite.
+    fn new(metric: &Metric<'_>, split: Matrix, dual: Matrix, goal: &Goal<'_>) -> Option<Self> {
+        let mut negative = split.clone();
+        negative.as_mut_slice().iter_mut().for_each(|t| *t = -*t);
+        let price = metric.raised(&negative, 1.0);
+        drop(negative);
+        let ball = Ball::new(metric, &price)?;
+        let mut now = ball.project(dual)?;
+        let mut ahead = now.clone();
+        let mut best = (metric.value(&now), now.clone());
+        let centered = metric.problem.centered();
+        let curvature = if centered { metric.gamma_sq } else { metric.largest };
+        let share = min((metric.gamma_sq / curvature).sqrt(), 1.0);
+        let repeat = (1.0 - share) / (1.0 + share);
+        for _ in 0..INNER {
+            if goal.observer.poll().is_break() {
+                break;
+            }
+            // In S = R B^{-1/2} the gradient is (X̃ − R)B^{1/2}.
+            let mut rest = metric.whitened.clone();
+            axpy(-1.0, ahead.as_slice(), rest.as_mut_slice());
+            axpy(1.0 / curvature, parallel_times(&rest, &price).as_slice(), ahead.as_mut_slice());
+            let next = ball.project(ahead)?;
+            ahead = next.clone();
+            axpy(repeat, next.as_slice(), ahead.as_mut_slice());
+            axpy(-repeat, now.as_slice(), ahead.as_mut_slice());
+            now = next;
+            let value = metric.value(&now);
+            if value > best.0 {
+                best = (value, now.clone());
+            }
+        }
+        let (value, dual) = best;
+        value.is_finite().then_some(Self { split, dual, price, value })
+    }
+
+    /// Q, whose half is minus the gradient: `Wᵀ(WBWᵀ)^{-1/2}W` with `W = X̃ − b aᵀ − R`.
+    fn gradient(&self, metric: &Metric<'_>) -> Option<Matrix> {
+        let mut rest = metric.whitened.clone();
+        axpy(-1.0, self.dual.as_slice(), rest.as_mut_slice());
+        if metric.problem.centered() {
+            let image = image(&self.price, metric.a);
+            let mut center = vec![0.0; rest.nrows()];
+            combine(&rest, &image, &mut center);
+            let share = 1.0 / dot(&image, metric.a);
+            for (i, a) in metric.a.iter().enumerate() {
+                axpy(-share * a, &center, rest.col_mut(i));
+            }
+        }
+        let priced = parallel_times(&rest, &self.price);
+        let (values, vectors) = symmetric_eigen(&priced.times_transpose(&rest))?;
+        let top = *values.last()?;
+        let kept: Vec<usize> = (0..values.len()).filter(|&k| values[k] > RANK * top).collect();
+        let mut small = vectors.select_columns(&kept);
+        for (column, &k) in kept.iter().enumerate() {
+            let scale = values[k].powf(-0.25);
+            small.col_mut(column).iter_mut().for_each(|v| *v *= scale);
+        }
+        Some(super::products::parallel_gram(&small.transpose_times(&rest)))
+    }
+}
+
+/// `matrix · v` for a symmetric matrix.
+fn image(matrix: &Matrix, v: &[f64]) -> Vec<f64> {
+    let mut out = vec![0.0; v.len()];
+    correlate(matrix, v, &mut out);
+    out
+}
+
+/// The dual points with `RB⁻¹Rᵀ ⪯ I`, and `Ra = 0` where a center is learnt.
+struct Ball {
+    factor: Cholesky,
+    /// `Ba` and `1/(aᵀBa)`, where a center is learnt.
+    center: Option<(Vec<f64>, f64)>,
+    a: Vec<f64>,
+}
+
+impl Ball {
+    fn new(metric: &Metric<'_>, price: &Matrix) -> Option<Self> {
+        let center = metric.problem.centered().then(|| {
+            let image = image(price, metric.a);
+            let share = 1.0 / dot(&image, metric.a);
+            (image, share)
+        });
+        Some(Self { factor: Cholesky::new(price.clone())?, center, a: metric.a.to_vec() })
+    }
+
+    /// The nearest point in the metric of B⁻¹.
+    fn project(&self, mut dual: Matrix) -> Option<Matrix> {
+        if let Some((image, share)) = &self.center {
+            let mut sum = vec![0.0; dual.nrows()];
+            combine(&dual, &self.a, &mut sum);
+            for (i, v) in image.iter().enumerate() {
+                axpy(-share * v, &sum, dual.col_mut(i));
+            }
+        }
+        let solved = self.solve(&dual);
+        let (values, vectors) = symmetric_eigen(&dual.times(&solved))?;
+        let first = values.partition_point(|&v| v <= 1.0);
+        let large = vectors.select_columns(&(first..values.len()).collect::<Vec<_>>());
+        let mut parts = large.transpose_times(&dual);
+        for i in 0..parts.ncols() {
+            for (v, value) in parts.col_mut(i).iter_mut().zip(&values[first..]) {
+                *v *= 1.0 - 1.0 / value.sqrt();
+            }
+        }
+        axpy(-1.0, large.times(&parts).as_slice(), dual.as_mut_slice());
+        Some(dual)
+    }
+
+    /// `B⁻¹Rᵀ`, blocks of columns in parallel.
+    fn solve(&self, dual: &Matrix) -> Matrix {
+        let (n, len) = (dual.nrows(), dual.ncols());
+        let mut out = Matrix::zeros(len, n);
+        out.as_mut_slice().par_chunks_mut(SOLVED_COLUMNS * len).enumerate().for_each(|(c, block)| {
+            let from = c * SOLVED_COLUMNS;
+            let mut rhs = Matrix::from_fn(len, block.len() / len, |i, k| dual.get(from + k, i));
+            self.factor.solve(&mut rhs);
+            block.copy_from_slice(rhs.as_slice());
+        });
+        out
+    }
+}
