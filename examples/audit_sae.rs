@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use widedict::Problem;
 use widedict::diagnose::{Thresholds, Trained, diagnose};
-use widedict::io::sae::ReadOptions;
+use widedict::io::sae::{Activations, Batch, Folded, ReadOptions};
 use widedict::io::{Sae, read_points};
 use widedict::problem::Lambda;
 
@@ -20,16 +20,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = ReadOptions { dim: Some(points.nrows()), atoms: None };
     let sae = Sae::read(&data.join("sae_tokens_128"), &options)?;
 
-    // The form of the joint problem: unit atoms, and the decoder bias a center.
-    let folded = sae.fold()?;
+    // The form of the joint problem: unit atoms, the decoder bias a center, one system of units.
+    let folded = sae.fold(Activations::of(points))?;
     println!("folded: {:?}\n", folded.folding);
-    let codes = sae.encode(&points, &folded)?;
+    let codes = sae.encode(&folded, Batch::Inference)?;
+    let Folded { points, dictionary, center, .. } = folded;
 
     // Its loss was mean ‖x − x̂‖² + 1.5 Σ f: λ is half of 1.5.
     let lambda = Lambda::from_saelens(1.5)?.get();
     let problem = Problem::builder(points).lambda(lambda).centered(true).build()?;
-    let trained =
-        Trained { dictionary: &folded.dictionary, center: folded.center.as_deref(), codes: Some(&codes) };
+    let trained = Trained { dictionary: &dictionary, center: center.as_deref(), codes: Some(&codes) };
     let found = diagnose(&problem, &trained, &Thresholds::default(), &())?;
     println!("{found}");
 

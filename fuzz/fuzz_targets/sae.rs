@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use widedict::io::Sae;
-use widedict::io::sae::ReadOptions;
+use widedict::io::sae::{Activations, Batch, ReadOptions};
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("widedict-fuzz-{}", std::process::id()));
@@ -30,9 +30,9 @@ fuzz_target!(|bytes: &[u8]| {
     fs::write(FOLDER.join("sae_weights.safetensors"), weights).expect("written");
     if let Ok(sae) = Sae::read(&FOLDER, &ReadOptions::default()) {
         assert!(sae.decoder().as_slice().iter().all(|v| v.is_finite()));
-        if let Ok(folded) = sae.fold() {
-            let points = widedict::Matrix::zeros(sae.dim(), 1);
-            let _ = sae.encode(&points, &folded);
+        let points = widedict::Matrix::zeros(sae.dim(), 1);
+        if let Ok(folded) = sae.fold(Activations::of(points)) {
+            let _ = sae.encode(&folded, Batch::Inference);
         }
     }
 });

@@ -58,6 +58,25 @@ impl Dictionary {
         Ok((Self(atoms), lengths))
     }
 
+    /// [`normalize`](Self::normalize) without the atoms of length 0: unit atoms, the lengths
+    /// they had, and their numbers among the columns given.
+    ///
+    /// # Errors
+    /// [`AtomsError`] for an entry that is not finite or too large, by the number of its column.
+    pub fn normalize_nonzero(atoms: impl Into<Matrix>) -> Result<(Self, Vec<f64>, Vec<usize>), AtomsError> {
+        let atoms = atoms.into();
+        let kept: Vec<usize> =
+            (0..atoms.ncols()).filter(|&k| atoms.col(k).iter().any(|v| *v != 0.0)).collect();
+        let chosen = if kept.len() == atoms.ncols() { atoms } else { atoms.select_columns(&kept) };
+        let (dictionary, lengths) = Self::normalize(chosen).map_err(|mut error| {
+            if let AtomsError::AtomEntry { atom, .. } = &mut error {
+                *atom = kept[*atom];
+            }
+            error
+        })?;
+        Ok((dictionary, lengths, kept))
+    }
+
     /// Number of atoms M.
     #[must_use]
     #[doc(alias = "d_sae")]

@@ -23,6 +23,7 @@ mod cosines;
 mod dictionary;
 mod hierarchy;
 mod matching;
+mod renumber;
 mod report;
 mod residuals;
 mod scene;

@@ -42,7 +42,8 @@ impl<R: Read + Seek> Archive<R> {
         Ok(Self { zip, limit: size.saturating_mul(MAX_EXPANSION).saturating_add(FREE_EXPANSION) })
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    /// Names of the arrays.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.zip.file_names().filter_map(array_name_from_file_name)
     }
 

@@ -215,7 +215,8 @@ pub enum FileProblem {
     Pickle,
     /// A folder without weights, or with several safetensors files of unknown names.
     #[error(
-        "expected sae_weights.safetensors, sae.safetensors, ae.safetensors or a single .safetensors file"
+        "expected sae_weights.safetensors, sae.safetensors, ae.safetensors, params.safetensors, params.npz, \
+         checkpoints/final.safetensors, model.safetensors.index.json or a single .safetensors or .npz file"
     )]
     NoWeights,
     /// A square decoder that nothing orients.
@@ -252,6 +253,41 @@ pub enum FileProblem {
         dim: Option<usize>,
         /// d_sae, where it is known.
         atoms: Option<usize>,
+    },
+    /// A tensor that is in two files.
+    #[error("it is in two files")]
+    TensorTwice,
+    /// Two tensors for one thing.
+    #[error("it and '{other}' are the same thing by their names")]
+    TwoNames {
+        /// The other tensor.
+        other: String,
+    },
+    /// A tensor that nothing is known of and that may change the numbers.
+    #[error(
+        "a tensor of shape {shape:?} that is not understood: it may change what the autoencoder computes"
+    )]
+    UnknownTensor {
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A configuration of no program that is known.
+    #[error("a configuration of no program that is known, with the keys {found:?}")]
+    UnknownConfiguration {
+        /// Its first keys.
+        found: Vec<String>,
+    },
+    /// A folder of several folders, each of which may be meant.
+    #[error("holds no weights but several folders, name one of them: {found:?}")]
+    SeveralFolders {
+        /// Names of the first ones.
+        found: Vec<String>,
+    },
+    /// An architecture that is not read.
+    #[error("not read: {what}")]
+    Unread {
+        /// What it is.
+        what: String,
     },
     /// A value of a configuration that is not of the kind expected.
     #[error("{key}: expected {expected}, found {found}")]

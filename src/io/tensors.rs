@@ -46,6 +46,38 @@ impl Tensors {
         Some(&self.metadata.info(name)?.shape)
     }
 
+    /// Whether a tensor holds floating-point numbers.
+    pub(super) fn is_float(&self, name: &str) -> bool {
+        self.metadata
+            .info(name)
+            .is_some_and(|info| matches!(info.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64))
+    }
+
+    /// The one number of a tensor, an integer or a floating-point number.
+    pub(super) fn number(&mut self, name: &str) -> Result<f64, FileError> {
+        self.read_number(name).map_err(|problem| FileError::in_array(&self.path, name, problem))
+    }
+
+    fn read_number(&mut self, name: &str) -> Result<f64, FileProblem> {
+        let info = self.metadata.info(name).ok_or(FileProblem::MissingArray)?;
+        let count = info.shape.iter().product::<usize>();
+        if count != 1 {
+            return Err(FileProblem::Count { expected: 1, found: count });
+        }
+        let (dtype, from) = (info.dtype, info.data_offsets.0);
+        if !matches!(dtype, Dtype::I32 | Dtype::I64) {
+            return self.read(name).map(|values| values[0]);
+        }
+        self.file.seek(SeekFrom::Start(self.start + from as u64))?;
+        let mut bytes = [0; 8];
+        let size = dtype.bitsize() / 8;
+        self.file.read_exact(&mut bytes[..size])?;
+        let [a, b, c, d, ..] = bytes;
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let wide = i64::from_le_bytes(bytes) as f64;
+        Ok(if size == 4 { f64::from(i32::from_le_bytes([a, b, c, d])) } else { wide })
+    }
+
     /// The numbers of a tensor, row after row, all finite.
     pub(super) fn floats(&mut self, name: &str) -> Result<Vec<f64>, FileError> {
         self.read(name).map_err(|problem| FileError::in_array(&self.path, name, problem))

@@ -892,8 +892,8 @@ fn encode_names_what_does_not_fit() {
         3,
         &["d.npy", "dimension 3", "[3, 2]", "transposed"],
     );
-    let zero = bench.rows("zero.npy", &[vec![1.0, 0.0, 0.0], vec![0.0; 3]]);
-    fails(&run("encode --data {} --dictionary {} --lambda 0.1", &[&x, &zero]), 3, &["zero.npy", "atom 1"]);
+    let zero = bench.rows("zero.npy", &[vec![0.0; 3], vec![0.0; 3]]);
+    fails(&run("encode --data {} --dictionary {} --lambda 0.1", &[&x, &zero]), 3, &["zero.npy", "2 atoms"]);
     let good = bench.rows("good.npy", &[vec![1.0, 0.0, 0.0]]);
     let b = bench.vector("b.npy", &[1.0, 2.0]);
     fails(

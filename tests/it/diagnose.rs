@@ -496,14 +496,15 @@ fn a_permuted_dictionary_is_matched() {
 #[cfg(feature = "cli")]
 mod files {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::process::{Command, Output};
 
     use serde_json::Value;
+    use tempfile::TempDir;
     use widedict::io::{write_atoms, write_codes, write_saelens};
 
     use super::{Codes, digits, exact_codes, run};
-    use widedict::Problem;
+    use widedict::{Matrix, Problem};
 
     fn widedict(line: &str, folder: &Path) -> Output {
         let words: Vec<String> =
@@ -619,8 +620,7 @@ mod files {
         let (folder, ..) = bench();
         fs::write(folder.path().join("ae.pt"), b"PK").expect("written");
         for (line, code, words) in [
-            ("diagnose --data @x.npy --sae @sae", 2, &["--lambda"][..]),
-            ("diagnose --data @x.npy --dictionary @d.npy", 2, &["--lambda"]),
+            ("diagnose --data @x.npy --dictionary @d.npy", 2, &["--lambda"][..]),
             ("diagnose --data @x.npy --lambda 1", 2, &["--sae", "--dictionary"]),
             (
                 "diagnose --data @x.npy --sae @sae --dictionary @d.npy --lambda 1",
@@ -642,5 +642,154 @@ mod files {
                 assert!(message.contains(word), "{word:?} is not in {message:?}");
             }
         }
+    }
+
+    /// A folder of `tests/sae/fixtures` with its data as `.npy` files in another one.
+    fn fixture(name: &str) -> (TempDir, PathBuf, Value) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sae/fixtures");
+        let all: Value = widedict::io::read_json(&root.join("expected.json")).expect("expected numbers");
+        let case = all["cases"][name].clone();
+        let folder = tempfile::tempdir().expect("a folder");
+        for (key, file) in [("x", "x.npy"), ("inputs", "inputs.npy")] {
+            if let Some(rows) = case[key].as_array() {
+                let rows: Vec<Vec<f64>> =
+                    rows.iter().map(|r| serde_json::from_value(r.clone()).unwrap()).collect();
+                write_atoms(&folder.path().join(file), &Matrix::from_columns(rows[0].len(), &rows)).unwrap();
+            }
+        }
+        (folder, root.join(name), case)
+    }
+
+    fn on_fixture(line: &str, folder: &TempDir, sae: &Path) -> Output {
+        widedict(&line.replace("SAE", &sae.display().to_string()), folder.path())
+    }
+
+    fn object(out: &Output) -> Value {
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", stderr(out)))
+    }
+
+    #[test]
+    fn a_price_that_was_written_is_read_back() {
+        let (folder, ..) = bench();
+        let row = object(&widedict("diagnose --data @x.npy --sae @sae --json --quiet", folder.path()));
+        assert_eq!(row["lambda"], 0.5);
+        assert!(row["source"]["lambda_from"].as_str().unwrap().contains("configuration"));
+    }
+
+    #[test]
+    fn codes_of_an_encoder_are_written_certified_and_diagnosed() {
+        for (name, more) in [
+            ("saelens-topk-rescaled", ""),
+            ("saelens-expected_average_only_in", ""),
+            ("dl-Gated", ""),
+            ("dl-BatchTopK-batch", " --per-batch"),
+            ("sparsify-skip", " --inputs @inputs.npy"),
+        ] {
+            let (folder, sae, case) = fixture(name);
+            let run = |line: &str| {
+                let out = on_fixture(&format!("{line} --lambda 0.1 --json --quiet{more}"), &folder, &sae);
+                assert!(out.status.code().is_some_and(|code| code < 2), "{name}: {}", stderr(&out));
+                object(&out)
+            };
+            let close = |found: &Value, what: &str| {
+                let (found, expected) = (found.as_f64().unwrap(), case[what].as_f64().unwrap());
+                assert!(
+                    (found - expected).abs() <= 1e-6 * expected,
+                    "{name}, {what}: {found} for {expected}"
+                );
+            };
+            let encoded = run("encode --data @x.npy --sae SAE --out @z.npz");
+            close(&encoded["mean_objective"], "objective");
+            close(&encoded["mean_l0"], "mean_l0");
+            let given = &run("diagnose --data @x.npy --sae SAE")["codes"]["given"];
+            close(&given["objective"], "objective");
+            close(&given["mean_l0"], "mean_l0");
+            let certified = run("certify --data @x.npy --sae SAE --bound fast");
+            close(&certified["objective"], "objective");
+            // The codes that were written are those of the stored atoms.
+            close(
+                &run("certify --data @x.npy --sae SAE --codes @z.npz --bound fast")["objective"],
+                "objective",
+            );
+            // The best codes are better, and read back as such.
+            let exact = run("encode --data @x.npy --sae SAE --exact --out @best.npz");
+            let best = exact["mean_objective"].as_f64().unwrap();
+            assert!(best <= encoded["mean_objective"].as_f64().unwrap());
+            let again = run("certify --data @x.npy --sae SAE --codes @best.npz --bound fast");
+            assert!((again["objective"].as_f64().unwrap() - best).abs() <= 1e-9 * best, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_an_autoencoder_is_not_is_refused_by_name() {
+        let (folder, sae, _) = fixture("saelens-skip-transcoder");
+        for command in ["diagnose", "encode", "certify"] {
+            let out = on_fixture(&format!("{command} --data @x.npy --sae SAE --lambda 0.1"), &folder, &sae);
+            assert_eq!(out.status.code(), Some(3));
+            for word in ["transcoder", "outputs", "--inputs", "--target"] {
+                assert!(stderr(&out).contains(word), "{}", stderr(&out));
+            }
+        }
+        // Either way of saying which is which.
+        let way =
+            |line: &str| object(&on_fixture(&format!("{line} --lambda 0.1 --json --quiet"), &folder, &sae));
+        let by_inputs = way("diagnose --data @x.npy --inputs @inputs.npy --sae SAE");
+        let by_target = way("diagnose --data @inputs.npy --target @x.npy --sae SAE");
+        assert_eq!(by_inputs["codes"], by_target["codes"]);
+        assert_eq!(by_inputs["source"]["kind"], "transcoder");
+        assert_eq!(by_inputs["source"]["folding"]["skip_subtracted"], true);
+        let (folder, _, _) = fixture("saelens-standard");
+        // Without an encoder there are no codes to write or certify.
+        let bare = folder.path().join("bare.safetensors");
+        fs::copy(sae.with_file_name("dl-TopK").join("ae.safetensors"), &bare).expect("copied");
+        for command in ["encode", "certify"] {
+            let out = on_fixture(&format!("{command} --data @x.npy --sae SAE --lambda 0.1"), &folder, &bare);
+            assert_eq!(out.status.code(), Some(3));
+            for word in ["bare.safetensors", "configuration", "encoder"] {
+                assert!(stderr(&out).contains(word), "{}", stderr(&out));
+            }
+        }
+        let sae = sae.with_file_name("saelens-abstopk");
+        let out = on_fixture("diagnose --data @x.npy --sae SAE --lambda 0.1", &folder, &sae);
+        assert_eq!(out.status.code(), Some(3));
+        assert!(stderr(&out).contains("signed"), "{}", stderr(&out));
+    }
+
+    #[test]
+    fn atoms_keep_the_numbers_of_their_file() {
+        let (folder, ..) = bench();
+        let path = folder.path().join("d.npy");
+        let atoms = widedict::io::read_atoms(&path).expect("a dictionary");
+        let (n, m) = (atoms.nrows(), atoms.ncols());
+        let mut columns: Vec<Vec<f64>> = atoms.columns().map(<[f64]>::to_vec).collect();
+        columns.insert(1, vec![0.0; n]);
+        write_atoms(&path, &Matrix::from_columns(n, &columns)).expect("written");
+        let out = widedict("diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --json", folder.path());
+        let row = object(&out);
+        let numbers: Vec<u64> =
+            row["atom_rows"].as_array().unwrap().iter().map(|r| r["atom"].as_u64().unwrap()).collect();
+        let expected: Vec<u64> = (0..=m as u64).filter(|k| *k != 1).collect();
+        assert_eq!(numbers, expected);
+        assert_eq!(row["source"]["folding"]["dropped_atoms"], serde_json::json!([1]));
+        assert!(stderr(&out).contains("length 0"), "{}", stderr(&out));
+        let line = "encode --data @x.npy --dictionary @d.npy --lambda 0.5 --json --quiet --out @codes.npz";
+        assert_eq!(object(&widedict(line, folder.path()))["dropped_atoms"], serde_json::json!([1]));
+        let count = usize::try_from(row["points"].as_u64().unwrap()).unwrap();
+        let codes =
+            widedict::io::read_codes(&folder.path().join("codes.npz"), count, m + 1).expect("of all atoms");
+        assert!(codes.rows()[1].is_empty() && !codes.rows()[2].is_empty());
+        let line =
+            "certify --data @x.npy --dictionary @d.npy --codes @codes.npz --lambda 0.5 --bound fast --json";
+        let certified = object(&widedict(line, folder.path()));
+        let (found, exact) = (&certified["objective"], &row["codes"]["exact"]["objective"]);
+        assert!((found.as_f64().unwrap() - exact.as_f64().unwrap()).abs() < 1e-6 * exact.as_f64().unwrap());
+        // The first three of the file are two that have a length.
+        let line = "diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --json --quiet --prefixes 3,100";
+        let prefixes = object(&widedict(line, folder.path()))["prefixes"].clone();
+        assert_eq!(
+            (prefixes[0]["atoms"].as_u64(), prefixes[0]["atom_rows"][1]["atom"].as_u64()),
+            (Some(2), Some(2))
+        );
+        assert_eq!(prefixes[1]["codes"], row["codes"]);
     }
 }

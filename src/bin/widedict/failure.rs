@@ -10,7 +10,7 @@ use widedict::coder::CoderError;
 use widedict::diagnose::{CompareError, DiagnoseError};
 use widedict::gauge::PenaltyError;
 use widedict::io::FileError;
-use widedict::io::sae::EncodeError;
+use widedict::io::sae::{EncodeError, FoldError, NoLambda};
 use widedict::plot::PlotError;
 use widedict::problem::DataError;
 
@@ -57,10 +57,12 @@ pub(crate) enum Failure {
     Coder(#[from] CoderError),
     #[error(transparent)]
     Certify(#[from] CertifyError),
-    #[error("--lambda is needed: the configuration has no L1 coefficient")]
-    NoLambda,
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
+    #[error("--lambda is needed: {0}")]
+    NoLambda(NoLambda),
+    #[error("{}: {error}{hint}", path.display())]
+    Fold { path: PathBuf, error: FoldError, hint: &'static str },
+    #[error("{path}: {error}")]
+    Encode { path: String, error: EncodeError },
     #[error(transparent)]
     Diagnose(#[from] DiagnoseError),
     #[error("--compare: {0}")]
@@ -72,7 +74,7 @@ impl Failure {
         match self {
             Self::Unavailable(_)
             | Self::Penalty(_)
-            | Self::NoLambda
+            | Self::NoLambda(_)
             | Self::ClosedForm { .. }
             | Self::Participation { .. } => 2,
             Self::File(_)
@@ -87,7 +89,8 @@ impl Failure {
             | Self::Dimension { .. }
             | Self::Plot { .. }
             | Self::Print(_)
-            | Self::Encode(_)
+            | Self::Encode { .. }
+            | Self::Fold { .. }
             | Self::Compare(_)
             | Self::Threads(_) => 3,
             Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) => 4,

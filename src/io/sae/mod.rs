@@ -1,15 +1,22 @@
-//! Sparse autoencoders: dictionary, decoder bias and, where it is a plain ReLU, the
-//! encoder.
+//! Sparse autoencoders of other programs: dictionary, encoder, units, λ.
 //!
-//! | program | tensors read | its configuration |
+//! [`Sae::read`] turns a file into one form, [`Sae::fold`] brings it and the data to one
+//! system of units, and [`Folding`] says what that took.
+//!
+//! | program | tensors | its configuration |
 //! |---|---|---|
-//! | SAELens | `W_dec`, `b_dec`; `W_enc`, `b_enc` | `cfg.json`: 6.x, with `metadata`, and the older flat form |
-//! | `dictionary_learning` | `decoder.weight`, `bias` (or `b_dec`); `encoder.weight`, `encoder.bias` | `config.json` |
-//! | sparsify | `W_dec`, `b_dec` | `cfg.json` |
+//! | SAELens | `W_dec`, `b_dec`, `W_enc`, `b_enc`; `threshold`; `b_gate`, `b_mag`, `r_mag`; `W_skip` | `cfg.json`: 6.x, with `metadata`, and the older flat form |
+//! | `dictionary_learning` | `decoder.weight` or `W_dec`; `bias`, `b_dec`, `decoder.bias` or `decoder_bias`; the encoder's; `k`, `threshold`; `gate_bias`, `mag_bias`, `r_mag` | `config.json` |
+//! | sparsify | `W_dec`, `b_dec`, `encoder.weight`, `encoder.bias`, `W_skip` | `cfg.json` |
+//! | Gemma Scope | `params.npz`, or `params.safetensors` with lower-case names | none, or `config.json` |
+//! | Llama Scope | `checkpoints/final.safetensors`, `decoder.weight`, `decoder.bias`, … | `hyperparams.json` |
 //!
-//! The weights are a safetensors file: `sae_weights.safetensors`, `sae.safetensors`,
-//! `ae.safetensors`, or the only one in the folder. Pickles can run code when they
-//! are loaded and are not read; two lines of Python convert one:
+//! `docs/autoencoders.md` lists every class with what is done with it. A tensor or a
+//! configuration that is not understood is an error that names it.
+//!
+//! The weights are a safetensors file of one of the usual names or the only one in the
+//! folder, shards with `model.safetensors.index.json`, or a `.npz`. Pickles can run code
+//! when they are loaded and are not read; two lines of Python convert one:
 //!
 //! ```python
 //! import torch; from safetensors.torch import save_file
@@ -17,24 +24,32 @@
 //! ```
 //!
 //! # Orientation
-//! Which side of a matrix counts the atoms is taken from its shape with `d_in` and
-//! `d_sae` of the configuration, the lengths of the biases and the dimension of the
-//! data, never from a name alone. A square matrix needs a configuration, whose
-//! program says which side it is, or [`ReadOptions::atoms`].
+//! Which side of a matrix counts the atoms is taken from its shape with the sizes of the
+//! configuration, the lengths of the biases and the dimension of the data. A square matrix
+//! lies as its program stores tensors of that name; without a configuration only
+//! PyTorch's `decoder.weight` is clear, and others need [`ReadOptions::atoms`].
 
+mod description;
+mod encoder;
+mod fold;
 mod layout;
 mod read;
+mod setting;
+mod units;
+mod weights;
 mod write;
 
-use std::fmt;
 use std::path::Path;
-
-use serde::Serialize;
 
 use super::FileError;
 use crate::atoms::{AtomsError, Codes, Dictionary};
-use crate::linalg::{Matrix, axpy, fold_tiles};
+use crate::linalg::Matrix;
+use crate::problem::Lambda;
+use encoder::Encoder;
+use units::Units;
 
+pub use description::{Kind, NoEncoder, NoLambda};
+pub use fold::{Activations, FoldError, Folded, Folding};
 pub use layout::Layout;
 pub use write::write_saelens;
 
@@ -56,62 +71,15 @@ pub struct ReadOptions {
     pub atoms: Option<Atoms>,
 }
 
-/// Why an encoder is not used: its codes are not those of a ReLU layer on the data
-/// as they are. The decoder is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum NoEncoder {
-    /// TopK, JumpReLU, gated and others.
-    Architecture(String),
-    /// Another activation function than ReLU.
-    Activation(String),
-    /// The encoder sees activations normalized at run time.
-    Normalized(String),
-    /// Codes are multiplied by a factor that was fitted after training.
-    Finetuned,
-    /// No configuration says what the encoder is.
-    NoConfiguration,
-    /// There is no such tensor.
-    Missing(&'static str),
-    /// Square weights with no configuration to orient them.
-    Square,
-}
-
-impl fmt::Display for NoEncoder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Architecture(name) => {
-                write!(f, "its architecture is {name}: only plain ReLU encoders are evaluated")
-            }
-            Self::Activation(name) => {
-                write!(f, "its activation function is {name}: only plain ReLU encoders are evaluated")
-            }
-            Self::Normalized(how) => write!(
-                f,
-                "it normalizes activations at run time ({how}): normalize the data, and fold the scale into the weights"
-            ),
-            Self::Finetuned => {
-                f.write_str("its codes are rescaled by a finetuning factor, which is not evaluated")
-            }
-            Self::NoConfiguration => {
-                f.write_str("no configuration beside the weights says whether it is a plain ReLU")
-            }
-            Self::Missing(tensor) => write!(f, "there is no tensor {tensor}"),
-            Self::Square => f.write_str("its weights are square and no configuration orients them"),
-        }
-    }
-}
-
-/// A plain ReLU encoder: `f = relu(Eᵀ(x − b·s) + c)`, s = 1 where the decoder bias is
-/// subtracted and 0 where not.
-#[derive(Clone, Debug, PartialEq)]
-struct Encoder {
-    /// E, n × M.
-    weights: Matrix,
-    /// c, M.
-    bias: Vec<f64>,
-    subtracts: bool,
+/// How a selection among many datapoints (BatchTopK, Matryoshka) is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// By the threshold that is stored for inference; where there is none, as
+    /// [`Batch::Whole`].
+    #[default]
+    Inference,
+    /// Among all datapoints, as one batch of training.
+    Whole,
 }
 
 /// A sparse autoencoder as it is stored: `x̂ = b + Σ_k f_k d_k` with atoms of any length.
@@ -119,39 +87,20 @@ struct Encoder {
 pub struct Sae {
     layout: Layout,
     architecture: String,
+    kind: Kind,
+    layers: Option<usize>,
     decoder: Matrix,
     bias: Option<Vec<f64>>,
     encoder: Result<Encoder, NoEncoder>,
+    /// Inputs × outputs.
+    skip: Option<Matrix>,
+    units: Units,
+    /// In the units of the weights.
+    lambda: Result<f64, NoLambda>,
     l1_coefficient: Option<f64>,
-}
-
-/// What was folded to bring an autoencoder into the form of the joint problem, unit
-/// atoms and a center: `x̂ = b + Σ_k (f_k‖d_k‖) d_k/‖d_k‖`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Folding {
-    /// Atoms that were divided by a length other than 1, their codes multiplied by it.
-    pub rescaled_atoms: usize,
-    /// Shortest length found.
-    pub shortest_atom: f64,
-    /// Longest length found.
-    pub longest_atom: f64,
-    /// Length of the decoder bias, which becomes the center; `None` without one.
-    pub decoder_bias: Option<f64>,
-    /// Whether the encoder subtracts the decoder bias from its input; `None` without
-    /// an encoder.
-    pub encoder_subtracts_bias: Option<bool>,
-}
-
-/// An autoencoder in the form of the joint problem.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Folded {
-    /// Unit atoms.
-    pub dictionary: Dictionary,
-    /// The decoder bias.
-    pub center: Option<Vec<f64>>,
-    /// What was changed.
-    pub folding: Folding,
-    lengths: Vec<f64>,
+    unweighted: bool,
+    /// What was done to the weights when they were read, in words.
+    note: Option<String>,
 }
 
 /// Why codes cannot be computed.
@@ -174,15 +123,19 @@ pub enum EncodeError {
     Codes(#[from] AtomsError),
 }
 
+/// Difference from 1 up to which an atom that was trained to length 1 has it.
+const UNIT_LENGTH: f64 = 1e-3;
+
 impl Sae {
-    /// Reads an autoencoder from a folder or from its safetensors file, with the
+    /// Reads an autoencoder from a folder or from its file of weights, with the
     /// configuration beside it.
     ///
     /// # Errors
-    /// [`FileError`] naming file and tensor: a damaged or truncated file, a header
-    /// larger than a megabyte, tensors of another type or shape, numbers that are not
-    /// finite (row and column), a pickle (with the lines that convert it), a decoder
-    /// whose orientation nothing tells.
+    /// [`FileError`] naming file, tensor and key: a damaged or truncated file, a header
+    /// larger than a megabyte, tensors of another type or shape or of unknown names,
+    /// numbers that are not finite (row and column), a pickle (with the lines that convert
+    /// it), a decoder whose orientation nothing tells, a configuration or a normalization
+    /// that is not understood.
     pub fn read(path: &Path, options: &ReadOptions) -> Result<Self, FileError> {
         read::read(path, options)
     }
@@ -194,21 +147,22 @@ impl Sae {
         self.decoder.ncols()
     }
 
-    /// Dimension n.
+    /// Dimension n of what is reconstructed.
     #[must_use]
     #[doc(alias = "d_in")]
+    #[doc(alias = "d_out")]
     pub fn dim(&self) -> usize {
         self.decoder.nrows()
     }
 
-    /// The decoder as it is stored, an atom a column (n × M).
+    /// The decoder, an atom a column (n × M), in the units of the weights.
     #[must_use]
     #[doc(alias = "W_dec")]
     pub fn decoder(&self) -> &Matrix {
         &self.decoder
     }
 
-    /// The decoder bias.
+    /// The decoder bias, in the units of the weights.
     #[must_use]
     #[doc(alias = "b_dec")]
     pub fn decoder_bias(&self) -> Option<&[f64]> {
@@ -219,6 +173,12 @@ impl Sae {
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// What is reconstructed from what.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The architecture its configuration names; `unknown` without one.
@@ -233,84 +193,87 @@ impl Sae {
         self.l1_coefficient
     }
 
+    /// λ of the joint problem from the configuration, in the units of [`Sae::fold`].
+    ///
+    /// # Errors
+    /// [`NoLambda`] says why there is none: the loss was another one, or normalized.
+    #[doc(alias = "l1_coefficient")]
+    pub fn lambda(&self, folded: &Folded) -> Result<Lambda, NoLambda> {
+        let lambda = self.lambda.clone()?;
+        if !self.units.keep_the_loss() {
+            let how = "the loss weighed datapoints by the lengths they had before".to_owned();
+            return Err(NoLambda::Units(how));
+        }
+        let unit = |length: f64| (length - 1.0).abs() <= UNIT_LENGTH;
+        if self.unweighted && !(unit(folded.folding.shortest_atom) && unit(folded.folding.longest_atom)) {
+            return Err(NoLambda::Lengths);
+        }
+        let price = Lambda::new(lambda).and_then(|lambda| lambda.in_units_before(folded.output));
+        price.map_err(|_| NoLambda::Value(lambda))
+    }
+
     /// Why the encoder is not used; `None` where it is.
     #[must_use]
     pub fn no_encoder(&self) -> Option<&NoEncoder> {
         self.encoder.as_ref().err()
     }
 
-    /// Divides every atom by its length and makes the decoder bias a center.
-    ///
-    /// # Errors
-    /// [`AtomsError`] for an atom of length 0 or too large, naming it.
-    pub fn fold(&self) -> Result<Folded, AtomsError> {
-        let (dictionary, lengths) = Dictionary::normalize(self.decoder.clone())?;
-        let folding = Folding {
-            rescaled_atoms: lengths.iter().filter(|l| (**l - 1.0).abs() > 0.0).count(),
-            shortest_atom: lengths.iter().copied().fold(f64::INFINITY, crate::num::min),
-            longest_atom: lengths.iter().copied().fold(0.0, crate::num::max),
-            decoder_bias: self.bias.as_ref().map(|b| crate::linalg::norm(b)),
-            encoder_subtracts_bias: self.encoder.as_ref().ok().map(|e| e.subtracts && self.bias.is_some()),
-        };
-        Ok(Folded { dictionary, center: self.bias.clone(), folding, lengths })
+    /// What the encoder does, in words; `None` where it is not used.
+    #[must_use]
+    pub fn encoder(&self, batch: Batch) -> Option<String> {
+        self.encoder.as_ref().ok().map(|encoder| encoder.activation.describe(batch))
     }
 
-    /// The encoder's codes for the atoms of [`Sae::fold`]: `f_k‖d_k‖`, for points as
-    /// they are (n × N, the bias not subtracted). O(nMN) time, O(nnz) memory beyond a
-    /// block. Computed in f64 whatever the weights are stored in.
+    /// Unit atoms without those of length 0, and the numbers that they have in the file.
     ///
     /// # Errors
-    /// [`EncodeError`] where the encoder is not a plain ReLU, or points have another
-    /// dimension.
-    pub fn encode(&self, points: &Matrix, folded: &Folded) -> Result<Codes, EncodeError> {
+    /// [`AtomsError`] for an atom that is too large, naming it.
+    pub fn directions(&self) -> Result<(Dictionary, Vec<usize>), AtomsError> {
+        let (dictionary, _, kept) = Dictionary::normalize_nonzero(self.decoder.clone())?;
+        Ok((dictionary, kept))
+    }
+
+    /// Codes as the program's own `encode` returns them for the data that were folded: of
+    /// all M atoms as they are stored, those of length 0 with them. O(nMN) time, O(nnz)
+    /// memory beyond a block. Computed in f64 whatever the weights are stored in: codes
+    /// differ from the program's by its rounding, and so may which of two codes that are
+    /// equal up to rounding is kept.
+    ///
+    /// # Errors
+    /// [`EncodeError`] where the encoder is not used.
+    pub fn activations(&self, folded: &Folded, batch: Batch) -> Result<Codes, EncodeError> {
         let encoder = self.encoder.as_ref().map_err(|why| EncodeError::NoEncoder(why.clone()))?;
-        if points.nrows() != self.dim() {
-            return Err(EncodeError::Dimension { expected: self.dim(), found: points.nrows() });
+        let inputs = folded.inputs.as_ref().unwrap_or(&folded.points);
+        let (expected, found) = (encoder.weights.nrows(), inputs.nrows());
+        if expected != found {
+            return Err(EncodeError::Dimension { expected, found });
         }
-        // Eᵀ(x − b) + c = Eᵀx + (c − Eᵀb), but the difference is taken first: it cancels less.
-        let shifted;
-        let inputs = match (&self.bias, encoder.subtracts) {
-            (Some(bias), true) => {
-                let mut moved = points.clone();
-                for i in 0..moved.ncols() {
-                    axpy(-1.0, bias, moved.col_mut(i));
-                }
-                shifted = moved;
-                &shifted
-            }
-            _ => points,
-        };
-        type Entries = Vec<(usize, Vec<(usize, f64)>)>;
-        let mut entries: Entries = fold_tiles(
-            &encoder.weights,
-            inputs,
-            |_| self.atoms(),
-            Vec::new,
-            |all: &mut Entries, tile| {
-                for (i, products) in tile.columns() {
-                    let active = tile.left().zip(products).filter_map(|(k, p)| {
-                        let code = (p + encoder.bias[k]) * folded.lengths[k];
-                        (!(code <= 0.0)).then_some((k, code))
-                    });
-                    all.push((i, active.collect()));
-                }
-            },
-            |mut l, mut r| {
-                l.append(&mut r);
-                l
-            },
-        );
-        // Parts of a point come in the order of atoms; the sort is stable.
-        entries.sort_by_key(|(i, part)| (*i, part.first().map_or(0, |(k, _)| *k)));
-        let mut columns = vec![Vec::new(); points.ncols()];
-        for (i, part) in entries {
-            columns[i].extend(part);
-        }
+        let columns = encoder.codes(inputs, folded.input, batch);
         for (datapoint, column) in columns.iter().enumerate() {
             if let Some(&(atom, value)) = column.iter().find(|(_, v)| !v.is_finite()) {
                 return Err(AtomsError::Code { atom, datapoint, value }.into());
             }
         }
         Ok(Codes::from_columns(self.atoms(), &columns))
+    }
+
+    /// The encoder's codes of the unit atoms of a [`Folded`]: `f_k‖d_k‖`.
+    ///
+    /// # Errors
+    /// As [`Sae::activations`].
+    pub fn encode(&self, folded: &Folded, batch: Batch) -> Result<Codes, EncodeError> {
+        Ok(folded.of_stored(&self.activations(folded, batch)?)?)
+    }
+
+    /// Gemma Scope's embeddings were trained on activations over √n, the bias was not.
+    fn unembed(&mut self) {
+        #[expect(clippy::cast_precision_loss, reason = "dimensions are far below 2^53")]
+        let root = (self.decoder.nrows() as f64).sqrt();
+        self.decoder.as_mut_slice().iter_mut().for_each(|v| *v *= root);
+        if let Ok(encoder) = &mut self.encoder {
+            encoder.weights.as_mut_slice().iter_mut().for_each(|v| *v /= root);
+        }
+        let note = "an embedding of Gemma Scope: its encoder divided and its decoder multiplied by the root of the dimension";
+        self.note = Some(note.to_owned());
     }
 }

@@ -1,141 +1,532 @@
-//! Reading an autoencoder.
+//! Reading an autoencoder: the tensors that a description asks for, in one form.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::super::json::read_json;
+use serde_json::Value;
+
 use super::super::tensors::Tensors;
 use super::super::{FileError, FileProblem};
-use super::layout::Config;
-use super::{Atoms, Encoder, Layout, NoEncoder, ReadOptions, Sae};
-use crate::linalg::Matrix;
+use super::description::{Description, Kind, NoEncoder, NoLambda, Normalization, Plan};
+use super::encoder::{Activation, Encoder};
+use super::layout::{bare, describe};
+use super::units::Units;
+use super::weights::Weights;
+use super::{Atoms, Layout, ReadOptions, Sae};
+use crate::linalg::{Matrix, norm};
 
-/// Names of weights, in the order in which they are looked for.
-const WEIGHTS: [&str; 3] = ["sae_weights.safetensors", "sae.safetensors", "ae.safetensors"];
-
-/// Names of configurations.
-const CONFIGS: [&str; 2] = ["cfg.json", "config.json"];
-
-/// Largest configuration read: those of training runs have some ten kilobytes.
-const MAX_CONFIG: u64 = 4 << 20;
-
-/// Endings of files that torch writes as pickles.
-const PICKLES: [&str; 5] = ["pt", "pth", "bin", "pkl", "ckpt"];
-
-const DECODERS: [&str; 2] = ["W_dec", "decoder.weight"];
-const ENCODERS: [&str; 2] = ["W_enc", "encoder.weight"];
-const ENCODER_BIASES: [&str; 2] = ["b_enc", "encoder.bias"];
-const DECODER_BIASES: [&str; 3] = ["b_dec", "bias", "decoder_bias"];
+/// Names of decoders, with what counts their rows where a matrix is square.
+const DECODERS: [(&str, Atoms); 4] = [
+    ("W_dec", Atoms::Rows),
+    ("w_dec", Atoms::Rows),
+    ("decoder.weight", Atoms::Columns),
+    ("decoder_linear.weight", Atoms::Columns),
+];
+const ENCODERS: [(&str, Atoms); 4] = [
+    ("W_enc", Atoms::Columns),
+    ("w_enc", Atoms::Columns),
+    ("encoder.weight", Atoms::Rows),
+    ("encoder_linear.weight", Atoms::Rows),
+];
+const ENCODER_BIASES: [&str; 4] = ["b_enc", "encoder.bias", "encoder_linear.bias", "latent_bias"];
+const DECODER_BIASES: [&str; 6] =
+    ["b_dec", "bias", "decoder_bias", "decoder.bias", "decoder_linear.bias", "pre_bias"];
+const GATES: [&str; 2] = ["b_gate", "gate_bias"];
+const MAGNITUDES: [&str; 2] = ["b_mag", "mag_bias"];
+const FACTORS: [&str; 1] = ["r_mag"];
+const THRESHOLDS: [&str; 2] = ["threshold", "topk_threshold"];
+const LOG_THRESHOLDS: [&str; 3] =
+    ["log_threshold", "log_jumprelu_threshold", "activation_function.log_jumprelu_threshold"];
+const SKIPS: [(&str, Atoms); 2] = [("W_skip", Atoms::Rows), ("affine_skip_connection", Atoms::Columns)];
+const FINETUNING: [&str; 2] = ["scaling_factor", "finetuning_scaling_factor"];
+/// Tensors that change nothing.
+const IDLE: [&str; 5] = ["k", "sparsity", "log_sparsity", "log_feature_sparsity", "group_sizes"];
+/// Beginnings of names of tensors that change nothing, or are read by their whole names.
+const IDLE_PREFIXES: [&str; 1] = ["dataset_average_activation_norm."];
 
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Sae, FileError> {
-    let weights = weights(path)?;
-    let config = config(&weights)?;
-    let mut tensors = Tensors::open(&weights)?;
-    let pick = |tensors: &Tensors, names: &[&'static str]| {
-        names.iter().copied().find(|name| tensors.shape(name).is_some())
+    let mut weights = Weights::open(path)?;
+    let names = weights.names();
+    let description = match weights.configuration()? {
+        Some((path, value)) => {
+            describe(&value, weights.path()).map_err(|problem| FileError::new(&path, problem))?
+        }
+        None => bare(&names, weights.path()).map_err(|problem| FileError::new(weights.path(), problem))?,
     };
-    let Some(decoder) = pick(&tensors, &DECODERS) else {
+    understood(&weights, &names)?;
+    Reader { weights: &mut weights, description, options }.read()
+}
+
+/// Refuses tensors that may change the numbers in a way that nothing here knows of.
+fn understood(weights: &Weights, names: &[String]) -> Result<(), FileError> {
+    let known = |name: &str| {
+        [&ENCODER_BIASES[..], &DECODER_BIASES, &GATES, &MAGNITUDES, &FACTORS, &THRESHOLDS, &LOG_THRESHOLDS]
+            .iter()
+            .chain([&&FINETUNING[..], &&IDLE[..]])
+            .any(|list| list.contains(&name))
+            || [&DECODERS[..], &ENCODERS, &SKIPS].iter().any(|list| list.iter().any(|(n, _)| *n == name))
+            || IDLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    if !names.iter().any(|name| DECODERS.iter().any(|(n, _)| n == name)) {
         let problem =
-            FileProblem::MissingTensor { expected: "W_dec or decoder.weight", found: tensors.names() };
-        return Err(FileError::new(&weights, problem));
-    };
-    let encoder = pick(&tensors, &ENCODERS);
-    let encoder_bias = pick(&tensors, &ENCODER_BIASES);
-    let decoder_bias = pick(&tensors, &DECODER_BIASES);
-    let length = |tensors: &Tensors, name: Option<&str>| match name.and_then(|n| tensors.shape(n)) {
-        Some(&[length]) => Some(length),
-        _ => None,
-    };
-    let layout = config.as_ref().map_or(Layout::Bare, |c| c.layout);
-    let sizes = Sizes {
-        dim: config.as_ref().and_then(|c| c.d_in).or(length(&tensors, decoder_bias)).or(options.dim),
-        atoms: config.as_ref().and_then(|c| c.d_sae).or(length(&tensors, encoder_bias)),
-    };
-    let in_tensor = |name: &str, problem| FileError::in_array(&weights, name, problem);
-    let orientation = sizes
-        .orient(tensors.shape(decoder), layout.decoder(), options.atoms)
-        .map_err(|problem| in_tensor(decoder, problem))?;
-    let decoder = matrix(&mut tensors, decoder, orientation)?;
-    // From here the sizes are the decoder's.
-    let sizes = Sizes { dim: Some(decoder.nrows()), atoms: Some(decoder.ncols()) };
-    let bias = match decoder_bias {
-        Some(name) => Some(vector(&mut tensors, &weights, name, decoder.nrows())?),
-        None => None,
-    };
-    let refusal = match &config {
-        Some(config) => config.refusal.clone(),
-        None => bare(&tensors),
-    };
-    let encoder = match (refusal, encoder, encoder_bias) {
-        (Some(why), _, _) => Err(why),
-        (None, None, _) => Err(NoEncoder::Missing("W_enc")),
-        (None, _, None) => Err(NoEncoder::Missing("b_enc")),
-        (None, Some(weight), Some(bias)) => match sizes.orient(tensors.shape(weight), layout.encoder(), None)
-        {
-            Err(FileProblem::Square { .. }) => Err(NoEncoder::Square),
-            Err(problem) => return Err(in_tensor(weight, problem)),
-            Ok(orientation) => Ok(Encoder {
-                weights: matrix(&mut tensors, weight, orientation)?,
-                bias: vector(&mut tensors, &weights, bias, decoder.ncols())?,
-                subtracts: config.as_ref().is_none_or(|c| c.subtracts),
-            }),
-        },
-    };
-    let (architecture, l1_coefficient) =
-        config.map_or_else(|| ("unknown".to_owned(), None), |c| (c.architecture, c.l1));
-    Ok(Sae { layout, architecture, decoder, bias, encoder, l1_coefficient })
+            FileProblem::MissingTensor { expected: "W_dec or decoder.weight", found: names.to_vec() };
+        return Err(FileError::new(weights.path(), problem));
+    }
+    match names.iter().find(|name| !known(name) && weights.is_float(name)) {
+        Some(name) => {
+            let shape = weights.shape(name).unwrap_or_default().to_vec();
+            Err(FileError::in_array(weights.path(), name, FileProblem::UnknownTensor { shape }))
+        }
+        None => Ok(()),
+    }
 }
 
-/// Without a configuration only the tensors of `dictionary_learning`'s `AutoEncoder`
-/// say what the encoder is: its TopK, gated and JumpReLU classes have others.
-fn bare(tensors: &Tensors) -> Option<NoEncoder> {
-    let plain = tensors.names() == ["bias", "decoder.weight", "encoder.bias", "encoder.weight"];
-    (!plain).then_some(NoEncoder::NoConfiguration)
+/// What is assumed of weights alone.
+const UNCONFIGURED: &str =
+    "no configuration beside the weights: taken to have been trained on the data as they are";
+
+/// The tensors with what is known of them.
+struct Reader<'a> {
+    weights: &'a mut Weights,
+    description: Description,
+    options: &'a ReadOptions,
 }
 
-/// The safetensors file of a folder, or the file itself.
-fn weights(path: &Path) -> Result<PathBuf, FileError> {
-    let metadata = fs::metadata(path).map_err(|e| FileError::new(path, e.into()))?;
-    if !metadata.is_dir() {
-        return if pickled(path) {
-            Err(FileError::new(path, FileProblem::Pickle))
-        } else {
-            Ok(path.to_path_buf())
+impl Reader<'_> {
+    fn read(mut self) -> Result<Sae, FileError> {
+        let (decoder, layers) = self.decoder()?;
+        let (n, m) = (decoder.nrows(), decoder.ncols());
+        let bias = match self.pick(&DECODER_BIASES)? {
+            Some(name) => Some(self.vector(&name, n)?),
+            None => None,
         };
+        let skip = self.skip(n)?;
+        if skip.is_some() && self.description.kind == Kind::Autoencoder {
+            self.description.kind = Kind::Transcoder;
+        }
+        let units = self.units(n)?;
+        let encoder = self.encoder(&decoder, bias.as_deref())?;
+        let folded_units = self.folded_units()?;
+        let Description {
+            layout, architecture, kind, lambda, l1, unweighted, finetuned, normalization, ..
+        } = self.description;
+        let mut sae = Sae {
+            layout,
+            architecture,
+            kind,
+            layers,
+            decoder,
+            bias,
+            encoder,
+            skip,
+            units,
+            lambda: lambda.and_then(|lambda| folded_units.map_or(Ok(lambda), Err)),
+            l1_coefficient: l1,
+            unweighted,
+            note: (layout == Layout::Bare).then(|| UNCONFIGURED.to_owned()),
+        };
+        let factor = match names_of(self.weights, &FINETUNING).as_slice() {
+            [] => None,
+            [name, ..] => Some((name.clone(), vector(self.weights, name, m)?)),
+        };
+        if let Some((name, factor)) = factor {
+            finetune(self.weights, &name, &mut sae, &factor, finetuned)?;
+        }
+        if normalization == Normalization::Embedding {
+            sae.unembed();
+        }
+        Ok(sae)
     }
-    if let Some(found) = WEIGHTS.iter().map(|name| path.join(name)).find(|p| p.is_file()) {
-        return Ok(found);
+
+    fn fail(&self, problem: FileProblem) -> FileError {
+        FileError::new(self.weights.path(), problem)
     }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(|e| FileError::new(path, e.into()))? {
-        files.push(entry.map_err(|e| FileError::new(path, e.into()))?.path());
+
+    fn at(&self, name: &str, problem: FileProblem) -> FileError {
+        FileError::in_array(self.weights.path(), name, problem)
     }
-    files.sort();
-    let mut tensors = files.iter().filter(|p| p.extension().is_some_and(|e| e == "safetensors"));
-    match (tensors.next(), tensors.next()) {
-        (Some(only), None) => Ok(only.clone()),
-        _ => Err(match files.iter().find(|p| pickled(p)) {
-            Some(pickle) => FileError::new(pickle, FileProblem::Pickle),
-            None => FileError::new(path, FileProblem::NoWeights),
+
+    /// The tensor of one of these names; two are an error.
+    fn pick(&self, names: &[&str]) -> Result<Option<String>, FileError> {
+        match names_of(self.weights, names).as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            [one, other, ..] => Err(self.at(one, FileProblem::TwoNames { other: other.clone() })),
+        }
+    }
+
+    fn pick_matrix(&self, names: &[(&'static str, Atoms)]) -> Result<Option<(String, Atoms)>, FileError> {
+        let only: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let found = self.pick(&only)?;
+        Ok(found.and_then(|found| {
+            let program = names.iter().find(|(name, _)| *name == found)?.1;
+            Some((found, program))
+        }))
+    }
+
+    fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f64>, FileError> {
+        vector(self.weights, name, length)
+    }
+
+    /// Numbers of one a name, or the same one for all.
+    fn spread(&mut self, name: &str, length: usize) -> Result<Vec<f64>, FileError> {
+        match self.weights.shape(name).unwrap_or_default().iter().product::<usize>() {
+            1 if length != 1 => Ok(vec![self.weights.number(name)?; length]),
+            _ => self.vector(name, length),
+        }
+    }
+
+    /// Length of a vector, whichever of its sides is 1.
+    fn length(&self, name: Option<&str>) -> Option<usize> {
+        flat_length(self.weights.shape(name?)?)
+    }
+
+    /// An atom a column, and the number of layers where there are several.
+    fn decoder(&mut self) -> Result<(Matrix, Option<usize>), FileError> {
+        let Some((name, program)) = self.pick_matrix(&DECODERS)? else {
+            let found = self.weights.names();
+            return Err(self.fail(FileProblem::MissingTensor { expected: "W_dec or decoder.weight", found }));
+        };
+        let biases = (self.pick(&ENCODER_BIASES)?, self.pick(&DECODER_BIASES)?);
+        let d = &self.description;
+        let atoms = d.d_sae.or(self.length(biases.0.as_deref()));
+        if let Some(&[a, b, c]) = self.weights.shape(&name) {
+            return self.layered(&name, [a, b, c], atoms);
+        }
+        if d.kind == Kind::Crosscoder {
+            let what = "a crosscoder whose decoder has not one matrix a layer".to_owned();
+            return Err(self.at(&name, FileProblem::Unread { what }));
+        }
+        let own = if d.kind == Kind::Transcoder { d.d_out } else { d.d_out.or(d.d_in) };
+        let sizes = Sizes { dim: own.or(self.length(biases.1.as_deref())).or(self.options.dim), atoms };
+        // Without a configuration a name that is PyTorch's says how it lies; others are used both ways.
+        let program = (d.layout != Layout::Bare || program == Atoms::Columns).then_some(program);
+        let orientation = sizes
+            .orient(self.weights.shape(&name), program, self.options.atoms)
+            .map_err(|problem| self.at(&name, problem))?;
+        Ok((matrix(self.weights, &name, orientation)?, None))
+    }
+
+    /// A decoder with a matrix a layer: the layers side by side.
+    fn layered(
+        &mut self,
+        name: &str,
+        shape: [usize; 3],
+        atoms: Option<usize>,
+    ) -> Result<(Matrix, Option<usize>), FileError> {
+        if self.description.layout == Layout::GemmaScope || self.description.kind == Kind::Transcoder {
+            let what = "a cross-layer transcoder: its atoms write to several layers".to_owned();
+            return Err(self.at(name, FileProblem::Unread { what }));
+        }
+        self.description.kind = Kind::Crosscoder;
+        self.description.subtracts = false;
+        self.description.lambda = Err(NoLambda::Loss("a crosscoder".to_owned()));
+        let axis = axis_of(shape, atoms).map_err(|problem| self.at(name, problem))?;
+        let layers = if axis == 0 { shape[1] } else { shape[0] };
+        Ok((flat(self.weights.floats(name)?, shape, axis), Some(layers)))
+    }
+
+    fn skip(&mut self, n: usize) -> Result<Option<Matrix>, FileError> {
+        let Some((name, program)) = self.pick_matrix(&SKIPS)? else { return Ok(None) };
+        // Outputs are its "atoms": a column of inputs each.
+        let sizes = Sizes { dim: self.description.d_in, atoms: Some(n) };
+        let orientation = sizes
+            .orient(self.weights.shape(&name), Some(program), None)
+            .map_err(|problem| self.at(&name, problem))?;
+        matrix(self.weights, &name, orientation).map(Some)
+    }
+
+    fn units(&mut self, n: usize) -> Result<Units, FileError> {
+        #[expect(clippy::cast_precision_loss, reason = "dimensions are far below 2^53")]
+        let root = |dim: usize| (dim as f64).sqrt();
+        let d_in = self.description.d_in.unwrap_or(n);
+        let lengths = |input: f64, output: f64| Units::Scaled {
+            input: root(d_in) / input,
+            output: root(n) / output,
+            from: "dataset_average_activation_norm".to_owned(),
+        };
+        let units = match self.description.normalization.clone() {
+            Normalization::None | Normalization::Embedding => Units::Stored,
+            Normalization::Average { factor } => self.average(factor)?,
+            Normalization::Lengths { input, output } => lengths(input, output),
+            Normalization::LengthTensors { input, output } => {
+                lengths(self.weights.number(&input)?, self.weights.number(&output)?)
+            }
+            Normalization::Whitening => self.whitening(n)?,
+            Normalization::LayerNorm => Units::LayerNorm,
+            Normalization::ConstantNorm => Units::ConstantNorm,
+            Normalization::Unknown(how) => {
+                return Err(
+                    self.fail(FileProblem::Unread { what: format!("activations normalized by {how}") })
+                );
+            }
+        };
+        let per_side = matches!(&units, Units::Stored | Units::Scaled { .. });
+        let one_side = self.description.layout != Layout::LlamaScope && units != Units::Stored;
+        if self.description.kind != Kind::Autoencoder && (!per_side || one_side) {
+            let what = "a transcoder or crosscoder of normalized activations".to_owned();
+            return Err(self.fail(FileProblem::Unread { what }));
+        }
+        if let Units::Scaled { input, output, .. } = &units
+            && !(usable(*input) && usable(*output))
+        {
+            return Err(self
+                .fail(FileProblem::Unread { what: format!("activations scaled by {input} and {output}") }));
+        }
+        Ok(units)
+    }
+
+    fn average(&self, factor: Option<f64>) -> Result<Units, FileError> {
+        let scaled =
+            |factor, from: &str| Units::Scaled { input: factor, output: factor, from: from.to_owned() };
+        if let Some(factor) = factor {
+            return Ok(scaled(factor, "norm_scaling_factor of the configuration"));
+        }
+        match self.weights.beside("activation_scaler.json")? {
+            Some((path, value)) => Ok(super::setting::positive(&value, "scaling_factor")
+                .map_err(|problem| FileError::new(&path, problem))?
+                .map_or(Units::Estimated, |factor| scaled(factor, "activation_scaler.json"))),
+            None => Ok(Units::Estimated),
+        }
+    }
+
+    fn whitening(&self, n: usize) -> Result<Units, FileError> {
+        let path = self.weights.path().with_file_name("activation_whitening.safetensors");
+        if !path.is_file() {
+            let what =
+                "activations were whitened (covariance_whitening), and there is no activation_whitening.safetensors \
+                        beside the weights to whiten the data by"
+                    .to_owned();
+            return Err(self.fail(FileProblem::Unread { what }));
+        }
+        let mut tensors = Tensors::open(&path)?;
+        for (name, expected) in [("mean", vec![n]), ("matrix", vec![n, n])] {
+            if tensors.shape(name) != Some(&expected[..]) {
+                let found = tensors.shape(name).unwrap_or_default().iter().product();
+                let problem = FileProblem::Count { expected: expected.iter().product(), found };
+                return Err(FileError::in_array(&path, name, problem));
+            }
+        }
+        let mean = tensors.floats("mean")?;
+        let values = tensors.floats("matrix")?;
+        Ok(Units::Whitened { mean, matrix: Matrix::from_fn(n, n, |i, j| values[i * n + j]) })
+    }
+
+    /// Why λ is not one of the data, where a run's own file says that a scale was folded.
+    fn folded_units(&self) -> Result<Option<NoLambda>, FileError> {
+        if self.description.layout != Layout::Saelens || self.description.normalization != Normalization::None
+        {
+            return Ok(None);
+        }
+        let Some((_, run)) = self.weights.beside("runner_cfg.json")? else { return Ok(None) };
+        let how = [&run["sae"]["normalize_activations"], &run["normalize_activations"]];
+        let how = how.into_iter().find_map(Value::as_str).filter(|how| *how != "none");
+        Ok(how.map(|how| {
+            NoLambda::Units(format!(
+                "runner_cfg.json says {how}, folded into the weights by a scale it does not hold"
+            ))
+        }))
+    }
+
+    fn encoder(
+        &mut self,
+        decoder: &Matrix,
+        bias: Option<&[f64]>,
+    ) -> Result<Result<Encoder, NoEncoder>, FileError> {
+        let plan = match self.description.plan.clone() {
+            Ok(plan) => plan,
+            Err(why) => return Ok(Err(why)),
+        };
+        let m = decoder.ncols();
+        let Some((name, program)) = self.pick_matrix(&ENCODERS)? else {
+            return Ok(Err(NoEncoder::Missing("W_enc".to_owned())));
+        };
+        let weights = match self.weights.shape(&name) {
+            Some(&[a, b, c]) => {
+                let axis = axis_of([a, b, c], Some(m)).map_err(|problem| self.at(&name, problem))?;
+                flat(self.weights.floats(&name)?, [a, b, c], axis)
+            }
+            _ => {
+                let apart = self.description.kind == Kind::Transcoder;
+                let dim = if apart { self.description.d_in } else { Some(decoder.nrows()) };
+                let program =
+                    (self.description.layout != Layout::Bare || program == Atoms::Rows).then_some(program);
+                match (Sizes { dim, atoms: Some(m) }).orient(self.weights.shape(&name), program, None) {
+                    Err(FileProblem::Square { .. }) => return Ok(Err(NoEncoder::Square)),
+                    Err(problem) => return Err(self.at(&name, problem)),
+                    Ok(orientation) => matrix(self.weights, &name, orientation)?,
+                }
+            }
+        };
+        let offset = self.pick(&ENCODER_BIASES)?;
+        let offset = match (&plan, offset) {
+            (Plan::Gated, _) => vec![0.0; m],
+            (_, Some(name)) => self.vector(&name, m)?,
+            (_, None) => return Ok(Err(NoEncoder::Missing("b_enc".to_owned()))),
+        };
+        let activation = match self.activation(plan, decoder)? {
+            Ok(activation) => activation,
+            Err(why) => return Ok(Err(why)),
+        };
+        let shift = bias.filter(|_| self.description.subtracts).map(<[f64]>::to_vec);
+        if let Some(shift) = shift.as_ref().filter(|shift| shift.len() != weights.nrows()) {
+            return Err(self.at(&name, FileProblem::Count { expected: shift.len(), found: weights.nrows() }));
+        }
+        Ok(Ok(Encoder { weights, bias: offset, shift, activation }))
+    }
+
+    /// The plan with the tensors it needs.
+    fn activation(
+        &mut self,
+        plan: Plan,
+        decoder: &Matrix,
+    ) -> Result<Result<Activation, NoEncoder>, FileError> {
+        let m = decoder.ncols();
+        let norms = |rescale: bool| rescale.then(|| decoder.columns().map(norm).collect::<Vec<f64>>());
+        let missing = |name: &str| Ok(Err(NoEncoder::Missing(name.to_owned())));
+        Ok(Ok(match plan {
+            Plan::Relu => Activation::Relu,
+            Plan::Gated => {
+                let names = (self.pick(&GATES)?, self.pick(&MAGNITUDES)?, self.pick(&FACTORS)?);
+                let (Some(gate), Some(magnitude), Some(factor)) = names else {
+                    return missing("b_gate, b_mag or r_mag");
+                };
+                let factor = self.vector(&factor, m)?.into_iter().map(f64::exp).collect();
+                Activation::Gated {
+                    gate: self.vector(&gate, m)?,
+                    factor,
+                    magnitude: self.vector(&magnitude, m)?,
+                }
+            }
+            Plan::JumpRelu { threshold, rescale } => {
+                let logs = self.pick(&LOG_THRESHOLDS)?;
+                let threshold = match (threshold, self.pick(&THRESHOLDS)?, logs) {
+                    (Some(value), _, _) => vec![value; m],
+                    (None, Some(name), _) => self.spread(&name, m)?,
+                    (None, None, Some(name)) => self.spread(&name, m)?.into_iter().map(f64::exp).collect(),
+                    (None, None, None) => return missing("threshold"),
+                };
+                Activation::JumpRelu { threshold, norms: norms(rescale) }
+            }
+            Plan::TopK { k, rescale } => match self.k(k, m)? {
+                Some(k) => Activation::TopK { k, norms: norms(rescale) },
+                None => return missing("k"),
+            },
+            Plan::BatchTopK { k, rescale } => {
+                let k = match k {
+                    None if self.weights.shape("k").is_some() => Some(self.weights.number("k")?),
+                    k => k,
+                };
+                let Some(k) = k.filter(|k| *k > 0.0) else { return missing("k") };
+                let threshold = match self.pick(&THRESHOLDS)? {
+                    Some(name) => Some(self.weights.number(&name)?),
+                    None => None,
+                };
+                Activation::BatchTopK { k, threshold, norms: norms(rescale) }
+            }
+            Plan::GroupMax { k } if k == 0 || !m.is_multiple_of(k) => {
+                let problem = FileProblem::Setting {
+                    key: "k",
+                    expected: "a divisor of the number of atoms",
+                    found: k.to_string(),
+                };
+                return Err(self.fail(problem));
+            }
+            Plan::GroupMax { k } => Activation::GroupMax { k },
+        }))
+    }
+
+    /// k from the configuration or the weights, between 1 and M.
+    fn k(&mut self, told: Option<usize>, m: usize) -> Result<Option<usize>, FileError> {
+        let k = match told {
+            Some(k) => k,
+            None if self.weights.shape("k").is_some() => {
+                let k = self.weights.number("k")?;
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked below")]
+                let whole = if k >= 1.0 { k as usize } else { 0 };
+                whole
+            }
+            None => return Ok(None),
+        };
+        if (1..=m).contains(&k) {
+            return Ok(Some(k));
+        }
+        let expected = "a whole number from 1 to the number of atoms";
+        Err(self.fail(FileProblem::Setting { key: "k", expected, found: k.to_string() }))
+    }
+}
+
+fn usable(scale: f64) -> bool {
+    scale.is_finite() && scale > 0.0
+}
+
+fn names_of(weights: &Weights, names: &[&str]) -> Vec<String> {
+    names.iter().filter(|name| weights.shape(name).is_some()).map(|name| (*name).to_owned()).collect()
+}
+
+/// Multiplies atoms by a factor fitted after training, as SAELens 5 did its codes.
+fn finetune(
+    weights: &Weights,
+    name: &str,
+    sae: &mut Sae,
+    factor: &[f64],
+    told: bool,
+) -> Result<(), FileError> {
+    if factor.iter().all(|f| (f - 1.0).abs() <= FINETUNED) {
+        return Ok(());
+    }
+    if !told {
+        let what = "a scaling factor other than 1 where finetuning_scaling_factor is not true".to_owned();
+        return Err(FileError::in_array(weights.path(), name, FileProblem::Unread { what }));
+    }
+    for (k, f) in factor.iter().enumerate() {
+        sae.decoder.col_mut(k).iter_mut().for_each(|v| *v *= f);
+    }
+    sae.note = Some(format!("atoms multiplied by the {name} fitted after training"));
+    // It was fitted without the penalty.
+    sae.lambda = Err(NoLambda::Loss("finetuning".to_owned()));
+    Ok(())
+}
+
+/// Relative difference from 1 up to which SAELens calls a factor 1.
+const FINETUNED: f64 = 1e-5;
+
+/// The axis of three that counts the atoms.
+fn axis_of(shape: [usize; 3], atoms: Option<usize>) -> Result<usize, FileProblem> {
+    let found = || shape.iter().map(|&s| s as u64).collect();
+    if shape.contains(&0) {
+        return Err(FileProblem::Empty { found: found() });
+    }
+    let fits: Vec<usize> = (0..3).filter(|&axis| Some(shape[axis]) == atoms).collect();
+    match fits[..] {
+        [axis] => Ok(axis),
+        _ => Err(FileProblem::Dimensions {
+            expected: "three axes of which one alone has the length of the encoder's bias",
+            found: found(),
         }),
     }
 }
 
-fn pickled(path: &Path) -> bool {
-    path.extension().is_some_and(|e| PICKLES.iter().any(|p| e == *p))
+/// Three axes as a matrix with a column an index of `axis`, the others in their order.
+fn flat(values: Vec<f64>, shape: [usize; 3], axis: usize) -> Matrix {
+    let [_, b, c] = shape;
+    let others: Vec<usize> = (0..3).filter(|&a| a != axis).map(|a| shape[a]).collect();
+    let at = |first: usize, second: usize, k: usize| {
+        let [i, j, l] = match axis {
+            0 => [k, first, second],
+            1 => [first, k, second],
+            _ => [first, second, k],
+        };
+        values[(i * b + j) * c + l]
+    };
+    Matrix::from_fn(others[0] * others[1], shape[axis], |row, k| at(row / others[1], row % others[1], k))
 }
 
-fn config(weights: &Path) -> Result<Option<Config>, FileError> {
-    let Some(path) = CONFIGS.iter().map(|name| weights.with_file_name(name)).find(|p| p.is_file()) else {
-        return Ok(None);
-    };
-    let length = fs::metadata(&path).map_err(|e| FileError::new(&path, e.into()))?.len();
-    if length > MAX_CONFIG {
-        let problem = FileProblem::HeaderLength { found: length, limit: MAX_CONFIG };
-        return Err(FileError::new(&path, problem));
+/// Length of a vector, or of a matrix of one row or column.
+fn flat_length(shape: &[usize]) -> Option<usize> {
+    match shape {
+        [length] | [1, length] | [length, 1] => Some(*length),
+        _ => None,
     }
-    let value = read_json(&path)?;
-    Config::new(&value).map_err(|problem| FileError::new(&path, problem))
 }
 
 /// What is known of n and M.
@@ -179,12 +570,12 @@ impl Sizes {
 }
 
 /// A matrix with an atom a column (n × M).
-fn matrix(tensors: &mut Tensors, name: &str, atoms: Atoms) -> Result<Matrix, FileError> {
-    let (rows, columns) = match tensors.shape(name) {
+fn matrix(weights: &mut Weights, name: &str, atoms: Atoms) -> Result<Matrix, FileError> {
+    let (rows, columns) = match weights.shape(name) {
         Some(&[rows, columns]) => (rows, columns),
         _ => unreachable!("a tensor that was oriented is a matrix"),
     };
-    let values = tensors.floats(name)?;
+    let values = weights.floats(name)?;
     Ok(match atoms {
         Atoms::Rows => {
             Matrix::from_column_major(columns, rows, values).expect("as many numbers as the shape says")
@@ -193,12 +584,12 @@ fn matrix(tensors: &mut Tensors, name: &str, atoms: Atoms) -> Result<Matrix, Fil
     })
 }
 
-fn vector(tensors: &mut Tensors, path: &Path, name: &str, length: usize) -> Result<Vec<f64>, FileError> {
-    match tensors.shape(name) {
-        Some(&[found]) if found == length => tensors.floats(name),
-        shape => {
-            let found = shape.unwrap_or(&[]).iter().product();
-            Err(FileError::in_array(path, name, FileProblem::Count { expected: length, found }))
-        }
+fn vector(weights: &mut Weights, name: &str, length: usize) -> Result<Vec<f64>, FileError> {
+    let shape = weights.shape(name).unwrap_or_default();
+    let found = shape.iter().product();
+    // A crosscoder's has a row a layer.
+    if found == length && (flat_length(shape) == Some(length) || shape.len() == 2) {
+        return weights.floats(name);
     }
+    Err(FileError::in_array(weights.path(), name, FileProblem::Count { expected: length, found }))
 }

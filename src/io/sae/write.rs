@@ -67,6 +67,8 @@ pub fn write_saelens(
             "written_by": concat!("widedict ", env!("CARGO_PKG_VERSION")),
             "lambda": lambda,
             "l1_coefficient": 2.0 * lambda,
+            "training_architecture": "standard",
+            "training_architecture_details": {"l1_coefficient": 2.0 * lambda, "lp_norm": 1.0},
             "encoder": "W_enc is W_dec transposed, b_enc is -lambda: one thresholding step, not exact codes",
         },
     });

@@ -8,9 +8,11 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use widedict::io::sae::{Atoms, EncodeError, Layout, NoEncoder, ReadOptions};
+use widedict::io::sae::{
+    Activations, Atoms, Batch, FoldError, Folded, Kind, Layout, NoEncoder, NoLambda, ReadOptions,
+};
 use widedict::io::{FileError, FileProblem, PointReader, Sae, read_points, write_saelens};
-use widedict::{Dictionary, Matrix};
+use widedict::{Codes, Dictionary, Matrix};
 
 struct Folder(TempDir);
 
@@ -79,6 +81,13 @@ fn saelens(dtype: &'static str) -> Vec<(&'static str, &'static str, &'static [us
     ]
 }
 
+/// An autoencoder with one datapoint, and its codes.
+fn folded(sae: &Sae, x: &[f64]) -> (Folded, Codes) {
+    let folded = sae.fold(Activations::of(Matrix::from_columns(x.len(), &[x]))).expect("they go together");
+    let codes = sae.encode(&folded, Batch::Inference).expect("codes");
+    (folded, codes)
+}
+
 fn modern() -> Value {
     json!({
         "d_in": 3, "d_sae": 2, "dtype": "float32", "architecture": "standard",
@@ -104,17 +113,18 @@ fn every_type_and_both_forms_of_saelens_agree() {
             assert_eq!(sae.decoder_bias(), Some(&BIAS[..]));
             assert_eq!(sae.l1_coefficient(), config["l1_coefficient"].as_f64());
             assert_eq!(sae.no_encoder(), None);
-            let folded = sae.fold().expect("atoms with a direction");
+            let (folded, codes) = folded(&sae, &[1.5, 1.0, 7.0]);
             assert_eq!(folded.dictionary.atom(0), [1.0, 0.0, 0.0]);
             let f = &folded.folding;
             assert_eq!((f.rescaled_atoms, f.shortest_atom, f.longest_atom), (1, 1.0, 2.0));
             assert_eq!(f.encoder_subtracts_bias, Some(true));
             // f = relu((x − b)W_enc + b_enc) = (2·1 − 0.5, 1 + 0.25): times the lengths.
-            let codes = sae.encode(&Matrix::from_columns(3, &[[1.5, 1.0, 7.0]]), &folded).expect("codes");
             assert_eq!((codes.column(0).get(0), codes.column(0).get(1)), (Some(&3.0), Some(&1.25)));
-            // The reconstruction is that of the stored weights: no point is lost in folding.
-            let wrong = sae.encode(&Matrix::zeros(2, 1), &folded);
-            assert_eq!(wrong, Err(EncodeError::Dimension { expected: 3, found: 2 }));
+            let wrong = sae.fold(Activations::of(Matrix::zeros(2, 1)));
+            assert_eq!(wrong, Err(FoldError::Dimension { what: "data", expected: 3, found: 2 }));
+            // λ is half the coefficient of a loss without the factor ½.
+            let lambda = sae.lambda(&folded).map(f64::from);
+            assert_eq!(lambda, config["l1_coefficient"].as_f64().map(|l1| l1 / 2.0).ok_or(NoLambda::Absent));
         }
     }
 }
@@ -127,9 +137,8 @@ fn the_decoder_bias_is_not_subtracted_where_the_configuration_says_so() {
     config["apply_b_dec_to_input"] = json!(false);
     folder.config("cfg.json", &config);
     let sae = folder.read().expect("a valid folder");
-    let folded = sae.fold().expect("atoms");
+    let (folded, codes) = folded(&sae, &[1.5, 1.0, 7.0]);
     assert_eq!(folded.folding.encoder_subtracts_bias, Some(false));
-    let codes = sae.encode(&Matrix::from_columns(3, &[[1.5, 1.0, 7.0]]), &folded).expect("codes");
     assert_eq!(codes.column(0).get(0), Some(&5.0));
 }
 
@@ -153,33 +162,31 @@ fn the_other_programs_are_read() {
     folder.config("config.json", &trainer("AutoEncoder"));
     let sae = folder.read().expect("readable");
     assert_eq!((sae.layout(), sae.l1_coefficient()), (Layout::DictionaryLearning, Some(0.1)));
-    let folded = sae.fold().expect("atoms");
-    let codes = sae.encode(&Matrix::from_columns(3, &[[1.5, 1.0, 7.0]]), &folded).expect("codes");
+    let (_, codes) = folded(&sae, &[1.5, 1.0, 7.0]);
     assert_eq!((codes.column(0).get(0), codes.column(0).get(1)), (Some(&3.0), Some(&1.25)));
-    folder.config("config.json", &trainer("AutoEncoderTopK"));
+    folder.config("config.json", &trainer("SomethingElse"));
     let sae = folder.read().expect("readable");
-    assert_eq!(sae.no_encoder(), Some(&NoEncoder::Architecture("AutoEncoderTopK".into())));
+    assert_eq!(sae.no_encoder(), Some(&NoEncoder::Architecture("SomethingElse".into())));
     assert_eq!(sae.decoder().as_slice(), DECODER);
 
     let folder = Folder::new();
     folder.tensors("sae.safetensors", &[("W_dec", "F32", &[2, 3], &DECODER), ("b_dec", "F32", &[3], &BIAS)]);
-    folder.config("cfg.json", &json!({"num_latents": 2, "d_in": 3, "k": 32, "expansion_factor": 32}));
+    folder.config("cfg.json", &json!({"num_latents": 2, "d_in": 3, "k": 2, "expansion_factor": 32}));
     let sae = folder.read().expect("readable");
     assert_eq!((sae.layout(), sae.architecture()), (Layout::Sparsify, "topk"));
-    let folded = sae.fold().expect("atoms");
-    let refused = sae.encode(&Matrix::zeros(3, 1), &folded).expect_err("not a ReLU").to_string();
-    assert!(refused.contains("topk") && refused.contains("ReLU"), "{refused}");
+    let folded = sae.fold(Activations::of(Matrix::zeros(3, 1))).expect("atoms");
+    let refused = sae.encode(&folded, Batch::Inference).expect_err("no encoder").to_string();
+    assert!(refused.contains("W_enc"), "{refused}");
 }
 
 #[test]
-fn encoders_that_are_not_plain_are_refused_and_the_decoder_is_taken() {
+fn encoders_that_are_not_known_are_refused_and_the_decoder_is_taken() {
     for (key, value, expected) in [
-        ("architecture", json!("topk"), NoEncoder::Architecture("topk".into())),
-        ("architecture", json!("jumprelu"), NoEncoder::Architecture("jumprelu".into())),
-        ("architecture", json!("gated"), NoEncoder::Architecture("gated".into())),
+        ("architecture", json!("temporal"), NoEncoder::Architecture("temporal".into())),
+        ("architecture", json!("jumprelu"), NoEncoder::Missing("threshold".into())),
+        ("architecture", json!("gated"), NoEncoder::Missing("b_gate, b_mag or r_mag".into())),
+        ("architecture", json!("abstopk"), NoEncoder::Signed("AbsTopK".into())),
         ("activation_fn_str", json!("tanh-relu"), NoEncoder::Activation("tanh-relu".into())),
-        ("normalize_activations", json!("layer_norm"), NoEncoder::Normalized("layer_norm".into())),
-        ("finetuning_scaling_factor", json!(true), NoEncoder::Finetuned),
     ] {
         let folder = Folder::new();
         folder.tensors("sae_weights.safetensors", &saelens("F32"));
@@ -385,12 +392,12 @@ proptest! {
         let sae = Sae::read(&out, &ReadOptions::default())?;
         prop_assert_eq!(bits(sae.decoder().as_slice()), bits(dictionary.matrix().as_slice()));
         prop_assert_eq!(bits(sae.decoder_bias().unwrap()), bits(&center));
-        let folded = sae.fold()?;
-        prop_assert_eq!(bits(folded.dictionary.matrix().as_slice()), bits(dictionary.matrix().as_slice()));
-        prop_assert_eq!(folded.folding.rescaled_atoms, 0);
         // The encoder is one thresholding step: (d_kᵀ(x − b) − λ)₊.
         let x: Vec<f64> = (0..n).map(|i| center[i] + if i % 2 == 0 { 2.0 } else { -1.0 }).collect();
-        let codes = sae.encode(&Matrix::from_columns(n, &[&x]), &folded)?;
+        let (folded, codes) = folded(&sae, &x);
+        prop_assert_eq!(sae.lambda(&folded).map(f64::from), Ok(lambda));
+        prop_assert_eq!(bits(folded.dictionary.matrix().as_slice()), bits(dictionary.matrix().as_slice()));
+        prop_assert_eq!(folded.folding.rescaled_atoms, 0);
         for k in 0..m {
             let inner: f64 = dictionary.atom(k).iter().zip(&x).zip(&center).map(|((d, x), b)| d * (x - b)).sum();
             let expected = (inner - lambda).clamp(0.0, f64::MAX);
@@ -500,13 +507,14 @@ fn the_small_autoencoder_of_the_project_is_read() {
     assert_eq!((points.nrows(), points.ncols()), (384, 512));
     let sae = Sae::read(&data.join("sae_tokens_128"), &ReadOptions::default()).expect("a SAELens folder");
     assert_eq!((sae.layout(), sae.dim(), sae.atoms()), (Layout::Saelens, 384, 128));
-    let folded = sae.fold().expect("atoms");
+    let folded = sae.fold(Activations::of(points)).expect("atoms");
     // f32 rounding of unit atoms.
     assert!(folded.folding.shortest_atom > 1.0 - 1e-6 && folded.folding.longest_atom < 1.0 + 1e-6);
-    let codes = sae.encode(&points, &folded).expect("a ReLU encoder");
+    let codes = sae.encode(&folded, Batch::Inference).expect("a ReLU encoder");
     // In f32 the training counted one code more, of rounding size.
     assert_eq!(codes.nnz(), 3585);
-    let problem = widedict::Problem::builder(points).lambda(0.75).centered(true).build().expect("valid");
+    let problem =
+        widedict::Problem::builder(folded.points.clone()).lambda(0.75).centered(true).build().expect("valid");
     let thresholds = widedict::diagnose::Thresholds::default();
     let trained = widedict::diagnose::Trained {
         dictionary: &folded.dictionary,
@@ -519,4 +527,429 @@ fn the_small_autoencoder_of_the_project_is_read() {
     let gap = found.codes.amortisation_gap.expect("codes were given");
     assert!(gap > 0.0 && gap <= given.gap);
     assert!(found.dictionary.lower_bound.get() < found.codes.exact.objective);
+}
+
+/// The folder of fixtures that `tests/sae/compare.py` made with the real packages.
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sae/fixtures")
+}
+
+fn rows(value: &Value) -> Matrix {
+    let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone()).expect("rows of numbers");
+    Matrix::from_columns(rows[0].len(), &rows)
+}
+
+/// Codes, objective and L0 are those of every package's own `encode` and `decode`.
+#[test]
+fn codes_are_those_of_the_packages() {
+    let root = fixtures();
+    let expected: Value = widedict::io::read_json(&root.join("expected.json")).expect("expected numbers");
+    let lambda = expected["lambda"].as_f64().expect("a price");
+    let cases = expected["cases"].as_object().expect("cases");
+    assert!(cases.len() > 30);
+    for (name, case) in cases {
+        let sae =
+            Sae::read(&root.join(name), &ReadOptions::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(sae.no_encoder(), None, "{name}");
+        let inputs = (!case["inputs"].is_null()).then(|| rows(&case["inputs"]));
+        assert_eq!(sae.kind() == Kind::Transcoder, inputs.is_some(), "{name}");
+        let activations = Activations { points: rows(&case["x"]), inputs };
+        let folded = sae.fold(activations).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let batch = if case["per_batch"] == true { Batch::Whole } else { Batch::Inference };
+        let found = sae.activations(&folded, batch).expect("codes");
+        let codes = rows(&case["codes"]);
+        let largest = codes.as_slice().iter().copied().fold(0.0, widedict::num::max);
+        for i in 0..codes.ncols() {
+            let column = found.column(i);
+            for k in 0..codes.nrows() {
+                let (found, expected) = (column.get(k).copied().unwrap_or(0.0), codes.get(k, i));
+                assert_eq!(found > 0.0, expected > 0.0, "{name}: datapoint {i}, atom {k}");
+                assert!((found - expected).abs() <= 1e-5 * largest, "{name}: {found} for {expected}");
+            }
+        }
+        let near = |found: f64, key: &str| {
+            let expected = case[key].as_f64().expect("a number");
+            assert!((found - expected).abs() <= 1e-6 * expected, "{name}, {key}: {found} for {expected}");
+        };
+        near(found.mean_l0(), "mean_l0");
+        let codes = folded.of_stored(&found).expect("codes of unit atoms");
+        assert_eq!(folded.to_stored(&codes).expect("and back").nnz(), found.nnz(), "{name}");
+        near(objective(&folded, &codes, lambda), "objective");
+    }
+}
+
+/// `½‖x − b − Dz‖² + λ Σ z`, a mean over the datapoints, by loops.
+fn objective(folded: &Folded, codes: &Codes, lambda: f64) -> f64 {
+    let count = f64::from(u32::try_from(codes.datapoints()).expect("few"));
+    (0..codes.datapoints())
+        .map(|i| {
+            let mut left = folded.points.col(i).to_vec();
+            if let Some(center) = &folded.center {
+                left.iter_mut().zip(center).for_each(|(l, b)| *l -= b);
+            }
+            let mut price = 0.0;
+            for (k, z) in codes.column(i).iter() {
+                price += lambda * z;
+                left.iter_mut().zip(folded.dictionary.atom(k)).for_each(|(l, d)| *l -= z * d);
+            }
+            (0.5 * left.iter().map(|l| l * l).sum::<f64>() + price) / count
+        })
+        .sum()
+}
+
+#[test]
+fn signed_codes_are_refused_by_name() {
+    let sae = Sae::read(&fixtures().join("saelens-abstopk"), &ReadOptions::default()).expect("readable");
+    let error = sae.fold(Activations::of(Matrix::zeros(4, 2))).expect_err("signed").to_string();
+    assert!(error.contains("AbsTopK") && error.contains("signed"), "{error}");
+}
+
+/// Every program's decoder bias is the center, whatever its name and shape.
+#[test]
+fn no_decoder_bias_is_dropped() {
+    for (name, shape) in [
+        ("b_dec", &[3][..]),
+        ("b_dec", &[1, 3]),
+        ("decoder.bias", &[3]),
+        ("bias", &[3]),
+        ("decoder_bias", &[3, 1]),
+        ("pre_bias", &[3]),
+    ] {
+        let folder = Folder::new();
+        folder.tensors("a.safetensors", &[("W_dec", "F32", &[2, 3], &DECODER), (name, "F32", shape, &BIAS)]);
+        assert_eq!(folder.read().expect("readable").decoder_bias(), Some(&BIAS[..]), "{name} {shape:?}");
+    }
+    let folder = Folder::new();
+    let two = [
+        ("W_dec", "F32", &[2, 3][..], &DECODER[..]),
+        ("b_dec", "F32", &[3], &BIAS),
+        ("bias", "F32", &[3], &BIAS),
+    ];
+    folder.tensors("a.safetensors", &two);
+    assert!(matches!(problem(&folder, ReadOptions::default()), FileProblem::TwoNames { .. }));
+    let folder = Folder::new();
+    folder.tensors(
+        "a.safetensors",
+        &[("W_dec", "F32", &[2, 3], &DECODER), ("output_shift", "F32", &[3], &BIAS)],
+    );
+    let options = ReadOptions { dim: Some(3), atoms: None };
+    let error = Sae::read(folder.0.path(), &options).expect_err("it may change the reconstruction");
+    assert!(matches!(error.problem, FileProblem::UnknownTensor { .. }));
+    assert!(error.to_string().contains("output_shift"), "{error}");
+}
+
+/// A square matrix lies as its class stores tensors of that name.
+#[test]
+fn square_matrices_lie_as_their_class_has_them() {
+    let square = [1.0, 2.0, 3.0, 4.0];
+    let zero = [0.0, 0.0];
+    let trainer =
+        |class: &str| json!({"trainer": {"activation_dim": 2, "dict_size": 2, "dict_class": class, "k": 1}});
+    let rows: [(&str, Value); 5] = [
+        ("W_dec", trainer("JumpReluAutoEncoder")),
+        ("W_dec", trainer("MatryoshkaBatchTopKSAE")),
+        ("W_dec", json!({"d_in": 2, "d_sae": 2})),
+        ("W_dec", json!({"d_in": 2, "num_latents": 2, "k": 1})),
+        ("w_dec", json!({"architecture": "jump_relu", "width": 2})),
+    ];
+    let columns = [
+        ("decoder.weight", trainer("AutoEncoderNew")),
+        (
+            "decoder.weight",
+            json!({"d_model": 2, "d_sae": 2, "act_fn": "relu", "norm_activation": "inference"}),
+        ),
+    ];
+    let all = rows.into_iter().map(|r| (r, [1.0, 2.0])).chain(columns.into_iter().map(|c| (c, [1.0, 3.0])));
+    for ((name, config), atom) in all {
+        let folder = Folder::new();
+        folder.tensors("ae.safetensors", &[(name, "F64", &[2, 2], &square), ("b_enc", "F64", &[2], &zero)]);
+        folder.config("config.json", &config);
+        assert_eq!(folder.read().expect("oriented").decoder().col(0), atom, "{name} {config}");
+    }
+}
+
+/// Units: a stored scale, one of the data, one by one, and none that is known.
+#[test]
+fn units_are_brought_together_or_refused() {
+    let x = Matrix::from_columns(3, &[[3.0, 0.0, 4.0], [0.0, 5.0, 0.0]]);
+    let with = |how: Value, more: &[(&str, Value)]| {
+        let folder = Folder::new();
+        folder.tensors("sae_weights.safetensors", &saelens("F64"));
+        let mut config = modern();
+        config["normalize_activations"] = how;
+        config["l1_coefficient"] = json!(1.0);
+        config["metadata"] = Value::Null;
+        for (key, value) in more {
+            config[*key] = value.clone();
+        }
+        folder.config("cfg.json", &config);
+        folder
+    };
+    // Data of mean length 5 in dimension 3: the scale is √3/5, as version 5 meant by `true`.
+    let estimated = 3.0_f64.sqrt() / 5.0;
+    for (how, more, scale) in [
+        (json!("expected_average_only_in"), vec![], estimated),
+        (json!(true), vec![], estimated),
+        (json!(true), vec![("sae_lens_version", json!("5.10.1"))], estimated),
+        (json!("expected_average_only_in"), vec![("norm_scaling_factor", json!(0.5))], 0.5),
+        (json!(false), vec![], 1.0),
+        (Value::Null, vec![], 1.0),
+    ] {
+        let sae = with(how.clone(), &more).read().expect("readable");
+        let folded = sae.fold(Activations::of(x.clone())).expect("one system of units");
+        assert_eq!((&folded.points, folded.folding.scale), (&x, scale), "{how}");
+        let center = folded.center.as_ref().expect("a center");
+        assert!(center.iter().zip(BIAS).all(|(c, b)| (c - b / scale).abs() < 1e-12), "{center:?}");
+        let lambda = sae.lambda(&folded).expect("a price").get();
+        assert!((lambda - 0.5 / scale).abs() < 1e-12);
+        assert_eq!(folded.folding.units.is_some(), scale != 1.0);
+        // f = relu((sx − b)W + c) in any units; a unit atom's is f‖d‖/s.
+        let stored = sae.activations(&folded, Batch::Inference).expect("codes");
+        let first = widedict::num::max(2.0 * (3.0 * scale - 0.5) - 0.5, 0.0);
+        assert!((stored.column(0).get(0).copied().unwrap_or(0.0) - first).abs() < 1e-12);
+        let unit = folded.of_stored(&stored).expect("unit atoms");
+        assert!((unit.column(0).get(0).copied().unwrap_or(0.0) - 2.0 * first / scale).abs() < 1e-12);
+    }
+    for how in ["layer_norm", "constant_norm_rescale"] {
+        let sae = with(json!(how), &[]).read().expect("readable");
+        let folded = sae.fold(Activations::of(x.clone())).expect("normalized");
+        assert!(folded.points != x && folded.folding.units.is_some());
+        assert!(matches!(sae.lambda(&folded), Err(NoLambda::Units(_))), "the loss weighed datapoints");
+    }
+    let zero = with(json!("constant_norm_rescale"), &[]).read().expect("readable");
+    let error = zero.fold(Activations::of(Matrix::zeros(3, 2))).expect_err("no direction");
+    assert!(matches!(error, FoldError::Normalization { datapoint: 0, .. }));
+    for (how, word) in [
+        ("covariance_whitening", "activation_whitening.safetensors"),
+        ("z_score", "z_score"),
+        ("z_score", "cfg.json"),
+    ] {
+        let error = with(json!(how), &[]).read().expect_err("no units").to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    // Version 6 has no booleans.
+    let error = with(json!(true), &[("sae_lens_version", json!("6.1.0"))]).read().expect_err("a boolean");
+    assert!(matches!(error.problem, FileProblem::Setting { key: "normalize_activations", .. }));
+}
+
+/// λ is read in every place, and refused where the loss had none.
+#[test]
+fn a_price_is_read_or_refused_with_the_reason() {
+    let lambda = |more: Value| {
+        let folder = Folder::new();
+        let mut tensors = saelens("F64");
+        tensors[0].3 = &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        folder.tensors("sae_weights.safetensors", &tensors);
+        let mut config = modern();
+        for (key, value) in more.as_object().expect("an object") {
+            config[key] = value.clone();
+        }
+        folder.config("cfg.json", &config);
+        let sae = folder.read().expect("readable");
+        let folded = sae.fold(Activations::of(Matrix::zeros(3, 1))).expect("units");
+        sae.lambda(&folded).map(f64::from)
+    };
+    let details = |details: Value| json!({"metadata": {"training_architecture": "standard", "training_architecture_details": details}});
+    assert_eq!(lambda(json!({"l1_coefficient": 0.2})), Ok(0.1));
+    assert_eq!(lambda(details(json!({"l1_coefficient": 0.2, "lp_norm": 1.0}))), Ok(0.1));
+    assert_eq!(
+        lambda(json!({"l1_coefficient": 0.2, "lp_norm": 1, "mse_loss_normalization": "none"})),
+        Ok(0.1)
+    );
+    assert_eq!(
+        lambda(json!({"l1_coefficient": 0.2, "scale_sparsity_penalty_by_decoder_norm": false})),
+        Ok(0.1)
+    );
+    assert_eq!(lambda(json!({})), Err(NoLambda::Absent));
+    assert_eq!(lambda(json!({"l1_coefficient": -1.0})), Err(NoLambda::Value(-1.0)));
+    assert_eq!(lambda(json!({"l1_coefficient": 0.2, "lp_norm": 0.5})), Err(NoLambda::LpNorm(0.5)));
+    assert_eq!(lambda(details(json!({"l1_coefficient": 0.2, "lp_norm": 2.0}))), Err(NoLambda::LpNorm(2.0)));
+    assert_eq!(
+        lambda(json!({"l1_coefficient": 0.2, "mse_loss_normalization": "dense_batch"})),
+        Err(NoLambda::NormalizedError("dense_batch".into()))
+    );
+    let gated = json!({"metadata": {"training_architecture": "gated", "training_architecture_details": {"l1_coefficient": 0.2}}});
+    assert_eq!(lambda(gated), Err(NoLambda::Loss("gated".into())));
+    assert!(matches!(
+        lambda(json!({"l1_coefficient": 0.2, "architecture": "topk", "k": 1})),
+        Err(NoLambda::Loss(_))
+    ));
+
+    let folder = Folder::new();
+    folder.tensors(
+        "ae.safetensors",
+        &[("decoder.weight", "F32", &[3, 2], &TRANSPOSED), ("bias", "F32", &[3], &BIAS)],
+    );
+    let price = |more: Value| {
+        let mut trainer =
+            json!({"activation_dim": 3, "dict_size": 2, "dict_class": "AutoEncoder", "l1_penalty": 0.2});
+        for (key, value) in more.as_object().expect("an object") {
+            trainer[key] = value.clone();
+        }
+        folder.config("config.json", &json!({"trainer": trainer}));
+        let sae = folder.read().expect("readable");
+        let folded = sae.fold(Activations::of(Matrix::zeros(3, 1))).expect("units");
+        sae.lambda(&folded).map(f64::from)
+    };
+    let april = |factor: Value| json!({"trainer_class": "StandardTrainerAprilUpdate", "norm_factor": factor});
+    assert_eq!(price(april(Value::Null)), Ok(0.1));
+    assert_eq!(price(april(json!(3.0))), Ok(0.1 * 3.0));
+    // Not weighted by lengths, one of which is 2.
+    assert_eq!(price(json!({"trainer_class": "StandardTrainer"})), Err(NoLambda::Lengths));
+    assert_eq!(
+        price(json!({"trainer_class": "PAnnealTrainer"})),
+        Err(NoLambda::Loss("PAnnealTrainer".into()))
+    );
+}
+
+#[test]
+fn atoms_of_length_zero_are_left_out_and_the_others_keep_their_numbers() {
+    let folder = Folder::new();
+    let decoder = [0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+    let encoder = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+    folder.tensors(
+        "sae_weights.safetensors",
+        &[
+            ("W_dec", "F64", &[4, 3], &decoder),
+            ("W_enc", "F64", &[3, 4], &encoder),
+            ("b_enc", "F64", &[4], &[0.0; 4]),
+            ("b_dec", "F64", &[3], &[0.0; 3]),
+        ],
+    );
+    folder.config("cfg.json", &json!({"d_in": 3, "d_sae": 4}));
+    let sae = folder.read().expect("readable");
+    let (found, codes) = folded(&sae, &[2.0, 1.0, 5.0]);
+    assert_eq!((&found.kept[..], &found.folding.dropped_atoms[..]), (&[1, 3][..], &[0, 2][..]));
+    assert_eq!((codes.atoms(), codes.column(0).get(0), codes.column(0).get(1)), (2, Some(&3.0), Some(&2.0)));
+    let stored = sae.activations(&found, Batch::Inference).expect("codes");
+    assert_eq!((stored.atoms(), stored.column(0).get(0)), (4, Some(&5.0)), "as the program has them");
+    folder.tensors("sae_weights.safetensors", &[("W_dec", "F64", &[4, 3], &[0.0; 12])]);
+    let error =
+        folder.read().expect("readable").fold(Activations::of(Matrix::zeros(3, 1))).expect_err("none");
+    assert_eq!(error, FoldError::NoAtoms { count: 4 });
+}
+
+#[test]
+fn transcoders_need_their_inputs_and_crosscoders_their_layers() {
+    let sae =
+        Sae::read(&fixtures().join("saelens-skip-transcoder"), &ReadOptions::default()).expect("readable");
+    assert_eq!((sae.kind(), sae.dim()), (Kind::Transcoder, 6));
+    let y = Matrix::zeros(6, 2);
+    assert_eq!(sae.fold(Activations::of(y.clone())), Err(FoldError::Transcoder));
+    let with = |inputs| sae.fold(Activations { points: y.clone(), inputs: Some(inputs) });
+    assert!(matches!(
+        with(Matrix::zeros(3, 2)),
+        Err(FoldError::Dimension { what: "inputs", expected: 4, .. })
+    ));
+    assert!(matches!(with(Matrix::zeros(4, 3)), Err(FoldError::Inputs { expected: 2, found: 3 })));
+    assert!(with(Matrix::zeros(4, 2)).expect("outputs with inputs").folding.skip_subtracted);
+    let plain = Sae::read(&fixtures().join("saelens-standard"), &ReadOptions::default()).expect("readable");
+    let inputs = Some(Matrix::zeros(4, 2));
+    assert_eq!(
+        plain.fold(Activations { points: Matrix::zeros(4, 2), inputs }),
+        Err(FoldError::NotTranscoder)
+    );
+
+    // What every program says of one.
+    let trainer = json!({"activation_dim": 3, "dict_size": 2, "dict_class": "AutoEncoder"});
+    let hooks = |out: &str| {
+        json!({"d_model": 3, "d_sae": 2, "act_fn": "relu", "norm_activation": "inference",
+                                   "hook_point_in": "a", "hook_point_out": out})
+    };
+    for (config, kind) in [
+        (json!({"trainer": trainer, "buffer": {"io": "in_and_out"}}), Kind::Transcoder),
+        (json!({"trainer": trainer, "buffer": {"io": "out"}}), Kind::Autoencoder),
+        (json!({"d_in": 3, "num_latents": 2, "k": 1, "transcode": true}), Kind::Transcoder),
+        (json!({"d_in": 3, "num_latents": 2, "k": 1}), Kind::Autoencoder),
+        (hooks("b"), Kind::Transcoder),
+        (hooks("a"), Kind::Autoencoder),
+        (
+            json!({"architecture": "jump_relu", "hf_hook_point_in": "a", "hf_hook_point_out": "b"}),
+            Kind::Transcoder,
+        ),
+        (json!({"d_in": 3, "d_sae": 2, "d_out": 3, "architecture": "jumprelu_transcoder"}), Kind::Transcoder),
+    ] {
+        let folder = Folder::new();
+        folder.tensors("ae.safetensors", &saelens("F32"));
+        folder.config("config.json", &config);
+        assert_eq!(folder.read().expect("readable").kind(), kind, "{config}");
+    }
+
+    // Two layers of dimension 2, three atoms: the layers stand side by side.
+    let folder = Folder::new();
+    let values: Vec<f64> = (1..=12).map(f64::from).collect();
+    folder.tensors(
+        "ae.safetensors",
+        &[
+            ("decoder.weight", "F64", &[2, 3, 2], &values),
+            ("decoder.bias", "F64", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+            ("encoder.weight", "F64", &[2, 2, 3], &values),
+            ("encoder.bias", "F64", &[3], &[0.0; 3]),
+        ],
+    );
+    folder.config(
+        "config.json",
+        &json!({"trainer": {"dict_class": "CrossCoder", "activation_dim": 2, "dict_size": 3}}),
+    );
+    let sae = folder.read().expect("readable");
+    assert_eq!(
+        (sae.kind(), sae.dim(), sae.decoder().col(1)),
+        (Kind::Crosscoder, 4, &[3.0, 4.0, 9.0, 10.0][..])
+    );
+    let error = sae.fold(Activations::of(Matrix::zeros(2, 1))).expect_err("one layer").to_string();
+    assert!(error.contains("2 layers") && error.contains("4 columns"), "{error}");
+    let (_, codes) = folded(&sae, &[1.0, 0.0, 0.0, 1.0]);
+    let length = [3.0_f64, 4.0, 9.0, 10.0].iter().map(|v| v * v).sum::<f64>().sqrt();
+    // Sum over layers of x W: 2 + 11.
+    assert!((codes.column(0).get(1).expect("active") - 13.0 * length).abs() < 1e-9);
+}
+
+#[test]
+fn other_layouts_are_found() {
+    // Shards with an index.
+    let folder = Folder::new();
+    let all = saelens("BF16");
+    folder.tensors("model-00001.safetensors", &all[..2]);
+    folder.tensors("model-00002.safetensors", &all[2..]);
+    let index = |last: &str| {
+        json!({"weight_map": {"W_dec": "model-00001.safetensors", "W_enc": "model-00001.safetensors",
+               "b_dec": "model-00002.safetensors", "b_enc": last}})
+    };
+    folder.config("model.safetensors.index.json", &index("model-00002.safetensors"));
+    folder.config("cfg.json", &modern());
+    let sae = folder.read().expect("shards");
+    assert_eq!(
+        (sae.decoder().as_slice(), sae.decoder_bias(), sae.no_encoder()),
+        (&DECODER[..], Some(&BIAS[..]), None)
+    );
+    for bad in ["../model-00002.safetensors", "/etc/passwd", "model-00003.safetensors", ""] {
+        folder.config("model.safetensors.index.json", &index(bad));
+        assert!(folder.read().is_err(), "{bad}");
+    }
+    folder.config("model.safetensors.index.json", &json!({"weight_map": 3}));
+    assert!(matches!(
+        problem(&folder, ReadOptions::default()),
+        FileProblem::Setting { key: "weight_map", .. }
+    ));
+
+    // A folder in a folder is entered; of several one has to be named.
+    let outer = Folder::new();
+    for name in ["width_16k/average_l0_7", "width_16k/average_l0_9"] {
+        fs::create_dir_all(outer.path(name)).expect("made");
+        fs::write(outer.path(name).join("sae.safetensors"), safetensors(&saelens("F32"))).expect("written");
+        fs::write(outer.path(name).join("cfg.json"), modern().to_string()).expect("written");
+        let found = outer.read();
+        if name.ends_with('7') {
+            assert_eq!(found.expect("the only one").decoder().as_slice(), DECODER);
+        } else {
+            let text = found.expect_err("two").to_string();
+            assert!(text.contains("average_l0_7") && text.contains("average_l0_9"), "{text}");
+        }
+    }
+
+    let folder = Folder::new();
+    folder.tensors("model.safetensors", &saelens("F32"));
+    folder.config("config.json", &json!({"model_type": "llama", "hidden_size": 3}));
+    let error = folder.read().expect_err("another program").to_string();
+    assert!(error.contains("model_type") && error.contains("config.json"), "{error}");
 }

@@ -5,26 +5,32 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::values::{BoundChoice, Least, nonnegative, positive};
-use super::{DataArgs, RunArgs};
+use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("subject").required(true).multiple(false)))]
 pub(crate) struct CertifyArgs {
     #[command(flatten)]
     pub(crate) source: DataArgs,
     /// Dictionary, `.npy`, an atom a row, of any length
-    #[arg(long, value_name = "D.npy")]
-    pub(crate) dictionary: PathBuf,
-    /// Codes, scipy's sparse `.npz`, a datapoint a row
+    #[arg(long, value_name = "D.npy", group = "subject", requires = "codes", requires = "lambda")]
+    pub(crate) dictionary: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: SaeArgs,
+    /// Codes of the atoms as they are stored, scipy's sparse `.npz`, a datapoint a row
+    /// [default: those of the autoencoder's encoder]
     #[arg(long, value_name = "Z.npz")]
-    pub(crate) codes: PathBuf,
-    /// Price of a unit of code times the length of its atom
+    pub(crate) codes: Option<PathBuf>,
+    /// Price of a unit of code times the length of its atom [default: that of the
+    /// autoencoder's configuration]
     #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
-    pub(crate) lambda: f64,
+    pub(crate) lambda: Option<f64>,
     /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
     #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) gamma: f64,
-    /// Center, `.npy`: subtracted from the data, unless --center makes it a variable
-    #[arg(long, value_name = "b.npy")]
+    /// Center, `.npy`: subtracted from the data, unless --center makes it a variable; that of
+    /// an autoencoder is its decoder bias
+    #[arg(long, value_name = "b.npy", conflicts_with = "sae")]
     pub(crate) center_file: Option<PathBuf>,
     /// The center is a variable: its stationarity is checked, the bound is for any center
     #[arg(long)]

@@ -3,23 +3,22 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::values::{cosine, positive, share};
-use super::{DataArgs, RunArgs};
+use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("subject").required(true).multiple(false)))]
 pub(crate) struct DiagnoseArgs {
     #[command(flatten)]
     pub(crate) source: DataArgs,
-    /// Sparse autoencoder: a SAELens folder, or a safetensors file with its configuration
-    #[arg(long, value_name = "DIR", group = "subject")]
-    pub(crate) sae: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trained: SaeArgs,
     /// Dictionary, `.npy`, an atom a row, of any length
     #[arg(long, value_name = "D.npy", group = "subject", requires = "lambda")]
     pub(crate) dictionary: Option<PathBuf>,
-    /// Codes, scipy's sparse `.npz`, a datapoint a row [default: the encoder's]
+    /// Codes of the atoms as they are stored, scipy's sparse `.npz`, a datapoint a row [default: the encoder's]
     #[arg(long, value_name = "Z.npz")]
     pub(crate) codes: Option<PathBuf>,
     /// Price of a unit of code [default: from the configuration, where it has an L1 coefficient]
@@ -34,9 +33,9 @@ pub(crate) struct DiagnoseArgs {
     /// Take at most so many points, evenly spaced; the others are not held in memory
     #[arg(long, value_name = "N", conflicts_with = "dataset")]
     pub(crate) points: Option<NonZeroUsize>,
-    /// What counts the rows of a decoder that nothing else orients
-    #[arg(long, value_enum)]
-    pub(crate) atoms: Option<AtomsAre>,
+    /// Also diagnose the first so many atoms of a nested (Matryoshka) autoencoder
+    #[arg(long, value_name = "M,M,…", value_delimiter = ',', num_args = 1)]
+    pub(crate) prefixes: Vec<NonZeroUsize>,
     /// Another dictionary to compare with: a folder, a safetensors file or a `.npy`
     #[arg(long, value_name = "OTHER")]
     pub(crate) compare: Option<PathBuf>,
@@ -66,13 +65,4 @@ pub(crate) struct DiagnoseArgs {
     pub(crate) no_clobber: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
-}
-
-/// What counts the rows of a stored decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AtomsAre {
-    /// A row an atom
-    Rows,
-    /// A column an atom
-    Columns,
 }

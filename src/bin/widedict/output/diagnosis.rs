@@ -7,7 +7,7 @@ use serde::Serialize;
 use widedict::certificate::Concentration;
 use widedict::diagnose::Diagnosis;
 use widedict::io::Masked;
-use widedict::io::sae::{Folding, Layout, NoEncoder};
+use widedict::io::sae::{Folding, Kind, Layout, NoEncoder};
 
 use super::masked;
 
@@ -17,7 +17,11 @@ pub(crate) struct Source {
     pub(crate) data: String,
     pub(crate) dictionary: String,
     pub(crate) layout: Option<Layout>,
+    /// What is reconstructed from what.
+    pub(crate) kind: Option<Kind>,
     pub(crate) architecture: Option<String>,
+    /// What the encoder computes.
+    pub(crate) encoder: Option<String>,
     /// Why the encoder was not used.
     pub(crate) no_encoder: Option<NoEncoder>,
     pub(crate) folding: Option<Folding>,
@@ -31,6 +35,9 @@ pub(crate) struct Source {
 pub(crate) struct Report<'a> {
     #[serde(flatten)]
     pub(crate) diagnosis: &'a Diagnosis,
+    /// The same of the first atoms alone.
+    #[serde(skip_serializing_if = "<[Prefix]>::is_empty")]
+    pub(crate) prefixes: &'a [Prefix],
     /// What the one per cent of the datapoints that cost most hold of the objective.
     pub(crate) objective_share_of_top_percent: Option<f64>,
     /// Rows of the data that are no datapoints.
@@ -41,11 +48,31 @@ pub(crate) struct Report<'a> {
     pub(crate) source: &'a Source,
 }
 
+/// A diagnosis of the first atoms.
+#[derive(Serialize)]
+pub(crate) struct Prefix {
+    /// So many of them, as they are stored.
+    pub(crate) prefix: usize,
+    #[serde(flatten)]
+    pub(crate) diagnosis: Diagnosis,
+}
+
 /// The answer in words.
 pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str]) -> String {
     let source = report.source;
     let mut text = format!("{}: {}\n", source.dictionary, describe(source));
     let _ = write!(text, "{}", report.diagnosis);
+    for Prefix { prefix, diagnosis } in report.prefixes {
+        let exact = &diagnosis.codes.exact;
+        let given = diagnosis.codes.given.as_ref().map_or_else(String::new, |given| {
+            format!("given {:.4} at L0 {:.2}, ", given.objective, given.mean_l0)
+        });
+        let _ = writeln!(
+            text,
+            "first {prefix} atoms: {given}exact {:.4} at L0 {:.2}; violation {:.3} of lambda (median)",
+            exact.objective, exact.mean_l0, diagnosis.dictionary.median_violation
+        );
+    }
     if let Some(concentration) = report.concentration.filter(Concentration::is_striking) {
         let _ = writeln!(text, "{concentration}");
     }
@@ -58,7 +85,7 @@ pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str
 }
 
 /// What was read and folded, in a line.
-fn describe(source: &Source) -> String {
+pub(crate) fn describe(source: &Source) -> String {
     let mut parts = Vec::new();
     if let (Some(layout), Some(architecture)) = (source.layout, &source.architecture) {
         parts.push(format!("{}, {architecture}", layout.program()));
@@ -71,12 +98,42 @@ fn describe(source: &Source) -> String {
                 folding.shortest_atom, folding.longest_atom
             ),
         });
+        if !folding.dropped_atoms.is_empty() {
+            parts.push(dropped_text(&folding.dropped_atoms));
+        }
         if let Some(length) = folding.decoder_bias {
             parts.push(format!("a center of length {length:.4}"));
         }
+        parts.extend(folding.units.clone());
+        if folding.skip_subtracted {
+            parts.push("the skip subtracted from the outputs".to_owned());
+        }
+    }
+    match source.kind {
+        Some(Kind::Transcoder) => parts.push("a transcoder, the data are its outputs".to_owned()),
+        Some(Kind::Crosscoder) => parts.push("a crosscoder, the data are its layers side by side".to_owned()),
+        Some(Kind::Autoencoder) | None => {}
+    }
+    if let Some(encoder) = source.encoder.as_ref().filter(|encoder| *encoder != "ReLU") {
+        parts.push(format!("codes by {encoder}"));
     }
     if let Some(why) = &source.no_encoder {
         parts.push(format!("encoder not used: {why}"));
     }
     parts.join("; ")
+}
+
+/// Atoms named in a note.
+const NAMED: usize = 8;
+
+/// Atoms left out, in words.
+pub(crate) fn dropped_text(dropped: &[usize]) -> String {
+    let names: Vec<String> = dropped.iter().take(NAMED).map(usize::to_string).collect();
+    let more = if dropped.len() > NAMED { ", …" } else { "" };
+    let (atoms, are) = if dropped.len() == 1 { ("atom", "is") } else { ("atoms", "are") };
+    format!(
+        "{} {atoms} of length 0 {are} left out ({}{more}); the others keep their numbers",
+        dropped.len(),
+        names.join(", ")
+    )
 }

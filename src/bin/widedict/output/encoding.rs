@@ -4,12 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use widedict::Matrix;
 use widedict::coder::Encoded;
 use widedict::io::Masked;
+use widedict::io::sae::Folded;
+use widedict::linalg::{distance_sq, norm_sq, subtract_product};
+use widedict::{Codes, Matrix};
 
+use super::diagnosis::{Source, describe};
 use super::masked;
-
 use super::row::SCHEMA_VERSION;
 
 /// What `encode` prints.
@@ -19,6 +21,8 @@ pub(crate) struct Report {
     points: usize,
     dim: usize,
     atoms: usize,
+    /// Atoms of length 0, left out, by their numbers in the file.
+    dropped_atoms: Vec<usize>,
     lambda: f64,
     mean_objective: f64,
     max_relative_gap: f64,
@@ -84,6 +88,7 @@ impl Report {
             points: points.ncols(),
             dim: points.nrows(),
             atoms,
+            dropped_atoms: Vec::new(),
             lambda,
             mean_objective: measured.mean(&encoded.objectives),
             max_relative_gap: encoded.max_relative_gap(),
@@ -95,6 +100,11 @@ impl Report {
             stop: encoded.stop.as_str(),
             seconds: elapsed.as_secs_f64(),
         }
+    }
+
+    /// With the atoms that were left out.
+    pub(crate) fn with_dropped(self, dropped: &[usize]) -> Self {
+        Self { dropped_atoms: dropped.to_vec(), ..self }
     }
 
     pub(crate) fn summary(&self, out: Option<&Path>) -> String {
@@ -113,6 +123,92 @@ impl Report {
             self.max_relative_gap,
             self.gap_against,
             self.mean_l0,
+        );
+        text.push_str(&masked::line(&self.masked));
+        if let Some(path) = out {
+            text.push_str(&format!("\nwrote {}\n", path.display()));
+        }
+        text
+    }
+}
+
+/// What `encode --sae` prints: codes of an encoder, which no search was made for.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Unsearched {
+    schema_version: u32,
+    points: usize,
+    dim: usize,
+    /// Atoms as they are stored.
+    atoms: usize,
+    dropped_atoms: Vec<usize>,
+    lambda: Option<f64>,
+    /// In the weighted form, codes times the lengths of their atoms; null without a λ.
+    mean_objective: Option<f64>,
+    /// Codes above 0 a datapoint.
+    mean_l0: f64,
+    explained_variance: Option<f64>,
+    /// Rows of the data that are no datapoints.
+    masked: Masked,
+    source: Source,
+    seconds: f64,
+}
+
+impl Unsearched {
+    /// `codes` as they are stored, and as codes of unit atoms. Means are weighted.
+    pub(crate) fn new(
+        folded: &Folded,
+        (weights, masked): (Option<&[f64]>, Masked),
+        codes: (&Codes, &Codes),
+        lambda: Option<f64>,
+        source: &Source,
+    ) -> Self {
+        let points = &folded.points;
+        let measured = Measured { points, weights, masked };
+        let mut residuals = points.clone();
+        if let Some(center) = &folded.center {
+            (0..residuals.ncols()).for_each(|i| widedict::linalg::axpy(-1.0, center, residuals.col_mut(i)));
+        }
+        let (stored, unit) = codes;
+        subtract_product(folded.dictionary.matrix(), unit.view(), &mut residuals);
+        let left = measured.mean(&residuals.columns().map(norm_sq).collect::<Vec<f64>>());
+        let mean: Vec<f64> = (0..points.nrows())
+            .map(|j| measured.mean(&points.columns().map(|x| x[j]).collect::<Vec<f64>>()))
+            .collect();
+        let total = measured.mean(&points.columns().map(|x| distance_sq(x, &mean)).collect::<Vec<f64>>());
+        let sums = |i: usize| unit.column(i).iter().map(|(_, z)| z).sum::<f64>();
+        let mass = measured.mean(&(0..points.ncols()).map(sums).collect::<Vec<f64>>());
+        Self {
+            schema_version: SCHEMA_VERSION,
+            points: points.ncols(),
+            dim: points.nrows(),
+            atoms: stored.atoms(),
+            dropped_atoms: folded.folding.dropped_atoms.clone(),
+            lambda,
+            mean_objective: lambda.map(|lambda| 0.5 * left + lambda * mass),
+            mean_l0: stored.mean_l0(),
+            explained_variance: (total > 0.0).then(|| 1.0 - left / total),
+            masked,
+            source: source.clone(),
+            seconds: source.seconds,
+        }
+    }
+
+    pub(crate) fn summary(&self, out: Option<&Path>) -> String {
+        let number = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |v| format!("{v:.9}"));
+        let mut text = format!(
+            "{}: {}\n{} points of dimension {}, {} atoms, codes of the encoder ({}) in {:.2} s\n\n\
+             mean L0              {:.2}\nexplained variance   {}\nlambda               {}\nmean objective       {}\n",
+            self.source.dictionary,
+            describe(&self.source),
+            self.points,
+            self.dim,
+            self.atoms,
+            self.source.encoder.as_deref().unwrap_or("none"),
+            self.seconds,
+            self.mean_l0,
+            number(self.explained_variance),
+            self.lambda.map_or_else(|| "none".to_owned(), |lambda| lambda.to_string()),
+            number(self.mean_objective),
         );
         text.push_str(&masked::line(&self.masked));
         if let Some(path) = out {

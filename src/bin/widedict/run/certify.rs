@@ -6,13 +6,15 @@ use widedict::atoms::{AtomsError, Rescaled};
 use widedict::bounding::Bounded;
 use widedict::certificate::Options;
 use widedict::gauge::Penalty;
+use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
 use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
 use widedict::trusted::local;
-use widedict::{Bounding, Factorization, Problem, Verdict};
+use widedict::{Bounding, Codes, Dictionary, Factorization, Matrix, Problem, Verdict};
 
 use super::conclusion::{bound_width, bounding};
 use super::input::Origin;
 use super::threads::on_threads;
+use super::trained::{self, Trained};
 use super::{Outcome, input, participation};
 use crate::arguments::CertifyArgs;
 use crate::failure::Failure;
@@ -46,13 +48,57 @@ struct Audit {
     certifying: Duration,
 }
 
-impl Job {
-    fn read(args: &CertifyArgs, penalty: Penalty, bounding: Bounding) -> Result<Self, Failure> {
-        let mut data = input::read(&args.source, args.run.quiet)?;
-        let fixed_center = match (&args.center_file, args.center) {
-            (Some(path), false) => Some(input::center(path, data.points.nrows())?),
-            _ => None,
+/// What is certified, its center apart.
+struct Parts {
+    data: input::Input,
+    center: Option<Vec<f64>>,
+    lambda: f64,
+    point: Point,
+}
+
+/// Atoms and codes, read or still in their files.
+enum Point {
+    Files,
+    Read(Dictionary, Codes, Option<Rescaled>),
+}
+
+impl Parts {
+    fn read(args: &CertifyArgs) -> Result<Self, Failure> {
+        let data = input::read(&args.source, args.run.quiet)?;
+        let Some(path) = &args.trained.sae else {
+            let center = args.center_file.as_deref().filter(|_| !args.center);
+            let center = center.map(|path| input::center(path, data.points.nrows())).transpose()?;
+            let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
+            return Ok(Self { data, center, lambda, point: Point::Files });
         };
+        let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
+        let lambda = read.price(args.lambda)?;
+        let Some(codes) = read.codes(path, args.codes.as_deref())? else {
+            let why = read.sae.no_encoder().cloned().unwrap_or(NoEncoder::NoConfiguration);
+            return Err(read.not_encoded(EncodeError::NoEncoder(why)));
+        };
+        read.note();
+        let Trained { folded: Folded { points, dictionary, center, folding, .. }, weights, origin, .. } =
+            read;
+        let data = input::Input { points, weights, origin };
+        let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
+            atoms: folding.rescaled_atoms,
+            shortest: folding.shortest_atom,
+            longest: folding.longest_atom,
+        });
+        Ok(Self { data, center, lambda, point: Point::Read(dictionary, codes, rescaled) })
+    }
+}
+
+impl Job {
+    /// The problem; a fixed center is subtracted from the data.
+    fn of(args: &CertifyArgs, parts: Parts, bounding: Bounding) -> Result<(Self, Foreign), Failure> {
+        let Parts { mut data, center, lambda, point } = parts;
+        let penalty = Penalty::new(lambda, args.gamma)?;
+        if args.participation.is_some() {
+            participation::check(&penalty)?;
+        }
+        let (fixed_center, variable) = if args.center { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
             input::subtract(&mut data.points, center);
         }
@@ -63,7 +109,18 @@ impl Job {
             ..Options::default()
         };
         let options = bounding.options(&problem, options);
-        Ok(Self { problem, options, bounding, origin, fixed_center })
+        let job = Self { problem, options, bounding, origin, fixed_center };
+        let foreign = match point {
+            Point::Files => read(args, &job)?,
+            Point::Read(dictionary, codes, rescaled) => {
+                let count = dictionary.len();
+                match Factorization::new(dictionary, codes, variable) {
+                    Ok(factorization) => Foreign::Fits(factorization, rescaled),
+                    Err(error) => Foreign::Rejected { reason: error.to_string(), atoms: count },
+                }
+            }
+        };
+        Ok((job, foreign))
     }
 
     fn save(&self, folder: &Folder, bounded: &Bounded, row: &Row) -> Result<(), Failure> {
@@ -86,14 +143,13 @@ impl Job {
 
 /// Reads everything, certifies, writes, prints.
 pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
-    let penalty = Penalty::new(args.lambda, args.gamma)?;
-    if args.participation.is_some() {
-        participation::check(&penalty)?;
+    if let Some(lambda) = args.lambda {
+        Penalty::new(lambda, args.gamma)?;
     }
     let bounding = bounding(args.bound)?;
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let job = Job::read(args, penalty, bounding)?;
-    let (factorization, rescaled) = match read(args, &job)? {
+    let (job, foreign) = Job::of(args, Parts::read(args)?, bounding)?;
+    let (factorization, rescaled) = match foreign {
         Foreign::Fits(factorization, rescaled) => (factorization, rescaled),
         Foreign::Rejected { reason, atoms } => return reject(args, &job, atoms, reason),
     };
@@ -138,20 +194,23 @@ fn described(atoms: usize, certifying: Duration) -> RunSummary {
 /// Reads the factorization. A file that cannot be read, or holds what is no number, is a
 /// failure; numbers that do not belong to the problem are rejected.
 fn read(args: &CertifyArgs, job: &Job) -> Result<Foreign, Failure> {
+    let (Some(dictionary), Some(file)) = (&args.dictionary, &args.codes) else {
+        unreachable!("the command line asks for both");
+    };
     let problem = &job.problem;
-    let atoms = read_atoms(&args.dictionary)?;
+    let atoms = read_atoms(dictionary)?;
     let count = atoms.ncols();
     let rejected = |reason: String| Ok(Foreign::Rejected { reason, atoms: count });
     if atoms.nrows() != problem.dim() {
         let hint = if count == problem.dim() { " (an atom a row: the file looks transposed)" } else { "" };
         return rejected(format!(
             "{}: expected atoms of dimension {}, found shape [{count}, {}]{hint}",
-            args.dictionary.display(),
+            dictionary.display(),
             problem.dim(),
             atoms.nrows()
         ));
     }
-    let codes = match input::codes(&args.codes, &job.origin.rows, count, args.run.quiet) {
+    let codes = match input::codes(file, &job.origin.rows, count, args.run.quiet) {
         Ok(codes) => codes,
         Err(Failure::File(error)) => {
             let misshapen = matches!(&error.problem, FileProblem::Shape { .. });
@@ -178,10 +237,27 @@ fn read(args: &CertifyArgs, job: &Job) -> Result<Foreign, Failure> {
         }
         _ => None,
     };
+    let zero: Vec<usize> = (0..count).filter(|&k| atoms.col(k).iter().all(|v| *v == 0.0)).collect();
+    let (atoms, codes) = if zero.is_empty() || zero.len() == count {
+        (atoms, codes)
+    } else {
+        trained::note_dropped(&dictionary.display().to_string(), &zero, args.run.quiet);
+        without(&zero, &atoms, &codes)
+    };
     match Factorization::from_foreign(atoms, codes, center) {
         Ok((factorization, rescaled)) => Ok(Foreign::Fits(factorization, rescaled)),
-        Err(error) => rejected(format!("{}: {error}", args.dictionary.display())),
+        Err(error) => rejected(format!("{}: {error}", dictionary.display())),
     }
+}
+
+/// Atoms and codes without those of length 0, which reconstruct nothing at no price.
+fn without(zero: &[usize], atoms: &Matrix, codes: &Codes) -> (Matrix, Codes) {
+    let kept: Vec<usize> = (0..atoms.ncols()).filter(|k| zero.binary_search(k).is_err()).collect();
+    let view = codes.view();
+    let triplets =
+        view.iter().filter_map(|(value, (atom, i))| Some((kept.binary_search(&atom).ok()?, i, *value)));
+    let codes = Codes::from_triplets(kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>());
+    (atoms.select_columns(&kept), codes.expect("codes that were valid are valid without some atoms"))
 }
 
 fn audit(

@@ -1,25 +1,24 @@
 //! `widedict diagnose`: what the codes and the dictionary of an autoencoder show.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use widedict::atoms::Rescaled;
 use widedict::certificate::Concentration;
-use widedict::diagnose::{CompareError, Diagnosis, Thresholds, Trained, compare, diagnose};
+use widedict::diagnose::{self, CompareError, Diagnosis, Thresholds, compare};
 use widedict::gauge::Penalty;
-use widedict::io::sae::{Atoms, Folded, Folding, ReadOptions};
+use widedict::io::sae::{Folded, NoLambda};
 use widedict::io::{Rows, Sae, read_atoms, write_json};
-use widedict::problem::Lambda;
-use widedict::{Codes, Dictionary, Factorization, Problem, Stop};
+use widedict::{Codes, Dictionary, Problem, Stop};
 
 use super::input::{Input, Origin};
 use super::threads::on_threads;
+use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
-use crate::arguments::{AtomsAre, DiagnoseArgs};
+use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
-use crate::output::diagnosis::{Report, Source, screen};
+use crate::output;
+use crate::output::diagnosis::{Prefix, Report, Source, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
-use crate::output::{self, say};
 
 /// What is diagnosed.
 struct Subject {
@@ -27,6 +26,21 @@ struct Subject {
     center: Option<Vec<f64>>,
     codes: Option<Codes>,
     source: Source,
+    /// Numbers of the atoms in their file.
+    numbers: Vec<usize>,
+}
+
+/// A dictionary to compare with.
+struct Other {
+    dictionary: Dictionary,
+    /// Numbers of its atoms in their file.
+    numbers: Vec<usize>,
+}
+
+impl Other {
+    fn of(plain: Plain) -> Self {
+        Self { dictionary: plain.dictionary, numbers: plain.kept }
+    }
 }
 
 /// Reads everything, diagnoses, writes, prints.
@@ -39,15 +53,21 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let diagnosis = on_threads(&args.run, || examine(&subject, &problem, other.as_ref(), args, &watch));
+    let diagnosis = on_threads(&args.run, || {
+        let all = examine(&subject, &problem, other.as_ref(), args, &watch)?;
+        Ok((all, prefixes(&subject, &problem, args, &watch)?))
+    });
     subject.source.seconds = watch.elapsed().as_secs_f64();
     watch.finish();
-    let mut diagnosis = diagnosis?;
+    let (diagnosis, mut prefixes) = diagnosis?;
+    let mut diagnosis = diagnosis.renumbered(&subject.numbers);
     let concentration = concentration(&problem, &diagnosis);
     name_rows(&mut diagnosis, &origin.rows);
+    prefixes.iter_mut().for_each(|prefix| name_rows(&mut prefix.diagnosis, &origin.rows));
 
     let report = Report {
         diagnosis: &diagnosis,
+        prefixes: &prefixes,
         objective_share_of_top_percent: concentration.map(|c| c.share),
         masked: origin.masked,
         concentration,
@@ -62,22 +82,10 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
 /// What is diagnosed, and the problem it is measured by.
 fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem, Origin), Failure> {
     let data = input::read_some(&args.source, args.points, args.run.quiet)?;
-    let (mut subject, l1) = match (&args.sae, &args.dictionary) {
-        (Some(path), _) => autoencoder(path, args, &data)?,
-        (None, Some(path)) => (dictionary(path, args, &data)?, None),
+    let (subject, data, lambda) = match (&args.trained.sae, &args.dictionary) {
+        (Some(path), _) => autoencoder(path, args, data)?,
+        (None, Some(path)) => dictionary(path, args, data)?,
         (None, None) => unreachable!("the command line asks for one of them"),
-    };
-    subject.source.data.clone_from(&data.origin.name);
-    let lambda = match (args.lambda, l1) {
-        (Some(lambda), _) => {
-            subject.source.lambda_from = "--lambda";
-            lambda
-        }
-        (None, Some(lambda)) => {
-            subject.source.lambda_from = "the configuration: half its L1 coefficient";
-            lambda.get()
-        }
-        (None, None) => return Err(Failure::NoLambda),
     };
     let centered = subject.center.is_some() && !args.fixed_center;
     let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
@@ -102,7 +110,7 @@ fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
 fn examine(
     subject: &Subject,
     problem: &Problem,
-    other: Option<&Dictionary>,
+    other: Option<&Other>,
     args: &DiagnoseArgs,
     watch: &Watch,
 ) -> Result<Diagnosis, Failure> {
@@ -116,11 +124,14 @@ fn examine(
     };
     watch.phase("diagnosing");
     let Subject { dictionary, center, codes, .. } = subject;
-    let trained = Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() };
-    let mut found = diagnose(problem, &trained, &thresholds, watch)?;
+    let trained = diagnose::Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() };
+    let mut found = diagnose::diagnose(problem, &trained, &thresholds, watch)?;
     if let Some(other) = other {
-        match compare(dictionary, other, args.duplicate, args.max_pairs, watch) {
-            Ok(comparison) => found.comparison = Some(comparison),
+        match compare(dictionary, &other.dictionary, args.duplicate, args.max_pairs, watch) {
+            Ok(mut comparison) => {
+                comparison.pairs.iter_mut().for_each(|pair| pair.right = other.numbers[pair.right]);
+                found.comparison = Some(comparison);
+            }
             Err(CompareError::Stopped(_)) => found.unfinished.push("comparison"),
             Err(error) => return Err(error.into()),
         }
@@ -128,108 +139,95 @@ fn examine(
     Ok(found)
 }
 
-fn read_options(dim: usize, args: &DiagnoseArgs) -> ReadOptions {
-    let atoms = args.atoms.map(|atoms| match atoms {
-        AtomsAre::Rows => Atoms::Rows,
-        AtomsAre::Columns => Atoms::Columns,
-    });
-    ReadOptions { dim: Some(dim), atoms }
-}
-
-fn fold(path: &Path, sae: &Sae) -> Result<Folded, Failure> {
-    sae.fold().map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })
+/// Diagnoses the first atoms of a nested (Matryoshka) autoencoder, a number of them at a
+/// time. Codes are those of the whole without the other atoms, as it is trained.
+fn prefixes(
+    subject: &Subject,
+    problem: &Problem,
+    args: &DiagnoseArgs,
+    watch: &Watch,
+) -> Result<Vec<Prefix>, Failure> {
+    let mut found = Vec::new();
+    for prefix in args.prefixes.iter().map(|prefix| prefix.get()) {
+        // Numbers rise: atoms of length 0 count, as they do in the file.
+        let count = subject.numbers.partition_point(|number| *number < prefix);
+        let kept: Vec<usize> = (0..count).collect();
+        let named = |error| Failure::Atoms { path: PathBuf::from(&subject.source.dictionary), error };
+        let atoms = subject.dictionary.matrix().select_columns(&kept);
+        let codes = match &subject.codes {
+            Some(codes) => {
+                let view = codes.view();
+                let first = view.iter().filter(|(_, (atom, _))| *atom < count);
+                let triplets: Vec<_> = first.map(|(value, (atom, i))| (atom, i, *value)).collect();
+                Some(Codes::from_triplets(count, codes.datapoints(), triplets).map_err(named)?)
+            }
+            None => None,
+        };
+        let part = Subject {
+            dictionary: Dictionary::normalize(atoms).map_err(named)?.0,
+            center: subject.center.clone(),
+            codes,
+            source: Source::default(),
+            numbers: kept,
+        };
+        let diagnosis = examine(&part, problem, None, args, watch)?.renumbered(&subject.numbers);
+        found.push(Prefix { prefix, diagnosis });
+    }
+    Ok(found)
 }
 
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(path: &Path, args: &DiagnoseArgs, data: &Input) -> Result<(Subject, Option<Lambda>), Failure> {
-    let points = &data.points;
-    let sae = Sae::read(path, &read_options(points.nrows(), args))?;
-    check_dimension(path, sae.dim(), sae.atoms(), points.nrows())?;
-    let folded = fold(path, &sae)?;
-    let codes = match &args.codes {
-        Some(file) => {
-            let lengths: Vec<f64> = sae.decoder().columns().map(widedict::linalg::norm).collect();
-            Some(in_units(
-                input::codes(file, &data.origin.rows, sae.atoms(), args.run.quiet)?,
-                &lengths,
-                path,
-            )?)
-        }
-        None if sae.no_encoder().is_some() => None,
-        None => Some(sae.encode(points, &folded)?),
-    };
-    let lambda = match sae.l1_coefficient() {
-        Some(l1) => sae.layout().lambda(l1)?,
-        None => None,
-    };
-    let no_encoder = sae.no_encoder().filter(|_| codes.is_none()).cloned();
-    if let (Some(why), false) = (&no_encoder, args.run.quiet) {
-        say(&format!("note: {}: the encoder is not used: {why}", path.display()));
-    }
-    let source = Source {
-        dictionary: path.display().to_string(),
-        layout: Some(sae.layout()),
-        architecture: Some(sae.architecture().to_owned()),
-        no_encoder,
-        folding: Some(folded.folding.clone()),
-        ..Source::default()
-    };
-    let Folded { dictionary, center, .. } = folded;
-    Ok((Subject { dictionary, center, codes, source }, lambda))
+fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+    let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
+    let lambda = read.price(args.lambda)?;
+    let codes = read.codes(path, args.codes.as_deref())?;
+    read.note();
+    let Trained { folded, source, weights, origin, .. } = read;
+    let Folded { points, dictionary, center, kept, .. } = folded;
+    let data = Input { points, weights, origin };
+    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
 }
 
 /// A plain dictionary, with codes and a center where files have them.
-fn dictionary(path: &Path, args: &DiagnoseArgs, data: &Input) -> Result<Subject, Failure> {
-    let points = &data.points;
+fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+    let dim = data.points.nrows();
     let atoms = read_atoms(path)?;
-    check_dimension(path, atoms.nrows(), atoms.ncols(), points.nrows())?;
-    let center = args.center_file.as_deref().map(|file| input::center(file, points.nrows())).transpose()?;
+    check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
+    let plain = Plain::of(path, atoms)?;
+    let center = args.center_file.as_deref().map(|file| input::center(file, dim)).transpose()?;
     let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
-    let rows = &data.origin.rows;
-    let codes = args
-        .codes
-        .as_deref()
-        .map(|file| input::codes(file, rows, atoms.ncols(), args.run.quiet))
-        .transpose()?;
-    let none = Codes::zeros(atoms.ncols(), points.ncols());
-    let (point, rescaled) =
-        Factorization::from_foreign(atoms, codes.clone().unwrap_or(none), None).map_err(named)?;
-    let folding = Folding {
-        rescaled_atoms: rescaled.map_or(0, |r: Rescaled| r.atoms),
-        shortest_atom: rescaled.map_or(1.0, |r| r.shortest),
-        longest_atom: rescaled.map_or(1.0, |r| r.longest),
-        decoder_bias: center.as_ref().map(|b| widedict::linalg::norm(b)),
-        encoder_subtracts_bias: None,
-    };
-    let source =
-        Source { dictionary: path.display().to_string(), folding: Some(folding), ..Source::default() };
-    let (dictionary, folded, _) = point.into_parts();
-    Ok(Subject { dictionary, center, codes: codes.map(|_| folded), source })
-}
-
-/// Codes of atoms of these lengths as codes of unit atoms.
-fn in_units(codes: Codes, lengths: &[f64], path: &Path) -> Result<Codes, Failure> {
-    let mut scaled = codes.view().to_owned();
-    for mut column in scaled.outer_iterator_mut() {
-        for (atom, code) in column.iter_mut() {
-            *code *= lengths[atom];
+    let codes = match &args.codes {
+        Some(file) => {
+            let codes = input::codes(file, &data.origin.rows, plain.stored, args.run.quiet)?;
+            Some(plain.to_unit(&codes).map_err(named)?)
         }
-    }
-    Codes::new(scaled).map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })
+        None => None,
+    };
+    let source = Source {
+        data: data.origin.name.clone(),
+        dictionary: path.display().to_string(),
+        folding: Some(plain.folding(center.as_deref())),
+        lambda_from: "--lambda",
+        ..Source::default()
+    };
+    trained::note_dropped(&source.dictionary, &plain.dropped, args.run.quiet);
+    let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
+    let Plain { dictionary, kept, .. } = plain;
+    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
 }
 
 /// The dictionary to compare with: a folder or safetensors file, or a `.npy`.
-fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Dictionary, Failure> {
+fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Other, Failure> {
     if path.extension().is_some_and(|e| e == "npy") {
         let atoms = read_atoms(path)?;
         check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-        let (dictionary, _) = Dictionary::normalize(atoms)
-            .map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })?;
-        return Ok(dictionary);
+        return Ok(Other::of(Plain::of(path, atoms)?));
     }
-    let sae = Sae::read(path, &read_options(dim, args))?;
+    let sae = Sae::read(path, &trained::read_options(Some(dim), args.trained.atoms))?;
     check_dimension(path, sae.dim(), sae.atoms(), dim)?;
-    Ok(fold(path, &sae)?.dictionary)
+    let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
+    let (dictionary, numbers) = sae.directions().map_err(named)?;
+    Ok(Other { dictionary, numbers })
 }
 
 fn check_dimension(path: &Path, found: usize, atoms: usize, expected: usize) -> Result<(), Failure> {

@@ -1,82 +1,157 @@
 //! `widedict encode`.
 
-use widedict::coder::{Coder, CoderError, CoderRun};
-use widedict::io::{read_atoms, write_codes};
-use widedict::{Codes, Dictionary, Stop};
+use std::path::Path;
 
+use widedict::atoms::AtomsError;
+use widedict::coder::{Coder, CoderError, CoderRun};
+use widedict::io::sae::NoLambda;
+use widedict::io::{read_atoms, write_codes};
+use widedict::{Codes, Dictionary, Matrix, Stop};
+
+use super::input::Origin;
 use super::threads::on_threads;
+use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::encoding::{Measured, Report};
+use crate::output::encoding::{Measured, Report, Unsearched};
 use crate::output::folder::check_file;
 use crate::output::progress::Watch;
 
-/// A dictionary with the lengths its atoms had.
-struct Foreign {
-    dictionary: Dictionary,
-    lengths: Vec<f64>,
+/// What is coded over what.
+struct Job<'a> {
+    points: &'a Matrix,
+    weights: Option<&'a [f64]>,
+    origin: &'a Origin,
+    dictionary: &'a Dictionary,
+    center: Option<&'a [f64]>,
+    lambda: f64,
+    /// The file that is named in errors about atoms.
+    path: &'a Path,
 }
 
 /// Reads everything, encodes, writes, prints.
 pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     args.out.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
-    let input::Input { points, weights, origin } = input::read(&args.source, args.run.quiet)?;
-    let foreign = dictionary(args, points.nrows())?;
-    let center = args.center_file.as_deref().map(|path| input::center(path, points.nrows())).transpose()?;
-
-    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let mut coder = Coder::default();
-    if let Some(tolerance) = args.tolerance {
-        coder.gap_tolerance = tolerance;
+    let data = input::read(&args.source, args.run.quiet)?;
+    match (&args.trained.sae, &args.dictionary) {
+        (Some(path), _) => {
+            let read = trained::read(path, &args.trained, data, args.run.quiet)?;
+            read.note();
+            if args.exact { over_autoencoder(path, args, read) } else { by_encoder(args, read) }
+        }
+        (None, Some(path)) => over_dictionary(path, args, &data),
+        (None, None) => unreachable!("the command line asks for one of them"),
     }
-    let run = CoderRun { center: center.as_deref(), observer: &watch, ..CoderRun::default() };
-    let encode = || {
-        let encoded = coder.encode_with(&points, &foreign.dictionary, args.lambda, &run);
-        encoded.map_err(|error| match (error, &args.center_file) {
-            (CoderError::Data(error), _) => input::refused_rows(error.into(), &origin),
-            (CoderError::Atoms(error), Some(path)) => Failure::Atoms { path: path.clone(), error },
-            (error, _) => error.into(),
-        })
-    };
-    let encoded = on_threads(&args.run, encode);
-    let elapsed = watch.elapsed();
-    watch.finish();
-    let encoded = encoded?;
-
-    if let Some(path) = &args.out {
-        let codes = in_foreign_units(&encoded.codes, &foreign.lengths)
-            .map_err(|error| Failure::Atoms { path: args.dictionary.clone(), error })?;
-        write_codes(path, &origin.rows.spread(&codes))?;
-    }
-    let measured = Measured { points: &points, weights: weights.as_deref(), masked: origin.masked };
-    let report = Report::new(&measured, foreign.dictionary.len(), args.lambda, &encoded, elapsed);
-    output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
-    Ok(Outcome::of(encoded.stop == Stop::ToleranceMet))
 }
 
-fn dictionary(args: &EncodeArgs, dim: usize) -> Result<Foreign, Failure> {
-    let path = &args.dictionary;
+/// The best codes over a dictionary of a file.
+fn over_dictionary(path: &Path, args: &EncodeArgs, data: &input::Input) -> Result<Outcome, Failure> {
+    let plain = dictionary(path, data.points.nrows())?;
+    trained::note_dropped(&path.display().to_string(), &plain.dropped, args.run.quiet);
+    let center =
+        args.center_file.as_deref().map(|path| input::center(path, data.points.nrows())).transpose()?;
+    let job = Job {
+        points: &data.points,
+        weights: data.weights.as_deref(),
+        origin: &data.origin,
+        dictionary: &plain.dictionary,
+        center: center.as_deref(),
+        lambda: args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?,
+        path: args.center_file.as_deref().unwrap_or(path),
+    };
+    job.solve(args, &plain.dropped, |codes| plain.to_stored(codes))
+}
+
+/// The best codes over the dictionary of an autoencoder.
+fn over_autoencoder(path: &Path, args: &EncodeArgs, mut read: Trained) -> Result<Outcome, Failure> {
+    let lambda = read.price(args.lambda)?;
+    let job = Job {
+        points: &read.folded.points,
+        weights: read.weights.as_deref(),
+        origin: &read.origin,
+        dictionary: &read.folded.dictionary,
+        center: read.folded.center.as_deref(),
+        lambda,
+        path,
+    };
+    job.solve(args, &read.folded.folding.dropped_atoms, |codes| read.folded.to_stored(codes))
+}
+
+/// The codes of an autoencoder's own encoder.
+fn by_encoder(args: &EncodeArgs, mut read: Trained) -> Result<Outcome, Failure> {
+    // Codes need no price; their objective does.
+    let lambda =
+        if args.lambda.is_some() || read.lambda.is_ok() { Some(read.price(args.lambda)?) } else { None };
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let stored = on_threads(&args.run, || read.activations());
+    read.source.seconds = watch.elapsed().as_secs_f64();
+    watch.finish();
+    let stored = stored?;
+    if let Some(path) = &args.out {
+        write_codes(path, &read.origin.rows.spread(&stored))?;
+    }
+    let unit = read.folded.of_stored(&stored).map_err(|error| read.not_encoded(error.into()))?;
+    let report = Unsearched::new(
+        &read.folded,
+        (read.weights.as_deref(), read.origin.masked),
+        (&stored, &unit),
+        lambda,
+        &read.source,
+    );
+    output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
+    Ok(Outcome::of(true))
+}
+
+impl Job<'_> {
+    /// Codes, writes and prints.
+    fn solve(
+        &self,
+        args: &EncodeArgs,
+        dropped: &[usize],
+        stored: impl Fn(&Codes) -> Result<Codes, AtomsError>,
+    ) -> Result<Outcome, Failure> {
+        let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+        let mut coder = Coder::default();
+        if let Some(tolerance) = args.tolerance {
+            coder.gap_tolerance = tolerance;
+        }
+        let run = CoderRun { center: self.center, observer: &watch, ..CoderRun::default() };
+        let encode = || {
+            let encoded = coder.encode_with(self.points, self.dictionary, self.lambda, &run);
+            encoded.map_err(|error| match (error, self.center) {
+                (CoderError::Data(error), _) => input::refused_rows(error.into(), self.origin),
+                (CoderError::Atoms(error), Some(_)) => {
+                    Failure::Atoms { path: self.path.to_path_buf(), error }
+                }
+                (error, _) => error.into(),
+            })
+        };
+        let encoded = on_threads(&args.run, encode);
+        let elapsed = watch.elapsed();
+        watch.finish();
+        let encoded = encoded?;
+        if let Some(path) = &args.out {
+            let codes = stored(&encoded.codes)
+                .map_err(|error| Failure::Atoms { path: self.path.to_path_buf(), error })?;
+            write_codes(path, &self.origin.rows.spread(&codes))?;
+        }
+        let measured = Measured { points: self.points, weights: self.weights, masked: self.origin.masked };
+        let report = Report::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
+            .with_dropped(dropped);
+        output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
+        Ok(Outcome::of(encoded.stop == Stop::ToleranceMet))
+    }
+}
+
+fn dictionary(path: &Path, dim: usize) -> Result<Plain, Failure> {
     let atoms = read_atoms(path)?;
     if atoms.nrows() != dim {
         let hint = if atoms.ncols() == dim { " (an atom a row: the file looks transposed)" } else { "" };
         let found = vec![atoms.ncols(), atoms.nrows()];
-        return Err(Failure::Dimension { path: path.clone(), what: "atoms", expected: dim, found, hint });
+        let path = path.to_path_buf();
+        return Err(Failure::Dimension { path, what: "atoms", expected: dim, found, hint });
     }
-    let (dictionary, lengths) =
-        Dictionary::normalize(atoms).map_err(|error| Failure::Atoms { path: path.clone(), error })?;
-    Ok(Foreign { dictionary, lengths })
-}
-
-/// The codes over atoms of their own length: what is `z` of a unit atom is
-/// `z / ‖d‖` of an atom `d`, and the product stays.
-fn in_foreign_units(codes: &Codes, lengths: &[f64]) -> Result<Codes, widedict::atoms::AtomsError> {
-    let mut scaled = codes.view().to_owned();
-    for mut column in scaled.outer_iterator_mut() {
-        for (atom, code) in column.iter_mut() {
-            *code /= lengths[atom];
-        }
-    }
-    Codes::new(scaled)
+    Plain::of(path, atoms)
 }

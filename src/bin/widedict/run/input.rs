@@ -69,6 +69,19 @@ pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool
     Ok(Input { points, weights, origin: Origin { name, weights_name, rows, masked } })
 }
 
+/// Reads another file of numbers for the same datapoints: the rows that were kept.
+pub(super) fn beside(path: &Path, origin: &Origin) -> Result<Matrix, Failure> {
+    let most = NonZeroUsize::new(origin.rows.of() - origin.masked.unread);
+    let read = Activations::read(path, &Reading { key: None, most })?;
+    // Rows of weight 0 are not looked at. Another number of rows is an error of who joins them.
+    let kept: Option<Vec<f64>> = (read.len() == origin.rows.of()).then(|| {
+        let mut weights = vec![0.0; read.len()];
+        (0..origin.rows.len()).for_each(|i| weights[origin.rows.row(i)] = 1.0);
+        weights
+    });
+    Ok(read.mask(&Masking { weights: kept.as_deref(), ..Masking::default() })?.points)
+}
+
 fn name(args: &DataArgs, read: &Activations) -> String {
     let mut name = args.data.as_ref().map_or_else(|| "digits".to_owned(), |path| path.display().to_string());
     if let Some(key) = &args.key {

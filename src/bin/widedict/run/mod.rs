@@ -11,6 +11,7 @@ mod path;
 mod solve;
 mod start;
 mod threads;
+mod trained;
 mod verify;
 mod wide;
 

@@ -1,0 +1,214 @@
+//! What was trained elsewhere, with its data in one system of units.
+
+use std::path::Path;
+
+use widedict::io::Sae;
+use widedict::io::sae::{
+    Activations, Atoms, Batch, EncodeError, FoldError, Folded, Folding, NoLambda, ReadOptions,
+};
+use widedict::{Codes, Dictionary, Matrix};
+
+use super::input::{self, Input, Origin};
+use crate::arguments::{AtomsAre, SaeArgs};
+use crate::failure::Failure;
+use crate::output::diagnosis::{Source, dropped_text};
+use crate::output::say;
+
+/// An autoencoder that was read and brought to the units of its data, or they to its.
+pub(super) struct Trained {
+    pub(super) sae: Sae,
+    pub(super) folded: Folded,
+    pub(super) source: Source,
+    /// λ of the configuration, or why it has none.
+    pub(super) lambda: Result<f64, NoLambda>,
+    /// Weights of the datapoints, as they were given.
+    pub(super) weights: Option<Vec<f64>>,
+    pub(super) origin: Origin,
+    batch: Batch,
+    quiet: bool,
+}
+
+/// Reads an autoencoder and brings it and the data together. Of another file of inputs or
+/// targets the same rows are taken.
+pub(super) fn read(path: &Path, args: &SaeArgs, data: Input, quiet: bool) -> Result<Trained, Failure> {
+    let dim = if args.target.is_some() { None } else { Some(data.points.nrows()) };
+    let sae = Sae::read(path, &read_options(dim, args.atoms))?;
+    let Input { points, weights, mut origin } = data;
+    let activations = match (&args.inputs, &args.target) {
+        (Some(inputs), _) => Activations { points, inputs: Some(input::beside(inputs, &origin)?) },
+        (None, Some(target)) => {
+            let targets = input::beside(target, &origin)?;
+            origin.name = target.display().to_string();
+            Activations { points: targets, inputs: Some(points) }
+        }
+        (None, None) => Activations::of(points),
+    };
+    let transposed = activations.points.nrows() != sae.dim() && activations.points.nrows() == sae.atoms();
+    let folded = sae.fold(activations).map_err(|error| unfolded(path, error, transposed))?;
+    let batch = if args.per_batch { Batch::Whole } else { Batch::Inference };
+    let source = Source {
+        data: origin.name.clone(),
+        dictionary: path.display().to_string(),
+        layout: Some(sae.layout()),
+        kind: Some(sae.kind()),
+        architecture: Some(sae.architecture().to_owned()),
+        encoder: sae.encoder(batch),
+        no_encoder: sae.no_encoder().cloned(),
+        folding: Some(folded.folding.clone()),
+        ..Source::default()
+    };
+    let lambda = sae.lambda(&folded).map(f64::from);
+    Ok(Trained { sae, folded, source, lambda, weights, origin, batch, quiet })
+}
+
+impl Trained {
+    /// The encoder's codes of the unit atoms, or those of a file, which are of stored atoms;
+    /// none where the encoder is not used.
+    pub(super) fn codes(&mut self, path: &Path, file: Option<&Path>) -> Result<Option<Codes>, Failure> {
+        if let Some(file) = file {
+            self.source.no_encoder = None;
+            self.source.encoder = None;
+            let codes = input::codes(file, &self.origin.rows, self.sae.atoms(), self.quiet)?;
+            let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
+            return self.folded.of_stored(&codes).map(Some).map_err(named);
+        }
+        if self.sae.no_encoder().is_some() {
+            return Ok(None);
+        }
+        self.sae.encode(&self.folded, self.batch).map(Some).map_err(|error| self.not_encoded(error))
+    }
+
+    /// The encoder's codes as its program returns them.
+    pub(super) fn activations(&self) -> Result<Codes, Failure> {
+        self.sae.activations(&self.folded, self.batch).map_err(|error| self.not_encoded(error))
+    }
+
+    /// The failure of an encoder, by the name of its autoencoder.
+    pub(super) fn not_encoded(&self, error: EncodeError) -> Failure {
+        Failure::Encode { path: self.source.dictionary.clone(), error }
+    }
+
+    /// λ as told, or that of the configuration.
+    pub(super) fn price(&mut self, told: Option<f64>) -> Result<f64, Failure> {
+        match (told, &self.lambda) {
+            (Some(lambda), _) => {
+                self.source.lambda_from = "--lambda";
+                Ok(lambda)
+            }
+            (None, Ok(lambda)) => {
+                self.source.lambda_from =
+                    "the configuration: half its L1 coefficient, in the units of these numbers";
+                Ok(*lambda)
+            }
+            (None, Err(why)) => Err(Failure::NoLambda(why.clone())),
+        }
+    }
+
+    /// Says on standard error what people should know before they read a number.
+    pub(super) fn note(&self) {
+        if self.quiet {
+            return;
+        }
+        let name = &self.source.dictionary;
+        if let Some(units) = &self.folded.folding.units {
+            say(&format!("note: {name}: {units}"));
+        }
+        note_dropped(name, &self.folded.folding.dropped_atoms, self.quiet);
+        if let Some(why) = &self.source.no_encoder {
+            say(&format!("note: {name}: the encoder is not used: {why}"));
+        }
+    }
+}
+
+/// Says that atoms of length 0 are left out.
+pub(super) fn note_dropped(name: &str, dropped: &[usize], quiet: bool) {
+    if !quiet && !dropped.is_empty() {
+        say(&format!("note: {name}: {}", dropped_text(dropped)));
+    }
+}
+
+/// The failure of an autoencoder that does not go with the data.
+fn unfolded(path: &Path, error: FoldError, transposed: bool) -> Failure {
+    let path = path.to_path_buf();
+    let hint = match (&error, transposed) {
+        (FoldError::Transcoder, _) => {
+            ": give the outputs as --data with --inputs X.npy, or the inputs as --data with --target Y.npy"
+        }
+        (FoldError::Dimension { .. }, true) => " (an atom a row: the file looks transposed)",
+        _ => "",
+    };
+    Failure::Fold { path, error, hint }
+}
+
+pub(super) fn read_options(dim: Option<usize>, atoms: Option<AtomsAre>) -> ReadOptions {
+    let atoms = atoms.map(|atoms| match atoms {
+        AtomsAre::Rows => Atoms::Rows,
+        AtomsAre::Columns => Atoms::Columns,
+    });
+    ReadOptions { dim, atoms }
+}
+
+/// A plain dictionary without its atoms of length 0.
+pub(super) struct Plain {
+    pub(super) dictionary: Dictionary,
+    /// Lengths the atoms had.
+    pub(super) lengths: Vec<f64>,
+    /// Their numbers in the file.
+    pub(super) kept: Vec<usize>,
+    /// The numbers of the others.
+    pub(super) dropped: Vec<usize>,
+    /// Number of atoms in the file.
+    pub(super) stored: usize,
+}
+
+impl Plain {
+    /// Normalizes the atoms of a file.
+    pub(super) fn of(path: &Path, atoms: Matrix) -> Result<Self, Failure> {
+        let stored = atoms.ncols();
+        let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
+        let (dictionary, lengths, kept) = Dictionary::normalize_nonzero(atoms).map_err(named)?;
+        let dropped: Vec<usize> = (0..stored).filter(|k| kept.binary_search(k).is_err()).collect();
+        if dictionary.is_empty() && stored > 0 {
+            return Err(Failure::Fold {
+                path: path.to_path_buf(),
+                error: FoldError::NoAtoms { count: stored },
+                hint: "",
+            });
+        }
+        Ok(Self { dictionary, lengths, kept, dropped, stored })
+    }
+
+    /// Codes of all stored atoms as codes of the unit atoms that are left.
+    pub(super) fn to_unit(&self, codes: &Codes) -> Result<Codes, widedict::atoms::AtomsError> {
+        let view = codes.view();
+        let triplets = view.iter().filter_map(|(value, (atom, i))| {
+            let k = self.kept.binary_search(&atom).ok()?;
+            Some((k, i, value * self.lengths[k]))
+        });
+        Codes::from_triplets(self.kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>())
+    }
+
+    /// Codes of the unit atoms as codes of all stored ones: what is `z` of a unit atom is
+    /// `z/‖d‖` of an atom `d`, and the product stays.
+    pub(super) fn to_stored(&self, codes: &Codes) -> Result<Codes, widedict::atoms::AtomsError> {
+        let view = codes.view();
+        let triplets = view.iter().map(|(value, (k, i))| (self.kept[k], i, value / self.lengths[k]));
+        Codes::from_triplets(self.stored, codes.datapoints(), triplets.collect::<Vec<_>>())
+    }
+
+    /// What was done, for the record.
+    pub(super) fn folding(&self, center: Option<&[f64]>) -> Folding {
+        let fold = |start: f64, f: fn(f64, f64) -> f64| self.lengths.iter().copied().fold(start, f);
+        Folding {
+            rescaled_atoms: self.lengths.iter().filter(|l| (**l - 1.0).abs() > 0.0).count(),
+            shortest_atom: fold(f64::INFINITY, |l, r| if r < l { r } else { l }),
+            longest_atom: fold(0.0, |l, r| if r > l { r } else { l }),
+            decoder_bias: center.map(widedict::linalg::norm),
+            encoder_subtracts_bias: None,
+            dropped_atoms: self.dropped.clone(),
+            scale: 1.0,
+            units: None,
+            skip_subtracted: false,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Numbers of atoms as a file has them, where some were left out.
+
+use super::Diagnosis;
+
+impl Diagnosis {
+    /// Gives every atom the number `numbers` has at its place: an autoencoder's own, where
+    /// atoms of length 0 were left out of what was diagnosed.
+    ///
+    /// # Panics
+    /// If there are fewer numbers than atoms.
+    #[must_use]
+    pub fn renumbered(mut self, numbers: &[usize]) -> Self {
+        let name = |atom: &mut usize| *atom = numbers[*atom];
+        self.codes.dead.iter_mut().for_each(|d| name(&mut d.atom));
+        for state in &mut self.dictionary.atoms {
+            name(&mut state.atom);
+            if let Some((towards, _)) = &mut state.towards {
+                name(towards);
+            }
+        }
+        for pair in &mut self.hierarchy.nested {
+            name(&mut pair.child);
+            name(&mut pair.parent);
+        }
+        for pair in &mut self.hierarchy.absorbed {
+            name(&mut pair.child);
+            name(&mut pair.parent);
+        }
+        self.splitting.atoms.iter_mut().for_each(|split| name(&mut split.atom));
+        self.splitting.clusters.iter_mut().flatten().for_each(name);
+        for pair in &mut self.antipodal {
+            name(&mut pair.first);
+            name(&mut pair.second);
+        }
+        if let Some(pair) = &mut self.most_antipodal {
+            name(&mut pair.first);
+            name(&mut pair.second);
+        }
+        for row in &mut self.atom_rows {
+            name(&mut row.atom);
+            for neighbor in [&mut row.nearest, &mut row.opposite].into_iter().flatten() {
+                name(&mut neighbor.atom);
+            }
+        }
+        if let Some(comparison) = &mut self.comparison {
+            comparison.pairs.iter_mut().for_each(|pair| name(&mut pair.left));
+        }
+        self
+    }
+}
