@@ -28,9 +28,11 @@ impl Gauge<'_> {
     ///
     /// γ = 0: `maxᵢ vᵢ⁺/(λaᵢ)` with `z` on the first maximal datapoint.
     /// λ = 0: `‖v₊‖/γ`. Guarantees:
-    /// [`gauge-calculus`](crate::proofs::gauge_calculus); accurate to a few units in
-    /// the last place for any ratio γ/λ, because the root is sought as a distance
-    /// from the largest ratio `vᵢ/aᵢ`. O(N) a pass, O(N log N) at worst.
+    /// [`gauge-calculus`](crate::proofs::gauge_calculus); the value is accurate to a few
+    /// units in the last place for any ratio γ/λ, because the root is sought as a distance
+    /// from the largest ratio `vᵢ/aᵢ`. `z` is as accurate as `v − τa` is: where that cancels
+    /// against small γ, `vᵀz` misses the value by the square of what rounding τ changes of
+    /// z. O(N) a pass, O(N log N) at worst.
     ///
     /// `z` needs the length of `v`, N; `hint` is a guess of τ (any number, 0 for none)
     /// and changes the result by rounding at most.

@@ -3,21 +3,24 @@
 
 use crate::atoms::Factorization;
 use crate::bounding::{Bounding, Evidence};
-use crate::certificate::{Options, certify_observed};
+use crate::certificate::{Certified, Options, certify_observed};
 use crate::gauge::Moments;
+use crate::num::{max, min};
 use crate::problem::Problem;
 use crate::solution::{Run, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
-use crate::trusted::Lower;
 use crate::trusted::participation::price;
-use crate::trusted::{BoundKind, bounds};
+use crate::trusted::{BoundKind, Lower, bounds};
 
-/// First ratios λ'/λ tried, the likely best first. Between 0.9 and 0.99 the bound
-/// is flat: a finer grid gains less than the certificate's own gap.
-const RATIOS: [f64; 3] = [0.95, 0.9, 0.98];
+/// First ratio λ'/λ that is tried. Between 0.9 and 0.99 the bound is mostly flat.
+const FIRST_RATIO: f64 = 0.95;
 
-/// Ratios tried beyond the first ones, each on the side where the bound rose.
-const MORE_RATIOS: usize = 2;
+/// A ratio more is tried only where tangents leave room for so much more, as a part of the
+/// value: less is lost by certifying.
+const WORTHWHILE: f64 = 4e-3;
+
+/// Most ratios tried.
+const MOST_RATIOS: usize = 5;
 
 /// The participation of every atom,
 ///
@@ -115,7 +118,7 @@ impl Participation {
             lower: if problem.centered() { Lower::ZERO } else { bounds::wide_limit(problem).lower },
             kind: if problem.centered() { BoundKind::WideLimit } else { BoundKind::ClosedForm },
         };
-        let mut tried: Vec<(f64, f64)> = Vec::new();
+        let mut tried: Vec<Tangent> = Vec::new();
         let mut near = run.start.cloned();
         while let Some(ratio) = next_ratio(&tried) {
             if run.observer.poll().is_break() {
@@ -131,23 +134,25 @@ impl Participation {
                 needs: "large enough",
                 value: p,
             })?;
-            let bound = self.convex(&priced, &mut near, run)?;
-            tried.push((ratio, bound.0.get()));
-            if bound.0.get() > best.lower.get() {
-                best = ParticipationBound { p, lambda, gamma, lower: bound.0, kind: bound.1 };
+            let certified = self.convex(&priced, &mut near, run)?;
+            tried.push(Tangent::at(&priced, &certified, (ratio, problem.lambda(), p)));
+            let certificate = certified.certificate();
+            let (lower, kind) = (certificate.lower_bound(), certificate.bound_kind());
+            if lower.get() > best.lower.get() {
+                best = ParticipationBound { p, lambda, gamma, lower, kind };
             }
         }
         Ok(best)
     }
 
-    /// A certified bound of the convex problem, solved from a factorization `near` its
-    /// solution, which is left there.
+    /// The convex problem, bounded and solved from a factorization `near` its solution, which
+    /// is left there.
     fn convex(
         &self,
         problem: &Problem,
         near: &mut Option<Factorization>,
         run: &Run<'_>,
-    ) -> Result<(Lower, BoundKind), SolveError> {
+    ) -> Result<Certified, SolveError> {
         let start = near.as_ref();
         let solution = self.column_generation.solve_with(problem, &Run { start, ..*run })?;
         let factorization = near.insert(solution.certified.solution().clone());
@@ -155,9 +160,7 @@ impl Participation {
         let Evidence { witness, .. } =
             self.bounding.extend(problem, factorization, solution.witness, 0.0, run.observer)?;
         let options = self.bounding.options(problem, Options::default());
-        let certified = certify_observed(problem, factorization.clone(), &witness, &options, run.observer)?;
-        let certificate = certified.certificate();
-        Ok((certificate.lower_bound(), certificate.bound_kind()))
+        Ok(certify_observed(problem, factorization.clone(), &witness, &options, run.observer)?)
     }
 }
 
@@ -175,33 +178,64 @@ fn check(problem: &Problem, p: f64) -> Result<(), SolveError> {
     Ok(())
 }
 
-/// The next λ'/λ to try: the first ones in turn, then halfway between the best
-/// and its neighbor on the better side. `None` at the end.
-fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
-    if let Some(&ratio) = RATIOS.get(tried.len()) {
-        return Some(ratio);
+/// The optimum of the convex problem as a function of `μ = (λ'/λ)²`, about as it is at one.
+///
+/// The square of an atom's price, `λ'²s² + p(λ² − λ'²)q`, is linear in μ, so its price and the
+/// optimum, a minimum of sums of prices, are concave in μ: they lie below their tangents.
+#[derive(Clone, Copy, Debug)]
+struct Tangent {
+    at: f64,
+    value: f64,
+    slope: f64,
+}
+
+impl Tangent {
+    /// At a solution of the problem for a ratio λ'/λ.
+    fn at(priced: &Problem, solved: &Certified, (ratio, lambda, p): (f64, f64, f64)) -> Self {
+        let weights = priced.data().weights();
+        let slope = solved
+            .solution()
+            .codes()
+            .rows()
+            .iter()
+            .map(|row| Moments::of(weights, row))
+            .filter(|moments| moments.energy > 0.0)
+            .map(|moments| {
+                let square = moments.mass * moments.mass - p * moments.energy;
+                0.5 * lambda * lambda * square / priced.penalty().price(moments)
+            })
+            .sum();
+        Self { at: ratio * ratio, value: solved.certificate().objective(), slope }
     }
-    if tried.len() >= RATIOS.len() + MORE_RATIOS {
+
+    fn height(&self, mu: f64) -> f64 {
+        self.value + self.slope * (mu - self.at)
+    }
+}
+
+/// The next λ'/λ to try: where the lowest of the tangents is highest, unless that is hardly
+/// above what was found.
+fn next_ratio(tried: &[Tangent]) -> Option<f64> {
+    if tried.is_empty() {
+        return Some(FIRST_RATIO);
+    }
+    if tried.len() >= MOST_RATIOS {
         return None;
     }
-    let best = tried.iter().max_by(|l, r| l.1.total_cmp(&r.1))?;
-    let mut sorted: Vec<(f64, f64)> = tried.to_vec();
-    sorted.sort_by(|l, r| l.0.total_cmp(&r.0));
-    let at = sorted.iter().position(|t| t.0.total_cmp(&best.0).is_eq())?;
-    let below = if at == 0 { (0.5 * best.0, f64::NEG_INFINITY) } else { sorted[at - 1] };
-    let above = sorted.get(at + 1).copied().unwrap_or((1.0, f64::NEG_INFINITY));
-    // At an end of what was tried the bound may still rise outward.
-    let outward = below.1 == f64::NEG_INFINITY || above.1 == f64::NEG_INFINITY;
-    let neighbor = match (outward, below.1 > above.1) {
-        (true, _) => {
-            if at == 0 {
-                below
-            } else {
-                above
-            }
-        }
-        (false, true) => below,
-        (false, false) => above,
-    };
-    Some(0.5 * (best.0 + neighbor.0))
+    let best = tried.iter().map(|t| t.value).fold(0.0, max);
+    let roof = |mu: f64| tried.iter().map(|t| t.height(mu)).fold(f64::INFINITY, min);
+    // Corners: the ends, and where two tangents meet.
+    let pairs = tried.iter().enumerate().flat_map(|(j, l)| tried[..j].iter().map(move |r| (l, r)));
+    let meet = |(l, r): (&Tangent, &Tangent)| (r.height(0.0) - l.height(0.0)) / (l.slope - r.slope);
+    let corners = [0.0, 1.0].into_iter().chain(pairs.map(meet)).filter(|mu| (0.0..=1.0).contains(mu));
+    let highest = corners.max_by(|l, r| roof(*l).total_cmp(&roof(*r)))?;
+    if !(roof(highest) > (1.0 + WORTHWHILE) * best) {
+        return None;
+    }
+    // At an end there is nothing to solve: halfway from the nearest that was tried.
+    let nearest =
+        tried.iter().map(|t| t.at).min_by(|l, r| (l - highest).abs().total_cmp(&(r - highest).abs()))?;
+    let ended = highest <= 0.0 || highest >= 1.0;
+    let mu = if ended { 0.5 * (highest + nearest) } else { highest };
+    Some(mu.sqrt())
 }
