@@ -15,12 +15,12 @@ use crate::trusted::{BoundKind, Lower, bounds};
 /// First ratio λ'/λ that is tried. Between 0.9 and 0.99 the bound is mostly flat.
 const FIRST_RATIO: f64 = 0.95;
 
-/// A ratio more is tried only where tangents leave room for so much more, as a part of the
-/// value: less is lost by certifying.
-const WORTHWHILE: f64 = 4e-3;
+/// Ratios that may follow.
+const RATIOS: [f64; 5] = [0.5, 0.8, 0.9, 0.98, 0.995];
 
-/// Most ratios tried.
-const MOST_RATIOS: usize = 5;
+/// A ratio is tried only where tangents leave room for so much more, as a part of the value:
+/// less is lost by certifying.
+const WORTHWHILE: f64 = 4e-3;
 
 /// The participation of every atom,
 ///
@@ -219,23 +219,9 @@ fn next_ratio(tried: &[Tangent]) -> Option<f64> {
     if tried.is_empty() {
         return Some(FIRST_RATIO);
     }
-    if tried.len() >= MOST_RATIOS {
-        return None;
-    }
     let best = tried.iter().map(|t| t.value).fold(0.0, max);
-    let roof = |mu: f64| tried.iter().map(|t| t.height(mu)).fold(f64::INFINITY, min);
-    // Corners: the ends, and where two tangents meet.
-    let pairs = tried.iter().enumerate().flat_map(|(j, l)| tried[..j].iter().map(move |r| (l, r)));
-    let meet = |(l, r): (&Tangent, &Tangent)| (r.height(0.0) - l.height(0.0)) / (l.slope - r.slope);
-    let corners = [0.0, 1.0].into_iter().chain(pairs.map(meet)).filter(|mu| (0.0..=1.0).contains(mu));
-    let highest = corners.max_by(|l, r| roof(*l).total_cmp(&roof(*r)))?;
-    if !(roof(highest) > (1.0 + WORTHWHILE) * best) {
-        return None;
-    }
-    // At an end there is nothing to solve: halfway from the nearest that was tried.
-    let nearest =
-        tried.iter().map(|t| t.at).min_by(|l, r| (l - highest).abs().total_cmp(&(r - highest).abs()))?;
-    let ended = highest <= 0.0 || highest >= 1.0;
-    let mu = if ended { 0.5 * (highest + nearest) } else { highest };
-    Some(mu.sqrt())
+    let roof = |ratio: f64| tried.iter().map(|t| t.height(ratio * ratio)).fold(f64::INFINITY, min);
+    let new = |ratio: &f64| tried.iter().all(|t| (t.at - ratio * ratio).abs() > 1e-9);
+    let next = RATIOS.into_iter().filter(new).max_by(|l, r| roof(*l).total_cmp(&roof(*r)))?;
+    (roof(next) > (1.0 + WORTHWHILE) * best).then_some(next)
 }

@@ -738,6 +738,21 @@ mod files {
         assert_eq!(by_inputs["codes"], by_target["codes"]);
         assert_eq!(by_inputs["source"]["kind"], "transcoder");
         assert_eq!(by_inputs["source"]["folding"]["skip_subtracted"], true);
+        // Inputs of other datapoints, also where every other row would fit.
+        let file = folder.path().join("inputs.npy");
+        let inputs = widedict::io::read_points(&file).expect("read");
+        let count = inputs.ncols();
+        for rows in [2 * count, 2 * count - 1, count - 1] {
+            let columns: Vec<usize> = (0..rows).map(|i| i % count).collect();
+            write_atoms(&folder.path().join("more.npy"), &inputs.select_columns(&columns)).expect("written");
+            for command in ["diagnose", "encode", "certify"] {
+                let line = format!("{command} --data @x.npy --inputs @more.npy --sae SAE --lambda 0.1");
+                let out = on_fixture(&line, &folder, &sae);
+                assert_eq!(out.status.code(), Some(3), "{line}");
+                let told = stderr(&out);
+                assert!(told.contains("more.npy") && told.contains(&format!("found {rows}")), "{told}");
+            }
+        }
         let (folder, _, _) = fixture("saelens-standard");
         // Without an encoder there are no codes to write or certify.
         let bare = folder.path().join("bare.safetensors");
@@ -753,6 +768,33 @@ mod files {
         let out = on_fixture("diagnose --data @x.npy --sae SAE --lambda 0.1", &folder, &sae);
         assert_eq!(out.status.code(), Some(3));
         assert!(stderr(&out).contains("signed"), "{}", stderr(&out));
+    }
+
+    /// Options that mean nothing for what is given are refused, not passed over.
+    #[test]
+    fn options_of_the_other_kind_are_usage_errors() {
+        let (folder, ..) = bench();
+        for line in [
+            "diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --target @x.npy",
+            "diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --inputs @x.npy",
+            "diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --per-batch",
+            "diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --atoms rows",
+            "diagnose --data @x.npy --sae @sae --lambda 0.5 --center-file @x.npy",
+            "encode --data @x.npy --sae @sae --lambda 0.5 --center-file @x.npy",
+            "encode --data @x.npy --dictionary @d.npy --lambda 0.5 --exact",
+            "certify --data @x.npy --dictionary @d.npy --codes @z.npz --lambda 0.5 --inputs @x.npy",
+            "certify --data @x.npy --sae @sae --lambda 0.5 --center-file @x.npy",
+        ] {
+            let out = widedict(line, folder.path());
+            assert_eq!(out.status.code(), Some(2), "{line}: {}", stderr(&out));
+        }
+        // Nor is what is read written over.
+        let before = fs::read(folder.path().join("x.npy")).expect("read");
+        let out =
+            widedict("encode --data @x.npy --dictionary @d.npy --lambda 0.5 --out @x.npy", folder.path());
+        assert_eq!(out.status.code(), Some(3));
+        assert!(stderr(&out).contains("would be replaced"), "{}", stderr(&out));
+        assert_eq!(fs::read(folder.path().join("x.npy")).expect("read"), before);
     }
 
     #[test]

@@ -45,6 +45,10 @@ pub(crate) enum Failure {
     Atoms { path: PathBuf, error: AtomsError },
     #[error("{}: expected {what} of dimension {expected}, found shape {found:?}{hint}", path.display())]
     Dimension { path: PathBuf, what: &'static str, expected: usize, found: Vec<usize>, hint: &'static str },
+    #[error("{}: expected a row for every row of the data, {expected}, found {found}", path.display())]
+    Beside { path: PathBuf, expected: usize, found: usize },
+    #[error("{}: it is read, and would be replaced", path.display())]
+    Replaced { path: PathBuf },
     #[error("{}: {error}", path.display())]
     Plot { path: PathBuf, error: PlotError },
     #[error("standard output: {0}")]
@@ -87,6 +91,8 @@ impl Failure {
             | Self::Data { .. }
             | Self::Atoms { .. }
             | Self::Dimension { .. }
+            | Self::Beside { .. }
+            | Self::Replaced { .. }
             | Self::Plot { .. }
             | Self::Print(_)
             | Self::Encode { .. }

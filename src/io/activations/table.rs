@@ -82,6 +82,8 @@ struct First {
     numbers: Vec<f64>,
     /// Whether they are 0, 1, 2, … in digits alone.
     counts: bool,
+    /// Whether they are 1, 2, 3, … in digits alone.
+    counts_from_one: bool,
 }
 
 /// From so many columns on 0, 1, 2, … over numbers that are not whole are no datapoint.
@@ -140,10 +142,11 @@ impl Table {
         wanted: &mut dyn FnMut(usize) -> bool,
         out: &mut Vec<f64>,
     ) -> Result<(), FileProblem> {
-        if !first.counts {
-            self.keep(&first.numbers, wanted, out);
-        } else if !whole && self.found.dim >= COUNTED {
+        let names = (first.counts || first.counts_from_one) && !whole && self.found.dim >= COUNTED;
+        if names {
             self.found.header = Some(first.line);
+        } else if !first.counts {
+            self.keep(&first.numbers, wanted, out);
         } else {
             return Err(FileProblem::HeaderOrRow { line: first.line });
         }
@@ -163,8 +166,9 @@ impl Table {
             return Err(FileProblem::IndexColumn { line });
         }
         if numbers.len() == record.len() {
-            let counts = record.iter().all(is_whole) && counts_up(&numbers);
-            self.first = Some(First { line, numbers, counts });
+            let digits = record.iter().all(is_whole);
+            let [counts, counts_from_one] = [0.0, 1.0].map(|from| digits && counts_up(&numbers, from));
+            self.first = Some(First { line, numbers, counts, counts_from_one });
             return Ok(());
         }
         // "layer" among numbers may be a name, or a slip in a line of data.
@@ -220,6 +224,6 @@ fn is_whole(text: &[u8]) -> bool {
 }
 
 #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "small whole numbers are exact")]
-fn counts_up(numbers: &[f64]) -> bool {
-    numbers.len() > 1 && numbers.iter().enumerate().all(|(at, value)| *value == at as f64)
+fn counts_up(numbers: &[f64], from: f64) -> bool {
+    numbers.len() > 1 && numbers.iter().enumerate().all(|(at, value)| *value == from + at as f64)
 }

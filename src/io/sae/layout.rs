@@ -1,7 +1,7 @@
 //! The programs whose files are read: how each is recognized by its configuration, and
 //! what that says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -342,8 +342,9 @@ fn sparsify(value: &Value) -> Result<Description, FileProblem> {
 /// The default k of sparsify.
 const SPARSIFY_K: usize = 32;
 
-/// Parts of a path, the last first, that may be folders of Gemma Scope: file, L0, width, layer, release.
-const FOLDERS: usize = 5;
+/// Parts of a path, the last first, that may be folders of Gemma Scope: L0, width, layer, kind,
+/// and in a download cache snapshot and release.
+const FOLDERS: usize = 8;
 
 fn gemma_scope(value: &Value, weights: &Path) -> Result<Description, FileProblem> {
     let architecture = text(value, "architecture")?.unwrap_or("jump_relu").to_owned();
@@ -354,17 +355,12 @@ fn gemma_scope(value: &Value, weights: &Path) -> Result<Description, FileProblem
         other => Err(NoEncoder::Architecture(other.to_owned())),
     };
     // Its folders say what its files do not.
-    let folders: Vec<String> = weights
-        .components()
-        .rev()
-        .take(FOLDERS)
-        .map(|part| part.as_os_str().to_string_lossy().to_lowercase())
-        .collect();
+    let folders = folders(weights);
     let (from, to) = (text(value, "hf_hook_point_in")?, text(value, "hf_hook_point_out")?);
     let apart = to.is_some() && from != to;
     if apart
         || flag(value, "affine_connection")?.unwrap_or(false)
-        || folders.iter().any(|name| name.contains("transcoder"))
+        || folders.iter().any(|name| is_of_transcoders(name))
     {
         found.kind = Kind::Transcoder;
     }
@@ -373,6 +369,25 @@ fn gemma_scope(value: &Value, weights: &Path) -> Result<Description, FileProblem
     }
     found.lambda = Err(NoLambda::Loss("JumpReLU".to_owned()));
     Ok(found)
+}
+
+/// The folders that a file lies in, as its path is spelled and where links lead: of a file that
+/// is a link itself only its folder is followed, as download caches keep contents elsewhere.
+fn folders(file: &Path) -> Vec<String> {
+    let spelled = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_path_buf));
+    let led = spelled.as_ref().and_then(|folder| folder.canonicalize().ok());
+    let names = |folder: PathBuf| {
+        let parts = folder.components().rev().take(FOLDERS);
+        parts.map(|part| part.as_os_str().to_string_lossy().to_lowercase()).collect::<Vec<String>>()
+    };
+    spelled.into_iter().chain(led).flat_map(names).collect()
+}
+
+/// Whether Gemma Scope calls a folder so that holds transcoders: `transcoder` or
+/// `transcoder_all` inside a release, or the release itself.
+fn is_of_transcoders(name: &str) -> bool {
+    ["transcoder", "transcoder_all"].contains(&name)
+        || (name.contains("gemma-scope") && name.contains("transcoder"))
 }
 
 /// `hyperparams.json` of Llama Scope and `config.json` of the later `lm-saes`.

@@ -229,6 +229,9 @@ fn tables_that_are_no_numbers_are_errors_by_line_and_column() {
     let numbered = |text: &str| read(&place(&folder, "x.csv", text)).expect("numbers").ncols();
     for (text, rows) in [
         ("0,1,2,3\n5.5,7,1,1\n", 1),
+        ("1,2,3,4\n5.5,7,1,1\n", 1),
+        ("1,2,3,4\n5,7,1,1\n", 2),
+        ("1,2\n5.5,7\n", 2),
         ("0.0,1,2,3\n5.5,7,1,1\n", 2),
         ("0e0,1e0\n5.5,7\n", 2),
         ("1,0\n5,7\n", 2),

@@ -25,7 +25,7 @@ pub(crate) struct DiagnoseArgs {
     #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lambda: Option<f64>,
     /// Center, `.npy`, of a --dictionary
-    #[arg(long, value_name = "b.npy", requires = "dictionary")]
+    #[arg(long, value_name = "b.npy", requires = "dictionary", conflicts_with = "sae")]
     pub(crate) center_file: Option<PathBuf>,
     /// The center is fixed, not a variable: the bound is for this center alone
     #[arg(long)]

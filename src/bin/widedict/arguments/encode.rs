@@ -18,14 +18,14 @@ pub(crate) struct EncodeArgs {
     #[command(flatten)]
     pub(crate) trained: SaeArgs,
     /// With --sae: the best codes for its dictionary, not those of its encoder
-    #[arg(long, requires = "sae")]
+    #[arg(long, requires = "sae", conflicts_with = "dictionary")]
     pub(crate) exact: bool,
     /// Price of a unit of code times the length of its atom [default: that of the
     /// autoencoder's configuration]
     #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) lambda: Option<f64>,
     /// Center to subtract from the data, `.npy`
-    #[arg(long, value_name = "b.npy", requires = "dictionary")]
+    #[arg(long, value_name = "b.npy", requires = "dictionary", conflicts_with = "sae")]
     pub(crate) center_file: Option<PathBuf>,
     /// Relative gap at which a datapoint's code is done [default: the coder's]
     #[arg(long, value_name = "E", value_parser = positive, allow_negative_numbers = true)]

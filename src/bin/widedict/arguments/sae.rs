@@ -11,16 +11,16 @@ pub(crate) struct SaeArgs {
     #[arg(long, value_name = "DIR", group = "subject")]
     pub(crate) sae: Option<PathBuf>,
     /// Inputs of a transcoder, `.npy`; --data are then its outputs
-    #[arg(long, value_name = "X.npy", requires = "sae", conflicts_with = "target")]
+    #[arg(long, value_name = "X.npy", requires = "sae", conflicts_with_all = ["target", "dictionary"])]
     pub(crate) inputs: Option<PathBuf>,
     /// Outputs of a transcoder, `.npy`; --data are then its inputs
-    #[arg(long, value_name = "Y.npy", requires = "sae")]
+    #[arg(long, value_name = "Y.npy", requires = "sae", conflicts_with = "dictionary")]
     pub(crate) target: Option<PathBuf>,
     /// BatchTopK and Matryoshka: select among all datapoints as one batch, not by the threshold for inference
-    #[arg(long, requires = "sae")]
+    #[arg(long, requires = "sae", conflicts_with = "dictionary")]
     pub(crate) per_batch: bool,
     /// What counts the rows of a decoder that nothing else orients
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "dictionary")]
     pub(crate) atoms: Option<AtomsAre>,
 }
 

@@ -151,6 +151,10 @@ fn prefixes(
     for prefix in args.prefixes.iter().map(|prefix| prefix.get()) {
         // Numbers rise: atoms of length 0 count, as they do in the file.
         let count = subject.numbers.partition_point(|number| *number < prefix);
+        if count == 0 {
+            watch.note(&format!("--prefixes {prefix}: no atom of a length other than 0 is among them"));
+            continue;
+        }
         let kept: Vec<usize> = (0..count).collect();
         let named = |error| Failure::Atoms { path: PathBuf::from(&subject.source.dictionary), error };
         let atoms = subject.dictionary.matrix().select_columns(&kept);

@@ -34,6 +34,7 @@ struct Job<'a> {
 /// Reads everything, encodes, writes, prints.
 pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     args.out.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
+    keep_inputs(args)?;
     let data = input::read(&args.source, args.run.quiet)?;
     match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => {
@@ -43,6 +44,20 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
         }
         (None, Some(path)) => over_dictionary(path, args, &data),
         (None, None) => unreachable!("the command line asks for one of them"),
+    }
+}
+
+/// Refuses to write over what is read.
+fn keep_inputs(args: &EncodeArgs) -> Result<(), Failure> {
+    let place = |path: &Path| path.canonicalize().ok();
+    let read = [&args.source.data, &args.source.weights, &args.dictionary, &args.center_file];
+    let trained = [&args.trained.inputs, &args.trained.target];
+    let all = read.into_iter().chain(trained).flatten();
+    match args.out.as_deref().and_then(|out| Some((out, place(out)?))) {
+        Some((out, found)) if all.filter_map(|path| place(path)).any(|path| path == found) => {
+            Err(Failure::Replaced { path: out.to_path_buf() })
+        }
+        _ => Ok(()),
     }
 }
 

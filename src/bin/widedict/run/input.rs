@@ -71,15 +71,16 @@ pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool
 
 /// Reads another file of numbers for the same datapoints: the rows that were kept.
 pub(super) fn beside(path: &Path, origin: &Origin) -> Result<Matrix, Failure> {
-    let most = NonZeroUsize::new(origin.rows.of() - origin.masked.unread);
+    let (of, unread) = (origin.rows.of(), origin.masked.unread);
+    let most = NonZeroUsize::new(of - unread).filter(|_| unread > 0);
     let read = Activations::read(path, &Reading { key: None, most })?;
-    // Rows of weight 0 are not looked at. Another number of rows is an error of who joins them.
-    let kept: Option<Vec<f64>> = (read.len() == origin.rows.of()).then(|| {
-        let mut weights = vec![0.0; read.len()];
-        (0..origin.rows.len()).for_each(|i| weights[origin.rows.row(i)] = 1.0);
-        weights
-    });
-    Ok(read.mask(&Masking { weights: kept.as_deref(), ..Masking::default() })?.points)
+    if read.len() != of {
+        return Err(Failure::Beside { path: path.to_path_buf(), expected: of, found: read.len() });
+    }
+    // Rows that are masked are not looked at.
+    let mut kept = vec![0.0; of];
+    (0..origin.rows.len()).for_each(|i| kept[origin.rows.row(i)] = 1.0);
+    Ok(read.mask(&Masking { weights: Some(&kept), ..Masking::default() })?.points)
 }
 
 fn name(args: &DataArgs, read: &Activations) -> String {

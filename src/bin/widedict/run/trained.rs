@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use widedict::atoms::AtomsError;
 use widedict::io::Sae;
 use widedict::io::sae::{
     Activations, Atoms, Batch, EncodeError, FoldError, Folded, Folding, NoLambda, ReadOptions,
@@ -44,7 +45,8 @@ pub(super) fn read(path: &Path, args: &SaeArgs, data: Input, quiet: bool) -> Res
         (None, None) => Activations::of(points),
     };
     let transposed = activations.points.nrows() != sae.dim() && activations.points.nrows() == sae.atoms();
-    let folded = sae.fold(activations).map_err(|error| unfolded(path, error, transposed))?;
+    let folded =
+        sae.fold(activations).map_err(|error| unfolded(path, in_file(error, &origin), transposed))?;
     let batch = if args.per_batch { Batch::Whole } else { Batch::Inference };
     let source = Source {
         data: origin.name.clone(),
@@ -84,7 +86,10 @@ impl Trained {
     }
 
     /// The failure of an encoder, by the name of its autoencoder.
-    pub(super) fn not_encoded(&self, error: EncodeError) -> Failure {
+    pub(super) fn not_encoded(&self, mut error: EncodeError) -> Failure {
+        if let EncodeError::Codes(AtomsError::Code { datapoint, .. }) = &mut error {
+            *datapoint = self.origin.rows.row(*datapoint);
+        }
         Failure::Encode { path: self.source.dictionary.clone(), error }
     }
 
@@ -125,6 +130,14 @@ pub(super) fn note_dropped(name: &str, dropped: &[usize], quiet: bool) {
     if !quiet && !dropped.is_empty() {
         say(&format!("note: {name}: {}", dropped_text(dropped)));
     }
+}
+
+/// The error with the row of the file in place of the datapoint.
+fn in_file(mut error: FoldError, origin: &Origin) -> FoldError {
+    if let FoldError::Normalization { datapoint, .. } = &mut error {
+        *datapoint = origin.rows.row(*datapoint);
+    }
+    error
 }
 
 /// The failure of an autoencoder that does not go with the data.
