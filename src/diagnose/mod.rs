@@ -22,7 +22,9 @@ mod codes;
 mod cosines;
 mod dictionary;
 mod hierarchy;
+mod match_l0;
 mod matching;
+mod refit;
 mod renumber;
 mod report;
 mod residuals;
@@ -43,11 +45,13 @@ use codes::Given;
 use scene::{Extremes, Scene, extremes, ratio, shifted};
 
 pub use antipodal::Antipodal;
-pub use codes::{CodeSummary, CodesReport, Dead};
+pub use codes::{CodeSummary, CodesReport, Dead, Refit};
 pub use cosines::{Cosines, Neighbor, Pair, cosines};
 pub use dictionary::{AtomState, DictionaryReport};
 pub use hierarchy::{Absorbed, Hierarchy, Nested};
+pub use match_l0::{MatchL0Error, MatchedL0, match_l0};
 pub use matching::{CompareError, Matched, Matching, compare};
+pub use refit::refit;
 pub use residuals::{Identities, ResidualReport, Spectrum};
 pub use splitting::{AtomSplit, Splitting};
 

@@ -10,20 +10,28 @@ use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("subject").required(true).multiple(false)))]
+#[command(group(clap::ArgGroup::new("price").multiple(false)))]
 pub(crate) struct DiagnoseArgs {
     #[command(flatten)]
     pub(crate) source: DataArgs,
     #[command(flatten)]
     pub(crate) trained: SaeArgs,
     /// Dictionary, `.npy`, an atom a row, of any length
-    #[arg(long, value_name = "D.npy", group = "subject", requires = "lambda")]
+    #[arg(long, value_name = "D.npy", group = "subject", requires = "price")]
     pub(crate) dictionary: Option<PathBuf>,
     /// Codes of the atoms as they are stored, scipy's sparse `.npz`, a datapoint a row [default: the encoder's]
     #[arg(long, value_name = "Z.npz")]
     pub(crate) codes: Option<PathBuf>,
     /// Price of a unit of code [default: from the configuration, where it has an L1 coefficient]
-    #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "L", group = "price", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lambda: Option<f64>,
+    /// Take the price at which exact codes use as many atoms a point as the encoder's, or
+    /// those of --codes: for autoencoders without an L1 coefficient (JumpReLU, TopK)
+    #[arg(long, group = "price")]
+    pub(crate) match_l0: bool,
+    /// Split the amortisation gap: keep the atoms of the codes given, and find their best values
+    #[arg(long)]
+    pub(crate) refit: bool,
     /// Center, `.npy`, of a --dictionary
     #[arg(long, value_name = "b.npy", requires = "dictionary", conflicts_with = "sae")]
     pub(crate) center_file: Option<PathBuf>,

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use widedict::certificate::Concentration;
-use widedict::diagnose::{self, CompareError, Diagnosis, Thresholds, compare};
+use widedict::diagnose::{self, CompareError, Diagnosis, MatchedL0, Thresholds, compare, match_l0};
 use widedict::gauge::Penalty;
 use widedict::io::sae::{Folded, NoLambda};
 use widedict::io::{Rows, Sae, read_atoms, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
-use super::input::{Input, Origin};
+use super::input::Input;
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
@@ -20,6 +20,9 @@ use crate::output::diagnosis::{Prefix, Report, Source, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 
+/// What λ was taken from with `--match-l0`.
+const MATCHED: &str = "--match-l0: exact codes have the mean L0 of the codes given";
+
 /// What is diagnosed.
 struct Subject {
     dictionary: Dictionary,
@@ -28,6 +31,25 @@ struct Subject {
     source: Source,
     /// Numbers of the atoms in their file.
     numbers: Vec<usize>,
+}
+
+impl Subject {
+    fn trained(&self) -> diagnose::Trained<'_> {
+        let Self { dictionary, center, codes, .. } = self;
+        diagnose::Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() }
+    }
+
+    /// Refuses an option that is about codes where there are none.
+    fn needs_codes(&self, option: &'static str) -> Result<(), Failure> {
+        if self.codes.is_some() {
+            return Ok(());
+        }
+        let why = match &self.source.no_encoder {
+            Some(why) => format!("give --codes, or an autoencoder with its encoder ({why})"),
+            None => "give --codes".to_owned(),
+        };
+        Err(Failure::NoCodes { option, why })
+    }
 }
 
 /// A dictionary to compare with.
@@ -49,10 +71,17 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         Penalty::new(lambda, 0.0)?;
     }
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let (mut subject, problem, origin) = read(args)?;
-    let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
+    let (mut subject, data, lambda) = read(args)?;
+    let other = args.compare.as_deref().map(|path| other(path, data.points.nrows(), args)).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let matched = match lambda {
+        Some(_) => None,
+        None => Some(on_threads(&args.run, || price(&subject, &data, &watch))?),
+    };
+    let lambda = lambda.or(matched.map(|matched| matched.lambda)).expect("told, configured or matched");
+    let centered = subject.center.is_some() && !args.fixed_center;
+    let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
     let diagnosis = on_threads(&args.run, || {
         let all = examine(&subject, &problem, other.as_ref(), args, &watch)?;
         Ok((all, prefixes(&subject, &problem, args, &watch)?))
@@ -70,6 +99,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         prefixes: &prefixes,
         objective_share_of_top_percent: concentration.map(|c| c.share),
         masked: origin.masked,
+        match_l0: matched,
         concentration,
         source: &subject.source,
     };
@@ -79,17 +109,27 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::of(whole && diagnosis.codes.stop == Stop::ToleranceMet))
 }
 
-/// What is diagnosed, and the problem it is measured by.
-fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem, Origin), Failure> {
+/// What is diagnosed, the data, and λ unless it is to be matched.
+fn read(args: &DiagnoseArgs) -> Result<(Subject, Input, Option<f64>), Failure> {
     let data = input::read_some(&args.source, args.points, args.run.quiet)?;
     let (subject, data, lambda) = match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => autoencoder(path, args, data)?,
         (None, Some(path)) => dictionary(path, args, data)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
-    let centered = subject.center.is_some() && !args.fixed_center;
-    let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
-    Ok((subject, problem, origin))
+    if args.match_l0 {
+        subject.needs_codes("--match-l0")?;
+    }
+    if args.refit {
+        subject.needs_codes("--refit")?;
+    }
+    Ok((subject, data, lambda))
+}
+
+/// The λ that matches the codes given.
+fn price(subject: &Subject, data: &Input, watch: &Watch) -> Result<MatchedL0, Failure> {
+    watch.phase("matching L0");
+    Ok(match_l0(&data.points, &subject.trained(), Thresholds::default().gap_tolerance, watch)?)
 }
 
 /// What a few datapoints hold of the objective, at exact codes.
@@ -123,11 +163,16 @@ fn examine(
         ..Thresholds::default()
     };
     watch.phase("diagnosing");
-    let Subject { dictionary, center, codes, .. } = subject;
-    let trained = diagnose::Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() };
-    let mut found = diagnose::diagnose(problem, &trained, &thresholds, watch)?;
+    let mut found = diagnose::diagnose(problem, &subject.trained(), &thresholds, watch)?;
+    if args.refit {
+        let tolerance = thresholds.gap_tolerance;
+        found.codes.refit = diagnose::refit(problem, &subject.trained(), &found.codes, tolerance, watch)?;
+        if found.codes.refit.is_none() {
+            found.unfinished.push("refit");
+        }
+    }
     if let Some(other) = other {
-        match compare(dictionary, &other.dictionary, args.duplicate, args.max_pairs, watch) {
+        match compare(&subject.dictionary, &other.dictionary, args.duplicate, args.max_pairs, watch) {
             Ok(mut comparison) => {
                 comparison.pairs.iter_mut().for_each(|pair| pair.right = other.numbers[pair.right]);
                 found.comparison = Some(comparison);
@@ -181,9 +226,17 @@ fn prefixes(
 }
 
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+fn autoencoder(
+    path: &Path,
+    args: &DiagnoseArgs,
+    data: Input,
+) -> Result<(Subject, Input, Option<f64>), Failure> {
     let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
-    let lambda = read.price(args.lambda)?;
+    read.source.without_price = read.lambda.is_err();
+    let lambda = if args.match_l0 { None } else { Some(read.price(args.lambda)?) };
+    if args.match_l0 {
+        read.source.lambda_from = MATCHED;
+    }
     let codes = read.codes(path, args.codes.as_deref())?;
     read.note();
     let Trained { folded, source, weights, origin, .. } = read;
@@ -193,7 +246,11 @@ fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject
 }
 
 /// A plain dictionary, with codes and a center where files have them.
-fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+fn dictionary(
+    path: &Path,
+    args: &DiagnoseArgs,
+    data: Input,
+) -> Result<(Subject, Input, Option<f64>), Failure> {
     let dim = data.points.nrows();
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
@@ -211,13 +268,15 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject,
         data: data.origin.name.clone(),
         dictionary: path.display().to_string(),
         folding: Some(plain.folding(center.as_deref())),
-        lambda_from: "--lambda",
+        lambda_from: if args.match_l0 { MATCHED } else { "--lambda" },
         ..Source::default()
     };
     trained::note_dropped(&source.dictionary, &plain.dropped, args.run.quiet);
-    let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
+    if args.lambda.is_none() && !args.match_l0 {
+        return Err(Failure::NoLambda(NoLambda::Absent));
+    }
     let Plain { dictionary, kept, .. } = plain;
-    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
+    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, args.lambda))
 }
 
 /// The dictionary to compare with: a folder or safetensors file, or a `.npy`.
