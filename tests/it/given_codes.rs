@@ -276,3 +276,176 @@ fn the_gap_of_codes_is_that_of_values_and_of_supports() {
     let observer = From { polls: AtomicUsize::new(0), k: 3 };
     assert_eq!(refit(&problem, &trained, &found, 1e-9, &observer), Ok(None));
 }
+
+#[cfg(feature = "cli")]
+mod files {
+    use std::fs;
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    use serde_json::Value;
+    use tempfile::TempDir;
+    use widedict::io::{read_codes, read_json, write_atoms, write_codes, write_saelens};
+    use widedict::{Codes, Matrix};
+
+    use super::{digits, top};
+
+    fn widedict(line: &str, folder: &Path, sae: &Path) -> Output {
+        let words = line.split(' ').map(|word| {
+            word.replace('@', &format!("{}/", folder.display())).replace("SAE", &sae.display().to_string())
+        });
+        Command::new(env!("CARGO_BIN_EXE_widedict")).args(words).output().expect("the program starts")
+    }
+
+    fn stderr(out: &Output) -> String {
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    }
+
+    fn object(out: &Output) -> Value {
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", stderr(out)))
+    }
+
+    fn number(value: &Value) -> f64 {
+        value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    }
+
+    /// Digits as x.npy, and every so many of their atoms with the codes of the five largest
+    /// products as d.npy and z.npz.
+    fn bench() -> (TempDir, Codes) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (x, dictionary) = digits();
+        let codes = top(&x, &dictionary, 5, 0.4);
+        write_atoms(&folder.path().join("x.npy"), &x).expect("written");
+        write_atoms(&folder.path().join("d.npy"), dictionary.matrix()).expect("written");
+        write_codes(&folder.path().join("z.npz"), &codes).expect("written");
+        write_saelens(&folder.path().join("sae"), &dictionary, None, 0.5).expect("written");
+        (folder, codes)
+    }
+
+    #[test]
+    fn an_autoencoder_without_a_price_is_diagnosed_at_its_sparsity() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sae/fixtures");
+        let all: Value = read_json(&root.join("expected.json")).expect("expected numbers");
+        for name in ["saelens-topk", "saelens-jumprelu", "dl-BatchTopK"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let rows: Vec<Vec<f64>> =
+                serde_json::from_value(all["cases"][name]["x"].clone()).expect("rows of numbers");
+            write_atoms(&folder.path().join("x.npy"), &Matrix::from_columns(rows[0].len(), &rows)).unwrap();
+            let run = |more: &str| {
+                let line = format!("diagnose --data @x.npy --sae SAE --json --quiet {more}");
+                widedict(&line, folder.path(), &root.join(name))
+            };
+            let out = run("--match-l0 --refit");
+            let target = number(&all["cases"][name]["mean_l0"]);
+            if out.status.code() == Some(4) {
+                assert!(stderr(&out).contains("no lambda matches"), "{}", stderr(&out));
+                continue;
+            }
+            let found = object(&out);
+            let matched = &found["match_l0"];
+            assert_eq!(number(&matched["target_l0"]), target, "{name}");
+            assert!(found["source"]["lambda_from"].as_str().unwrap().contains("--match-l0"));
+            assert_eq!(found["lambda"], matched["lambda"]);
+            assert_eq!(found["codes"]["exact"]["mean_l0"], matched["l0"]);
+            // Eight datapoints: an eighth of an atom is a step.
+            assert!((number(&matched["l0"]) - target).abs() <= 0.5, "{name}: {matched}");
+            let ends = [0, 1].map(|end| number(&matched["bracket"][end]));
+            assert!(ends[0] <= number(&matched["lambda"]) && number(&matched["lambda"]) <= ends[1]);
+            // The same λ by hand is the same diagnosis.
+            let again = object(&run(&format!("--refit --lambda {}", matched["lambda"])));
+            assert_eq!(again["codes"], found["codes"], "{name}");
+            assert!(again["match_l0"].is_null());
+        }
+        // No encoder, no codes.
+        let folder = tempfile::tempdir().expect("a folder");
+        let bare = folder.path().join("bare.safetensors");
+        fs::copy(root.join("dl-TopK/ae.safetensors"), &bare).expect("copied");
+        let rows: Vec<Vec<f64>> = serde_json::from_value(all["cases"]["dl-TopK"]["x"].clone()).unwrap();
+        write_atoms(&folder.path().join("x.npy"), &Matrix::from_columns(rows[0].len(), &rows)).unwrap();
+        for option in ["--match-l0", "--refit --lambda 1"] {
+            let out = widedict(&format!("diagnose --data @x.npy --sae SAE {option}"), folder.path(), &bare);
+            assert_eq!(out.status.code(), Some(2), "{}", stderr(&out));
+            assert!(stderr(&out).contains("needs codes: give --codes"), "{}", stderr(&out));
+        }
+    }
+
+    #[test]
+    fn codes_of_a_file_are_matched_and_refitted() {
+        let (folder, codes) = bench();
+        let run = |line: &str| widedict(line, folder.path(), Path::new(""));
+        let line = "diagnose --data @x.npy --dictionary @d.npy --codes @z.npz";
+        let out = run(&format!("{line} --match-l0 --refit"));
+        assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        for words in ["matches L0: exact codes", "of that            values", "supports"] {
+            assert!(text.contains(words), "{words} is not in {text}");
+        }
+        let found = object(&run(&format!("{line} --match-l0 --refit --json --quiet")));
+        let (all, parts) = (&found["codes"], &found["codes"]["refit"]);
+        assert_eq!(number(&found["match_l0"]["target_l0"]), codes.mean_l0());
+        let gap = number(&parts["value_gap"]) + number(&parts["support_gap"]);
+        assert!((gap - number(&all["amortisation_gap"])).abs() < 1e-9 * number(&all["exact"]["objective"]));
+        assert!(number(&parts["value_gap"]) > 0.0 && number(&parts["support_gap"]) > 0.0);
+        for (line, code, words) in [
+            (format!("{line} --match-l0 --lambda 1"), 2, "cannot be used with"),
+            (line.to_owned(), 2, "--match-l0"),
+            ("diagnose --data @x.npy --dictionary @d.npy --match-l0".to_owned(), 2, "needs codes"),
+            ("diagnose --data @x.npy --dictionary @d.npy --lambda 1 --refit".to_owned(), 2, "needs codes"),
+            (format!("{line} --match-l0 --max-seconds 0"), 1, "before the first lambda"),
+        ] {
+            let out = run(&line);
+            assert_eq!(out.status.code(), Some(code), "{line}: {}", stderr(&out));
+            assert!(stderr(&out).contains(words) && out.stdout.is_empty(), "{line}: {}", stderr(&out));
+        }
+    }
+
+    #[test]
+    fn a_folder_has_the_codes_as_encode_writes_them() {
+        let (folder, codes) = bench();
+        let run = |line: &str| {
+            let out = widedict(&format!("{line} --quiet"), folder.path(), &folder.path().join("sae"));
+            assert_eq!(out.status.code(), Some(0), "{line}: {}", stderr(&out));
+        };
+        // One row is masked: codes have a row for it all the same.
+        let count = codes.datapoints();
+        let weights: Vec<f64> = (0..count).map(|i| if i == 3 { 0.0 } else { 1.0 }).collect();
+        widedict::io::write_vector(&folder.path().join("w.npy"), &weights).expect("written");
+        let read = |name: &str| read_codes(&folder.path().join(name), count, codes.atoms()).expect("codes");
+        run("diagnose --data @x.npy --weights @w.npy --sae SAE --lambda 0.5 --out @out");
+        run("encode --data @x.npy --weights @w.npy --sae SAE --out @given.npz");
+        run("encode --data @x.npy --weights @w.npy --sae SAE --exact --lambda 0.5 --out @exact.npz");
+        assert_eq!(read("out/codes_given.npz"), read("given.npz"));
+        assert!(read("out/codes_given.npz").column(3).nnz() == 0 && read("given.npz").column(4).nnz() > 0);
+        // Both are exact to a relative gap; they start from different codes.
+        let (found, expected) = (read("out/codes_exact.npz"), read("exact.npz"));
+        let value = |codes: &Codes, i: usize, k: usize| codes.column(i).get(k).copied().unwrap_or(0.0);
+        for (i, k) in (0..count).flat_map(|i| (0..codes.atoms()).map(move |k| (i, k))) {
+            assert!((value(&found, i, k) - value(&expected, i, k)).abs() < 1e-3, "{i} {k}");
+        }
+        // Codes of a file are given back; without them an earlier file goes.
+        run("diagnose --data @x.npy --dictionary @d.npy --codes @z.npz --lambda 0.5 --out @out");
+        assert_eq!(read("out/codes_given.npz"), codes);
+        run("diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --out @out");
+        assert!(!folder.path().join("out/codes_given.npz").exists());
+        assert!(folder.path().join("out/codes_exact.npz").exists());
+    }
+
+    #[test]
+    fn an_opposite_dictionary_is_the_same_by_absolute_cosines() {
+        let (folder, _) = bench();
+        let (_, dictionary) = digits();
+        let atoms = dictionary.matrix();
+        let minus = Matrix::from_fn(atoms.nrows(), atoms.ncols(), |j, k| -atoms.get(j, k));
+        write_atoms(&folder.path().join("minus.npy"), &minus).expect("written");
+        let line =
+            "diagnose --data @x.npy --dictionary @d.npy --lambda 0.5 --compare @minus.npy --json --quiet";
+        let run = |line: &str| object(&widedict(line, folder.path(), Path::new("")))["comparison"].clone();
+        let signed = run(line);
+        assert!(signed["by"] == "cosine" && number(&signed["mean_cosine"]) < 0.0);
+        let absolute = run(&format!("{line} --compare-absolute"));
+        assert!(absolute["by"] == "absolute-cosine" && (number(&absolute["mean_cosine"]) - 1.0).abs() < 1e-9);
+        for pair in absolute["pairs"].as_array().expect("pairs") {
+            assert!(pair["left"] == pair["right"] && (number(&pair["cosine"]) + 1.0).abs() < 1e-9);
+        }
+    }
+}

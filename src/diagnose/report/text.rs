@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::Diagnosis;
+use super::super::{Diagnosis, Similarity};
 
 /// Entries shown of a list.
 const SHOWN: usize = 2;
@@ -232,8 +232,12 @@ impl Diagnosis {
         if let Some(c) = &self.comparison {
             writeln!(
                 f,
-                "\ncomparison           {} pairs, cosine mean {:.3}, median {:.3}; {} at {} or more",
+                "\ncomparison           {} pairs, {} mean {:.3}, median {:.3}; {} at {} or more",
                 c.pairs.len(),
+                match c.by {
+                    Similarity::Cosine => "cosine",
+                    Similarity::AbsoluteCosine => "|cosine|",
+                },
                 c.mean_cosine,
                 c.median_cosine,
                 c.recovered,

@@ -47,6 +47,9 @@ pub(crate) struct DiagnoseArgs {
     /// Another dictionary to compare with: a folder, a safetensors file or a `.npy`
     #[arg(long, value_name = "OTHER")]
     pub(crate) compare: Option<PathBuf>,
+    /// Compare by |cosine|: an atom and its opposite count as the same
+    #[arg(long, requires = "compare")]
+    pub(crate) compare_absolute: bool,
     /// Most cosines the comparison may hold in memory, 8 bytes each
     #[arg(long, value_name = "P", default_value_t = 1 << 27)]
     pub(crate) max_pairs: usize,
@@ -65,7 +68,7 @@ pub(crate) struct DiagnoseArgs {
     /// Cosine from which on atoms are near-duplicates
     #[arg(long, value_name = "C", default_value = "0.9", value_parser = cosine, allow_negative_numbers = true)]
     pub(crate) duplicate: f64,
-    /// Folder for diagnosis.json, diagnosis.html and tables as CSV
+    /// Folder for diagnosis.json, diagnosis.html, tables as CSV, and the codes given and exact as `.npz`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Refuse an --out that holds anything

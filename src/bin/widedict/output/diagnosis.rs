@@ -65,8 +65,8 @@ pub(crate) struct Prefix {
 }
 
 /// What a gap means without an L1 coefficient.
-const UNPRICED: &str = "no lambda in its configuration: codes that never paid one are too large at any, which is \
-    the values' part of the gap; compare explained variances for the values, the supports' part for the atoms";
+const UNPRICED: &str = "no lambda in its configuration: values that never paid one are larger than exact ones at \
+    every lambda, which is no defect; judge them by explained variance, and its atoms by the supports' part";
 
 /// The answer in words.
 pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str]) -> String {
@@ -113,6 +113,31 @@ fn matched_text(matched: &MatchedL0) -> String {
         "lambda {lambda:.6} matches L0: exact codes {l0:.2}, codes given {target_l0:.2} \
          ({steps} steps, between {low:.6} and {high:.6}{ended})\n"
     )
+}
+
+/// Where the numbers come from, for the page.
+pub(crate) fn facts(source: &Source) -> Vec<(&'static str, String)> {
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())).collect();
+    let folded = describe(source);
+    let dictionary = source.dictionary.clone();
+    vec![
+        ("data", source.data.clone()),
+        ("dictionary", if folded.is_empty() { dictionary } else { format!("{dictionary}: {folded}") }),
+        ("lambda from", source.lambda_from.to_owned()),
+        ("program", format!("widedict {}", env!("CARGO_PKG_VERSION"))),
+        ("command", format!("widedict {}", words.join(" "))),
+    ]
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,=:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// What was read and folded, in a line.
