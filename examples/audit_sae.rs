@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     if let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) {
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("audit.html"), found.html())?;
+        std::fs::write(folder.join("audit.html"), found.html(&[]))?;
         std::fs::write(folder.join("audit-density.svg"), found.density_plot())?;
         std::fs::write(folder.join("audit-pressure.svg"), found.pressure_plot())?;
         std::fs::write(folder.join("audit-spectrum.svg"), found.spectrum_plot())?;

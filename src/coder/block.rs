@@ -310,7 +310,7 @@ impl<'d> Solver<'d> {
 }
 
 impl Coded {
-    fn push(&mut self, entries: impl Iterator<Item = (usize, f64)>, objective: f64, gap: f64) {
+    pub(super) fn push(&mut self, entries: impl Iterator<Item = (usize, f64)>, objective: f64, gap: f64) {
         let from = self.entries.len();
         self.entries.extend(entries);
         self.entries[from..].sort_unstable_by_key(|(k, _)| *k);

@@ -10,6 +10,7 @@ mod block;
 mod candidates;
 mod gap;
 mod lasso;
+mod refit;
 mod screen;
 mod working_set;
 
@@ -315,7 +316,7 @@ fn shift<'b>(datapoints: &'b [f64], center: Option<&[f64]>, buffer: &'b mut Vec<
     buffer
 }
 
-fn check(
+pub(crate) fn check(
     datapoints: &Matrix,
     dictionary: &Dictionary,
     lambda: f64,

@@ -53,6 +53,27 @@ pub struct Dead {
     pub given_uses: Option<usize>,
 }
 
+/// The codes given with the best values on their supports.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Refit {
+    /// Objective of the joint problem at the best codes that use no other atoms than the
+    /// codes given.
+    pub objective: f64,
+    /// Mean number of atoms a datapoint uses after that.
+    pub mean_l0: f64,
+    /// Their explained variance.
+    pub explained_variance: Option<f64>,
+    /// Largest relative duality gap of a datapoint, among codes of the same supports.
+    pub largest_relative_gap: f64,
+    /// Objective of the codes given less that: what their values cost.
+    pub value_gap: f64,
+    /// That less the objective of exact codes: what the choice of atoms costs.
+    pub support_gap: f64,
+    /// Explained variance of least squares with z ≥ 0 on the same supports, λ = 0: the most
+    /// that any values reach.
+    pub least_squares_explained_variance: Option<f64>,
+}
+
 /// The part about codes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CodesReport {
@@ -64,6 +85,9 @@ pub struct CodesReport {
     pub amortisation_gap: Option<f64>,
     /// The same over the objective of exact codes.
     pub relative_amortisation_gap: Option<f64>,
+    /// The two parts of the gap, where [`refit`](super::refit()) was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refit: Option<Refit>,
     /// Why coding ended.
     #[serde(serialize_with = "name_of_stop")]
     pub stop: Stop,
@@ -171,6 +195,7 @@ pub(super) fn codes(
         given: given.map(|g| g.summary.clone()),
         exact,
         amortisation_gap,
+        refit: None,
         stop: coded.stop,
         dead: extremes.map_or_else(Vec::new, |extremes| dead(scene, extremes, given)),
         silent,

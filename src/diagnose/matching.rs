@@ -3,18 +3,37 @@
 use serde::Serialize;
 
 use crate::atoms::Dictionary;
-use crate::linalg::{Matrix, fold_tiles};
+use crate::linalg::{Matrix, dot, fold_tiles};
 use crate::observer::{Latch, Observer, Stop};
 
+/// By what two atoms are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Similarity {
+    /// The cosine, as codes are nonnegative.
+    Cosine,
+    /// Its absolute value: an atom and its opposite are the same direction.
+    AbsoluteCosine,
+}
+
+impl Similarity {
+    fn of(self, cosine: f64) -> f64 {
+        match self {
+            Self::Cosine => cosine,
+            Self::AbsoluteCosine => cosine.abs(),
+        }
+    }
+}
+
 /// Atoms of one dictionary assigned to atoms of another, one to one, so that the sum
-/// of their cosines is largest.
+/// of their cosines, or of their absolute values, is largest.
 ///
 /// # Examples
 /// ```
-/// use widedict::{Dictionary, Matrix, diagnose::compare};
+/// use widedict::{Dictionary, Matrix, diagnose::{Similarity, compare}};
 /// let (left, _) = Dictionary::normalize(Matrix::from_columns(2, &[[1.0, 0.0], [0.0, 1.0]]))?;
 /// let (right, _) = Dictionary::normalize(Matrix::from_columns(2, &[[0.6, 0.8], [1.0, 0.1], [-1.0, 0.0]]))?;
-/// let matched = compare(&left, &right, 0.9, 1_000_000, &())?;
+/// let matched = compare(&left, &right, Similarity::Cosine, 0.9, 1_000_000, &())?;
 /// assert_eq!(matched.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(0, 1), (1, 0)]);
 /// assert_eq!(matched.recovered, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -24,6 +43,8 @@ pub struct Matching {
     /// The assigned pairs, in the order of the left atoms; as many as the smaller
     /// dictionary has atoms.
     pub pairs: Vec<Matched>,
+    /// What is largest in sum, and what the numbers below are of.
+    pub by: Similarity,
     /// Mean of their cosines.
     pub mean_cosine: f64,
     /// Their median.
@@ -85,6 +106,7 @@ pub enum CompareError {
 pub fn compare(
     left: &Dictionary,
     right: &Dictionary,
+    by: Similarity,
     threshold: f64,
     max_pairs: usize,
     observer: &dyn Observer,
@@ -99,8 +121,9 @@ pub fn compare(
     let (few, many) = if swapped { (right, left) } else { (left, right) };
     // A column an atom of the smaller dictionary.
     let latch = Latch::new(observer);
-    let cosines = products(many, few, &latch);
-    let assigned = assign(&cosines, &latch);
+    let mut alike = products(many, few, &latch);
+    alike.as_mut_slice().iter_mut().for_each(|cosine| *cosine = by.of(*cosine));
+    let assigned = assign(&alike, &latch);
     if let Some(interrupt) = latch.interrupt() {
         return Err(CompareError::Stopped(interrupt.into()));
     }
@@ -108,7 +131,13 @@ pub fn compare(
         .into_iter()
         .enumerate()
         .map(|(few, many)| {
-            let cosine = cosines.get(many, few);
+            // The pair has its sign.
+            let other = if swapped { left.atom(many) } else { right.atom(many) };
+            let atom = if swapped { right.atom(few) } else { left.atom(few) };
+            let cosine = alike.get(many, few).copysign(match by {
+                Similarity::Cosine => alike.get(many, few),
+                Similarity::AbsoluteCosine => dot(atom, other),
+            });
             if swapped {
                 Matched { left: many, right: few, cosine }
             } else {
@@ -117,14 +146,15 @@ pub fn compare(
         })
         .collect();
     pairs.sort_by_key(|p| p.left);
-    let mut sorted: Vec<f64> = pairs.iter().map(|p| p.cosine).collect();
+    let mut sorted: Vec<f64> = pairs.iter().map(|p| by.of(p.cosine)).collect();
     sorted.sort_by(f64::total_cmp);
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let mean_cosine = if sorted.is_empty() { 0.0 } else { sorted.iter().sum::<f64>() / sorted.len() as f64 };
     Ok(Matching {
+        by,
         mean_cosine,
         median_cosine: sorted.get(sorted.len() / 2).copied().unwrap_or(0.0),
-        recovered: pairs.iter().filter(|p| p.cosine >= threshold).count(),
+        recovered: pairs.iter().filter(|p| by.of(p.cosine) >= threshold).count(),
         threshold,
         pairs,
     })

@@ -22,7 +22,9 @@ mod codes;
 mod cosines;
 mod dictionary;
 mod hierarchy;
+mod match_l0;
 mod matching;
+mod refit;
 mod renumber;
 mod report;
 mod residuals;
@@ -43,11 +45,13 @@ use codes::Given;
 use scene::{Extremes, Scene, extremes, ratio, shifted};
 
 pub use antipodal::Antipodal;
-pub use codes::{CodeSummary, CodesReport, Dead};
+pub use codes::{CodeSummary, CodesReport, Dead, Refit};
 pub use cosines::{Cosines, Neighbor, Pair, cosines};
 pub use dictionary::{AtomState, DictionaryReport};
 pub use hierarchy::{Absorbed, Hierarchy, Nested};
-pub use matching::{CompareError, Matched, Matching, compare};
+pub use match_l0::{MatchL0Error, MatchedL0, match_l0};
+pub use matching::{CompareError, Matched, Matching, Similarity, compare};
+pub use refit::refit;
 pub use residuals::{Identities, ResidualReport, Spectrum};
 pub use splitting::{AtomSplit, Splitting};
 
@@ -202,6 +206,9 @@ pub struct Diagnosis {
     pub pairs_left_out: usize,
     /// Residuals.
     pub residuals: ResidualReport,
+    /// The exact codes, of the atoms as they were given to the diagnosis.
+    #[serde(skip)]
+    pub exact_codes: Codes,
     /// Every atom.
     pub atom_rows: Vec<AtomRow>,
     /// Every datapoint.
@@ -384,6 +391,7 @@ fn assemble(
         most_antipodal: most_antipodal(&cosines),
         pairs_left_out: cosines.left_out,
         residuals,
+        exact_codes: coded.codes.clone(),
         atom_rows,
         point_rows: datapoint_rows(scene, coding),
         unfinished,

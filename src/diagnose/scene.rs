@@ -1,7 +1,7 @@
 //! What every part of a diagnosis looks at: a factorization with its residuals.
 
 use super::DiagnoseError;
-use crate::atoms::{Dictionary, Factorization, check_center};
+use crate::atoms::{AtomsError, Dictionary, Factorization, check_center};
 use crate::linalg::{Matrix, Row, axpy, fold_tiles};
 use crate::num::max;
 use crate::observer::{Latch, Observer};
@@ -48,16 +48,22 @@ impl Scene<'_> {
 
 /// The problem of the data less a fixed center.
 pub(super) fn shifted(problem: &Problem, center: &[f64]) -> Result<Problem, DiagnoseError> {
-    check_center(center, problem.dim())?;
-    let mut datapoints = problem.data().datapoints().clone();
-    for i in 0..datapoints.ncols() {
-        axpy(-1.0, center, datapoints.col_mut(i));
-    }
+    let datapoints = less(problem.data().datapoints(), Some(center))?;
     let shifted = Problem::builder(datapoints)
         .lambda(problem.lambda())
         .weights(problem.data().weights().to_vec())
         .build();
     Ok(shifted?)
+}
+
+/// Datapoints less a center.
+pub(super) fn less(datapoints: &Matrix, center: Option<&[f64]>) -> Result<Matrix, AtomsError> {
+    let mut datapoints = datapoints.clone();
+    if let Some(center) = center {
+        check_center(center, datapoints.nrows())?;
+        (0..datapoints.ncols()).for_each(|i| axpy(-1.0, center, datapoints.col_mut(i)));
+    }
+    Ok(datapoints)
 }
 
 /// A count as a share of another.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use widedict::coder::{Coder, CoderError, CoderRun, Encoded};
 use widedict::diagnose::{
-    CompareError, DiagnoseError, Diagnosis, Thresholds, Trained, compare, cosines, diagnose,
+    CompareError, DiagnoseError, Diagnosis, Similarity, Thresholds, Trained, compare, cosines, diagnose,
 };
 use widedict::linalg::{axpy, dot, norm};
 use widedict::trusted::Residuals;
@@ -412,10 +412,13 @@ fn what_cannot_be_diagnosed_is_an_error() {
         Err(DiagnoseError::Atoms(_))
     ));
     assert_eq!(
-        compare(&dictionary, &other, 0.9, 100, &()),
+        compare(&dictionary, &other, Similarity::Cosine, 0.9, 100, &()),
         Err(CompareError::Dimension { left: 2, right: 3 })
     );
-    assert!(matches!(compare(&dictionary, &dictionary, 0.9, 0, &()), Err(CompareError::TooMany { .. })));
+    assert!(matches!(
+        compare(&dictionary, &dictionary, Similarity::Cosine, 0.9, 0, &()),
+        Err(CompareError::TooMany { .. })
+    ));
 }
 
 /// Cancels at the k-th poll, and at no other.
@@ -471,7 +474,7 @@ fn a_stop_at_any_poll_names_what_is_unfinished() {
     assert!(k > 50, "only {k} polls");
     let observer = Kth { polls: AtomicUsize::new(0), k: 3 };
     assert_eq!(
-        compare(&dictionary, &dictionary, 0.9, 1 << 20, &observer),
+        compare(&dictionary, &dictionary, Similarity::Cosine, 0.9, 1 << 20, &observer),
         Err(CompareError::Stopped(Stop::Cancelled))
     );
 }
@@ -482,14 +485,14 @@ fn a_permuted_dictionary_is_matched() {
     let m = dictionary.len();
     let order: Vec<usize> = (0..m).map(|k| (k * 11) % m).collect();
     let (permuted, _) = Dictionary::normalize(dictionary.matrix().select_columns(&order)).expect("atoms");
-    let found = compare(&dictionary, &permuted, 0.999, 1 << 20, &()).expect("small");
+    let found = compare(&dictionary, &permuted, Similarity::Cosine, 0.999, 1 << 20, &()).expect("small");
     assert_eq!(found.recovered, m);
     assert!(found.pairs.iter().all(|p| order[p.right] == p.left));
     // A part of it, either way round.
     let (part, _) = Dictionary::normalize(dictionary.matrix().select_columns(&[7, 3, 40])).expect("atoms");
-    let small = compare(&part, &dictionary, 0.999, 1 << 20, &()).expect("small");
+    let small = compare(&part, &dictionary, Similarity::Cosine, 0.999, 1 << 20, &()).expect("small");
     assert_eq!(small.pairs.iter().map(|p| p.right).collect::<Vec<_>>(), [7, 3, 40]);
-    let large = compare(&dictionary, &part, 0.999, 1 << 20, &()).expect("small");
+    let large = compare(&dictionary, &part, Similarity::Cosine, 0.999, 1 << 20, &()).expect("small");
     assert_eq!(large.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(3, 1), (7, 0), (40, 2)]);
 }
 
@@ -579,6 +582,11 @@ mod files {
         let header = fs::read_to_string(out.join("points.csv")).unwrap();
         assert!(header.starts_with("point,objective,excess,residual,l0,amortisation_gap,given_gap\n"));
         let page = fs::read_to_string(out.join("diagnosis.html")).unwrap();
+        for word in ["x.npy", "SAELens, standard", "widedict diagnose --data", env!("CARGO_PKG_VERSION")] {
+            assert!(page.contains(word), "the page does not name {word}");
+        }
+        // Names of folders are random.
+        let page = page.replace(&folder.path().display().to_string(), "");
         assert_eq!(page.matches("<svg").count(), 3);
         for word in ["<script", "<link", "<img", "href", "src=", "url(", "@import", "NaN", "inf"] {
             assert!(!page.contains(word), "the page contains {word}");

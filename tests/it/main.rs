@@ -12,6 +12,7 @@ mod cli;
 mod coder;
 mod diagnose;
 mod gauge;
+mod given_codes;
 mod hunt;
 #[cfg(feature = "io")]
 mod interchange;

@@ -7,7 +7,7 @@ use widedict::SolveError;
 use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
 use widedict::coder::CoderError;
-use widedict::diagnose::{CompareError, DiagnoseError};
+use widedict::diagnose::{CompareError, DiagnoseError, MatchL0Error};
 use widedict::gauge::PenaltyError;
 use widedict::io::FileError;
 use widedict::io::sae::{EncodeError, FoldError, NoLambda};
@@ -69,6 +69,10 @@ pub(crate) enum Failure {
     Encode { path: String, error: EncodeError },
     #[error(transparent)]
     Diagnose(#[from] DiagnoseError),
+    #[error("{option} needs codes: {why}")]
+    NoCodes { option: &'static str, why: String },
+    #[error("--match-l0: {0}")]
+    MatchL0(#[from] MatchL0Error),
     #[error("--compare: {0}")]
     Compare(#[from] CompareError),
 }
@@ -76,9 +80,11 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::MatchL0(MatchL0Error::Stopped(_)) => 1,
             Self::Unavailable(_)
             | Self::Penalty(_)
             | Self::NoLambda(_)
+            | Self::NoCodes { .. }
             | Self::ClosedForm { .. }
             | Self::Participation { .. } => 2,
             Self::File(_)
@@ -99,7 +105,7 @@ impl Failure {
             | Self::Fold { .. }
             | Self::Compare(_)
             | Self::Threads(_) => 3,
-            Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) => 4,
+            Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) | Self::MatchL0(_) => 4,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::super::Diagnosis;
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:#1e1e1e}\
 pre{background:#f6f6f4;padding:1em;overflow-x:auto;font-size:13px}\
 table{border-collapse:collapse;font-size:13px;margin:1em 0}td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}\
-svg{background:#fff;margin:.5em 1em .5em 0}.plots{display:flex;flex-wrap:wrap}h2{margin-top:2em}p{max-width:48em}";
+td.fact{text-align:left}svg{background:#fff;margin:.5em 1em .5em 0}.plots{display:flex;flex-wrap:wrap}h2{margin-top:2em}p{max-width:48em}";
 
 /// A number with four decimals.
 fn fixed(v: f64) -> String {
@@ -21,12 +21,13 @@ fn scientific(v: f64) -> String {
 }
 
 impl Diagnosis {
-    /// The page.
+    /// The page; `facts` are where the numbers come from, a name and what it is.
     #[must_use]
-    pub fn html(&self) -> String {
+    pub fn html(&self, facts: &[(&str, String)]) -> String {
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Dictionary diagnosis</title><style>{STYLE}</style></head><body>\n\
-             <h1>Dictionary diagnosis</h1>\n<pre>{}</pre>\n<div class=\"plots\">\n{}{}{}</div>\n",
+             <h1>Dictionary diagnosis</h1>\n{}<pre>{}</pre>\n<div class=\"plots\">\n{}{}{}</div>\n",
+            facts_table(facts),
             escaped(&self.to_string()),
             self.density_plot(),
             self.pressure_plot(),
@@ -157,6 +158,17 @@ impl Diagnosis {
             }),
         );
     }
+}
+
+/// Where the numbers come from.
+fn facts_table(facts: &[(&str, String)]) -> String {
+    if facts.is_empty() {
+        return String::new();
+    }
+    let row = |(name, fact): &(&str, String)| {
+        format!("<tr><th>{}</th><td class=\"fact\">{}</td></tr>\n", escaped(name), escaped(fact))
+    };
+    format!("<table>\n{}</table>\n", facts.iter().map(row).collect::<String>())
 }
 
 fn section(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::{CodeSummary, Diagnosis};
+use super::super::{Diagnosis, Similarity};
 
 /// Entries shown of a list.
 const SHOWN: usize = 2;
@@ -40,8 +40,7 @@ impl Diagnosis {
 
     /// How far the codes are from the best ones.
     fn fmt_codes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let variance =
-            |c: &CodeSummary| c.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
+        let variance = |share: Option<f64>| share.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
         writeln!(f, "\ncodes                objective   L0        explained   duality gap       atoms used")?;
         for (name, c) in
             self.codes.given.iter().map(|c| ("  given", c)).chain([("  exact", &self.codes.exact)])
@@ -51,7 +50,7 @@ impl Diagnosis {
                 "{name:<20} {:<11.4} {:<9.2} {:<11} {:<17.3e} {}",
                 c.objective,
                 c.mean_l0,
-                variance(c),
+                variance(c.explained_variance),
                 c.gap,
                 c.atoms_used
             )?;
@@ -60,6 +59,17 @@ impl Diagnosis {
             (self.codes.amortisation_gap, self.codes.relative_amortisation_gap)
         {
             writeln!(f, "  amortisation gap   {gap:.4} ({:.2} % of the objective)", 100.0 * relative)?;
+        }
+        if let Some(r) = &self.codes.refit {
+            writeln!(
+                f,
+                "  of that            values {:.4}, supports {:.4}; refitted: L0 {:.2}, explained {}, at lambda 0 {}",
+                r.value_gap,
+                r.support_gap,
+                r.mean_l0,
+                variance(r.explained_variance),
+                variance(r.least_squares_explained_variance)
+            )?;
         }
         match self.codes.dead.first() {
             None => writeln!(f, "  dead atoms         none")?,
@@ -222,8 +232,12 @@ impl Diagnosis {
         if let Some(c) = &self.comparison {
             writeln!(
                 f,
-                "\ncomparison           {} pairs, cosine mean {:.3}, median {:.3}; {} at {} or more",
+                "\ncomparison           {} pairs, {} mean {:.3}, median {:.3}; {} at {} or more",
                 c.pairs.len(),
+                match c.by {
+                    Similarity::Cosine => "cosine",
+                    Similarity::AbsoluteCosine => "|cosine|",
+                },
                 c.mean_cosine,
                 c.median_cosine,
                 c.recovered,

@@ -230,6 +230,13 @@ impl Sae {
 }
 
 impl Folded {
+    /// Takes the data out and lets go of the inputs: what is left still converts codes.
+    #[must_use]
+    pub fn take_points(&mut self) -> Matrix {
+        self.inputs = None;
+        std::mem::replace(&mut self.points, Matrix::zeros(0, 0))
+    }
+
     /// Codes of all M atoms as they are stored as codes of the unit atoms.
     ///
     /// # Errors

@@ -10,20 +10,28 @@ use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("subject").required(true).multiple(false)))]
+#[command(group(clap::ArgGroup::new("price").multiple(false)))]
 pub(crate) struct DiagnoseArgs {
     #[command(flatten)]
     pub(crate) source: DataArgs,
     #[command(flatten)]
     pub(crate) trained: SaeArgs,
     /// Dictionary, `.npy`, an atom a row, of any length
-    #[arg(long, value_name = "D.npy", group = "subject", requires = "lambda")]
+    #[arg(long, value_name = "D.npy", group = "subject", requires = "price")]
     pub(crate) dictionary: Option<PathBuf>,
     /// Codes of the atoms as they are stored, scipy's sparse `.npz`, a datapoint a row [default: the encoder's]
     #[arg(long, value_name = "Z.npz")]
     pub(crate) codes: Option<PathBuf>,
     /// Price of a unit of code [default: from the configuration, where it has an L1 coefficient]
-    #[arg(long, value_name = "L", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "L", group = "price", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) lambda: Option<f64>,
+    /// Take the price at which exact codes use as many atoms a point as the encoder's, or
+    /// those of --codes: for autoencoders without an L1 coefficient (JumpReLU, TopK)
+    #[arg(long, group = "price")]
+    pub(crate) match_l0: bool,
+    /// Split the amortisation gap: keep the atoms of the codes given, and find their best values
+    #[arg(long)]
+    pub(crate) refit: bool,
     /// Center, `.npy`, of a --dictionary
     #[arg(long, value_name = "b.npy", requires = "dictionary", conflicts_with = "sae")]
     pub(crate) center_file: Option<PathBuf>,
@@ -39,6 +47,9 @@ pub(crate) struct DiagnoseArgs {
     /// Another dictionary to compare with: a folder, a safetensors file or a `.npy`
     #[arg(long, value_name = "OTHER")]
     pub(crate) compare: Option<PathBuf>,
+    /// Compare by |cosine|: an atom and its opposite count as the same
+    #[arg(long, requires = "compare")]
+    pub(crate) compare_absolute: bool,
     /// Most cosines the comparison may hold in memory, 8 bytes each
     #[arg(long, value_name = "P", default_value_t = 1 << 27)]
     pub(crate) max_pairs: usize,
@@ -57,7 +68,7 @@ pub(crate) struct DiagnoseArgs {
     /// Cosine from which on atoms are near-duplicates
     #[arg(long, value_name = "C", default_value = "0.9", value_parser = cosine, allow_negative_numbers = true)]
     pub(crate) duplicate: f64,
-    /// Folder for diagnosis.json, diagnosis.html and tables as CSV
+    /// Folder for diagnosis.json, diagnosis.html, tables as CSV, and the codes given and exact as `.npz`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Refuse an --out that holds anything

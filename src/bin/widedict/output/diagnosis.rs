@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
+use widedict::Stop;
 use widedict::certificate::Concentration;
-use widedict::diagnose::Diagnosis;
+use widedict::diagnose::{Diagnosis, MatchedL0};
 use widedict::io::Masked;
 use widedict::io::sae::{Folding, Kind, Layout, NoEncoder};
 
@@ -27,6 +28,9 @@ pub(crate) struct Source {
     pub(crate) folding: Option<Folding>,
     /// What the penalty was taken from.
     pub(crate) lambda_from: &'static str,
+    /// Whether its configuration has no λ.
+    #[serde(skip)]
+    pub(crate) without_price: bool,
     pub(crate) seconds: f64,
 }
 
@@ -38,6 +42,9 @@ pub(crate) struct Report<'a> {
     /// The same of the first atoms alone.
     #[serde(skip_serializing_if = "<[Prefix]>::is_empty")]
     pub(crate) prefixes: &'a [Prefix],
+    /// The search for λ, where it was matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) match_l0: Option<MatchedL0>,
     /// What the one per cent of the datapoints that cost most hold of the objective.
     pub(crate) objective_share_of_top_percent: Option<f64>,
     /// Rows of the data that are no datapoints.
@@ -57,11 +64,21 @@ pub(crate) struct Prefix {
     pub(crate) diagnosis: Diagnosis,
 }
 
+/// What a gap means without an L1 coefficient.
+const UNPRICED: &str = "no lambda in its configuration: values that never paid one are larger than exact ones at \
+    every lambda, which is no defect; judge them by explained variance, and its atoms by the supports' part";
+
 /// The answer in words.
 pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str]) -> String {
     let source = report.source;
     let mut text = format!("{}: {}\n", source.dictionary, describe(source));
+    if let Some(matched) = &report.match_l0 {
+        text.push_str(&matched_text(matched));
+    }
     let _ = write!(text, "{}", report.diagnosis);
+    if report.diagnosis.codes.refit.is_some() && source.without_price {
+        let _ = writeln!(text, "{UNPRICED}");
+    }
     for Prefix { prefix, diagnosis } in report.prefixes {
         let exact = &diagnosis.codes.exact;
         let given = diagnosis.codes.given.as_ref().map_or_else(String::new, |given| {
@@ -82,6 +99,45 @@ pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str
         let _ = writeln!(text, "wrote {} in {}", written.join(", "), folder.display());
     }
     text
+}
+
+/// How λ was matched, in a line.
+fn matched_text(matched: &MatchedL0) -> String {
+    let MatchedL0 { target_l0, lambda, l0, bracket: (low, high), steps, stop } = matched;
+    let ended = match stop {
+        Stop::ToleranceMet => "",
+        Stop::Stalled => "; L0 jumps over it there",
+        Stop::IterationLimit | Stop::TimeLimit | Stop::Cancelled => "; stopped early",
+    };
+    format!(
+        "lambda {lambda:.6} matches L0: exact codes {l0:.2}, codes given {target_l0:.2} \
+         ({steps} steps, between {low:.6} and {high:.6}{ended})\n"
+    )
+}
+
+/// Where the numbers come from, for the page.
+pub(crate) fn facts(source: &Source) -> Vec<(&'static str, String)> {
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())).collect();
+    let folded = describe(source);
+    let dictionary = source.dictionary.clone();
+    vec![
+        ("data", source.data.clone()),
+        ("dictionary", if folded.is_empty() { dictionary } else { format!("{dictionary}: {folded}") }),
+        ("lambda from", source.lambda_from.to_owned()),
+        ("program", format!("widedict {}", env!("CARGO_PKG_VERSION"))),
+        ("command", format!("widedict {}", words.join(" "))),
+    ]
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,=:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// What was read and folded, in a line.

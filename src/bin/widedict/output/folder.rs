@@ -143,6 +143,11 @@ impl Folder {
         if path.is_dir() { Ok(remove_solution(&path)?) } else { Ok(()) }
     }
 
+    /// Removes a file of an earlier run.
+    pub(crate) fn remove_file(&self, name: &str) -> Result<(), Failure> {
+        self.remove(&self.path.join(name))
+    }
+
     fn remove(&self, path: &Path) -> Result<(), Failure> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -2,23 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use widedict::atoms::AtomsError;
 use widedict::certificate::Concentration;
-use widedict::diagnose::{self, CompareError, Diagnosis, Thresholds, compare};
+use widedict::diagnose::{
+    self, CompareError, Diagnosis, MatchedL0, Similarity, Thresholds, compare, match_l0,
+};
 use widedict::gauge::Penalty;
-use widedict::io::sae::{Folded, NoLambda};
-use widedict::io::{Rows, Sae, read_atoms, write_json};
+use widedict::io::sae::NoLambda;
+use widedict::io::{Rows, Sae, read_atoms, write_codes, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
-use super::input::{Input, Origin};
+use super::input::Input;
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
 use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::diagnosis::{Prefix, Report, Source, screen};
+use crate::output::diagnosis::{Prefix, Report, Source, facts, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
+
+/// What λ was taken from with `--match-l0`.
+const MATCHED: &str = "--match-l0: exact codes have the mean L0 of the codes given";
 
 /// What is diagnosed.
 struct Subject {
@@ -29,6 +35,39 @@ struct Subject {
     /// Numbers of the atoms in their file.
     numbers: Vec<usize>,
 }
+
+impl Subject {
+    fn trained(&self) -> diagnose::Trained<'_> {
+        let Self { dictionary, center, codes, .. } = self;
+        diagnose::Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() }
+    }
+
+    /// Refuses an option that is about codes where there are none.
+    fn needs_codes(&self, option: &'static str) -> Result<(), Failure> {
+        if self.codes.is_some() {
+            return Ok(());
+        }
+        let why = match &self.source.no_encoder {
+            Some(why) => format!("give --codes, or an autoencoder with its encoder ({why})"),
+            None => "give --codes".to_owned(),
+        };
+        Err(Failure::NoCodes { option, why })
+    }
+}
+
+/// From codes of some atoms to codes of others.
+type Convert = Box<dyn Fn(&Codes) -> Result<Codes, AtomsError>>;
+
+/// Codes of the atoms as they are stored, as `encode` writes them.
+struct Stored {
+    /// The codes given, where they will be written.
+    given: Option<Codes>,
+    /// Brings codes of the unit atoms to the stored ones.
+    convert: Convert,
+}
+
+/// Files of `--out` with codes.
+const CODES: [&str; 2] = ["codes_given.npz", "codes_exact.npz"];
 
 /// A dictionary to compare with.
 struct Other {
@@ -49,10 +88,17 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         Penalty::new(lambda, 0.0)?;
     }
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let (mut subject, problem, origin) = read(args)?;
-    let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
+    let (mut subject, data, lambda, stored) = read(args)?;
+    let other = args.compare.as_deref().map(|path| other(path, data.points.nrows(), args)).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let matched = match lambda {
+        Some(_) => None,
+        None => Some(on_threads(&args.run, || price(&subject, &data, &watch))?),
+    };
+    let lambda = lambda.or(matched.map(|matched| matched.lambda)).expect("told, configured or matched");
+    let centered = subject.center.is_some() && !args.fixed_center;
+    let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
     let diagnosis = on_threads(&args.run, || {
         let all = examine(&subject, &problem, other.as_ref(), args, &watch)?;
         Ok((all, prefixes(&subject, &problem, args, &watch)?))
@@ -70,26 +116,43 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         prefixes: &prefixes,
         objective_share_of_top_percent: concentration.map(|c| c.share),
         masked: origin.masked,
+        match_l0: matched,
         concentration,
         source: &subject.source,
     };
-    let written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
+    let mut written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
+    if let Some(folder) = &folder {
+        let exact = named(&subject.source.dictionary, (stored.convert)(&diagnosis.exact_codes))?;
+        written.extend(write_both(folder, &origin.rows, [stored.given.as_ref(), Some(&exact)])?);
+    }
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
     let whole = diagnosis.unfinished.is_empty();
     Ok(Outcome::of(whole && diagnosis.codes.stop == Stop::ToleranceMet))
 }
 
-/// What is diagnosed, and the problem it is measured by.
-fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem, Origin), Failure> {
+/// What is diagnosed, the data, λ unless it is to be matched, and the codes as they are stored.
+type Read = (Subject, Input, Option<f64>, Stored);
+
+/// Reads what the command line names.
+fn read(args: &DiagnoseArgs) -> Result<Read, Failure> {
     let data = input::read_some(&args.source, args.points, args.run.quiet)?;
-    let (subject, data, lambda) = match (&args.trained.sae, &args.dictionary) {
+    let read = match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => autoencoder(path, args, data)?,
         (None, Some(path)) => dictionary(path, args, data)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
-    let centered = subject.center.is_some() && !args.fixed_center;
-    let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
-    Ok((subject, problem, origin))
+    for (asked, option) in [(args.match_l0, "--match-l0"), (args.refit, "--refit")] {
+        if asked {
+            read.0.needs_codes(option)?;
+        }
+    }
+    Ok(read)
+}
+
+/// The λ that matches the codes given.
+fn price(subject: &Subject, data: &Input, watch: &Watch) -> Result<MatchedL0, Failure> {
+    watch.phase("matching L0");
+    Ok(match_l0(&data.points, &subject.trained(), Thresholds::default().gap_tolerance, watch)?)
 }
 
 /// What a few datapoints hold of the objective, at exact codes.
@@ -123,11 +186,17 @@ fn examine(
         ..Thresholds::default()
     };
     watch.phase("diagnosing");
-    let Subject { dictionary, center, codes, .. } = subject;
-    let trained = diagnose::Trained { dictionary, center: center.as_deref(), codes: codes.as_ref() };
-    let mut found = diagnose::diagnose(problem, &trained, &thresholds, watch)?;
+    let mut found = diagnose::diagnose(problem, &subject.trained(), &thresholds, watch)?;
+    if args.refit {
+        let tolerance = thresholds.gap_tolerance;
+        found.codes.refit = diagnose::refit(problem, &subject.trained(), &found.codes, tolerance, watch)?;
+        if found.codes.refit.is_none() {
+            found.unfinished.push("refit");
+        }
+    }
     if let Some(other) = other {
-        match compare(dictionary, &other.dictionary, args.duplicate, args.max_pairs, watch) {
+        let by = if args.compare_absolute { Similarity::AbsoluteCosine } else { Similarity::Cosine };
+        match compare(&subject.dictionary, &other.dictionary, by, args.duplicate, args.max_pairs, watch) {
             Ok(mut comparison) => {
                 comparison.pairs.iter_mut().for_each(|pair| pair.right = other.numbers[pair.right]);
                 found.comparison = Some(comparison);
@@ -181,43 +250,57 @@ fn prefixes(
 }
 
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Failure> {
     let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
-    let lambda = read.price(args.lambda)?;
-    let codes = read.codes(path, args.codes.as_deref())?;
+    read.source.without_price = read.lambda.is_err();
+    let lambda = if args.match_l0 { None } else { Some(read.price(args.lambda)?) };
+    if args.match_l0 {
+        read.source.lambda_from = MATCHED;
+    }
+    let given = read.stored_codes(args.codes.as_deref())?;
+    let codes = given.as_ref().map(|given| read.of_stored(path, given)).transpose()?;
     read.note();
-    let Trained { folded, source, weights, origin, .. } = read;
-    let Folded { points, dictionary, center, kept, .. } = folded;
-    let data = Input { points, weights, origin };
-    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
+    let Trained { mut folded, source, weights, origin, .. } = read;
+    let data = Input { points: folded.take_points(), weights, origin };
+    let (center, numbers) = (folded.center.take(), folded.kept.clone());
+    let dictionary = std::mem::replace(&mut folded.dictionary, Dictionary::empty(data.points.nrows()));
+    let stored = Stored {
+        given: given.filter(|_| args.out.is_some()),
+        convert: Box::new(move |codes| folded.to_stored(codes)),
+    };
+    Ok((Subject { dictionary, center, codes, source, numbers }, data, lambda, stored))
 }
 
 /// A plain dictionary, with codes and a center where files have them.
-fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Failure> {
     let dim = data.points.nrows();
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-    let plain = Plain::of(path, atoms)?;
+    let mut plain = Plain::of(path, atoms)?;
     let center = args.center_file.as_deref().map(|file| input::center(file, dim)).transpose()?;
-    let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
-    let codes = match &args.codes {
-        Some(file) => {
-            let codes = input::codes(file, &data.origin.rows, plain.stored, args.run.quiet)?;
-            Some(plain.to_unit(&codes).map_err(named)?)
-        }
-        None => None,
-    };
+    let rows = &data.origin.rows;
+    let given = args.codes.as_deref().map(|file| input::codes(file, rows, plain.stored, args.run.quiet));
+    let given = given.transpose()?;
+    let name = path.display().to_string();
+    let codes = given.as_ref().map(|given| named(&name, plain.to_unit(given))).transpose()?;
     let source = Source {
         data: data.origin.name.clone(),
-        dictionary: path.display().to_string(),
+        dictionary: name,
         folding: Some(plain.folding(center.as_deref())),
-        lambda_from: "--lambda",
+        lambda_from: if args.match_l0 { MATCHED } else { "--lambda" },
         ..Source::default()
     };
     trained::note_dropped(&source.dictionary, &plain.dropped, args.run.quiet);
-    let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
-    let Plain { dictionary, kept, .. } = plain;
-    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
+    if args.lambda.is_none() && !args.match_l0 {
+        return Err(Failure::NoLambda(NoLambda::Absent));
+    }
+    let numbers = plain.kept.clone();
+    let dictionary = std::mem::replace(&mut plain.dictionary, Dictionary::empty(dim));
+    let stored = Stored {
+        given: given.filter(|_| args.out.is_some()),
+        convert: Box::new(move |codes| plain.to_stored(codes)),
+    };
+    Ok((Subject { dictionary, center, codes, source, numbers }, data, args.lambda, stored))
 }
 
 /// The dictionary to compare with: a folder or safetensors file, or a `.npy`.
@@ -243,10 +326,34 @@ fn check_dimension(path: &Path, found: usize, atoms: usize, expected: usize) -> 
     Err(Failure::Dimension { path: path.to_path_buf(), what: "atoms", expected, found, hint })
 }
 
+/// The failure of atoms by the name of their file.
+fn named<T>(name: &str, result: Result<T, AtomsError>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::Atoms { path: PathBuf::from(name), error })
+}
+
+/// Writes the codes that there are, a row of the data a row, and removes earlier ones.
+fn write_both(
+    folder: &Folder,
+    rows: &Rows,
+    codes: [Option<&Codes>; 2],
+) -> Result<Vec<&'static str>, Failure> {
+    let mut names = Vec::new();
+    for (name, codes) in CODES.into_iter().zip(codes) {
+        match codes {
+            Some(codes) => {
+                write_codes(&folder.path().join(name), &rows.spread(codes))?;
+                names.push(name);
+            }
+            None => folder.remove_file(name)?,
+        }
+    }
+    Ok(names)
+}
+
 fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, Failure> {
     let mut names = report.diagnosis.write_tables(folder.path())?;
     write_json(&folder.path().join("diagnosis.json"), report)?;
-    let page = report.diagnosis.html();
+    let page = report.diagnosis.html(&facts(report.source));
     output::write_text(&folder.path().join("diagnosis.html"), &page)?;
     names.extend(["diagnosis.json", "diagnosis.html"]);
     Ok(names)

@@ -67,17 +67,26 @@ impl Trained {
     /// The encoder's codes of the unit atoms, or those of a file, which are of stored atoms;
     /// none where the encoder is not used.
     pub(super) fn codes(&mut self, path: &Path, file: Option<&Path>) -> Result<Option<Codes>, Failure> {
+        let stored = self.stored_codes(file)?;
+        stored.map(|stored| self.of_stored(path, &stored)).transpose()
+    }
+
+    /// Codes of stored atoms as codes of the unit atoms.
+    pub(super) fn of_stored(&self, path: &Path, stored: &Codes) -> Result<Codes, Failure> {
+        self.folded.of_stored(stored).map_err(|error| Failure::Atoms { path: path.to_path_buf(), error })
+    }
+
+    /// The same of the stored atoms.
+    pub(super) fn stored_codes(&mut self, file: Option<&Path>) -> Result<Option<Codes>, Failure> {
         if let Some(file) = file {
             self.source.no_encoder = None;
             self.source.encoder = None;
-            let codes = input::codes(file, &self.origin.rows, self.sae.atoms(), self.quiet)?;
-            let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
-            return self.folded.of_stored(&codes).map(Some).map_err(named);
+            return input::codes(file, &self.origin.rows, self.sae.atoms(), self.quiet).map(Some);
         }
         if self.sae.no_encoder().is_some() {
             return Ok(None);
         }
-        self.sae.encode(&self.folded, self.batch).map(Some).map_err(|error| self.not_encoded(error))
+        self.activations().map(Some)
     }
 
     /// The encoder's codes as its program returns them.
