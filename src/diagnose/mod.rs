@@ -21,6 +21,7 @@ mod antipodal;
 mod codes;
 mod cosines;
 mod dictionary;
+mod estimate;
 mod hierarchy;
 mod matching;
 mod renumber;
@@ -28,6 +29,8 @@ mod report;
 mod residuals;
 mod scene;
 mod splitting;
+#[cfg(feature = "io")]
+mod streamed;
 
 use serde::Serialize;
 
@@ -43,13 +46,16 @@ use codes::Given;
 use scene::{Extremes, Scene, extremes, ratio, shifted};
 
 pub use antipodal::Antipodal;
-pub use codes::{CodeSummary, CodesReport, Dead};
+pub use codes::{AllCodes, AtomUse, CodeSummary, CodesReport, Dead};
 pub use cosines::{Cosines, Neighbor, Pair, cosines};
 pub use dictionary::{AtomState, DictionaryReport};
+pub use estimate::{Estimate, Estimates};
 pub use hierarchy::{Absorbed, Hierarchy, Nested};
 pub use matching::{CompareError, Matched, Matching, compare};
 pub use residuals::{Identities, ResidualReport, Spectrum};
 pub use splitting::{AtomSplit, Splitting};
+#[cfg(feature = "io")]
+pub use streamed::{BLOCK_ROWS, StreamError, Streaming, stream};
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
