@@ -30,7 +30,7 @@ impl Estimate {
         let square = |(y, w): (&f64, &f64)| (w * count / total * (y - mean)).powi(2);
         let squares: f64 = values.iter().zip(weights).map(square).sum();
         let half = DEVIATIONS * (squares / (count - 1.0) / count).sqrt();
-        Self { mean, interval: (values.len() > 1).then(|| [mean - half, mean + half]) }
+        Self { mean, interval: (values.len() > 1).then_some([mean - half, mean + half]) }
     }
 }
 

@@ -43,7 +43,6 @@ pub const BLOCK_ROWS: usize = 1024;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StreamError {
     /// A file.
     #[error(transparent)]
@@ -68,6 +67,20 @@ pub enum StreamError {
         /// Weights.
         found: usize,
     },
+}
+
+impl StreamError {
+    /// Gives the datapoint that an error is about another name.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(usize) -> usize) -> Self {
+        if let Self::Fold(FoldError::Normalization { datapoint, .. })
+        | Self::Data(DataError::TooLarge { datapoint, .. })
+        | Self::Encode(EncodeError::Codes(AtomsError::Code { datapoint, .. })) = &mut self
+        {
+            *datapoint = name(*datapoint);
+        }
+        self
+    }
 }
 
 /// Measures an encoder's codes on all datapoints in one pass over their files. `folded` is
@@ -107,7 +120,7 @@ pub fn stream(
         let (first, end) = (block.first, block.first + block.points.ncols());
         let weight = |i: usize| weights.map_or(1.0, |weights| weights[first + i] / largest);
         if let Err(error) = measure(&mut sums, block, &weight, (sae, batch), folded) {
-            fault = Some(error);
+            fault = Some(error.renamed(|i| first + i));
             return ControlFlow::Break(());
         }
         let whole = end == rows.len();
@@ -132,27 +145,9 @@ fn measure(
     (sae, batch): (&Sae, Batch),
     folded: &mut Folded,
 ) -> Result<(), StreamError> {
-    let first = block.first;
-    // Errors name a datapoint by its place in the block.
-    let moved = |error| match error {
-        FoldError::Normalization { datapoint, what } => {
-            FoldError::Normalization { datapoint: first + datapoint, what }
-        }
-        error => error,
-    };
-    sae.fold_next(folded, Activations::of(block.points)).map_err(moved)?;
-    check_entries(&folded.points).map_err(|error| match error {
-        DataError::TooLarge { datapoint, coordinate, value } => {
-            DataError::TooLarge { datapoint: first + datapoint, coordinate, value }
-        }
-        error => error,
-    })?;
-    let codes = sae.encode(folded, batch).map_err(|error| match error {
-        EncodeError::Codes(AtomsError::Code { atom, datapoint, value }) => {
-            EncodeError::Codes(AtomsError::Code { atom, datapoint: first + datapoint, value })
-        }
-        error => error,
-    })?;
+    sae.fold_next(folded, Activations::of(block.points))?;
+    check_entries(&folded.points)?;
+    let codes = sae.encode(folded, batch)?;
     let fits = fits(folded, &codes);
     for (i, fit) in fits.into_iter().enumerate() {
         sums.add(weight(i), folded.points.col(i), codes.column(i).iter().map(|(k, z)| (k, *z)), fit);

@@ -212,12 +212,15 @@ fn arrays(
     Ok(assemble(path, values, dim, files, (total, stride), notes))
 }
 
+/// Files, and the first row of each.
+type Files = Vec<(PathBuf, usize)>;
+
 /// The first row of each array, how many rows there are in all, and their dimension.
 fn joined(
     path: &Path,
     sources: &[Source],
     sizes: &[(usize, usize)],
-) -> Result<(Vec<(PathBuf, usize)>, usize, usize), FileError> {
+) -> Result<(Files, usize, usize), FileError> {
     let dim = sizes[0].1;
     let mut files = Vec::with_capacity(sources.len());
     let mut total: usize = 0;

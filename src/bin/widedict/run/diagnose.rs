@@ -9,14 +9,15 @@ use widedict::io::sae::{Folded, NoLambda};
 use widedict::io::{Rows, Sae, read_atoms, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
-use super::input::{Input, Origin};
+use super::input::{Input, Origin, Streamed};
+use super::sampled::Job;
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
 use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::diagnosis::{Prefix, Report, Source, screen};
+use crate::output::diagnosis::{Prefix, Report, Sample, Source, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 
@@ -28,6 +29,8 @@ struct Subject {
     source: Source,
     /// Numbers of the atoms in their file.
     numbers: Vec<usize>,
+    /// What is to be measured on all rows, where the data are a sample.
+    job: Option<Job>,
 }
 
 /// A dictionary to compare with.
@@ -53,9 +56,13 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let other = args.compare.as_deref().map(|path| other(path, problem.dim(), args)).transpose()?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let job = subject.job.take();
+    let of = job.as_ref().map(Job::points);
     let diagnosis = on_threads(&args.run, || {
-        let all = examine(&subject, &problem, other.as_ref(), args, &watch)?;
-        Ok((all, prefixes(&subject, &problem, args, &watch)?))
+        let all = job.map(|job| job.run(&watch)).transpose()?;
+        let mut found = examine(&subject, &problem, other.as_ref(), args, &watch)?;
+        found.codes.all = all;
+        Ok((found, prefixes(&subject, &problem, args, &watch)?))
     });
     subject.source.seconds = watch.elapsed().as_secs_f64();
     watch.finish();
@@ -72,18 +79,26 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         masked: origin.masked,
         concentration,
         source: &subject.source,
+        sample: of.map(|of| Sample::new(&diagnosis, problem.data().weights(), of, args.seed)),
     };
     let written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
-    let whole = diagnosis.unfinished.is_empty();
+    let stopped = diagnosis.codes.all.as_ref().is_some_and(|all| all.stopped.is_some());
+    let whole = diagnosis.unfinished.is_empty() && !stopped;
     Ok(Outcome::of(whole && diagnosis.codes.stop == Stop::ToleranceMet))
 }
 
 /// What is diagnosed, and the problem it is measured by.
 fn read(args: &DiagnoseArgs) -> Result<(Subject, Problem, Origin), Failure> {
-    let data = input::read_some(&args.source, args.points, args.run.quiet)?;
+    let (data, all) = match args.sample {
+        Some(count) => {
+            let (sample, all) = input::sample(&args.source, count, args.seed, args.run.quiet)?;
+            (sample, Some(all))
+        }
+        None => (input::read_some(&args.source, args.points, args.run.quiet)?, None),
+    };
     let (subject, data, lambda) = match (&args.trained.sae, &args.dictionary) {
-        (Some(path), _) => autoencoder(path, args, data)?,
+        (Some(path), _) => autoencoder(path, args, data, all)?,
         (None, Some(path)) => dictionary(path, args, data)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
@@ -173,6 +188,7 @@ fn prefixes(
             codes,
             source: Source::default(),
             numbers: kept,
+            job: None,
         };
         let diagnosis = examine(&part, problem, None, args, watch)?.renumbered(&subject.numbers);
         found.push(Prefix { prefix, diagnosis });
@@ -181,15 +197,21 @@ fn prefixes(
 }
 
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject, Input, f64), Failure> {
+fn autoencoder(
+    path: &Path,
+    args: &DiagnoseArgs,
+    data: Input,
+    all: Option<Streamed>,
+) -> Result<(Subject, Input, f64), Failure> {
     let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
     let lambda = read.price(args.lambda)?;
     let codes = read.codes(path, args.codes.as_deref())?;
     read.note();
+    let job = all.map(|all| Job::new(path, all, &read, lambda)).transpose()?;
     let Trained { folded, source, weights, origin, .. } = read;
     let Folded { points, dictionary, center, kept, .. } = folded;
     let data = Input { points, weights, origin };
-    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
+    Ok((Subject { dictionary, center, codes, source, numbers: kept, job }, data, lambda))
 }
 
 /// A plain dictionary, with codes and a center where files have them.
@@ -217,7 +239,7 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<(Subject,
     trained::note_dropped(&source.dictionary, &plain.dropped, args.run.quiet);
     let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
     let Plain { dictionary, kept, .. } = plain;
-    Ok((Subject { dictionary, center, codes, source, numbers: kept }, data, lambda))
+    Ok((Subject { dictionary, center, codes, source, numbers: kept, job: None }, data, lambda))
 }
 
 /// The dictionary to compare with: a folder or safetensors file, or a `.npy`.
