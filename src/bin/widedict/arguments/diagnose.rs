@@ -38,8 +38,7 @@ pub(crate) struct DiagnoseArgs {
     #[arg(
         long,
         value_name = "K",
-        requires = "sae",
-        conflicts_with_all = ["points", "dataset", "codes", "per_batch", "inputs", "target"]
+        conflicts_with_all = ["dictionary", "points", "dataset", "codes", "per_batch", "inputs", "target"]
     )]
     pub(crate) sample: Option<NonZeroUsize>,
     /// Seed of the --sample
