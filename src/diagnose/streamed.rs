@@ -99,6 +99,32 @@ impl StreamError {
 ///
 /// # Errors
 /// [`StreamError`]. An encoder that selects among all datapoints is refused.
+///
+/// # Examples
+/// ```
+/// use std::path::Path;
+/// use widedict::diagnose::{BLOCK_ROWS, Streaming, stream};
+/// use widedict::io::sae::{Activations, Batch, ReadOptions};
+/// use widedict::io::{Masking, RowStream, Sae};
+/// let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+/// let sae = Sae::read(&data.join("sae_tokens_128"), &ReadOptions::default())?;
+/// let files = RowStream::open(&data.join("tokens_*.npy"), None)?;
+/// let kept = files.survey(&Masking::default())?;
+/// let sample = files.take(&kept.rows.sample(50, 0))?;
+/// let mut folded = sae.fold_part(Activations::of(sample), Some(kept.mean_norm))?;
+/// let streaming = Streaming {
+///     stream: &files,
+///     rows: &kept.rows,
+///     weights: None,
+///     sae: &sae,
+///     batch: Batch::Inference,
+///     lambda: 0.75,
+///     block_rows: BLOCK_ROWS,
+/// };
+/// let all = stream(&streaming, &mut folded, &())?;
+/// assert_eq!((all.points, all.atoms_used), (512, 128));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn stream(
     streaming: &Streaming<'_>,
     folded: &mut Folded,
@@ -113,7 +139,7 @@ pub fn stream(
     }
     // Dividing by the largest keeps sums finite.
     let largest = weights.map_or(1.0, |weights| weights.iter().copied().fold(0.0, crate::num::max));
-    let mut sums = Sums::new(folded.kept.len(), folded.points.nrows(), lambda);
+    let mut sums = Sums::new(folded.kept.len(), rows.len(), folded.points.nrows(), lambda);
     let (mut fault, mut stop) = (None, None);
     observer.rows(0, rows.of());
     let passed = stream.blocks(rows, block_rows, &mut |block| {
@@ -194,14 +220,14 @@ struct AtomSums {
 }
 
 impl Sums {
-    fn new(atoms: usize, dim: usize, lambda: f64) -> Self {
+    fn new(atoms: usize, points: usize, dim: usize, lambda: f64) -> Self {
         Self {
             lambda,
             weight: 0.0,
             left: 0.0,
             active: 0,
             atoms: vec![AtomSums::default(); atoms],
-            parts: Vec::new(),
+            parts: Vec::with_capacity(points),
             mean: vec![0.0; dim],
             scatter: 0.0,
             rows_read: 0,

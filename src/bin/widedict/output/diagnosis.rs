@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
+use widedict::Stop;
 use widedict::certificate::Concentration;
 use widedict::diagnose::{Diagnosis, Estimate, Estimates};
 use widedict::io::Masked;
@@ -59,21 +60,26 @@ pub(crate) struct Sample {
     /// Datapoints of the data.
     of: usize,
     seed: u64,
+    /// None where its exact codes are not finished.
     #[serde(flatten)]
-    estimates: Estimates,
+    estimates: Option<Estimates>,
 }
 
 impl Sample {
     pub(crate) fn new(diagnosis: &Diagnosis, weights: &[f64], of: usize, seed: u64) -> Self {
-        Self { rows: diagnosis.points, of, seed, estimates: diagnosis.estimates(weights) }
+        let ended = matches!(diagnosis.codes.stop, Stop::TimeLimit | Stop::Cancelled);
+        let estimates = (!ended).then(|| diagnosis.estimates(weights));
+        Self { rows: diagnosis.points, of, seed, estimates }
     }
 
     /// In words.
     fn text(&self) -> String {
         let Self { rows, of, seed, estimates } = self;
-        let mut text = format!(
-            "sample: {rows} of {of} points, seed {seed}; estimates for all of them, with 95 % intervals:\n"
-        );
+        let mut text = format!("sample: {rows} of {of} points, seed {seed}");
+        let Some(estimates) = estimates else {
+            return text + "; its exact codes are not finished\n";
+        };
+        text.push_str("; estimates for all of them, with 95 % intervals:\n");
         let named = [
             ("exact objective", Some(estimates.exact_objective)),
             ("exact L0", Some(estimates.exact_l0)),
