@@ -109,6 +109,11 @@ pub trait Observer: Sync {
     fn progress(&self, progress: &Progress) {
         let _ = progress;
     }
+
+    /// Tells how many rows of the data a pass has behind it, `0` when it begins.
+    fn rows(&self, read: usize, of: usize) {
+        let _ = (read, of);
+    }
 }
 
 /// Never stops, hears nothing.
@@ -123,6 +128,10 @@ impl Observer for &dyn Observer {
     fn progress(&self, progress: &Progress) {
         (**self).progress(progress);
     }
+
+    fn rows(&self, read: usize, of: usize) {
+        (**self).rows(read, of);
+    }
 }
 
 /// Two observers at once: both hear everything, and the first that stops decides why.
@@ -135,6 +144,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn progress(&self, progress: &Progress) {
         self.0.progress(progress);
         self.1.progress(progress);
+    }
+
+    fn rows(&self, read: usize, of: usize) {
+        self.0.rows(read, of);
+        self.1.rows(read, of);
     }
 }
 
@@ -251,5 +265,9 @@ impl Observer for Latch<'_> {
 
     fn progress(&self, progress: &Progress) {
         self.observer.progress(progress);
+    }
+
+    fn rows(&self, read: usize, of: usize) {
+        self.observer.rows(read, of);
     }
 }

@@ -74,6 +74,58 @@ pub struct Refit {
     pub least_squares_explained_variance: Option<f64>,
 }
 
+/// The encoder's codes of all datapoints, where the other numbers are those of a sample.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AllCodes {
+    /// Rows of the data that these numbers cover.
+    pub rows_read: usize,
+    /// Rows of the data.
+    pub rows: usize,
+    /// Datapoints among those that were read.
+    pub points: usize,
+    /// Why not all were read; `None` where they were.
+    #[serde(serialize_with = "name_of_some_stop")]
+    pub stopped: Option<Stop>,
+    /// Objective of the joint problem at these codes.
+    pub objective: f64,
+    /// `Σ wᵢ ½‖rᵢ‖²`.
+    pub fit: f64,
+    /// `λ Σ_k s_k`.
+    pub penalty: f64,
+    /// Mean number of atoms a datapoint uses.
+    pub mean_l0: f64,
+    /// `1 − Σ wᵢ‖rᵢ‖² / Σ wᵢ‖xᵢ − x̄‖²`; `None` for data that do not vary.
+    pub explained_variance: Option<f64>,
+    /// Atoms that some datapoint uses.
+    pub atoms_used: usize,
+    /// The others.
+    pub atoms_unused: usize,
+    /// Part of the objective that the one per cent of the datapoints hold that cost most.
+    pub objective_share_of_top_percent: Option<f64>,
+    /// Every atom.
+    pub atoms: Vec<AtomUse>,
+    /// Most numbers of the data that were held at once.
+    #[serde(skip)]
+    pub most_held: usize,
+}
+
+/// How all datapoints use an atom.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AtomUse {
+    /// The atom.
+    pub atom: usize,
+    /// Datapoints that use it.
+    pub uses: usize,
+    /// Their weighted mean code, of the unit atom.
+    pub mean: Option<f64>,
+    /// Their largest code.
+    pub most: Option<f64>,
+}
+
+fn name_of_some_stop<S: serde::Serializer>(stop: &Option<Stop>, serializer: S) -> Result<S::Ok, S::Error> {
+    stop.map(Stop::as_str).serialize(serializer)
+}
+
 /// The part about codes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CodesReport {
@@ -95,6 +147,9 @@ pub struct CodesReport {
     pub dead: Vec<Dead>,
     /// Atoms that exact codes use and the codes given never do.
     pub silent: Option<usize>,
+    /// The encoder's codes of all datapoints, where the others are those of a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<AllCodes>,
 }
 
 fn name_of_stop<S: serde::Serializer>(stop: &Stop, serializer: S) -> Result<S::Ok, S::Error> {
@@ -199,6 +254,7 @@ pub(super) fn codes(
         stop: coded.stop,
         dead: extremes.map_or_else(Vec::new, |extremes| dead(scene, extremes, given)),
         silent,
+        all: None,
     }
 }
 

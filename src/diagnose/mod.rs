@@ -21,6 +21,7 @@ mod antipodal;
 mod codes;
 mod cosines;
 mod dictionary;
+mod estimate;
 mod hierarchy;
 mod match_l0;
 mod matching;
@@ -30,6 +31,8 @@ mod report;
 mod residuals;
 mod scene;
 mod splitting;
+#[cfg(feature = "io")]
+mod streamed;
 
 use serde::Serialize;
 
@@ -45,15 +48,18 @@ use codes::Given;
 use scene::{Extremes, Scene, extremes, ratio, shifted};
 
 pub use antipodal::Antipodal;
-pub use codes::{CodeSummary, CodesReport, Dead, Refit};
+pub use codes::{AllCodes, AtomUse, CodeSummary, CodesReport, Dead, Refit};
 pub use cosines::{Cosines, Neighbor, Pair, cosines};
 pub use dictionary::{AtomState, DictionaryReport};
+pub use estimate::{Estimate, Estimates};
 pub use hierarchy::{Absorbed, Hierarchy, Nested};
 pub use match_l0::{MatchL0Error, MatchedL0, match_l0};
 pub use matching::{CompareError, Matched, Matching, Similarity, compare};
 pub use refit::refit;
 pub use residuals::{Identities, ResidualReport, Spectrum};
 pub use splitting::{AtomSplit, Splitting};
+#[cfg(feature = "io")]
+pub use streamed::{BLOCK_ROWS, StreamError, Streaming, stream};
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

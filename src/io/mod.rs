@@ -23,7 +23,7 @@ mod tensors;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use activations::{Activations, Kept, Masked, Masking, Reading};
+pub use activations::{Activations, Block, Kept, Masked, Masking, Passed, Reading, RowStream, Surveyed};
 pub use description::{Description, Misread};
 pub use json::{read_json, write_json};
 pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};

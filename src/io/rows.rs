@@ -4,6 +4,10 @@
 //! of the rows that are kept. Row numbers stay those of the file, in codes and weights as
 //! in messages.
 
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+
 use crate::atoms::{Codes, Csr};
 
 /// The rows of a file, of which some may be masked.
@@ -55,6 +59,24 @@ impl Rows {
         assert!(ascends, "rows ascend");
         let mut masked = masked.iter().peekable();
         Self::kept(of, (0..of).filter(|row| masked.next_if_eq(&row).is_none()).collect())
+    }
+
+    /// Some of the rows kept, at most `count`, each with the same chance: by the seed alone.
+    #[must_use]
+    pub fn sample(&self, count: usize, seed: u64) -> Self {
+        let count = count.min(self.len());
+        let mut points = index::sample(&mut ChaCha8Rng::seed_from_u64(seed), self.len(), count).into_vec();
+        points.sort_unstable();
+        Self::kept(self.of, points.into_iter().map(|point| self.row(point)).collect())
+    }
+
+    /// The datapoint that is a row of the file; `None` for one that is masked.
+    #[must_use]
+    pub fn point(&self, row: usize) -> Option<usize> {
+        match &self.kept {
+            Some(kept) => kept.binary_search(&row).ok(),
+            None => (row < self.of).then_some(row),
+        }
     }
 
     /// Number of rows kept.

@@ -1607,3 +1607,95 @@ fn sdp_is_a_method_and_a_bound() {
     let output = run("solve --dataset digits --lambda 0.3 --gamma 0.1 --bound sdp --quiet", &[]);
     fails(&output, 4, &["semidefinite program", "MiB", "proximal"]);
 }
+
+/// Writes the tokens so many times as shards of 512 rows.
+fn token_shards(bench: &Bench, times: usize) -> PathBuf {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    let folder = bench.path(&format!("tokens{times}"));
+    fs::create_dir(&folder).expect("made");
+    (0..times).for_each(|shard| {
+        fs::copy(data.join("tokens_512.npy"), folder.join(format!("x{shard}.npy"))).expect("copied");
+    });
+    folder
+}
+
+#[test]
+fn a_sample_leaves_the_encoder_to_all_rows() {
+    let bench = Bench::new();
+    let sae = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sae_tokens_128");
+    let (data, out) = (token_shards(&bench, 2), bench.path("out"));
+    let line = "diagnose --data {} --sae {} --lambda 0.75 --quiet --json";
+    let sampled = run(&format!("{line} --sample 30 --seed 5 --out {{}}"), &[&data, &sae, &out]);
+    assert_eq!(sampled.status.code(), Some(0), "{}", stderr(&sampled));
+    let (found, whole) = (object(&sampled), object(&run(line, &[&data, &sae])));
+    let (all, given) = (&found["codes"]["all"], &whole["codes"]["given"]);
+    for key in ["objective", "fit", "penalty", "mean_l0", "explained_variance"] {
+        let (found, expected) = (number(all, key), number(given, key));
+        assert!((found - expected).abs() <= 1e-12 * expected, "{key}: {found} for {expected}");
+    }
+    assert_eq!((&all["rows_read"], &all["stopped"]), (&Value::from(1024), &Value::Null));
+    assert_eq!(all["atoms"].as_array().expect("atoms").len(), 128);
+    // The rest is that of the sample, whose rows are those of the seed.
+    let rows = Rows::all(1024).sample(30, 5);
+    let named: Vec<u64> = found["point_rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["point"].as_u64().unwrap())
+        .collect();
+    assert_eq!(named, (0..30).map(|i| rows.row(i) as u64).collect::<Vec<_>>());
+    let sample = &found["sample"];
+    assert_eq!((&sample["rows"], &sample["of"], &sample["seed"]), (&30.into(), &1024.into(), &5.into()));
+    let mean = number(&sample["exact_objective"], "mean");
+    let exact = number(&found["codes"]["exact"], "objective");
+    assert!((mean - exact).abs() <= 1e-12 * exact, "{mean} for {exact}");
+    for key in ["exact_objective", "exact_l0", "excess", "amortisation_gap", "given_gap"] {
+        let [low, high] = [0, 1].map(|end| sample[key]["interval"][end].as_f64().expect("an end"));
+        assert!(low < high && low <= number(&sample[key], "mean"), "{key}");
+    }
+    assert!(fs::read_to_string(out.join("uses.csv")).expect("a table").starts_with("atom,uses,mean,most"));
+    // Without a sample nothing is there that was not there before.
+    assert!(whole.get("sample").is_none() && whole["codes"].get("all").is_none());
+    // In words.
+    let text = run("diagnose --data {} --sae {} --lambda 0.75 --sample 30 --quiet", &[&data, &sae]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    for words in
+        ["all, given", "1024 points in 1024 of 1024 rows", "sample: 30 of 1024 points, seed 0; estimates"]
+    {
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+/// What was streamed until the time was over is there, with the rows that it covers.
+#[test]
+fn a_time_limit_leaves_the_rows_that_were_read() {
+    let bench = Bench::new();
+    let sae = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sae_tokens_128");
+    let line = "diagnose --data {} --sae {} --lambda 0.75 --quiet --json --sample 20 --max-seconds 0";
+    let output = run(line, &[&token_shards(&bench, 3), &sae]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let found = object(&output);
+    // Codes that are not exact yet estimate nothing.
+    assert!(found["sample"]["rows"] == 20 && found["sample"].get("exact_objective").is_none());
+    let all = found["codes"]["all"].clone();
+    assert_eq!((&all["rows_read"], &all["rows"], &all["points"]), (&1024.into(), &1536.into(), &1024.into()));
+    assert_eq!(all["stopped"], "time-limit");
+    assert!(number(&all, "objective") > 0.0);
+}
+
+#[test]
+fn a_sample_needs_an_encoder_and_files() {
+    let bench = Bench::new();
+    let sae = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sae_tokens_128");
+    let data = bench.rows("x.npy", &points());
+    for options in ["--points 5", "--per-batch", "--codes z.npz", "--inputs x.npy", "--target y.npy"] {
+        let line = format!("diagnose --data {{}} --sae {{}} --lambda 1 --sample 3 {options}");
+        fails(&run(&line, &[&data, &sae]), 2, &["--sample", options.split(' ').next().unwrap()]);
+    }
+    fails(&run("diagnose --data {} --sae {} --lambda 1 --seed 3", &[&data, &sae]), 2, &["--sample"]);
+    fails(
+        &run("diagnose --data {} --dictionary {} --lambda 1 --sample 3", &[&data, &data]),
+        2,
+        &["--sample", "--dictionary"],
+    );
+}

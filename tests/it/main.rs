@@ -28,6 +28,8 @@ mod search;
 mod solve;
 mod sources;
 mod stops;
+#[cfg(feature = "io")]
+mod streamed;
 mod support;
 mod traceability;
 mod trusted;

@@ -7,7 +7,7 @@ use widedict::SolveError;
 use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
 use widedict::coder::CoderError;
-use widedict::diagnose::{CompareError, DiagnoseError, MatchL0Error};
+use widedict::diagnose::{CompareError, DiagnoseError, MatchL0Error, StreamError};
 use widedict::gauge::PenaltyError;
 use widedict::io::FileError;
 use widedict::io::sae::{EncodeError, FoldError, NoLambda};
@@ -67,6 +67,8 @@ pub(crate) enum Failure {
     Fold { path: PathBuf, error: FoldError, hint: &'static str },
     #[error("{path}: {error}")]
     Encode { path: String, error: EncodeError },
+    #[error("{}: --sample: {error}; --points reads a part of the rows instead", path.display())]
+    Stream { path: PathBuf, error: Box<StreamError> },
     #[error(transparent)]
     Diagnose(#[from] DiagnoseError),
     #[error("{option} needs codes: {why}")]
@@ -90,6 +92,7 @@ impl Failure {
             Self::File(_)
             | Self::System { .. }
             | Self::NoParent { .. }
+            | Self::Stream { .. }
             | Self::Occupied { .. }
             | Self::Saved { .. }
             | Self::Weightless { .. }

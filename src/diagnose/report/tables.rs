@@ -73,8 +73,8 @@ struct Member {
 impl Diagnosis {
     /// Writes the tables into a folder that exists and gives their names: `atoms.csv`,
     /// `points.csv`, `moves.csv`, `nested.csv`, `absorbed.csv`, `splitting.csv`,
-    /// `clusters.csv`, `antipodal.csv`, `dead.csv`, `spectra.csv` and, after a
-    /// comparison, `matching.csv`. Indices count from 0; what does not apply is empty.
+    /// `clusters.csv`, `antipodal.csv`, `dead.csv`, `spectra.csv`, `uses.csv` where an
+    /// encoder's codes of more data were measured, and, after a comparison, `matching.csv`. Indices count from 0; what does not apply is empty.
     ///
     /// # Errors
     /// [`FileError`] when a file cannot be written.
@@ -120,6 +120,9 @@ impl Diagnosis {
             table(folder, "dead.csv", self.codes.dead.iter())?,
             table(folder, "spectra.csv", eigenvalues)?,
         ];
+        if let Some(all) = &self.codes.all {
+            names.push(table(folder, "uses.csv", all.atoms.iter())?);
+        }
         if let Some(comparison) = &self.comparison {
             names.push(table(folder, "matching.csv", comparison.pairs.iter())?);
         }

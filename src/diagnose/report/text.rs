@@ -55,6 +55,17 @@ impl Diagnosis {
                 c.atoms_used
             )?;
         }
+        if let Some(all) = &self.codes.all {
+            let explained = all.explained_variance.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
+            writeln!(
+                f,
+                "  all, given         {:<11.4} {:<9.2} {explained:<11} {:<17} {}",
+                all.objective, all.mean_l0, "", all.atoms_used
+            )?;
+            let (read, rows) = (all.rows_read, all.rows);
+            let part = if all.stopped.is_some() { ": the run ended before" } else { "" };
+            writeln!(f, "                     {} points in {read} of {rows} rows{part}", all.points)?;
+        }
         if let (Some(gap), Some(relative)) =
             (self.codes.amortisation_gap, self.codes.relative_amortisation_gap)
         {

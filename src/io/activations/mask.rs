@@ -1,9 +1,11 @@
 //! Which rows become datapoints.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
 use super::super::{FileError, FileProblem, Rows};
-use super::Activations;
+use super::{Activations, place};
 use crate::linalg::{Matrix, norm};
 
 /// What masks a row.
@@ -75,63 +77,12 @@ impl Activations {
         if let Some(weights) = masking.weights {
             assert_eq!(weights.len(), self.rows.of(), "a weight a row");
         }
-        let weightless = |at: usize| masking.weights.is_some_and(|w| w[self.rows.row(at)].abs() <= 0.0);
-        let mut masked = Masked {
-            of: self.rows.of(),
-            unread: self.rows.of() - self.rows.len(),
-            skip_nonfinite: masking.skip_nonfinite,
-            max_norm_multiple: masking.max_norm_multiple,
-            ..Masked::default()
-        };
-        let mut kept = Vec::with_capacity(self.rows.len());
-        let mut first = None;
+        let mut survey = Survey::new(*masking, self.rows.of(), self.rows.len());
         for (at, point) in self.points.columns().enumerate() {
-            if weightless(at) {
-                masked.weight += 1;
-            } else if let Some(column) = point.iter().position(|v| !v.is_finite()) {
-                masked.nonfinite += 1;
-                first.get_or_insert((at, column));
-            } else {
-                kept.push(at);
-            }
+            survey.look(at, self.rows.row(at), point);
         }
-        if let Some((at, column)) = first.filter(|_| !masking.skip_nonfinite) {
-            return Err(self.not_finite(at, column, masked.nonfinite));
-        }
-        if let Some(multiple) = masking.max_norm_multiple {
-            masked.norm = self.drop_long(multiple, &mut kept)?;
-        }
-        if kept.is_empty() {
-            return Err(FileError::new(&self.path, FileProblem::NothingLeft { masked: Box::new(masked) }));
-        }
-        masked.rows = masked.weight + masked.nonfinite + masked.norm;
+        let Decided { kept, masked, .. } = survey.decide(&self.path, &self.files)?;
         Ok(self.keep(&kept, masking.weights, masked))
-    }
-
-    /// Takes the rows of a norm beyond a multiple of the median from those kept.
-    fn drop_long(&self, multiple: f64, kept: &mut Vec<usize>) -> Result<usize, FileError> {
-        let mut norms: Vec<f64> = kept.iter().map(|&at| norm(self.points.col(at))).collect();
-        if norms.is_empty() {
-            return Ok(0);
-        }
-        let all = norms.clone();
-        norms.sort_unstable_by(f64::total_cmp);
-        // As numpy's: of an even number the mean of the two in the middle.
-        let (low, high) = (norms[(norms.len() - 1) / 2], norms[norms.len() / 2]);
-        let median = 0.5 * low + 0.5 * high;
-        if !(median > 0.0 && median.is_finite()) {
-            return Err(FileError::new(&self.path, FileProblem::Median { median }));
-        }
-        let before = kept.len();
-        let mut long = all.iter().map(|norm| norm / median > multiple);
-        kept.retain(|_| !long.next().expect("a norm a row"));
-        Ok(before - kept.len())
-    }
-
-    fn not_finite(&self, at: usize, column: usize, rows: usize) -> FileError {
-        let value = self.points.get(column, at);
-        let (path, row) = self.place(self.rows.row(at));
-        FileError::new(path, FileProblem::RowsNotFinite { row, column, value, rows, of: self.rows.len() })
     }
 
     fn keep(self, kept: &[usize], weights: Option<&[f64]>, masked: Masked) -> Kept {
@@ -145,5 +96,100 @@ impl Activations {
         values.truncate(kept.len() * dim);
         let points = Matrix::from_column_major(dim, kept.len(), values).expect("whole rows");
         Kept { points, rows, weights, masked }
+    }
+}
+
+/// Looks at row after row, and decides at the end which are datapoints.
+pub(super) struct Survey<'a> {
+    masking: Masking<'a>,
+    masked: Masked,
+    /// Places of the rows that no look has masked.
+    kept: Vec<usize>,
+    /// Their norms, where a median or a mean of these is wanted.
+    norms: Vec<f64>,
+    /// Whether it is.
+    measures: bool,
+    /// The first row that is not finite: its number, column and value.
+    first: Option<(usize, usize, f64)>,
+}
+
+/// Which rows are datapoints.
+pub(super) struct Decided {
+    /// Their places.
+    pub(super) kept: Vec<usize>,
+    /// Their norms, where these were wanted.
+    pub(super) norms: Vec<f64>,
+    pub(super) masked: Masked,
+}
+
+impl<'a> Survey<'a> {
+    /// Of `read` rows of the files' `of`.
+    pub(super) fn new(masking: Masking<'a>, of: usize, read: usize) -> Self {
+        let masked = Masked {
+            of,
+            unread: of - read,
+            skip_nonfinite: masking.skip_nonfinite,
+            max_norm_multiple: masking.max_norm_multiple,
+            ..Masked::default()
+        };
+        let measures = masking.max_norm_multiple.is_some();
+        Self { masking, masked, kept: Vec::with_capacity(read), norms: Vec::new(), measures, first: None }
+    }
+
+    /// Keeps the norms of all datapoints.
+    pub(super) fn measuring(self) -> Self {
+        Self { measures: true, ..self }
+    }
+
+    /// Looks at a row, by its place among those that were read and its number in the files.
+    pub(super) fn look(&mut self, at: usize, row: usize, point: &[f64]) {
+        if self.masking.weights.is_some_and(|weights| weights[row].abs() <= 0.0) {
+            self.masked.weight += 1;
+        } else if let Some(column) = point.iter().position(|v| !v.is_finite()) {
+            self.masked.nonfinite += 1;
+            self.first.get_or_insert((row, column, point[column]));
+        } else {
+            self.kept.push(at);
+            if self.measures {
+                self.norms.push(norm(point));
+            }
+        }
+    }
+
+    /// The datapoints; `files` are those of the rows, with the first row of each.
+    pub(super) fn decide(mut self, path: &Path, files: &[(PathBuf, usize)]) -> Result<Decided, FileError> {
+        if let Some((row, column, value)) = self.first.filter(|_| !self.masking.skip_nonfinite) {
+            let (file, row) = place(files, row);
+            let (rows, of) = (self.masked.nonfinite, self.masked.of - self.masked.unread);
+            return Err(FileError::new(file, FileProblem::RowsNotFinite { row, column, value, rows, of }));
+        }
+        if let Some(multiple) = self.masking.max_norm_multiple.filter(|_| !self.norms.is_empty()) {
+            self.drop_long(multiple, path)?;
+        }
+        let Self { kept, norms, mut masked, .. } = self;
+        if kept.is_empty() {
+            return Err(FileError::new(path, FileProblem::NothingLeft { masked: Box::new(masked) }));
+        }
+        masked.rows = masked.weight + masked.nonfinite + masked.norm;
+        Ok(Decided { kept, norms, masked })
+    }
+
+    /// Masks the rows of a norm beyond a multiple of the median.
+    fn drop_long(&mut self, multiple: f64, path: &Path) -> Result<(), FileError> {
+        let mut sorted = self.norms.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        // As numpy's: of an even number the mean of the two in the middle.
+        let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        let median = 0.5 * low + 0.5 * high;
+        if !(median > 0.0 && median.is_finite()) {
+            return Err(FileError::new(path, FileProblem::Median { median }));
+        }
+        let stays = |norm: &f64| norm / median <= multiple;
+        let before = self.kept.len();
+        let mut norms = self.norms.iter();
+        self.kept.retain(|_| stays(norms.next().expect("a norm a row")));
+        self.norms.retain(stays);
+        self.masked.norm = before - self.kept.len();
+        Ok(())
     }
 }

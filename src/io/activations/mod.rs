@@ -14,9 +14,11 @@ mod mask;
 mod number;
 mod shards;
 mod source;
+mod stream;
 mod table;
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::{FileError, FileProblem, Rows};
@@ -24,6 +26,7 @@ use crate::linalg::Matrix;
 use source::Source;
 
 pub use mask::{Kept, Masked, Masking};
+pub use stream::{Block, Passed, RowStream, Surveyed};
 
 /// What is read of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,13 +86,9 @@ impl Activations {
             None => tables(path, &sources, reading)?,
         };
         if shards {
-            read.notes.insert(0, read.shards());
+            read.notes.insert(0, shards_note(&read.files, read.rows.of(), read.points.nrows()));
         }
-        let ends = read.files.iter().skip(1).map(|(_, first)| *first).chain([read.rows.of()]);
-        let empty = read.files.iter().zip(ends).filter(|((_, first), end)| first == end).count();
-        if empty > 0 {
-            read.notes.push(format!("{empty} of {} files hold no row", read.files.len()));
-        }
+        read.notes.extend(empty_note(&read.files, read.rows.of()));
         Ok(read)
     }
 
@@ -129,28 +128,34 @@ impl Activations {
     pub fn dim(&self) -> usize {
         self.points.nrows()
     }
+}
 
-    fn shards(&self) -> String {
-        let name = |file: Option<&(PathBuf, usize)>| {
-            let name = file.and_then(|(path, _)| path.file_name());
-            name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-        };
-        format!(
-            "{} files in natural order, {} to {}: {} rows of {} numbers",
-            self.files.len(),
-            name(self.files.first()),
-            name(self.files.last()),
-            self.rows.of(),
-            self.points.nrows()
-        )
-    }
+/// How shards were ordered.
+fn shards_note(files: &[(PathBuf, usize)], rows: usize, dim: usize) -> String {
+    let name = |file: Option<&(PathBuf, usize)>| {
+        let name = file.and_then(|(path, _)| path.file_name());
+        name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    format!(
+        "{} files in natural order, {} to {}: {rows} rows of {dim} numbers",
+        files.len(),
+        name(files.first()),
+        name(files.last()),
+    )
+}
 
-    /// The file of a row, and the row's number in it.
-    fn place(&self, row: usize) -> (&Path, usize) {
-        let at = self.files.partition_point(|(_, first)| *first <= row) - 1;
-        let (path, first) = &self.files[at];
-        (path, row - first)
-    }
+/// How many files hold nothing, if any.
+fn empty_note(files: &[(PathBuf, usize)], rows: usize) -> Option<String> {
+    let ends = files.iter().skip(1).map(|(_, first)| *first).chain([rows]);
+    let empty = files.iter().zip(ends).filter(|((_, first), end)| first == end).count();
+    (empty > 0).then(|| format!("{empty} of {} files hold no row", files.len()))
+}
+
+/// The file of a row, and the row's number in it.
+fn place(files: &[(PathBuf, usize)], row: usize) -> (&Path, usize) {
+    let at = files.partition_point(|(_, first)| *first <= row) - 1;
+    let (path, first) = &files[at];
+    (path, row - first)
 }
 
 /// Every shard is of one kind, and its array has one name.
@@ -189,6 +194,33 @@ fn arrays(
     sizes: &[(usize, usize)],
     reading: &Reading<'_>,
 ) -> Result<Activations, FileError> {
+    let (files, total, dim) = joined(path, sources, sizes)?;
+    let stride = stride(total, reading);
+    let mut values = zeros(total.div_ceil(stride), dim).map_err(|problem| FileError::new(path, problem))?;
+    for (source, (_, first)) in sources.iter().zip(&files) {
+        let _ = source.read(&mut |row, column, value| {
+            let row = first + row;
+            if stride == 1 {
+                values[row * dim + column] = value;
+            } else if row.is_multiple_of(stride) {
+                values[row / stride * dim + column] = value;
+            }
+            ControlFlow::Continue(())
+        })?;
+    }
+    let notes = sources.iter().filter_map(Source::note).take(1).collect();
+    Ok(assemble(path, values, dim, files, (total, stride), notes))
+}
+
+/// Files, and the first row of each.
+type Files = Vec<(PathBuf, usize)>;
+
+/// The first row of each array, how many rows there are in all, and their dimension.
+fn joined(
+    path: &Path,
+    sources: &[Source],
+    sizes: &[(usize, usize)],
+) -> Result<(Files, usize, usize), FileError> {
     let dim = sizes[0].1;
     let mut files = Vec::with_capacity(sources.len());
     let mut total: usize = 0;
@@ -204,20 +236,7 @@ fn arrays(
     if total == 0 {
         return Err(FileError::new(path, FileProblem::Empty { found: vec![0, dim as u64] }));
     }
-    let stride = stride(total, reading);
-    let mut values = zeros(total.div_ceil(stride), dim).map_err(|problem| FileError::new(path, problem))?;
-    for (source, (_, first)) in sources.iter().zip(&files) {
-        source.read(&mut |row, column, value| {
-            let row = first + row;
-            if stride == 1 {
-                values[row * dim + column] = value;
-            } else if row.is_multiple_of(stride) {
-                values[row / stride * dim + column] = value;
-            }
-        })?;
-    }
-    let notes = sources.iter().filter_map(Source::note).take(1).collect();
-    Ok(assemble(path, values, dim, files, (total, stride), notes))
+    Ok((files, total, dim))
 }
 
 /// Reads text, whose size is known when it is read: a first time where only some rows are

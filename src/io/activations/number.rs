@@ -1,6 +1,7 @@
 //! How numbers lie in a file: their type, their order, their shape.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use half::{bf16, f16};
 use npyz::{DType, NpyHeader, Order, TypeChar};
@@ -164,7 +165,7 @@ impl Layout {
     }
 
     /// Reads the numbers a piece at a time and hands each with its row and column to
-    /// `put`, in the order of the file.
+    /// `put`, in the order of the file, until it has enough.
     ///
     /// # Errors
     /// [`FileProblem`] where the file ends early, for whole numbers that no double is,
@@ -172,8 +173,8 @@ impl Layout {
     pub(super) fn read(
         &self,
         reader: &mut impl Read,
-        mut put: impl FnMut(usize, usize, f64),
-    ) -> Result<(), FileProblem> {
+        mut put: impl FnMut(usize, usize, f64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FileProblem> {
         let ((rows, dim), expected, item) = (self.plane()?, self.bytes()?, self.number.bytes());
         let mut piece = vec![0; PIECE];
         let (mut left, mut bits) = (expected, Bits::default());
@@ -203,16 +204,19 @@ impl Layout {
                 if matches!(self.number, Number::Signed(2) | Number::Unsigned(2)) {
                     bits.count(u16::from_le_bytes([bytes[0], bytes[1]]));
                 }
-                if stages {
-                    staged.push((row, column, value), rows, &mut put);
+                let flow = if stages {
+                    staged.push((row, column, value), rows, &mut put)
                 } else {
-                    put(row, column, value);
+                    put(row, column, value)
+                };
+                if flow.is_break() {
+                    return Ok(flow);
                 }
                 column += 1;
             }
         }
-        staged.flush(rows, &mut put);
-        if bits.are_bfloat() { Err(FileProblem::BfloatBits) } else { Ok(()) }
+        let flow = staged.flush(rows, &mut put);
+        if bits.are_bfloat() { Err(FileProblem::BfloatBits) } else { Ok(flow) }
     }
 }
 
@@ -238,10 +242,10 @@ impl Staged {
         &mut self,
         (row, column, value): (usize, usize, f64),
         rows: usize,
-        put: &mut impl FnMut(usize, usize, f64),
-    ) {
+        put: &mut impl FnMut(usize, usize, f64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         if self.values.len() == COLUMNS * rows {
-            self.flush(rows, put);
+            self.flush(rows, put)?;
         }
         if self.values.is_empty() {
             self.column = column;
@@ -250,15 +254,21 @@ impl Staged {
             self.rows.push(row);
         }
         self.values.push(value);
+        ControlFlow::Continue(())
     }
 
-    fn flush(&mut self, rows: usize, put: &mut impl FnMut(usize, usize, f64)) {
+    fn flush(
+        &mut self,
+        rows: usize,
+        put: &mut impl FnMut(usize, usize, f64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         for (at, &row) in self.rows.iter().enumerate() {
             for (k, value) in self.values.iter().skip(at).step_by(rows).enumerate() {
-                put(row, self.column + k, *value);
+                put(row, self.column + k, *value)?;
             }
         }
         self.values.clear();
+        ControlFlow::Continue(())
     }
 }
 

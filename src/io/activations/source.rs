@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use npyz::NpyHeader;
@@ -64,6 +65,17 @@ impl Source {
     /// Rows and columns; `None` for text.
     pub(super) fn plane(&self) -> Result<Option<(usize, usize)>, FileError> {
         self.layout.as_ref().map(Layout::plane).transpose().map_err(|problem| self.error(problem))
+    }
+
+    /// Whether the numbers of a row follow each other, so that rows can be handed over as
+    /// they are read; text is read again for every block.
+    pub(super) fn in_rows(&self) -> bool {
+        self.layout.as_ref().is_some_and(|layout| !layout.fortran)
+    }
+
+    /// Whether it is text.
+    pub(super) fn is_text(&self) -> bool {
+        self.layout.is_none()
     }
 
     /// What a reader should know of how the numbers were taken.
@@ -196,12 +208,18 @@ impl Source {
     }
 
     /// Hands every number of an array with its row and column to `put`, in the order of the
-    /// file.
-    pub(super) fn read(&self, put: &mut impl FnMut(usize, usize, f64)) -> Result<(), FileError> {
+    /// file, until it has enough.
+    pub(super) fn read(
+        &self,
+        put: &mut impl FnMut(usize, usize, f64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FileError> {
         self.numbers(put).map_err(|problem| self.error(problem))
     }
 
-    fn numbers(&self, put: &mut impl FnMut(usize, usize, f64)) -> Result<(), FileProblem> {
+    fn numbers(
+        &self,
+        put: &mut impl FnMut(usize, usize, f64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, FileProblem> {
         let (mut reader, length) = self.bytes()?;
         let Some(layout) = &self.layout else {
             return Err(FileProblem::Changed);
@@ -212,10 +230,13 @@ impl Source {
                 let mut archive = Archive::open(reader, length)?;
                 let (mut entry, size) = archive.array(name)?;
                 same(&npy_layout(&mut entry, size)?)?;
-                layout.read(&mut entry, put)?;
+                let flow = layout.read(&mut entry, put)?;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
                 // Reading on lets the archive check its sum.
                 match std::io::copy(&mut entry.take(1), &mut std::io::sink())? {
-                    0 => Ok(()),
+                    0 => Ok(flow),
                     _ => Err(FileProblem::Changed),
                 }
             }

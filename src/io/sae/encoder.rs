@@ -42,6 +42,11 @@ impl Activation {
         matches!(self, Self::TopK { norms: Some(_), .. } | Self::BatchTopK { norms: Some(_), .. })
     }
 
+    /// Whether the selection is one among all datapoints.
+    pub(super) fn selects_among_datapoints(&self, batch: Batch) -> bool {
+        matches!(self, Self::BatchTopK { threshold, .. } if batch == Batch::Whole || threshold.is_none())
+    }
+
     /// In words, for the record.
     pub(super) fn describe(&self, batch: Batch) -> String {
         let by_length = if self.rescales() { ", by h·‖d‖" } else { "" };
@@ -99,7 +104,7 @@ impl Activation {
                 let size = (atoms / (*k).max(1)).max(1);
                 columns.iter_mut().for_each(|column| keep_largest_of_groups(column, size));
             }
-            Self::BatchTopK { k, threshold, .. } if batch == Batch::Whole || threshold.is_none() => {
+            Self::BatchTopK { k, .. } if self.selects_among_datapoints(batch) => {
                 keep_largest_of_all(columns, *k);
             }
             Self::Relu | Self::Gated { .. } | Self::JumpRelu { .. } | Self::BatchTopK { .. } => {}

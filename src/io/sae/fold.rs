@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::description::NoEncoder;
+use super::units::Placed;
 use super::{Kind, Sae};
 use crate::atoms::{AtomsError, Codes, Dictionary};
 use crate::linalg::{Matrix, norm};
@@ -152,16 +153,19 @@ impl Sae {
     /// [`FoldError`] where data and autoencoder do not go together: a transcoder without
     /// inputs, other dimensions, signed codes.
     pub fn fold(&self, activations: Activations) -> Result<Folded, FoldError> {
+        self.fold_part(activations, None)
+    }
+
+    /// As [`Sae::fold`], of a part of the data: `mean_length` is that of all of them, which a
+    /// scale that no file holds is estimated from; `None` estimates it from the part.
+    ///
+    /// # Errors
+    /// As [`Sae::fold`].
+    pub fn fold_part(&self, activations: Activations, mean_length: Option<f64>) -> Result<Folded, FoldError> {
         if let Err(why @ NoEncoder::Signed(_)) = &self.encoder {
             return Err(FoldError::Signed(why.clone()));
         }
-        self.check(&activations)?;
-        let Activations { mut points, inputs } = activations;
-        if let (Some(skip), Some(inputs)) = (&self.skip, &inputs) {
-            let by_skip = skip.transpose_times(inputs);
-            points.as_mut_slice().iter_mut().zip(by_skip.as_slice()).for_each(|(y, s)| *y -= s);
-        }
-        let placed = self.units.place(points)?;
+        let (placed, inputs) = self.place(activations, mean_length)?;
         let (dictionary, lengths, kept) = Dictionary::normalize_nonzero(self.decoder.clone())?;
         if kept.is_empty() {
             return Err(FoldError::NoAtoms { count: self.atoms() });
@@ -195,6 +199,33 @@ impl Sae {
             output: placed.output,
             factors,
         })
+    }
+
+    /// Puts another part of the data in the place of those that were folded, in the same
+    /// units: what is of the autoencoder alone stays as it is.
+    ///
+    /// # Errors
+    /// As [`Sae::fold`], and `folded` is then as it was.
+    pub fn fold_next(&self, folded: &mut Folded, activations: Activations) -> Result<(), FoldError> {
+        // A scale is that of the first part.
+        let (placed, inputs) = self.place(activations, Some(1.0))?;
+        (folded.points, folded.inputs) = (placed.points, inputs);
+        Ok(())
+    }
+
+    /// The data in the units of the analysis, a skip subtracted, and the inputs.
+    fn place(
+        &self,
+        activations: Activations,
+        mean_length: Option<f64>,
+    ) -> Result<(Placed, Option<Matrix>), FoldError> {
+        self.check(&activations)?;
+        let Activations { mut points, inputs } = activations;
+        if let (Some(skip), Some(inputs)) = (&self.skip, &inputs) {
+            let by_skip = skip.transpose_times(inputs);
+            points.as_mut_slice().iter_mut().zip(by_skip.as_slice()).for_each(|(y, s)| *y -= s);
+        }
+        Ok((self.units.place(points, mean_length)?, inputs))
     }
 
     /// Whether the data are of the kind and the dimensions that are needed.

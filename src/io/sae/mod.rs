@@ -224,6 +224,13 @@ impl Sae {
         self.encoder.as_ref().ok().map(|encoder| encoder.activation.describe(batch))
     }
 
+    /// Whether a datapoint's codes depend on the other datapoints: they are then selected
+    /// among all of them, and a part of the data does not do.
+    #[must_use]
+    pub fn selects_among_datapoints(&self, batch: Batch) -> bool {
+        self.encoder.as_ref().is_ok_and(|encoder| encoder.activation.selects_among_datapoints(batch))
+    }
+
     /// Unit atoms without those of length 0, and the numbers that they have in the file.
     ///
     /// # Errors

@@ -45,8 +45,9 @@ impl Units {
         !matches!(self, Self::LayerNorm | Self::ConstantNorm)
     }
 
-    /// Brings data and weights to one system of units.
-    pub(super) fn place(&self, mut points: Matrix) -> Result<Placed, FoldError> {
+    /// Brings data and weights to one system of units. A scale that is estimated is that of
+    /// `mean_length` where there is one, else of these points.
+    pub(super) fn place(&self, mut points: Matrix, mean_length: Option<f64>) -> Result<Placed, FoldError> {
         let done = |points, input, output, note| Ok(Placed { points, input, output, note });
         match self {
             Self::Stored => done(points, 1.0, 1.0, None),
@@ -57,7 +58,7 @@ impl Units {
                 done(points, *input, *output, Some(note))
             }
             Self::Estimated => {
-                let scale = average_scale(&points)?;
+                let scale = average_scale(&points, mean_length)?;
                 let note = format!(
                     "trained on scaled activations, the scale in no file: {scale:.6} estimated from these data (root of the dimension over the mean length), and weights, center and lambda brought to the units of the data"
                 );
@@ -82,10 +83,10 @@ impl Units {
 }
 
 /// √n over the mean length.
-fn average_scale(points: &Matrix) -> Result<f64, FoldError> {
+fn average_scale(points: &Matrix, mean_length: Option<f64>) -> Result<f64, FoldError> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let (n, count) = (points.nrows() as f64, points.ncols() as f64);
-    let mean = points.columns().map(norm).sum::<f64>() / count;
+    let mean = mean_length.unwrap_or_else(|| points.columns().map(norm).sum::<f64>() / count);
     let scale = n.sqrt() / mean;
     if scale.is_finite() && scale > 0.0 { Ok(scale) } else { Err(FoldError::Scale { value: scale }) }
 }

@@ -4,12 +4,15 @@
 use std::fs;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use half::f16;
 use proptest::prelude::*;
 use tempfile::TempDir;
-use widedict::io::{Activations, FileError, FileProblem, Masking, Reading, Rows, read_points};
+use widedict::io::{
+    Activations, FileError, FileProblem, Masking, Passed, Reading, RowStream, Rows, read_points,
+};
 use widedict::{Codes, Matrix};
 
 use super::sae::safetensors;
@@ -124,6 +127,44 @@ fn every_kind_reads_as_the_array_does() {
         let few = few.mask(&Masking::default()).expect("finite");
         assert_eq!(few.points, expected.select_columns(&[0, 2, 4]), "{}", path.display());
         assert_eq!((few.rows.of(), few.rows.row(2), few.masked.unread), (6, 4, 3));
+    }
+}
+
+/// Blocks of any kind of file are the rows wanted of the whole, and no more is held.
+#[test]
+fn blocks_of_every_kind_are_rows_of_the_whole() {
+    let (folder, values) = (folder(), eighths(6, 3));
+    let paths = all_kinds(&folder, &values);
+    let whole = Matrix::from_column_major(3, 6, values).expect("sizes agree");
+    for path in &paths {
+        let stream = RowStream::open(path, None).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((stream.len(), stream.dim()), (6, 3), "{}", path.display());
+        let read = Activations::read(path, &Reading::default()).expect("read");
+        assert_eq!(stream.notes(), read.notes(), "{}", path.display());
+        for wanted in [vec![0, 1, 2, 3, 4, 5], vec![1, 4], vec![0, 2, 3, 5], vec![5], vec![]] {
+            let rows = Rows::kept(6, wanted.clone());
+            for most in [1, 2, 3, 6, 100] {
+                let (mut found, mut next) = (Vec::new(), 0);
+                let passed = stream.blocks(&rows, most, &mut |block| {
+                    assert_eq!(block.first, next);
+                    next += block.points.ncols();
+                    found.extend_from_slice(block.points.as_slice());
+                    ControlFlow::Continue(())
+                });
+                assert_eq!(found, whole.select_columns(&wanted).as_slice(), "{}", path.display());
+                let held = 3 * most.min(wanted.len());
+                let (points, blocks) = (wanted.len(), wanted.len().div_ceil(most));
+                assert_eq!(passed.expect("read"), Passed { points, blocks, most_held: held });
+            }
+            assert_eq!(stream.take(&rows).expect("read"), whole.select_columns(&wanted));
+        }
+        // Who has enough is asked no more.
+        let mut asked = 0;
+        let passed = stream.blocks(&Rows::all(6), 2, &mut |_| {
+            asked += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!((passed.expect("read").points, asked), (2, 1), "{}", path.display());
     }
 }
 
@@ -409,6 +450,11 @@ proptest! {
         bytes.truncate(keep);
         fs::write(&path, bytes)?;
         for key in [None, Some("acts")] {
+            let streamed = RowStream::open(&path, key)
+                .and_then(|stream| stream.take(&stream.survey(&Masking::default())?.rows));
+            if let (Ok(points), Ok(streamed)) = (read_key(&path, key), streamed) {
+                prop_assert_eq!(&points, &streamed);
+            }
             if let Ok(points) = read_key(&path, key) {
                 prop_assert!(points.ncols() > 0 && points.as_slice().iter().all(|v| v.is_finite()));
             }

@@ -41,6 +41,17 @@ pub(crate) struct DiagnoseArgs {
     /// Take at most so many points, evenly spaced; the others are not held in memory
     #[arg(long, value_name = "N", conflicts_with = "dataset")]
     pub(crate) points: Option<NonZeroUsize>,
+    /// Measure the encoder's codes on all rows, a block at a time, and the rest on a sample of
+    /// so many: for data larger than the memory
+    #[arg(
+        long,
+        value_name = "K",
+        conflicts_with_all = ["dictionary", "points", "dataset", "codes", "per_batch", "inputs", "target"]
+    )]
+    pub(crate) sample: Option<NonZeroUsize>,
+    /// Seed of the --sample
+    #[arg(long, value_name = "S", default_value_t = 0, requires = "sample")]
+    pub(crate) seed: u64,
     /// Also diagnose the first so many atoms of a nested (Matryoshka) autoencoder
     #[arg(long, value_name = "M,M,…", value_delimiter = ',', num_args = 1)]
     pub(crate) prefixes: Vec<NonZeroUsize>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use widedict::Stop;
 use widedict::certificate::Concentration;
-use widedict::diagnose::{Diagnosis, MatchedL0};
+use widedict::diagnose::{Diagnosis, Estimate, Estimates, MatchedL0};
 use widedict::io::Masked;
 use widedict::io::sae::{Folding, Kind, Layout, NoEncoder};
 
@@ -53,6 +53,52 @@ pub(crate) struct Report<'a> {
     #[serde(skip)]
     pub(crate) concentration: Option<Concentration>,
     pub(crate) source: &'a Source,
+    /// What the datapoints are a sample of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sample: Option<Sample>,
+}
+
+/// The sample that everything but `codes.all` is of, and what it says of all datapoints.
+#[derive(Serialize)]
+pub(crate) struct Sample {
+    /// Rows in it.
+    rows: usize,
+    /// Datapoints of the data.
+    of: usize,
+    seed: u64,
+    /// None where its exact codes are not finished.
+    #[serde(flatten)]
+    estimates: Option<Estimates>,
+}
+
+impl Sample {
+    pub(crate) fn new(diagnosis: &Diagnosis, weights: &[f64], of: usize, seed: u64) -> Self {
+        let ended = matches!(diagnosis.codes.stop, Stop::TimeLimit | Stop::Cancelled);
+        let estimates = (!ended).then(|| diagnosis.estimates(weights));
+        Self { rows: diagnosis.points, of, seed, estimates }
+    }
+
+    /// In words.
+    fn text(&self) -> String {
+        let Self { rows, of, seed, estimates } = self;
+        let mut text = format!("sample: {rows} of {of} points, seed {seed}");
+        let Some(estimates) = estimates else {
+            return text + "; its exact codes are not finished\n";
+        };
+        text.push_str("; estimates for all of them, with 95 % intervals:\n");
+        let named = [
+            ("exact objective", Some(estimates.exact_objective)),
+            ("exact L0", Some(estimates.exact_l0)),
+            ("excess", Some(estimates.excess)),
+            ("amortisation gap", estimates.amortisation_gap),
+            ("duality gap, given", estimates.given_gap),
+        ];
+        for (name, Estimate { mean, interval }) in named.into_iter().filter_map(|(n, e)| Some((n, e?))) {
+            let between = interval.map_or_else(String::new, |[low, high]| format!("  {low:.4} to {high:.4}"));
+            let _ = writeln!(text, "  {name:<18} {mean:.4}{between}");
+        }
+        text
+    }
 }
 
 /// A diagnosis of the first atoms.
@@ -89,6 +135,9 @@ pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str
             "first {prefix} atoms: {given}exact {:.4} at L0 {:.2}; violation {:.3} of lambda (median)",
             exact.objective, exact.mean_l0, diagnosis.dictionary.median_violation
         );
+    }
+    if let Some(sample) = &report.sample {
+        text.push_str(&sample.text());
     }
     if let Some(concentration) = report.concentration.filter(Concentration::is_striking) {
         let _ = writeln!(text, "{concentration}");

@@ -22,6 +22,8 @@ pub(crate) struct Watch {
     started: Instant,
     limit: Option<TimeLimit>,
     display: Display,
+    /// When a pass over the rows began.
+    pass: Mutex<Option<Instant>>,
 }
 
 enum Display {
@@ -49,7 +51,7 @@ impl Watch {
             Display::Lines(Mutex::new(Instant::now()))
         };
         let limit = max_seconds.map(|seconds| TimeLimit::new(Duration::from_secs_f64(seconds)));
-        Self { started: Instant::now(), limit, display }
+        Self { started: Instant::now(), limit, display, pass: Mutex::new(None) }
     }
 
     /// How long it has been.
@@ -71,6 +73,21 @@ impl Watch {
         }
     }
 
+    /// Shows a line: in the bar at once, else from time to time.
+    fn show(&self, line: impl FnOnce() -> String) {
+        match &self.display {
+            Display::Quiet => {}
+            Display::Bar(bar) => bar.set_message(line()),
+            Display::Lines(last) => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    say(&format!("{:7.1} s  {}", self.started.elapsed().as_secs_f64(), line()));
+                }
+            }
+        }
+    }
+
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         if let Display::Bar(bar) = &self.display {
@@ -89,18 +106,29 @@ impl Observer for Watch {
     }
 
     fn progress(&self, progress: &Progress) {
-        match &self.display {
-            Display::Quiet => {}
-            Display::Bar(bar) => bar.set_message(line(progress)),
-            Display::Lines(last) => {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                if last.elapsed() >= LINE_EVERY {
-                    *last = Instant::now();
-                    say(&format!("{:7.1} s  {}", self.started.elapsed().as_secs_f64(), line(progress)));
-                }
-            }
-        }
+        self.show(|| line(progress));
     }
+
+    fn rows(&self, read: usize, of: usize) {
+        let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = match *pass {
+            Some(began) if read > 0 => began,
+            _ => *pass.insert(Instant::now()),
+        };
+        self.show(|| rows_line(read, of, began.elapsed().as_secs_f64()));
+    }
+}
+
+/// How far a pass over the rows is, how fast it goes, and how long the rest takes at that
+/// speed.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn rows_line(read: usize, of: usize, seconds: f64) -> String {
+    let line = format!("{read} of {of} rows");
+    let rate = read as f64 / seconds;
+    if read == 0 || !rate.is_finite() {
+        return line;
+    }
+    format!("{line}, {rate:.0} a second, about {:.0} s left", (of - read) as f64 / rate)
 }
 
 /// What is known, in one line; what is not known is NaN and left out.
@@ -113,4 +141,16 @@ fn line(p: &Progress) -> String {
     }
     line.push_str(&format!(", {} atoms", p.atoms));
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rows_line;
+
+    #[test]
+    fn what_is_left_takes_as_long_as_what_was_read() {
+        assert_eq!(rows_line(0, 10, 0.0), "0 of 10 rows");
+        assert_eq!(rows_line(2048, 8192, 2.0), "2048 of 8192 rows, 1024 a second, about 6 s left");
+        assert_eq!(rows_line(10, 10, 5.0), "10 of 10 rows, 2 a second, about 0 s left");
+    }
 }

@@ -12,14 +12,15 @@ use widedict::io::sae::NoLambda;
 use widedict::io::{Rows, Sae, read_atoms, write_codes, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
-use super::input::Input;
+use super::input::{Input, Streamed};
+use super::sampled::Job;
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
 use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::diagnosis::{Prefix, Report, Source, facts, screen};
+use crate::output::diagnosis::{Prefix, Report, Sample, Source, facts, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 
@@ -34,6 +35,8 @@ struct Subject {
     source: Source,
     /// Numbers of the atoms in their file.
     numbers: Vec<usize>,
+    /// What is to be measured on all rows, where the data are a sample.
+    job: Option<Job>,
 }
 
 impl Subject {
@@ -99,9 +102,13 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let lambda = lambda.or(matched.map(|matched| matched.lambda)).expect("told, configured or matched");
     let centered = subject.center.is_some() && !args.fixed_center;
     let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
+    let job = subject.job.take();
+    let of = job.as_ref().map(Job::points);
     let diagnosis = on_threads(&args.run, || {
-        let all = examine(&subject, &problem, other.as_ref(), args, &watch)?;
-        Ok((all, prefixes(&subject, &problem, args, &watch)?))
+        let all = job.map(|job| job.run(lambda, &watch)).transpose()?;
+        let mut found = examine(&subject, &problem, other.as_ref(), args, &watch)?;
+        found.codes.all = all;
+        Ok((found, prefixes(&subject, &problem, args, &watch)?))
     });
     subject.source.seconds = watch.elapsed().as_secs_f64();
     watch.finish();
@@ -119,6 +126,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         match_l0: matched,
         concentration,
         source: &subject.source,
+        sample: of.map(|of| Sample::new(&diagnosis, problem.data().weights(), of, args.seed)),
     };
     let mut written = folder.as_ref().map_or(Ok(Vec::new()), |folder| write(folder, &report))?;
     if let Some(folder) = &folder {
@@ -126,7 +134,8 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
         written.extend(write_both(folder, &origin.rows, [stored.given.as_ref(), Some(&exact)])?);
     }
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
-    let whole = diagnosis.unfinished.is_empty();
+    let stopped = diagnosis.codes.all.as_ref().is_some_and(|all| all.stopped.is_some());
+    let whole = diagnosis.unfinished.is_empty() && !stopped;
     Ok(Outcome::of(whole && diagnosis.codes.stop == Stop::ToleranceMet))
 }
 
@@ -135,9 +144,15 @@ type Read = (Subject, Input, Option<f64>, Stored);
 
 /// Reads what the command line names.
 fn read(args: &DiagnoseArgs) -> Result<Read, Failure> {
-    let data = input::read_some(&args.source, args.points, args.run.quiet)?;
+    let (data, all) = match args.sample {
+        Some(count) => {
+            let (sample, all) = input::sample(&args.source, count, args.seed, args.run.quiet)?;
+            (sample, Some(all))
+        }
+        None => (input::read_some(&args.source, args.points, args.run.quiet)?, None),
+    };
     let read = match (&args.trained.sae, &args.dictionary) {
-        (Some(path), _) => autoencoder(path, args, data)?,
+        (Some(path), _) => autoencoder(path, args, data, all)?,
         (None, Some(path)) => dictionary(path, args, data)?,
         (None, None) => unreachable!("the command line asks for one of them"),
     };
@@ -242,6 +257,7 @@ fn prefixes(
             codes,
             source: Source::default(),
             numbers: kept,
+            job: None,
         };
         let diagnosis = examine(&part, problem, None, args, watch)?.renumbered(&subject.numbers);
         found.push(Prefix { prefix, diagnosis });
@@ -250,7 +266,12 @@ fn prefixes(
 }
 
 /// An autoencoder with its encoder's codes, or those of a file.
-fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Failure> {
+fn autoencoder(
+    path: &Path,
+    args: &DiagnoseArgs,
+    data: Input,
+    all: Option<Streamed>,
+) -> Result<Read, Failure> {
     let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
     read.source.without_price = read.lambda.is_err();
     let lambda = if args.match_l0 { None } else { Some(read.price(args.lambda)?) };
@@ -260,6 +281,7 @@ fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Fa
     let given = read.stored_codes(args.codes.as_deref())?;
     let codes = given.as_ref().map(|given| read.of_stored(path, given)).transpose()?;
     read.note();
+    let job = all.map(|all| Job::new(path, all, &read)).transpose()?;
     let Trained { mut folded, source, weights, origin, .. } = read;
     let data = Input { points: folded.take_points(), weights, origin };
     let (center, numbers) = (folded.center.take(), folded.kept.clone());
@@ -268,7 +290,7 @@ fn autoencoder(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Fa
         given: given.filter(|_| args.out.is_some()),
         convert: Box::new(move |codes| folded.to_stored(codes)),
     };
-    Ok((Subject { dictionary, center, codes, source, numbers }, data, lambda, stored))
+    Ok((Subject { dictionary, center, codes, source, numbers, job }, data, lambda, stored))
 }
 
 /// A plain dictionary, with codes and a center where files have them.
@@ -300,7 +322,7 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Fai
         given: given.filter(|_| args.out.is_some()),
         convert: Box::new(move |codes| plain.to_stored(codes)),
     };
-    Ok((Subject { dictionary, center, codes, source, numbers }, data, args.lambda, stored))
+    Ok((Subject { dictionary, center, codes, source, numbers, job: None }, data, args.lambda, stored))
 }
 
 /// The dictionary to compare with: a folder or safetensors file, or a `.npy`.

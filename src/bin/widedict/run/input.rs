@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use widedict::gauge::Penalty;
-use widedict::io::{Activations, Kept, Masked, Masking, Reading, Rows, read_codes, read_vector};
+use widedict::io::{
+    Activations, Kept, Masked, Masking, Reading, RowStream, Rows, Surveyed, read_codes, read_vector,
+};
 use widedict::problem::DataError;
 use widedict::{Codes, Matrix, Problem, ProblemError, datasets};
 
@@ -28,6 +30,15 @@ pub(super) struct Origin {
     /// Which rows of the data are the datapoints.
     pub(super) rows: Rows,
     pub(super) masked: Masked,
+    /// The mean norm of all datapoints, where these are a sample of them.
+    pub(super) mean_norm: Option<f64>,
+}
+
+/// All rows of the data, of which a sample was read.
+pub(super) struct Streamed {
+    pub(super) stream: RowStream,
+    pub(super) kept: Surveyed,
+    pub(super) name: String,
 }
 
 /// Reads the data; notes what was done to them unless `quiet`.
@@ -37,36 +48,67 @@ pub(super) fn read(args: &DataArgs, quiet: bool) -> Result<Input, Failure> {
 
 /// Reads at most so many datapoints, evenly spaced.
 pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool) -> Result<Input, Failure> {
-    let note = |text: &str| {
-        if !quiet {
-            output::say(&format!("note: {text}"));
-        }
-    };
     let read = match (&args.data, args.dataset) {
         (Some(path), _) => {
             let read = Activations::read(path, &Reading { key: args.key.as_deref(), most })?;
-            read.notes().iter().for_each(|text| note(&format!("{}: {text}", path.display())));
-            let (n, len) = (read.dim(), read.len());
-            if n > len {
-                note(&format!(
-                    "{}: a datapoint a row: read {len} points of dimension {n}; transpose the file if that is wrong",
-                    path.display()
-                ));
-            }
+            note(path, read.notes(), (read.dim(), read.len()), quiet);
             read
         }
         (None, Some(Dataset::Digits) | None) => Activations::of(datasets::digits(), "digits"),
     };
-    let name = name(args, &read);
+    let mut name = name(args);
+    if read.stride() > 1 {
+        name.push_str(&format!(", every {}th of {} points", read.stride(), read.len()));
+    }
     let weights = args.weights.as_deref().map(|path| weights(path, read.len())).transpose()?;
-    let masking = Masking {
-        weights: weights.as_deref(),
-        skip_nonfinite: args.skip_nonfinite,
-        max_norm_multiple: args.max_norm_multiple,
-    };
-    let Kept { points, rows, weights, masked } = read.mask(&masking)?;
+    let Kept { points, rows, weights, masked } = read.mask(&masking(args, weights.as_deref()))?;
     let weights_name = args.weights.as_deref().map(|path| path.display().to_string());
-    Ok(Input { points, weights, origin: Origin { name, weights_name, rows, masked } })
+    Ok(Input { points, weights, origin: Origin { name, weights_name, rows, masked, mean_norm: None } })
+}
+
+/// Reads a sample of the datapoints, and tells which rows all of them are.
+pub(super) fn sample(
+    args: &DataArgs,
+    count: NonZeroUsize,
+    seed: u64,
+    quiet: bool,
+) -> Result<(Input, Streamed), Failure> {
+    let path = args.data.as_deref().expect("the command line asks for files");
+    let stream = RowStream::open(path, args.key.as_deref())?;
+    note(path, stream.notes(), (stream.dim(), stream.len()), quiet);
+    let weights = args.weights.as_deref().map(|path| weights(path, stream.len())).transpose()?;
+    let kept = stream.survey(&masking(args, weights.as_deref()))?;
+    let rows = kept.rows.sample(count.get(), seed);
+    let points = stream.take(&rows)?;
+    let weights = weights.map(|weights| (0..rows.len()).map(|i| weights[rows.row(i)]).collect());
+    let name = name(args);
+    let origin = Origin {
+        name: format!("{name}, a sample of {} of {} points", rows.len(), kept.rows.len()),
+        weights_name: args.weights.as_deref().map(|path| path.display().to_string()),
+        rows,
+        masked: kept.masked,
+        mean_norm: Some(kept.mean_norm),
+    };
+    Ok((Input { points, weights, origin }, Streamed { stream, kept, name }))
+}
+
+/// What masks a row.
+fn masking<'a>(args: &DataArgs, weights: Option<&'a [f64]>) -> Masking<'a> {
+    Masking { weights, skip_nonfinite: args.skip_nonfinite, max_norm_multiple: args.max_norm_multiple }
+}
+
+/// Says how data were read, and that they look transposed.
+fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quiet: bool) {
+    if quiet {
+        return;
+    }
+    notes.iter().for_each(|text| output::say(&format!("note: {}: {text}", path.display())));
+    if n > len {
+        output::say(&format!(
+            "note: {}: a datapoint a row: read {len} points of dimension {n}; transpose the file if that is wrong",
+            path.display()
+        ));
+    }
 }
 
 /// Reads another file of numbers for the same datapoints: the rows that were kept.
@@ -83,13 +125,10 @@ pub(super) fn beside(path: &Path, origin: &Origin) -> Result<Matrix, Failure> {
     Ok(read.mask(&Masking { weights: Some(&kept), ..Masking::default() })?.points)
 }
 
-fn name(args: &DataArgs, read: &Activations) -> String {
+fn name(args: &DataArgs) -> String {
     let mut name = args.data.as_ref().map_or_else(|| "digits".to_owned(), |path| path.display().to_string());
     if let Some(key) = &args.key {
         name.push_str(&format!(", array '{key}'"));
-    }
-    if read.stride() > 1 {
-        name.push_str(&format!(", every {}th of {} points", read.stride(), read.len()));
     }
     name
 }

@@ -8,6 +8,7 @@ mod encode;
 mod input;
 mod participation;
 mod path;
+mod sampled;
 mod solve;
 mod start;
 mod threads;

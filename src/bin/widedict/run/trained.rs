@@ -25,7 +25,7 @@ pub(super) struct Trained {
     /// Weights of the datapoints, as they were given.
     pub(super) weights: Option<Vec<f64>>,
     pub(super) origin: Origin,
-    batch: Batch,
+    pub(super) batch: Batch,
     quiet: bool,
 }
 
@@ -45,8 +45,9 @@ pub(super) fn read(path: &Path, args: &SaeArgs, data: Input, quiet: bool) -> Res
         (None, None) => Activations::of(points),
     };
     let transposed = activations.points.nrows() != sae.dim() && activations.points.nrows() == sae.atoms();
-    let folded =
-        sae.fold(activations).map_err(|error| unfolded(path, in_file(error, &origin), transposed))?;
+    let folded = sae
+        .fold_part(activations, origin.mean_norm)
+        .map_err(|error| unfolded(path, in_file(error, &origin), transposed))?;
     let batch = if args.per_batch { Batch::Whole } else { Batch::Inference };
     let source = Source {
         data: origin.name.clone(),

@@ -1,0 +1,328 @@
+//! What is streamed is what a diagnosis of the same data in memory says, whatever the
+//! blocks, shards and threads.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use widedict::certificate::Concentration;
+use widedict::diagnose::{AllCodes, Estimate, StreamError, Streaming, Thresholds, Trained, diagnose, stream};
+use widedict::io::sae::{Activations, Batch, FoldError, Folded, Kind, ReadOptions};
+use widedict::io::{Masking, RowStream, Rows, Sae, Surveyed, read_json, read_points, write_atoms};
+use widedict::{Interrupt, Matrix, Observer, Problem, Stop};
+
+const LAMBDA: f64 = 0.25;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).into()
+}
+
+/// Writes rows as shards of so many.
+fn shards(points: &Matrix, rows: usize) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (shard, first) in (0..points.ncols()).step_by(rows).enumerate() {
+        let taken: Vec<usize> = (first..(first + rows).min(points.ncols())).collect();
+        let path = folder.path().join(format!("x{shard}.npy"));
+        write_atoms(&path, &points.select_columns(&taken)).expect("written");
+    }
+    folder
+}
+
+/// An autoencoder with its data in files.
+struct Case {
+    sae: Sae,
+    stream: RowStream,
+    kept: Surveyed,
+}
+
+impl Case {
+    fn new(sae: Sae, folder: &Path, masking: &Masking<'_>) -> Self {
+        let stream = RowStream::open(folder, None).expect("shards");
+        let kept = stream.survey(masking).expect("rows are left");
+        Self { sae, stream, kept }
+    }
+
+    fn fold(&self, rows: &Rows) -> Folded {
+        let points = self.stream.take(rows).expect("rows");
+        self.sae.fold_part(Activations::of(points), Some(self.kept.mean_norm)).expect("one system of units")
+    }
+
+    /// Streams, the first part being a small sample.
+    fn streamed(&self, block_rows: usize, observer: &dyn Observer) -> Result<AllCodes, StreamError> {
+        self.streamed_by(Batch::Inference, block_rows, observer)
+    }
+
+    fn streamed_by(
+        &self,
+        batch: Batch,
+        block_rows: usize,
+        observer: &dyn Observer,
+    ) -> Result<AllCodes, StreamError> {
+        let streaming = Streaming {
+            stream: &self.stream,
+            rows: &self.kept.rows,
+            weights: self.kept.weights.as_deref(),
+            sae: &self.sae,
+            batch,
+            lambda: LAMBDA,
+            block_rows,
+        };
+        stream(&streaming, &mut self.fold(&self.kept.rows.sample(3, 1)), observer)
+    }
+}
+
+fn near(found: f64, expected: f64, what: &str) {
+    assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{what}: {found} for {expected}");
+}
+
+/// Every number against the diagnosis of all datapoints in memory, by another road.
+fn is_in_memory(case: &Case, found: &AllCodes, what: &str) {
+    let folded = case.sae.fold(Activations::of(case.stream.take(&case.kept.rows).expect("rows")));
+    let folded = folded.expect("one system of units");
+    let codes = case.sae.encode(&folded, Batch::Inference).expect("codes");
+    let mut builder =
+        Problem::builder(folded.points.clone()).lambda(LAMBDA).centered(folded.center.is_some());
+    if let Some(weights) = &case.kept.weights {
+        builder = builder.weights(weights.clone());
+    }
+    let problem = builder.build().expect("a problem");
+    let trained =
+        Trained { dictionary: &folded.dictionary, center: folded.center.as_deref(), codes: Some(&codes) };
+    let whole = diagnose(&problem, &trained, &Thresholds::default(), &()).expect("a diagnosis");
+    let given = whole.codes.given.expect("codes were given");
+    assert_eq!((found.points, found.rows), (problem.len(), case.stream.len()), "{what}");
+    assert_eq!((found.rows_read, found.stopped), (found.rows, None), "{what}");
+    near(found.objective, given.objective, what);
+    near(found.fit, given.fit, what);
+    near(found.penalty, given.penalty, what);
+    near(found.mean_l0, given.mean_l0, what);
+    let (left, expected) = (found.explained_variance.unwrap(), given.explained_variance.unwrap());
+    // What is compared to 1e-12 is the part that is left, of which 1 is taken.
+    assert!((left - expected).abs() <= 1e-12 * (1.0 - expected).abs(), "{what}: {left} for {expected}");
+    assert_eq!(found.atoms_used, given.atoms_used, "{what}");
+    assert_eq!(found.atoms_unused, codes.atoms() - given.atoms_used, "{what}");
+    let weights = problem.data().weights();
+    let part = |i: usize| {
+        let row = &whole.point_rows[i];
+        weights[i] * (row.objective + row.amortisation_gap.unwrap())
+    };
+    let top = Concentration::of((0..problem.len()).map(part).collect()).expect("an objective");
+    let share = found.objective_share_of_top_percent.expect("an objective");
+    assert!((share - top.share).abs() <= 1e-9 * top.share, "{what}: {share} for {}", top.share);
+    for (k, row) in codes.rows().iter().enumerate() {
+        let usage = &found.atoms[k];
+        assert_eq!((usage.atom, usage.uses), (k, row.len()), "{what}");
+        let sum = |f: &dyn Fn(usize, f64) -> f64| row.iter().map(|(i, z)| f(i, z)).sum::<f64>();
+        let (weight, mass) = (sum(&|i, _| weights[i]), sum(&|i, z| weights[i] * z));
+        let most = row.iter().map(|(_, z)| z).fold(0.0, widedict::num::max);
+        if row.is_empty() {
+            assert_eq!((usage.mean, usage.most), (None, None), "{what}");
+        } else {
+            near(usage.mean.unwrap(), mass / weight, what);
+            assert!((usage.most.unwrap() - most).abs() <= 1e-12 * most, "{what}");
+        }
+    }
+}
+
+/// Every kind of encoder and of units that a part of the data can be coded by.
+#[test]
+fn every_encoder_streams_as_in_memory() {
+    let fixtures = root().join("tests/sae/fixtures");
+    let expected: Value = read_json(&fixtures.join("expected.json")).expect("expected numbers");
+    let (mut streamed, mut refused) = (0, 0);
+    for (name, case) in expected["cases"].as_object().expect("cases") {
+        let sae = Sae::read(&fixtures.join(name), &ReadOptions::default()).expect("readable");
+        if sae.kind() == Kind::Transcoder {
+            continue;
+        }
+        let rows: Vec<Vec<f64>> = serde_json::from_value(case["x"].clone()).expect("rows of numbers");
+        let points = Matrix::from_columns(rows[0].len(), &rows);
+        let folder = shards(&points, 5);
+        let case = Case::new(sae, folder.path(), &Masking::default());
+        for block in [1, 3, 64] {
+            let found = case.streamed(block, &()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            is_in_memory(&case, &found, &format!("{name}, blocks of {block}"));
+            streamed += 1;
+        }
+        // One batch of training is all of the data.
+        let whole = case.sae.selects_among_datapoints(Batch::Whole);
+        match case.streamed_by(Batch::Whole, 3, &()) {
+            Err(StreamError::Whole) if whole => refused += 1,
+            found => assert!(!whole && found.is_ok(), "{name}: {found:?}"),
+        }
+    }
+    assert!(streamed >= 45 && refused >= 4, "{streamed} and {refused}");
+}
+
+fn tokens() -> (Sae, Matrix) {
+    let sae = Sae::read(&root().join("data/sae_tokens_128"), &ReadOptions::default()).expect("readable");
+    (sae, read_points(&root().join("data/tokens_512.npy")).expect("activations"))
+}
+
+/// The numbers, without what tells of blocks.
+fn numbers(mut all: AllCodes) -> AllCodes {
+    all.most_held = 0;
+    all
+}
+
+#[test]
+fn blocks_shards_and_threads_do_not_matter() {
+    let (sae, points) = tokens();
+    let (one, many) = (shards(&points, 512), shards(&points, 37));
+    let whole = Case::new(sae.clone(), one.path(), &Masking::default());
+    let expected = whole.streamed(512, &()).expect("streamed");
+    is_in_memory(&whole, &expected, "one block");
+    let cut = Case::new(sae, many.path(), &Masking::default());
+    for block in [1, 100, 128, 511] {
+        let found = cut.streamed(block, &()).expect("streamed");
+        assert_eq!(found.most_held, block * 384, "no more than a block is held");
+        is_in_memory(&cut, &found, &format!("blocks of {block}"));
+        near(found.objective, expected.objective, "objective");
+    }
+    for threads in [1, 2, 7] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let found = pool.install(|| cut.streamed(128, &()).expect("streamed"));
+        assert_eq!(numbers(found), numbers(expected.clone()), "{threads} threads");
+    }
+}
+
+/// Masks and weights are those of the data in memory; a scale is that of what they leave.
+#[test]
+fn masked_rows_are_not_streamed() {
+    let (_, mut points) = tokens();
+    let config = fs::read_to_string(root().join("data/sae_tokens_128/cfg.json")).expect("a configuration");
+    let estimated = config.replace(
+        "\"normalize_activations\": \"none\"",
+        "\"normalize_activations\": \"expected_average_only_in\"",
+    );
+    assert_ne!(config, estimated);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let weights_file = root().join("data/sae_tokens_128/sae_weights.safetensors");
+    fs::copy(weights_file, folder.path().join("sae_weights.safetensors")).expect("copied");
+    fs::write(folder.path().join("cfg.json"), estimated).expect("written");
+    let sae = Sae::read(folder.path(), &ReadOptions::default()).expect("readable");
+
+    points.col_mut(3)[7] = f64::NAN;
+    points.col_mut(511)[0] = f64::INFINITY;
+    points.col_mut(100).iter_mut().for_each(|v| *v *= 1e4);
+    let weights: Vec<f64> = (0..512_u32).map(|i| f64::from(i % 5) * 1e300).collect();
+    let masking = Masking { weights: Some(&weights), skip_nonfinite: true, max_norm_multiple: Some(20.0) };
+    let files = shards(&points, 50);
+    let case = Case::new(sae, files.path(), &masking);
+    let memory = widedict::io::Activations::read(files.path(), &widedict::io::Reading::default());
+    let memory = memory.expect("readable").mask(&masking).expect("rows are left");
+    assert_eq!((&case.kept.rows, case.kept.masked), (&memory.rows, memory.masked));
+    assert_eq!(case.kept.weights, memory.weights);
+    assert_eq!(case.stream.take(&case.kept.rows).expect("rows"), memory.points);
+    assert!(case.kept.masked.weight > 0 && case.kept.masked.nonfinite > 0);
+    for block in [7, 128, 1000] {
+        let found = case.streamed(block, &()).expect("streamed");
+        is_in_memory(&case, &found, &format!("blocks of {block}"));
+    }
+}
+
+/// Stops after so many questions, and hears how far the pass is.
+struct After(usize, AtomicUsize, Mutex<Vec<(usize, usize)>>);
+
+impl Observer for After {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if self.1.fetch_add(1, Ordering::Relaxed) + 1 >= self.0 {
+            return ControlFlow::Break(Interrupt::TimeLimit);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn rows(&self, read: usize, of: usize) {
+        self.2.lock().expect("heard").push((read, of));
+    }
+}
+
+#[test]
+fn a_stopped_pass_is_that_of_the_rows_it_read() {
+    let (sae, points) = tokens();
+    let files = shards(&points, 60);
+    let case = Case::new(sae.clone(), files.path(), &Masking::default());
+    let observer = After(2, AtomicUsize::new(0), Mutex::default());
+    let found = case.streamed(100, &observer).expect("streamed");
+    assert_eq!(
+        (found.stopped, found.rows_read, found.points, found.rows),
+        (Some(Stop::TimeLimit), 200, 200, 512)
+    );
+    assert_eq!(*observer.2.lock().expect("heard"), [(0, 512), (100, 512), (200, 512)]);
+    let first: Vec<usize> = (0..200).collect();
+    let files = shards(&points.select_columns(&first), 60);
+    let part = Case::new(sae, files.path(), &Masking::default()).streamed(100, &()).expect("streamed");
+    let found = AllCodes { stopped: None, rows_read: 200, rows: 200, ..found };
+    assert_eq!(numbers(found), numbers(part));
+}
+
+#[test]
+fn datapoints_of_errors_are_named_among_all() {
+    let (_, points) = tokens();
+    let fixture = root().join("tests/sae/fixtures/saelens-constant_norm_rescale");
+    let sae = Sae::read(&fixture, &ReadOptions::default()).expect("readable");
+    let rows: Vec<usize> = (0..40).collect();
+    let mut few = Matrix::from_fn(sae.dim(), 40, |i, j| points.get(i, rows[j]));
+    few.col_mut(33).fill(0.0);
+    let files = shards(&few, 9);
+    let case = Case::new(sae, files.path(), &Masking::default());
+    // The sample must not hold it.
+    let streamed = case.streamed(10, &()).expect_err("no direction");
+    assert!(
+        matches!(streamed, StreamError::Fold(FoldError::Normalization { datapoint: 33, .. })),
+        "{streamed}"
+    );
+}
+
+/// A sample is of the rows kept, of each with the same chance, and by the seed.
+#[test]
+fn samples_are_seeded_and_even() {
+    let rows = Rows::without(50, &[0, 7, 49]);
+    let mut drawn = [0_u32; 50];
+    for seed in 0..4700 {
+        let sample = rows.sample(5, seed);
+        assert_eq!(sample, rows.sample(5, seed));
+        assert_eq!((sample.len(), sample.of()), (5, 50));
+        (0..5).for_each(|i| drawn[sample.row(i)] += 1);
+    }
+    assert_eq!((drawn[0], drawn[7], drawn[49]), (0, 0, 0));
+    // 500 each, with a deviation of 21.
+    assert!(drawn.iter().all(|count| *count == 0 || (390..610).contains(count)), "{drawn:?}");
+    assert_eq!(rows.sample(1000, 3), rows);
+    assert_ne!(rows.sample(5, 1), rows.sample(5, 2));
+    assert_eq!((rows.point(8), rows.point(7), Rows::all(3).point(3)), (Some(6), None, None));
+}
+
+/// Nineteen intervals in twenty hold the mean they estimate, with weights and without.
+#[test]
+fn intervals_hold_the_mean_they_estimate() {
+    let value = |i: usize| f64::from(u32::try_from(i * 7919 % 1009).expect("small")) / 100.0;
+    for weighed in [false, true] {
+        let weight =
+            |i: usize| if weighed { 1.0 + f64::from(u32::try_from(i % 4).expect("small")) } else { 3.0 };
+        let of = |rows: &Rows| {
+            let taken: Vec<usize> = (0..rows.len()).map(|i| rows.row(i)).collect();
+            let values: Vec<f64> = taken.iter().map(|i| value(*i)).collect();
+            Estimate::of(&values, &taken.iter().map(|i| weight(*i)).collect::<Vec<_>>())
+        };
+        let all = Rows::all(20_000);
+        let truth = of(&all).mean;
+        let holds = |seed: u64| {
+            let [low, high] = of(&all.sample(200, seed)).interval.expect("several");
+            low <= truth && truth <= high
+        };
+        let held = (0..1000).filter(|seed| holds(*seed)).count();
+        // 950 expected, with a deviation of 7.
+        assert!((915..985).contains(&held), "{held} of 1000");
+    }
+    // The mean ± 1.96 s/√K by hand: 1, 2, 3, 4 have s² = 5/3.
+    let found = Estimate::of(&[1.0, 2.0, 3.0, 4.0], &[0.25; 4]);
+    let half = 1.96 * (5.0_f64 / 3.0 / 4.0).sqrt();
+    let [low, high] = found.interval.expect("several");
+    assert!((low - (2.5 - half)).abs() < 1e-12 && (high - (2.5 + half)).abs() < 1e-12, "{found:?}");
+    assert_eq!(Estimate::of(&[2.0], &[1.0]).interval, None);
+}
