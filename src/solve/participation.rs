@@ -3,24 +3,21 @@
 
 use crate::atoms::Factorization;
 use crate::bounding::{Bounding, Evidence};
-use crate::certificate::{Certified, Options, certify_observed};
+use crate::certificate::{Options, certify_observed};
 use crate::gauge::Moments;
-use crate::num::{max, min};
 use crate::problem::Problem;
 use crate::solution::{Run, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
+use crate::trusted::Lower;
 use crate::trusted::participation::price;
-use crate::trusted::{BoundKind, Lower, bounds};
+use crate::trusted::{BoundKind, bounds};
 
-/// First ratio λ'/λ that is tried. Between 0.9 and 0.99 the bound is mostly flat.
-const FIRST_RATIO: f64 = 0.95;
+/// First ratios λ'/λ tried, the likely best first. Between 0.9 and 0.99 the bound
+/// is flat: a finer grid gains less than the certificate's own gap.
+const RATIOS: [f64; 3] = [0.95, 0.9, 0.98];
 
-/// Ratios that may follow.
-const RATIOS: [f64; 5] = [0.5, 0.8, 0.9, 0.98, 0.995];
-
-/// A ratio is tried only where tangents leave room for so much more, as a part of the value:
-/// less is lost by certifying.
-const WORTHWHILE: f64 = 4e-3;
+/// Ratios tried beyond the first ones, each on the side where the bound rose.
+const MORE_RATIOS: usize = 2;
 
 /// The participation of every atom,
 ///
@@ -118,7 +115,7 @@ impl Participation {
             lower: if problem.centered() { Lower::ZERO } else { bounds::wide_limit(problem).lower },
             kind: if problem.centered() { BoundKind::WideLimit } else { BoundKind::ClosedForm },
         };
-        let mut tried: Vec<Tangent> = Vec::new();
+        let mut tried: Vec<(f64, f64)> = Vec::new();
         let mut near = run.start.cloned();
         while let Some(ratio) = next_ratio(&tried) {
             if run.observer.poll().is_break() {
@@ -134,25 +131,23 @@ impl Participation {
                 needs: "large enough",
                 value: p,
             })?;
-            let certified = self.convex(&priced, &mut near, run)?;
-            tried.push(Tangent::at(&priced, &certified, (ratio, problem.lambda(), p)));
-            let certificate = certified.certificate();
-            let (lower, kind) = (certificate.lower_bound(), certificate.bound_kind());
-            if lower.get() > best.lower.get() {
-                best = ParticipationBound { p, lambda, gamma, lower, kind };
+            let bound = self.convex(&priced, &mut near, run)?;
+            tried.push((ratio, bound.0.get()));
+            if bound.0.get() > best.lower.get() {
+                best = ParticipationBound { p, lambda, gamma, lower: bound.0, kind: bound.1 };
             }
         }
         Ok(best)
     }
 
-    /// The convex problem, bounded and solved from a factorization `near` its solution, which
-    /// is left there.
+    /// A certified bound of the convex problem, solved from a factorization `near` its
+    /// solution, which is left there.
     fn convex(
         &self,
         problem: &Problem,
         near: &mut Option<Factorization>,
         run: &Run<'_>,
-    ) -> Result<Certified, SolveError> {
+    ) -> Result<(Lower, BoundKind), SolveError> {
         let start = near.as_ref();
         let solution = self.column_generation.solve_with(problem, &Run { start, ..*run })?;
         let factorization = near.insert(solution.certified.solution().clone());
@@ -160,7 +155,9 @@ impl Participation {
         let Evidence { witness, .. } =
             self.bounding.extend(problem, factorization, solution.witness, 0.0, run.observer)?;
         let options = self.bounding.options(problem, Options::default());
-        Ok(certify_observed(problem, factorization.clone(), &witness, &options, run.observer)?)
+        let certified = certify_observed(problem, factorization.clone(), &witness, &options, run.observer)?;
+        let certificate = certified.certificate();
+        Ok((certificate.lower_bound(), certificate.bound_kind()))
     }
 }
 
@@ -178,50 +175,33 @@ fn check(problem: &Problem, p: f64) -> Result<(), SolveError> {
     Ok(())
 }
 
-/// The optimum of the convex problem as a function of `μ = (λ'/λ)²`, about as it is at one.
-///
-/// The square of an atom's price, `λ'²s² + p(λ² − λ'²)q`, is linear in μ, so its price and the
-/// optimum, a minimum of sums of prices, are concave in μ: they lie below their tangents.
-#[derive(Clone, Copy, Debug)]
-struct Tangent {
-    at: f64,
-    value: f64,
-    slope: f64,
-}
-
-impl Tangent {
-    /// At a solution of the problem for a ratio λ'/λ.
-    fn at(priced: &Problem, solved: &Certified, (ratio, lambda, p): (f64, f64, f64)) -> Self {
-        let weights = priced.data().weights();
-        let slope = solved
-            .solution()
-            .codes()
-            .rows()
-            .iter()
-            .map(|row| Moments::of(weights, row))
-            .filter(|moments| moments.energy > 0.0)
-            .map(|moments| {
-                let square = moments.mass * moments.mass - p * moments.energy;
-                0.5 * lambda * lambda * square / priced.penalty().price(moments)
-            })
-            .sum();
-        Self { at: ratio * ratio, value: solved.certificate().objective(), slope }
+/// The next λ'/λ to try: the first ones in turn, then halfway between the best
+/// and its neighbor on the better side. `None` at the end.
+fn next_ratio(tried: &[(f64, f64)]) -> Option<f64> {
+    if let Some(&ratio) = RATIOS.get(tried.len()) {
+        return Some(ratio);
     }
-
-    fn height(&self, mu: f64) -> f64 {
-        self.value + self.slope * (mu - self.at)
+    if tried.len() >= RATIOS.len() + MORE_RATIOS {
+        return None;
     }
-}
-
-/// The next λ'/λ to try: where the lowest of the tangents is highest, unless that is hardly
-/// above what was found.
-fn next_ratio(tried: &[Tangent]) -> Option<f64> {
-    if tried.is_empty() {
-        return Some(FIRST_RATIO);
-    }
-    let best = tried.iter().map(|t| t.value).fold(0.0, max);
-    let roof = |ratio: f64| tried.iter().map(|t| t.height(ratio * ratio)).fold(f64::INFINITY, min);
-    let new = |ratio: &f64| tried.iter().all(|t| (t.at - ratio * ratio).abs() > 1e-9);
-    let next = RATIOS.into_iter().filter(new).max_by(|l, r| roof(*l).total_cmp(&roof(*r)))?;
-    (roof(next) > (1.0 + WORTHWHILE) * best).then_some(next)
+    let best = tried.iter().max_by(|l, r| l.1.total_cmp(&r.1))?;
+    let mut sorted: Vec<(f64, f64)> = tried.to_vec();
+    sorted.sort_by(|l, r| l.0.total_cmp(&r.0));
+    let at = sorted.iter().position(|t| t.0.total_cmp(&best.0).is_eq())?;
+    let below = if at == 0 { (0.5 * best.0, f64::NEG_INFINITY) } else { sorted[at - 1] };
+    let above = sorted.get(at + 1).copied().unwrap_or((1.0, f64::NEG_INFINITY));
+    // At an end of what was tried the bound may still rise outward.
+    let outward = below.1 == f64::NEG_INFINITY || above.1 == f64::NEG_INFINITY;
+    let neighbor = match (outward, below.1 > above.1) {
+        (true, _) => {
+            if at == 0 {
+                below
+            } else {
+                above
+            }
+        }
+        (false, true) => below,
+        (false, false) => above,
+    };
+    Some(0.5 * (best.0 + neighbor.0))
 }
