@@ -49,7 +49,7 @@ const AUTO_SHARE: usize = 4;
 const AUTO_FEW_STEPS: usize = 30;
 
 /// Most datapoints at which a split is kept that was found when the observer broke: its proof
-/// takes an eigendecomposition of N × N, a third of a second there.
+/// takes a Cholesky factor of N × N or a few, a third of a second there.
 const PROVED_LATE: usize = 1000;
 
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
@@ -369,8 +369,9 @@ impl Bounding {
         Ok(Bounded { certified, witness, shortfall })
     }
 
-    /// Certifies a solver's factorization again: from the solver's witness and, where the
-    /// gap is above the tolerance, from what this choice searches for.
+    /// Certifies a solver's factorization again: from the solver's witness and from what this
+    /// choice searches for, where the gap is above the tolerance or the solver has only the
+    /// nuclear bound and this choice goes beyond it.
     ///
     /// Where the observer has broken, the solver's certificate is judged by the options, and
     /// nothing is computed. A solution of γ = 0 that is proved optimal comes back as it is:

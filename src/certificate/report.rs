@@ -201,15 +201,15 @@ impl Certificate {
         Self { width: Some(line), ..self }
     }
 
-    /// What is proved of every number of atoms by a width split (theorem `width-bound`).
+    /// What is proved of every number of atoms by evidence of theorem `width-bound`.
     #[must_use]
     pub fn width_line(&self) -> Option<WidthLine> {
         self.width
     }
 
     /// A lower bound of the objective of every dictionary of at most `atoms` unit atoms, with
-    /// any codes: `F_∞ + Σ wᵢEᵢ − atoms·γ²/(2λ)` in the letters of
-    /// [`width::line`](crate::trusted::width::line), in the data's units squared. `None`
+    /// any codes: [`WidthLine::base`] less `atoms` times [`WidthLine::price`], in the data's
+    /// units squared. `None`
     /// without a line, and where it says no more than [`Certificate::lower_bound`], which is
     /// for every number.
     ///

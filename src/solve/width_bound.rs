@@ -60,7 +60,9 @@ const MOST_PRICES: usize = 12;
 /// ```
 ///
 /// with ū the mean of what an atom can take from a datapoint. The split is
-/// [`Prospect::split`]'s.
+/// [`Prospect::split`]'s. In at most four dimensions the checker cuts cones and no split is
+/// searched for: residuals at all prices on the way, and multiples of the datapoints, are
+/// compared by [`width::takings`].
 ///
 /// # Guarantees
 /// What is found is evidence: [`width::line`] proves the bound
@@ -68,7 +70,7 @@ const MOST_PRICES: usize = 12;
 ///
 /// # Cost
 /// Runs of column generation at falling prices, then O(N³) a step of the search for a split,
-/// O(N²) memory.
+/// O(N²) memory; no N × N matrix in at most four dimensions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WidthBound {
     /// How the convex problems are solved: roughly, as they only propose a dual point.
@@ -110,8 +112,10 @@ impl WidthBound {
     }
 
     /// Adds the bound of dictionaries of `width` atoms to a certified factorization and its
-    /// witness. Both come back as they were where the theorem does not apply, the
-    /// factorization is proved optimal among all widths, or nothing is found.
+    /// witness. Both come back as they were where the theorem does not apply, where there are as
+    /// many atoms as datapoints, where the observer has broken, where nothing is found above the
+    /// bound of every width, and, in more than four dimensions, where the factorization is proved
+    /// optimal among all widths.
     ///
     /// # Errors
     /// Those of [`WidthBound::search`].

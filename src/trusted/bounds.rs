@@ -112,9 +112,19 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
     bound.best(witness.split.as_ref().and_then(|split| self::split(subject, split)))
 }
 
-/// The bound of the dual point `rᵢ = B xᵢ + q` for `[B | q]` (theorem `nuclear-bound`), projected
-/// on the center's constraint where there is one. What rounding makes of the map is a dual point
-/// like any other. O(n²N + n³); `None` for γ = 0, another shape or entries that are not finite.
+/// The bound of the dual point `rᵢ = B xᵢ + q` for `map = [B | q]`, n × (n + 1), projected on the
+/// center's constraint where there is one, at the polar
+///
+/// ```math
+/// \Omega^\circ(R)\le\kappa,\qquad\kappa^2=\lambda_{\max}\big(RA^{-1}R^\top\big) ,
+/// ```
+///
+/// from above. `None` for γ = 0, another shape or entries that are not finite. O(n²N + n³).
+///
+/// # Guarantees
+/// [`nuclear-bound`](crate::proofs::nuclear_bound), [`rounding`](crate::proofs::rounding): at most
+/// the optimum whatever the map is. What rounding makes of `B xᵢ + q` is a dual point like any
+/// other. Not claimed: that no map proves more.
 #[must_use]
 pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
     let problem = subject.problem();

@@ -10,7 +10,7 @@
 //! | `residuals`, `subject` | what all checks share, computed once | |
 //! | `objective` | primal and dual value, enclosed | `rounding` |
 //! | `first_order` | stationarity residuals, as computed, with what rounding may have made of them | `stationarity` |
-//! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre` |
+//! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre`, `nuclear-bound` |
 //! | `copositive` | the polar from a split | `split-certificate` |
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |

@@ -36,7 +36,8 @@ use crate::problem::Problem;
 pub struct WidthLine {
     /// `F_∞ + Σ wᵢEᵢ`, from below: the bound for no atom at all.
     pub base: Lower,
-    /// `γ²/(2λ)` from above: what an atom may save.
+    /// What one atom saves at most, from above: `γ²/(2λ)` by a split, or the largest payment
+    /// over cones of directions, whichever is smaller.
     pub price: Upper,
 }
 
@@ -57,7 +58,8 @@ pub fn value_at(base: f64, price: f64, width: usize) -> f64 {
     max((base - paid).next_down(), 0.0)
 }
 
-/// How long cones are cut for a line: some two seconds at most.
+/// How long cones are cut for a line: some two seconds at most, beyond the first look at every
+/// datapoint.
 const EFFORT: Effort = Effort { accuracy: 1e-3, products: 100_000_000 };
 
 /// The line that a split proves; `None` where the theorem does not apply (γ > 0, λ = 0, a
@@ -69,8 +71,8 @@ const EFFORT: Effort = Effort { accuracy: 1e-3, products: 100_000_000 };
 /// [`at(M)`](WidthLine::at). Not claimed: that some dictionary comes near it.
 ///
 /// # Cost
-/// O(nN² + N³) time, 4N² numbers where there is a slack; in at most four dimensions some
-/// seconds for cones, a thousandth from the largest payment where they suffice.
+/// O(nN² + N³) time, 4N² numbers where there is a slack; in at most four dimensions O(2ⁿN) and
+/// some seconds for cones, a thousandth from the largest payment where they suffice.
 #[must_use]
 pub fn line(problem: &Problem, split: &WidthSplit) -> Option<WidthLine> {
     let len = problem.len();
@@ -86,12 +88,16 @@ pub fn line(problem: &Problem, split: &WidthSplit) -> Option<WidthLine> {
     gains.line(prices.into_iter().flatten().reduce(min)?)
 }
 
-/// `Σ wᵢEᵢ`, and the most that an atom of the given directions (unit columns) takes of it, for
-/// a search that compares dual points: as computed. `None` in more than four dimensions, and
-/// where the theorem does not apply.
+/// `Σ wᵢEᵢ`, and the largest payment `Σ wᵢEᵢsᵢ(d)` of the given directions d, for a search that
+/// compares dual points: as computed, nothing is proved. `dual` is n × N, `directions` n × any
+/// number of unit columns. `None` in more than four dimensions, for other shapes, and where the
+/// theorem does not apply.
 #[must_use]
 pub fn takings(problem: &Problem, dual: &Matrix, directions: &Matrix) -> Option<(f64, f64)> {
-    let gains = Gains::of(problem, dual).filter(|_| cuts_cones(problem.dim()))?;
+    if !cuts_cones(problem.dim()) || directions.nrows() != problem.dim() {
+        return None;
+    }
+    let gains = Gains::of(problem, dual)?;
     let weights = problem.data().weights();
     let gross: f64 = gains.paid.iter().map(|&(i, gain)| weights[i] * gain.excess).sum();
     let (payers, lambda) = (gains.payers(), gains.lambda());
@@ -183,8 +189,10 @@ fn scaled(v: &[f64], unit: f64) -> Vec<f64> {
     v.iter().map(|v| v / unit).collect()
 }
 
-/// `Eᵢ` and `uᵢ` of a datapoint, for a search that weighs them: as the checker computes them,
-/// in the data's own units. `None` where `Eᵢ` is not positive.
+/// What datapoint i gains with a residual r (n numbers), and what an atom can take of it: `Eᵢ`
+/// from below and a `uᵢ` from above with `Eᵢsᵢ(d) ≤ uᵢ(dᵀr − λ)`, at γ = 0 and about the origin
+/// whatever the problem's γ and center are. For a search that weighs them; in the data's own
+/// units. `None` where `Eᵢ` is not proved positive.
 #[must_use]
 pub fn gain(problem: &Problem, i: usize, r: &[f64]) -> Option<(f64, f64)> {
     let unit = power_of_two(problem.lambda());

@@ -793,6 +793,23 @@ fn a_width_has_a_bound_of_its_own() {
     ] {
         assert!(object(&run(line, &[&data]))["width_lower_bound"].is_null(), "{line}");
     }
+    // Why there is none is told, and "found" only of what was searched for.
+    for (options, told) in [
+        ("--width 3 --bound fast", "width bound          not searched for  (--bound fast, 40 points)"),
+        (
+            "--width 3 --bound fast --gamma 0.1",
+            "width bound          none  (there are some for gamma = 0 only)",
+        ),
+        ("--width 3 --center", "width bound          none  (there are some for a fixed center only)"),
+        ("--width 40", "width bound          none was found above the bound of every width"),
+    ] {
+        let line = format!("solve --data {{}} --lambda 0.2 {options}");
+        let text = String::from_utf8(run(&line, &[&data]).stdout).expect("UTF-8");
+        let needless = text.contains("width bound          not needed");
+        assert!(text.contains(told) || (needless && options == "--width 40"), "{line}: {text}");
+    }
+    let text = run("solve --data {} --lambda 0.2 --width 3 --bound none", &[&data]).stdout;
+    assert!(!String::from_utf8_lossy(&text).contains("width bound"));
 }
 
 #[test]

@@ -364,6 +364,22 @@ fn what_must_be_believed_is_stated() {
         .and_then(|number| number.replace(' ', "").parse().ok())
         .expect("the README states a number of lines");
     assert!(lines.abs_diff(stated) <= 100, "the README states {stated} lines, there are {lines}");
+    // Its table too: | `a.rs`, `b.rs` | lines | …
+    let mut tabled = 0;
+    for row in readme.lines().filter(|row| row.starts_with("| `") && row.contains(".rs`")) {
+        let mut cells = row.split('|').map(str::trim).skip(1);
+        let (files, stated) = (cells.next().unwrap_or(""), cells.next().unwrap_or(""));
+        let Ok(stated) = stated.parse::<usize>() else { continue };
+        let found: usize = files
+            .split(", ")
+            .map(|name| {
+                lines_of_code(&fs::read_to_string(folder.join(name.trim_matches('`'))).expect("a file"))
+            })
+            .sum();
+        assert!(found.abs_diff(stated) <= 10, "{files}: the README states {stated} lines, there are {found}");
+        tabled += found;
+    }
+    assert_eq!(tabled, lines, "the README's table names every file once");
 }
 
 /// The slow tests are listed where the tests are described.

@@ -52,6 +52,10 @@ impl Relaxation {
                 proposal.interrupt.is_some() || goal.closes(proposal.promised, self.gap_tolerance)
             })
         };
+        // A search that was broken before its first proposal tells of no interrupt.
+        let told = |best: Option<Proposal>| {
+            best.map(|p| Proposal { interrupt: p.interrupt.or_else(|| observer.poll().break_value()), ..p })
+        };
         let best = raised(&metric, self, &goal);
         if enough(&best) {
             return best;
@@ -65,9 +69,9 @@ impl Relaxation {
             .flatten();
         let best = better(best, fixed);
         if enough(&best) || (crowded && len > BOTH) {
-            return best;
+            return told(best);
         }
-        better(best, moving::search(&metric, self, &goal))
+        told(better(best, moving::search(&metric, self, &goal)))
     }
 }
 

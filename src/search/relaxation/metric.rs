@@ -1,4 +1,4 @@
-//! The matrix `A = λ²aaᵀ + γ²I` of the atom prices, and what both searches for a split compute with
+//! The matrix `A = λ²aaᵀ + γ²I` of the atom prices, and what the searches for a split compute with
 //! it: the slack `A − RᵀR`, the polar of a proposal, and the dual point of a matrix Q.
 
 use rayon::prelude::*;

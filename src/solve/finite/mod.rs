@@ -11,8 +11,6 @@ mod starts;
 
 pub use starts::Start;
 
-use std::ops::ControlFlow;
-
 use crate::atoms::{Dictionary, Factorization};
 use crate::certificate::{self, Certified, Witness, certify_observed};
 use crate::linalg::{Matrix, axpy};
@@ -249,8 +247,13 @@ impl Finite {
             if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };
         let (mut escapes, mut before) = (0, f64::INFINITY);
+        let mut cut = None;
         loop {
-            if problem.gamma() == 0.0 && !optimal && observer.poll().is_continue() {
+            let descends = problem.gamma() == 0.0 && !optimal;
+            if descends {
+                cut = observer.poll().break_value();
+            }
+            if descends && cut.is_none() {
                 let mut plain =
                     LassoIterate::from_factorization(problem, &factorization, self.width, observer);
                 let fine = DescentLimits {
@@ -258,8 +261,11 @@ impl Finite {
                     decrease_tolerance: STILL,
                     max_iterations: left,
                 };
-                let (made, _) = descend(&mut plain, fine, observer);
+                let (made, end) = descend(&mut plain, fine, observer);
                 iterations += made;
+                if let End::Interrupted(interrupt) = end {
+                    cut = Some(interrupt);
+                }
                 if !provable {
                     left -= made;
                 }
@@ -280,9 +286,10 @@ impl Finite {
                     factorization = better.clone();
                 }
                 _ => {
-                    // A descent that was cut short did not stall.
-                    let stop = match (self.stop(&certified, stop), observer.poll()) {
-                        (Stop::Stalled, ControlFlow::Break(interrupt)) => interrupt.into(),
+                    // A descent that was cut short did not stall, nor one that could go on.
+                    let untried = certified.improvement().and_then(|_| observer.poll().break_value());
+                    let stop = match (self.stop(&certified, stop), cut.or(untried)) {
+                        (Stop::Stalled, Some(interrupt)) => interrupt.into(),
                         (stop, _) => stop,
                     };
                     return Ok(Solution { certified, witness, stop, iterations });

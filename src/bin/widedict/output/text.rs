@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use widedict::atoms::Rescaled;
-use widedict::trusted::BoundKind;
-use widedict::{Certificate, Problem, Verdict};
+use widedict::{Bounding, Certificate, Problem, Verdict};
 
 use super::row::{Participation, RunSummary, stop_name};
 
@@ -25,6 +24,7 @@ fn subject(problem: &Problem) -> String {
 pub(crate) fn solved(
     problem: &Problem,
     run: &RunSummary,
+    bounding: Bounding,
     certificate: &Certificate,
     participation: Option<&Participation>,
 ) -> String {
@@ -36,7 +36,7 @@ pub(crate) fn solved(
         stop_name(run.stop),
         run.solving.as_secs_f64(),
         run.certifying.as_secs_f64(),
-        width_bound(problem, run, certificate),
+        width_bound(problem, run, bounding, certificate),
         participation.map_or_else(String::new, bound),
     )
 }
@@ -45,6 +45,7 @@ pub(crate) fn solved(
 pub(crate) fn audited(
     problem: &Problem,
     run: &RunSummary,
+    bounding: Bounding,
     certificate: &Certificate,
     participation: Option<&Participation>,
     rescaled: Option<Rescaled>,
@@ -53,7 +54,7 @@ pub(crate) fn audited(
         "{}{:.2} s to certify\n\n{certificate}\n{}{}",
         subject(problem),
         run.certifying.as_secs_f64(),
-        width_bound(problem, run, certificate),
+        width_bound(problem, run, bounding, certificate),
         participation.map_or_else(String::new, bound),
     );
     if let Some(Rescaled { atoms, shortest, longest }) = rescaled {
@@ -72,7 +73,7 @@ pub(crate) fn rejected(verdict: &Verdict) -> String {
 
 /// What no dictionary of the width can do better, or why nothing is said of it beyond the bound
 /// of every width. Nothing where no bound was asked for.
-fn width_bound(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> String {
+fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certificate: &Certificate) -> String {
     let Some(width) = run.width else { return String::new() };
     let said = match certificate.width_bound(width) {
         Some(bound) => {
@@ -82,10 +83,16 @@ fn width_bound(problem: &Problem, run: &RunSummary, certificate: &Certificate) -
                 "{bound:.9}  (no dictionary of {width} unit atoms does better; {gap:.2} % below this one)"
             )
         }
-        None if certificate.bound_kind() == BoundKind::None => return String::new(),
-        None if problem.gamma() > 0.0 => "none (they are for gamma = 0)".to_owned(),
-        None if problem.centered() => "none (they are for a fixed center)".to_owned(),
-        None => format!("none above the bound of every width ({width} atoms)"),
+        None if bounding == Bounding::None => return String::new(),
+        None if problem.gamma() > 0.0 => "none  (there are some for gamma = 0 only)".to_owned(),
+        None if problem.centered() => "none  (there are some for a fixed center only)".to_owned(),
+        None if !bounding.bounds_width(problem) => {
+            format!("not searched for  (--bound {bounding}, {} points)", problem.len())
+        }
+        None if *certificate.verdict() == Verdict::Global => {
+            "not needed  (optimal for every width within the tolerance)".to_owned()
+        }
+        None => "none was found above the bound of every width".to_owned(),
     };
     format!("width bound          {said}\n")
 }

@@ -171,7 +171,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
         let better =
             if bounded.certified.improvement().is_some() { ", a lower point in improved/" } else { "" };
         let files = format!("dictionary.npy, codes.npz, center.npy, certificate.json{better}");
-        text::audited(&job.problem, &run, certificate, participation.as_ref(), rescaled)
+        text::audited(&job.problem, &run, job.bounding, certificate, participation.as_ref(), rescaled)
             + &masked::line(&job.origin.masked)
             + &text::written(&files, folder.as_ref().map(Folder::path))
     })?;

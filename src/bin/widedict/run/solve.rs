@@ -110,7 +110,8 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
         draw(path, &problem, solution.certified.solution())?;
     }
     output::answer(args.run.json, &row, || {
-        let mut summary = text::solved(&problem, &run, certificate, participation.as_ref());
+        let mut summary =
+            text::solved(&problem, &run, job.conclusion.bounding, certificate, participation.as_ref());
         summary.push_str(&masked::line(&origin.masked));
         summary.push_str(&text::written(
             if solution.certified.improvement().is_some() {
