@@ -486,7 +486,7 @@ fn what_was_masked_is_said_and_verified() {
     );
     let line = "solve --data {} --skip-nonfinite --lambda 0.1 --gamma 0.2 --width 3 --out {}";
     let text = String::from_utf8(run(line, &[holes, out]).stdout).expect("UTF-8");
-    assert!(text.contains("masked 3 of 40 rows: 3 not finite"), "{text}");
+    assert!(text.contains("left out 3 of 40 rows: 3 not finite"), "{text}");
     let verify =
         |data: &Path, options: &str| run(&format!("verify {{}} --data {{}} --json {options}"), &[out, data]);
     assert_eq!(failing(&verify(holes, "--skip-nonfinite")), Vec::<String>::new());

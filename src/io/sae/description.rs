@@ -24,6 +24,8 @@ pub(super) struct Description {
     pub(super) finetuned: bool,
     /// λ in the units of the weights.
     pub(super) lambda: Result<f64, NoLambda>,
+    /// Whether λ stands there as this crate wrote it.
+    pub(super) own: bool,
     /// The coefficient as it is written.
     pub(super) l1: Option<f64>,
     /// Whether λ is of the codes alone, so that it needs atoms of unit length.
@@ -47,6 +49,7 @@ impl Description {
             lambda: Err(NoLambda::Absent),
             l1: None,
             unweighted: false,
+            own: false,
         }
     }
 }

@@ -185,7 +185,10 @@ impl Sae {
             encoder_subtracts_bias: self.encoder.as_ref().ok().map(|e| e.shift.is_some()),
             dropped_atoms: (0..self.atoms()).filter(|k| kept.binary_search(k).is_err()).collect(),
             scale: placed.input,
-            units: placed.note.or_else(|| self.note.clone()),
+            units: match (self.note.clone(), placed.note) {
+                (Some(read), Some(placed)) => Some(format!("{read}; {placed}")),
+                (read, placed) => read.or(placed),
+            },
             skip_subtracted: self.skip.is_some(),
         };
         Ok(Folded {

@@ -244,7 +244,8 @@ fn saelens_penalty(value: &Value, found: &mut Description) -> Result<(), FilePro
     let trained = metadata["training_architecture"].as_str().unwrap_or(&found.architecture);
     let own = metadata["written_by"].as_str().is_some_and(|by| by.starts_with("widedict"));
     found.unweighted = !weighted;
-    found.lambda = if own && number(metadata, "lambda")?.is_some() {
+    found.own = own && number(metadata, "lambda")?.is_some();
+    found.lambda = if found.own {
         let lambda = number(metadata, "lambda")?.unwrap_or_default();
         Lambda::new(lambda).map(Lambda::get).map_err(|_| NoLambda::Value(lambda))
     } else if !matches!(trained, "standard" | "transcoder" | "skip_transcoder") {

@@ -98,6 +98,7 @@ pub struct Sae {
     /// In the units of the weights.
     lambda: Result<f64, NoLambda>,
     l1_coefficient: Option<f64>,
+    lambda_source: &'static str,
     unweighted: bool,
     /// What was done to the weights when they were read, in words.
     note: Option<String>,
@@ -191,6 +192,12 @@ impl Sae {
     #[must_use]
     pub fn l1_coefficient(&self) -> Option<f64> {
         self.l1_coefficient
+    }
+
+    /// In words, what λ of [`Sae::lambda`] was taken from, and what it takes for granted.
+    #[must_use]
+    pub fn lambda_source(&self) -> &'static str {
+        self.lambda_source
     }
 
     /// λ of the joint problem from the configuration, in the units of [`Sae::fold`].

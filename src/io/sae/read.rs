@@ -84,6 +84,10 @@ fn understood(weights: &Weights, names: &[String]) -> Result<(), FileError> {
 const UNCONFIGURED: &str =
     "no configuration beside the weights: taken to have been trained on the data as they are";
 
+/// Where λ of a SAELens file comes from whose run left no file beside it.
+const UNTOLD: &str = "the configuration: half its L1 coefficient, unless a scale of the activations was folded \
+    into the weights, which no file beside them would tell";
+
 /// The tensors with what is known of them.
 struct Reader<'a> {
     weights: &'a mut Weights,
@@ -105,9 +109,18 @@ impl Reader<'_> {
         }
         let units = self.units(n)?;
         let encoder = self.encoder(&decoder, bias.as_deref())?;
-        let folded_units = self.folded_units()?;
+        let (folded_units, untold) = self.folded_units()?;
         let Description {
-            layout, architecture, kind, lambda, l1, unweighted, finetuned, normalization, ..
+            layout,
+            architecture,
+            kind,
+            lambda,
+            l1,
+            unweighted,
+            own,
+            finetuned,
+            normalization,
+            ..
         } = self.description;
         let mut sae = Sae {
             layout,
@@ -121,6 +134,11 @@ impl Reader<'_> {
             units,
             lambda: lambda.and_then(|lambda| folded_units.map_or(Ok(lambda), Err)),
             l1_coefficient: l1,
+            lambda_source: match (own, untold) {
+                (true, _) => "the configuration, as this program wrote it",
+                (_, true) => UNTOLD,
+                _ => "the configuration: half its L1 coefficient, in the units of these numbers",
+            },
             unweighted,
             note: (layout == Layout::Bare).then(|| UNCONFIGURED.to_owned()),
         };
@@ -311,20 +329,22 @@ impl Reader<'_> {
         Ok(Units::Whitened { mean, matrix: Matrix::from_fn(n, n, |i, j| values[i * n + j]) })
     }
 
-    /// Why λ is not one of the data, where a run's own file says that a scale was folded.
-    fn folded_units(&self) -> Result<Option<NoLambda>, FileError> {
-        if self.description.layout != Layout::Saelens || self.description.normalization != Normalization::None
-        {
-            return Ok(None);
+    /// Why λ is not one of the data, where a run's own file says that a scale was folded, and
+    /// whether there is no such file.
+    fn folded_units(&self) -> Result<(Option<NoLambda>, bool), FileError> {
+        let Description { layout, normalization, own, .. } = &self.description;
+        if *layout != Layout::Saelens || *normalization != Normalization::None || *own {
+            return Ok((None, false));
         }
-        let Some((_, run)) = self.weights.beside("runner_cfg.json")? else { return Ok(None) };
+        let Some((_, run)) = self.weights.beside("runner_cfg.json")? else { return Ok((None, true)) };
         let how = [&run["sae"]["normalize_activations"], &run["normalize_activations"]];
         let how = how.into_iter().find_map(Value::as_str).filter(|how| *how != "none");
-        Ok(how.map(|how| {
+        let folded = how.map(|how| {
             NoLambda::Units(format!(
                 "runner_cfg.json says {how}, folded into the weights by a scale it does not hold"
             ))
-        }))
+        });
+        Ok((folded, false))
     }
 
     fn encoder(

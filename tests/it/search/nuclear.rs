@@ -39,22 +39,26 @@ fn dual(problem: &Problem, map: &Matrix) -> Matrix {
     })
 }
 
-/// `½‖X̃ − b aᵀ − W‖² + ‖W A^{1/2}‖_*` at `W = X̃ − b aᵀ − R`, b the mean where it is learnt.
+/// `½‖X̃ − b aᵀ − W‖² + ‖W A^{1/2}‖_*` at `W = X̃ − b aᵀ − R`, b the mean where it is learnt. W is
+/// measured in the size of the data, R in that of the prices, so that no square overflows.
 fn primal(problem: &Problem, dual: &Matrix) -> f64 {
     let a = problem.data().sqrt_weights();
     let total: f64 = a.iter().map(|a| a * a).sum();
     let mean = problem.data().mean();
-    let (lambda, gamma) = (problem.lambda(), problem.gamma());
+    let price = widedict::num::max(problem.lambda(), problem.gamma());
+    let (lambda, gamma) = (problem.lambda() / price, problem.gamma() / price);
+    let size = problem.data().datapoints().as_slice().iter().map(|x| x.abs()).fold(0.0, widedict::num::max);
     let w = Matrix::from_fn(problem.dim(), problem.len(), |j, i| {
         let center = if problem.centered() { mean[j] } else { 0.0 };
-        a[i] * (problem.data().datapoint(i)[j] - center) - dual.get(j, i)
+        a[i] * (problem.data().datapoint(i)[j] - center) / size - dual.get(j, i) / size
     });
     let along: Vec<f64> = (0..w.nrows()).map(|j| naive::inner(&naive::row(&w, j), a)).collect();
     let rise = ((gamma * gamma + lambda * lambda * total).sqrt() - gamma) / total;
     let priced = Matrix::from_fn(w.nrows(), w.ncols(), |j, i| gamma * w.get(j, i) + rise * along[j] * a[i]);
     let values = naive::eigenvalues(&naive::times(&priced, &naive::transpose(&priced)));
     let norm: f64 = values.iter().map(|v| root(*v)).sum();
-    0.5 * naive::inner(dual.as_slice(), dual.as_slice()) + norm
+    let square: f64 = dual.as_slice().iter().map(|r| (r / price) * (r / price)).sum();
+    price * (0.5 * price * square + size * norm)
 }
 
 /// A singular value from an eigenvalue of the square.

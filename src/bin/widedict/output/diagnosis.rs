@@ -73,7 +73,8 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn new(diagnosis: &Diagnosis, weights: &[f64], of: usize, seed: u64) -> Self {
-        let ended = matches!(diagnosis.codes.stop, Stop::TimeLimit | Stop::Cancelled);
+        let coding = matches!(diagnosis.codes.stop, Stop::TimeLimit | Stop::Cancelled);
+        let ended = coding || diagnosis.unfinished.contains(&"codes");
         let estimates = (!ended).then(|| diagnosis.estimates(weights));
         Self { rows: diagnosis.points, of, seed, estimates }
     }
@@ -111,8 +112,8 @@ pub(crate) struct Prefix {
 }
 
 /// What a gap means without an L1 coefficient.
-const UNPRICED: &str = "no lambda in its configuration: values that never paid one are larger than exact ones at \
-    every lambda, which is no defect; judge them by explained variance, and its atoms by the supports' part";
+const UNPRICED: &str = "its configuration gives no lambda: if it never paid one, its values are larger than exact ones \
+    at every lambda, which is no defect then; judge them by explained variance, and its atoms by the supports' part";
 
 /// The answer in words.
 pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str]) -> String {
@@ -153,13 +154,14 @@ pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str
 /// How λ was matched, in a line.
 fn matched_text(matched: &MatchedL0) -> String {
     let MatchedL0 { target_l0, lambda, l0, bracket: (low, high), steps, stop } = matched;
+    let comes = if *stop == Stop::ToleranceMet { "matches L0" } else { "came closest to L0 of those tried" };
     let ended = match stop {
         Stop::ToleranceMet => "",
         Stop::Stalled => "; L0 jumps over it there",
         Stop::IterationLimit | Stop::TimeLimit | Stop::Cancelled => "; stopped early",
     };
     format!(
-        "lambda {lambda:.6} matches L0: exact codes {l0:.2}, codes given {target_l0:.2} \
+        "lambda {lambda:.6} {comes}: exact codes {l0:.2}, codes given {target_l0:.2} \
          ({steps} steps, between {low:.6} and {high:.6}{ended})\n"
     )
 }

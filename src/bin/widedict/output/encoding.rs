@@ -144,7 +144,7 @@ pub(crate) struct Unsearched {
     lambda: Option<f64>,
     /// In the weighted form, codes times the lengths of their atoms; null without a λ.
     mean_objective: Option<f64>,
-    /// Codes above 0 a datapoint.
+    /// Codes above 0 a datapoint, of the atoms that are not left out.
     mean_l0: f64,
     explained_variance: Option<f64>,
     /// Rows of the data that are no datapoints.
@@ -185,7 +185,7 @@ impl Unsearched {
             dropped_atoms: folded.folding.dropped_atoms.clone(),
             lambda,
             mean_objective: lambda.map(|lambda| 0.5 * left + lambda * mass),
-            mean_l0: stored.mean_l0(),
+            mean_l0: unit.mean_l0(),
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
             masked,
             source: source.clone(),

@@ -21,5 +21,5 @@ pub(crate) fn line(masked: &Masked) -> String {
     if unread > 0 {
         parts.push(format!("{unread} not read"));
     }
-    format!("masked {} of {of} rows: {}\n", rows + unread, parts.join(", "))
+    format!("left out {} of {of} rows: {}\n", rows + unread, parts.join(", "))
 }

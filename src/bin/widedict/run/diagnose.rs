@@ -25,7 +25,8 @@ use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 
 /// What λ was taken from with `--match-l0`.
-const MATCHED: &str = "--match-l0: exact codes have the mean L0 of the codes given";
+const MATCHED: &str =
+    "--match-l0: of those tried, exact codes come closest to the mean L0 of the codes given";
 
 /// What is diagnosed.
 struct Subject {
@@ -281,8 +282,8 @@ fn autoencoder(
     let given = read.stored_codes(args.codes.as_deref())?;
     let codes = given.as_ref().map(|given| read.of_stored(path, given)).transpose()?;
     read.note();
-    let job = all.map(|all| Job::new(path, all, &read)).transpose()?;
-    let Trained { mut folded, source, weights, origin, .. } = read;
+    let Trained { sae, mut folded, source, weights, origin, batch, .. } = read;
+    let job = all.map(|all| Job::new(path, all, sae, folded.clone(), batch)).transpose()?;
     let data = Input { points: folded.take_points(), weights, origin };
     let (center, numbers) = (folded.center.take(), folded.kept.clone());
     let dictionary = std::mem::replace(&mut folded.dictionary, Dictionary::empty(data.points.nrows()));
@@ -374,6 +375,10 @@ fn write_both(
 
 fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, Failure> {
     let mut names = report.diagnosis.write_tables(folder.path())?;
+    // Not every diagnosis has these: one of an earlier run would be taken for this one's.
+    for name in ["uses.csv", "matching.csv"].into_iter().filter(|name| !names.contains(name)) {
+        folder.remove_file(name)?;
+    }
     write_json(&folder.path().join("diagnosis.json"), report)?;
     let page = report.diagnosis.html(&facts(report.source));
     output::write_text(&folder.path().join("diagnosis.html"), &page)?;

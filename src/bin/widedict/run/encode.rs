@@ -51,7 +51,7 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
 fn keep_inputs(args: &EncodeArgs) -> Result<(), Failure> {
     let place = |path: &Path| path.canonicalize().ok();
     let read = [&args.source.data, &args.source.weights, &args.dictionary, &args.center_file];
-    let trained = [&args.trained.inputs, &args.trained.target];
+    let trained = [&args.trained.inputs, &args.trained.target, &args.trained.sae];
     let all = read.into_iter().chain(trained).flatten();
     match args.out.as_deref().and_then(|out| Some((out, place(out)?))) {
         Some((out, found)) if all.filter_map(|path| place(path)).any(|path| path == found) => {

@@ -8,7 +8,6 @@ use widedict::io::Sae;
 use widedict::io::sae::{Batch, EncodeError, Folded};
 
 use super::input::Streamed;
-use super::trained::Trained;
 use crate::failure::Failure;
 
 /// What is left to be streamed once the input is read.
@@ -22,15 +21,20 @@ pub(super) struct Job {
 
 impl Job {
     /// Of an autoencoder that was read with a sample of the data.
-    pub(super) fn new(path: &Path, data: Streamed, read: &Trained) -> Result<Self, Failure> {
+    pub(super) fn new(
+        path: &Path,
+        data: Streamed,
+        sae: Sae,
+        folded: Folded,
+        batch: Batch,
+    ) -> Result<Self, Failure> {
         let failure = |error| Failure::Stream { path: path.to_path_buf(), error: Box::new(error) };
-        if let Some(why) = read.sae.no_encoder() {
+        if let Some(why) = sae.no_encoder() {
             return Err(failure(EncodeError::NoEncoder(why.clone()).into()));
         }
-        if read.sae.selects_among_datapoints(read.batch) {
+        if sae.selects_among_datapoints(batch) {
             return Err(failure(StreamError::Whole));
         }
-        let (sae, folded, batch) = (read.sae.clone(), read.folded.clone(), read.batch);
         Ok(Self { data, path: path.to_path_buf(), sae, folded, batch })
     }
 

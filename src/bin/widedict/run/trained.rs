@@ -111,8 +111,7 @@ impl Trained {
                 Ok(lambda)
             }
             (None, Ok(lambda)) => {
-                self.source.lambda_from =
-                    "the configuration: half its L1 coefficient, in the units of these numbers";
+                self.source.lambda_from = self.sae.lambda_source();
                 Ok(*lambda)
             }
             (None, Err(why)) => Err(Failure::NoLambda(why.clone())),
