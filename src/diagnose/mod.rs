@@ -59,7 +59,7 @@ pub use refit::refit;
 pub use residuals::{Identities, ResidualReport, Spectrum};
 pub use splitting::{AtomSplit, Splitting};
 #[cfg(feature = "io")]
-pub use streamed::{BLOCK_ROWS, StreamError, Streaming, stream};
+pub use streamed::{BLOCK_ROWS, Pass, StreamError, Streaming, stream, stream_from};
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;

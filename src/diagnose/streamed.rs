@@ -5,6 +5,9 @@
 //! a sample, and the numbers here are those of all rows.
 
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use rayon::prelude::*;
 
@@ -12,8 +15,8 @@ use super::codes::{AllCodes, AtomUse};
 use crate::atoms::{AtomsError, Codes};
 use crate::certificate::Concentration;
 use crate::io::sae::{Activations, Batch, EncodeError, FoldError, Folded};
-use crate::io::{Block, FileError, RowStream, Rows, Sae};
-use crate::linalg::{axpy, norm_sq};
+use crate::io::{Block, FileError, RowStream, Rows, Sae, Surveyed, read_vectors, write_vectors};
+use crate::linalg::{Matrix, axpy, norm_sq};
 use crate::observer::{Observer, Stop};
 use crate::problem::{DataError, check_entries};
 
@@ -22,10 +25,10 @@ use crate::problem::{DataError, check_entries};
 pub struct Streaming<'a> {
     /// The data.
     pub stream: &'a RowStream,
-    /// Which of their rows are datapoints.
-    pub rows: &'a Rows,
-    /// Their weights, of any sum; `None` where all weigh the same.
-    pub weights: Option<&'a [f64]>,
+    /// Which of their rows are datapoints, and what these weigh.
+    pub kept: &'a Surveyed,
+    /// What a transcoder reconstructs them from, a row a row of the data.
+    pub inputs: Option<&'a RowStream>,
     /// The autoencoder.
     pub sae: &'a Sae,
     /// How it selects among datapoints.
@@ -59,13 +62,23 @@ pub enum StreamError {
     /// Codes that are selected among all datapoints.
     #[error("the encoder selects among all datapoints as one batch, which a part of them cannot tell")]
     Whole,
-    /// Another number of weights.
-    #[error("expected {expected} weights, one a datapoint, found {found}")]
-    Weights {
-        /// Datapoints.
+    /// Another number of weights, or of inputs.
+    #[error("expected {expected} {what}, one a {of}, found {found}")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// What it is of.
+        of: &'static str,
+        /// Those.
         expected: usize,
-        /// Weights.
+        /// What there are.
         found: usize,
+    },
+    /// What is gone on from is another pass.
+    #[error("this is where another pass stood: {what} differ")]
+    OtherPass {
+        /// In what.
+        what: &'static str,
     },
 }
 
@@ -74,7 +87,7 @@ impl StreamError {
     #[must_use]
     pub fn renamed(mut self, name: impl Fn(usize) -> usize) -> Self {
         if let Self::Fold(FoldError::Normalization { datapoint, .. })
-        | Self::Data(DataError::TooLarge { datapoint, .. })
+        | Self::Data(DataError::TooLarge { datapoint, .. } | DataError::NotFinite { datapoint, .. })
         | Self::Encode(EncodeError::Codes(AtomsError::Code { datapoint, .. })) = &mut self
         {
             *datapoint = name(*datapoint);
@@ -92,7 +105,8 @@ impl StreamError {
 /// enter only through the last bits of the encoder's products; the sums of N numbers have
 /// a rounding of N·2⁻⁵³ relative at most.
 ///
-/// Holds the autoencoder, a block, a few numbers an atom, and one a datapoint. O(nMN) time.
+/// Holds the autoencoder, a block, a few numbers an atom, and one a datapoint; a transcoder's
+/// inputs are read ahead by two blocks at most. O(nMN) time.
 ///
 /// Where the observer stops it, the numbers are those of the datapoints until then
 /// ([`rows_read`](AllCodes::rows_read)); a first block is always measured.
@@ -114,8 +128,8 @@ impl StreamError {
 /// let mut folded = sae.fold_part(Activations::of(sample), Some(kept.mean_norm))?;
 /// let streaming = Streaming {
 ///     stream: &files,
-///     rows: &kept.rows,
-///     weights: None,
+///     kept: &kept,
+///     inputs: None,
 ///     sae: &sae,
 ///     batch: Batch::Inference,
 ///     lambda: 0.75,
@@ -130,56 +144,94 @@ pub fn stream(
     folded: &mut Folded,
     observer: &dyn Observer,
 ) -> Result<AllCodes, StreamError> {
-    let Streaming { stream, rows, weights, sae, batch, lambda, block_rows } = *streaming;
-    if sae.selects_among_datapoints(batch) {
-        return Err(StreamError::Whole);
-    }
-    if let Some(weights) = weights.filter(|weights| weights.len() != rows.len()) {
-        return Err(StreamError::Weights { expected: rows.len(), found: weights.len() });
-    }
-    // Dividing by the largest keeps sums finite.
-    let largest = weights.map_or(1.0, |weights| weights.iter().copied().fold(0.0, crate::num::max));
-    let mut sums = Sums::new(folded.kept.len(), rows.len(), folded.points.nrows(), lambda);
-    let (mut fault, mut stop) = (None, None);
-    observer.rows(0, rows.of());
-    let passed = stream.blocks(rows, block_rows, &mut |block| {
-        let (first, end) = (block.first, block.first + block.points.ncols());
-        let weight = |i: usize| weights.map_or(1.0, |weights| weights[first + i] / largest);
-        if let Err(error) = measure(&mut sums, block, &weight, (sae, batch), folded) {
-            fault = Some(error.renamed(|i| first + i));
-            return ControlFlow::Break(());
+    stream_from(streaming, folded, None, &mut |_, _| {}, observer)
+}
+
+/// [`stream`], going on from where a [`Pass`] stood: the answer is that of one that was never
+/// interrupted, to the last bit, on the same machine. `keep` is handed it after every block,
+/// with whether it ends there.
+///
+/// Whether it is a pass over the same is told by the numbers of rows, datapoints, atoms and
+/// rows a block, λ, the mean length of the datapoints, and the first block, which is measured
+/// again and must give the same numbers.
+///
+/// # Errors
+/// As [`stream`]; [`StreamError::OtherPass`] where it is not.
+pub fn stream_from(
+    streaming: &Streaming<'_>,
+    folded: &mut Folded,
+    from: Option<Pass>,
+    keep: &mut dyn FnMut(&Pass, bool),
+    observer: &dyn Observer,
+) -> Result<AllCodes, StreamError> {
+    streaming.check()?;
+    let rows = &streaming.kept.rows;
+    let fresh = Pass::new(streaming, folded);
+    let mut pass = match from {
+        Some(pass) => {
+            fresh.accepts(&pass)?;
+            let mut again = fresh;
+            let few = pass.points().min(streaming.block_rows);
+            again.extend(streaming, &rows.part(0..few), folded, &mut |_| ControlFlow::Continue(()))?;
+            if again.parts[..] != pass.parts[..few] {
+                return Err(StreamError::OtherPass { what: "codes of the first datapoints" });
+            }
+            pass
         }
-        let whole = end == rows.len();
-        sums.rows_read = if whole { rows.of() } else { rows.row(end - 1) + 1 };
-        observer.rows(sums.rows_read, rows.of());
-        if whole {
-            return ControlFlow::Continue(());
+        None => fresh,
+    };
+    let mut stop = None;
+    observer.rows(pass.rows_read(rows), rows.of());
+    if pass.points() < rows.len() {
+        let left = rows.part(pass.points()..rows.len());
+        pass.extend(streaming, &left, folded, &mut |pass| {
+            observer.rows(pass.rows_read(rows), rows.of());
+            let whole = pass.points() == rows.len();
+            let flow = if whole { ControlFlow::Continue(()) } else { observer.poll() };
+            keep(pass, whole || flow.is_break());
+            flow.map_break(|interrupt| stop = Some(Stop::from(interrupt)))
+        })?;
+    }
+    Ok(pass.end(rows, stop))
+}
+
+impl Streaming<'_> {
+    /// Whether the parts go together.
+    fn check(&self) -> Result<(), StreamError> {
+        if self.sae.selects_among_datapoints(self.batch) {
+            return Err(StreamError::Whole);
         }
-        observer.poll().map_break(|interrupt| stop = Some(Stop::from(interrupt)))
-    })?;
-    match fault {
-        Some(error) => Err(error),
-        None => Ok(sums.end(rows, stop, passed.most_held)),
+        let (rows, weights) = (&self.kept.rows, self.kept.weights.as_ref().map(Vec::len));
+        let count = |what, of, expected, found| Err(StreamError::Count { what, of, expected, found });
+        match (weights, self.inputs.map(RowStream::len)) {
+            (Some(found), _) if found != rows.len() => count("weights", "datapoint", rows.len(), found),
+            (_, Some(found)) if found != rows.of() => count("inputs", "row of the data", rows.of(), found),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads blocks of inputs beside those of the data while `run` asks for them.
+    fn beside<R>(&self, rows: &Rows, run: impl FnOnce(Option<&Receiver<Inputs>>) -> R) -> R {
+        let Some(inputs) = self.inputs else { return run(None) };
+        thread::scope(|scope| {
+            let (send, receive) = sync_channel(1);
+            scope.spawn(move || {
+                // Nobody receives once the data have ended.
+                let read = inputs.blocks(rows, self.block_rows, &mut |block| {
+                    let sent = send.send(Ok(block.points));
+                    if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                });
+                if let Err(error) = read {
+                    let _ = send.send(Err(error));
+                }
+            });
+            run(Some(&receive))
+        })
     }
 }
 
-/// Adds a block.
-fn measure(
-    sums: &mut Sums,
-    block: Block,
-    weight: &dyn Fn(usize) -> f64,
-    (sae, batch): (&Sae, Batch),
-    folded: &mut Folded,
-) -> Result<(), StreamError> {
-    sae.fold_next(folded, Activations::of(block.points))?;
-    check_entries(&folded.points)?;
-    let codes = sae.encode(folded, batch)?;
-    let fits = fits(folded, &codes);
-    for (i, fit) in fits.into_iter().enumerate() {
-        sums.add(weight(i), folded.points.col(i), codes.column(i).iter().map(|(k, z)| (k, *z)), fit);
-    }
-    Ok(())
-}
+/// A block of inputs.
+type Inputs = Result<Matrix, FileError>;
 
 /// `‖x − b − Dz‖²` of every datapoint.
 fn fits(folded: &Folded, codes: &Codes) -> Vec<f64> {
@@ -194,9 +246,17 @@ fn fits(folded: &Folded, codes: &Codes) -> Vec<f64> {
     (0..folded.points.ncols()).into_par_iter().map(fit).collect()
 }
 
-/// Sums over the datapoints so far, in their order.
-struct Sums {
+/// Where a pass stands after some blocks: sums over the datapoints so far, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    block_rows: usize,
+    /// The mean length of all datapoints, which tells data apart.
+    mean_norm: f64,
+    /// Rows of the data, and how many of these are datapoints.
+    of: (usize, usize),
     lambda: f64,
+    /// Weights are divided by it, which keeps sums finite.
+    largest: f64,
     weight: f64,
     /// `Σ wᵢ‖rᵢ‖²`.
     left: f64,
@@ -207,10 +267,11 @@ struct Sums {
     /// The weighted mean, and `Σ wᵢ‖xᵢ − x̄‖²` about it (Welford's recurrence).
     mean: Vec<f64>,
     scatter: f64,
-    rows_read: usize,
+    /// Most numbers of the data that were held at once; not in the file.
+    most_held: usize,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct AtomSums {
     uses: usize,
     /// Of the datapoints that use it.
@@ -219,19 +280,153 @@ struct AtomSums {
     most: f64,
 }
 
-impl Sums {
-    fn new(atoms: usize, points: usize, dim: usize, lambda: f64) -> Self {
+impl Pass {
+    fn new(streaming: &Streaming<'_>, folded: &Folded) -> Self {
+        let Surveyed { rows, weights, mean_norm, .. } = streaming.kept;
         Self {
-            lambda,
+            block_rows: streaming.block_rows,
+            mean_norm: *mean_norm,
+            of: (rows.of(), rows.len()),
+            lambda: streaming.lambda,
+            largest: weights.iter().flatten().copied().fold(0.0, crate::num::max),
             weight: 0.0,
             left: 0.0,
             active: 0,
-            atoms: vec![AtomSums::default(); atoms],
-            parts: Vec::with_capacity(points),
-            mean: vec![0.0; dim],
+            atoms: vec![AtomSums::default(); folded.kept.len()],
+            parts: Vec::new(),
+            mean: vec![0.0; folded.points.nrows()],
             scatter: 0.0,
-            rows_read: 0,
+            most_held: 0,
         }
+    }
+
+    /// Datapoints that are behind it.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// [`FileError`] where the file cannot be written.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        let counts = [self.block_rows, self.of.0, self.of.1, self.active].map(|c| c as f64);
+        let sums = [self.mean_norm, self.lambda, self.largest, self.weight, self.left, self.scatter];
+        let atoms: Vec<f64> =
+            self.atoms.iter().flat_map(|a| [a.uses as f64, a.weight, a.mass, a.most]).collect();
+        let arrays = [&counts[..], &sums, &atoms, &self.mean, &self.parts];
+        write_vectors(path, ARRAYS, arrays)
+    }
+
+    /// Reads what [`Pass::save`] wrote.
+    ///
+    /// # Errors
+    /// [`FileError`] where the file is none of that kind.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts, as they were written"
+    )]
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let [counts, sums, atoms, mean, parts] =
+            read_vectors(path, ARRAYS, [Some(4), Some(6), None, None, None])?;
+        Ok(Self {
+            block_rows: counts[0] as usize,
+            of: (counts[1] as usize, counts[2] as usize),
+            active: counts[3] as usize,
+            most_held: 0,
+            mean_norm: sums[0],
+            lambda: sums[1],
+            largest: sums[2],
+            weight: sums[3],
+            left: sums[4],
+            scatter: sums[5],
+            atoms: atoms
+                .chunks_exact(4)
+                .map(|a| AtomSums { uses: a[0] as usize, weight: a[1], mass: a[2], most: a[3] })
+                .collect(),
+            mean,
+            parts,
+        })
+    }
+
+    /// Whether another is one of the pass that this begins.
+    fn accepts(&self, other: &Self) -> Result<(), StreamError> {
+        let whole = other.points() == other.of.1 || other.points().is_multiple_of(self.block_rows);
+        let alike = [
+            (self.block_rows == other.block_rows && whole, "numbers of rows a block"),
+            (self.of == other.of && other.points() <= other.of.1, "numbers of rows"),
+            (self.mean.len() == other.mean.len(), "dimensions"),
+            (self.atoms.len() == other.atoms.len(), "numbers of atoms"),
+            (self.largest.to_bits() == other.largest.to_bits(), "weights"),
+            (self.lambda.to_bits() == other.lambda.to_bits(), "values of lambda"),
+            (self.mean_norm.to_bits() == other.mean_norm.to_bits(), "mean lengths of the datapoints"),
+        ];
+        match alike.into_iter().find(|(alike, _)| !alike) {
+            Some((_, what)) => Err(StreamError::OtherPass { what }),
+            None => Ok(()),
+        }
+    }
+
+    /// Rows of the data that are behind it.
+    fn rows_read(&self, rows: &Rows) -> usize {
+        match self.points() {
+            0 => 0,
+            points if points == rows.len() => rows.of(),
+            points => rows.row(points - 1) + 1,
+        }
+    }
+
+    /// Measures the next datapoints, those of `rows`, block after block, until `go_on` says no.
+    fn extend(
+        &mut self,
+        streaming: &Streaming<'_>,
+        rows: &Rows,
+        folded: &mut Folded,
+        go_on: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+    ) -> Result<(), StreamError> {
+        let mut fault = None;
+        let passed = streaming.beside(rows, |inputs| {
+            streaming.stream.blocks(rows, streaming.block_rows, &mut |block| {
+                let first = self.points();
+                match self.measure(block, inputs, streaming, folded) {
+                    Ok(()) => go_on(self),
+                    Err(error) => {
+                        fault = Some(error.renamed(|i| first + i));
+                        ControlFlow::Break(())
+                    }
+                }
+            })
+        })?;
+        self.most_held = self.most_held.max(passed.most_held);
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Adds a block.
+    fn measure(
+        &mut self,
+        block: Block,
+        inputs: Option<&Receiver<Inputs>>,
+        streaming: &Streaming<'_>,
+        folded: &mut Folded,
+    ) -> Result<(), StreamError> {
+        let Streaming { sae, batch, kept, .. } = *streaming;
+        let inputs =
+            inputs.map(|inputs| inputs.recv().expect("a block of inputs for every block")).transpose()?;
+        if let Some(inputs) = &inputs {
+            check_entries(inputs)?;
+        }
+        sae.fold_next(folded, Activations { points: block.points, inputs })?;
+        check_entries(&folded.points)?;
+        let codes = sae.encode(folded, batch)?;
+        let first = self.points();
+        for (i, fit) in fits(folded, &codes).into_iter().enumerate() {
+            let weight = kept.weights.as_ref().map_or(1.0, |weights| weights[first + i] / self.largest);
+            self.add(weight, folded.points.col(i), codes.column(i).iter().map(|(k, z)| (k, *z)), fit);
+        }
+        Ok(())
     }
 
     /// Adds a datapoint.
@@ -260,7 +455,7 @@ impl Sums {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    fn end(self, rows: &Rows, stopped: Option<Stop>, most_held: usize) -> AllCodes {
+    fn end(self, rows: &Rows, stopped: Option<Stop>) -> AllCodes {
         let points = self.parts.len();
         let penalty = self.lambda * self.atoms.iter().map(|atom| atom.mass / self.weight).sum::<f64>();
         let fit = 0.5 * self.left / self.weight;
@@ -272,7 +467,7 @@ impl Sums {
             most: (atom.uses > 0).then_some(atom.most),
         });
         AllCodes {
-            rows_read: self.rows_read,
+            rows_read: self.rows_read(rows),
             rows: rows.of(),
             points,
             stopped,
@@ -285,7 +480,10 @@ impl Sums {
             atoms_unused: self.atoms.len() - used,
             atoms: atoms.collect(),
             objective_share_of_top_percent: Concentration::of(self.parts).map(|top| top.share),
-            most_held,
+            most_held: self.most_held,
         }
     }
 }
+
+/// Names of the arrays in a file of a pass.
+const ARRAYS: [&str; 5] = ["counts", "sums", "atoms", "mean", "parts"];

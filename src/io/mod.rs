@@ -35,6 +35,7 @@ pub use solution::{
     save_factorization, save_solution,
 };
 pub use sparse::{read_codes, write_codes};
+pub(crate) use tensors::{read_vectors, write_vectors};
 
 use crate::atoms::AtomsError;
 

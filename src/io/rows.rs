@@ -4,6 +4,8 @@
 //! of the rows that are kept. Row numbers stay those of the file, in codes and weights as
 //! in messages.
 
+use std::ops::Range;
+
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -68,6 +70,18 @@ impl Rows {
         let mut points = index::sample(&mut ChaCha8Rng::seed_from_u64(seed), self.len(), count).into_vec();
         points.sort_unstable();
         Self::kept(self.of, points.into_iter().map(|point| self.row(point)).collect())
+    }
+
+    /// Some datapoints after one another, as rows of the same file.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[must_use]
+    pub fn part(&self, points: Range<usize>) -> Self {
+        match &self.kept {
+            Some(kept) => Self::kept(self.of, kept[points].to_vec()),
+            None => Self::kept(self.of, points.collect()),
+        }
     }
 
     /// The datapoint that is a row of the file; `None` for one that is masked.

@@ -169,3 +169,33 @@ pub(super) fn write(path: &Path, tensors: &[Named<'_>]) -> Result<(), FileError>
         Ok(())
     })
 }
+
+/// Writes vectors as F64, whole or not at all.
+pub(crate) fn write_vectors<const K: usize>(
+    path: &Path,
+    names: [&'static str; K],
+    vectors: [&[f64]; K],
+) -> Result<(), FileError> {
+    let named = names.into_iter().zip(vectors);
+    let tensors: Vec<Named<'_>> =
+        named.map(|(name, values)| Named { name, shape: vec![values.len()], values }).collect();
+    write(path, &tensors)
+}
+
+/// Reads vectors of finite numbers, of these lengths where one is told.
+pub(crate) fn read_vectors<const K: usize>(
+    path: &Path,
+    names: [&'static str; K],
+    lengths: [Option<usize>; K],
+) -> Result<[Vec<f64>; K], FileError> {
+    let mut tensors = Tensors::open(path)?;
+    let mut vectors = [const { Vec::new() }; K];
+    for ((name, length), vector) in names.into_iter().zip(lengths).zip(&mut vectors) {
+        *vector = tensors.floats(name)?;
+        if let Some(expected) = length.filter(|expected| *expected != vector.len()) {
+            let problem = FileProblem::Count { expected, found: vector.len() };
+            return Err(FileError::in_array(path, name, problem));
+        }
+    }
+    Ok(vectors)
+}

@@ -1700,12 +1700,40 @@ fn a_time_limit_leaves_the_rows_that_were_read() {
     assert!(number(&all, "objective") > 0.0);
 }
 
+/// A pass that a limit ended goes on, and says what one without a limit says.
+#[test]
+fn a_pass_over_all_rows_is_resumed() {
+    let bench = Bench::new();
+    let sae = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sae_tokens_128");
+    let (data, out) = (token_shards(&bench, 3), bench.path("out"));
+    let line = "diagnose --data {} --sae {} --sample 20 --json --quiet --lambda";
+    let whole = object(&run(&format!("{line} 0.75"), &[&data, &sae]));
+    let on = |options: &str| run(&format!("{line} {options} --out {{}}"), &[&data, &sae, &out]);
+    let place = out.join("pass.safetensors");
+    assert_eq!(on("0.75 --max-seconds 0").status.code(), Some(1));
+    assert!(place.is_file());
+    // Not with another price, and what is there stays.
+    fails(&on("0.5 --resume"), 3, &["pass.safetensors", "another pass", "lambda"]);
+    let resumed = on("0.75 --resume");
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    assert_eq!(object(&resumed)["codes"]["all"], whole["codes"]["all"]);
+    assert!(!place.is_file(), "nothing is left to go on from");
+    // Nothing to go on from: from the beginning, which is said.
+    let noted =
+        run("diagnose --data {} --sae {} --sample 20 --lambda 0.75 --out {} --resume", &[&data, &sae, &out]);
+    assert_eq!(noted.status.code(), Some(0));
+    assert!(stderr(&noted).contains("the pass begins with the first row"), "{}", stderr(&noted));
+    fails(&run(&format!("{line} 0.75 --resume"), &[&data, &sae]), 2, &["--out"]);
+    fs::write(&place, b"torn").expect("written");
+    fails(&on("0.75 --resume"), 3, &["pass.safetensors"]);
+}
+
 #[test]
 fn a_sample_needs_an_encoder_and_files() {
     let bench = Bench::new();
     let sae = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sae_tokens_128");
     let data = bench.rows("x.npy", &points());
-    for options in ["--points 5", "--per-batch", "--codes z.npz", "--inputs x.npy", "--target y.npy"] {
+    for options in ["--points 5", "--per-batch", "--codes z.npz"] {
         let line = format!("diagnose --data {{}} --sae {{}} --lambda 1 --sample 3 {options}");
         fails(&run(&line, &[&data, &sae]), 2, &["--sample", options.split(' ').next().unwrap()]);
     }

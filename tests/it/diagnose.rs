@@ -746,6 +746,21 @@ mod files {
         assert_eq!(by_inputs["codes"], by_target["codes"]);
         assert_eq!(by_inputs["source"]["kind"], "transcoder");
         assert_eq!(by_inputs["source"]["folding"]["skip_subtracted"], true);
+        // In blocks.
+        let sampled = way("diagnose --data @x.npy --inputs @inputs.npy --sae SAE --sample 3");
+        let given = &by_inputs["codes"]["given"];
+        for (what, line) in [
+            ("inputs", "diagnose --data @x.npy --inputs @inputs.npy --sae SAE --sample 3"),
+            ("target", "diagnose --data @inputs.npy --target @x.npy --sae SAE --sample 3"),
+        ] {
+            let found = way(line);
+            for key in ["objective", "mean_l0", "explained_variance"] {
+                let (found, expected) =
+                    (found["codes"]["all"][key].as_f64().unwrap(), given[key].as_f64().unwrap());
+                assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{what}, {key}");
+            }
+            assert_eq!(found["codes"]["exact"], sampled["codes"]["exact"], "{what}");
+        }
         // Inputs of other datapoints, also where every other row would fit.
         let file = folder.path().join("inputs.npy");
         let inputs = widedict::io::read_points(&file).expect("read");
@@ -761,6 +776,36 @@ mod files {
                 assert!(told.contains("more.npy") && told.contains(&format!("found {rows}")), "{told}");
             }
         }
+        // Rows that are not finite in one file are datapoints of neither.
+        let mut spoilt = inputs.clone();
+        spoilt.col_mut(2)[0] = f64::NAN;
+        write_atoms(&folder.path().join("spoilt.npy"), &spoilt).expect("written");
+        let kept: Vec<usize> = (0..count).filter(|i| *i != 2).collect();
+        let outputs = widedict::io::read_points(&folder.path().join("x.npy")).expect("read");
+        write_atoms(&folder.path().join("few.npy"), &inputs.select_columns(&kept)).expect("written");
+        write_atoms(&folder.path().join("fewer.npy"), &outputs.select_columns(&kept)).expect("written");
+        let expected = way("diagnose --data @fewer.npy --inputs @few.npy --sae SAE");
+        for (data, option, other) in [("x", "--inputs", "spoilt"), ("spoilt", "--target", "x")] {
+            let line = format!("diagnose --data @{data}.npy {option} @{other}.npy --sae SAE");
+            let out = on_fixture(&format!("{line} --lambda 0.1"), &folder, &sae);
+            assert_eq!(out.status.code(), Some(3));
+            for word in ["spoilt.npy", "row 2, column 0", "--skip-nonfinite"] {
+                assert!(stderr(&out).contains(word), "{}", stderr(&out));
+            }
+            for sample in ["", " --sample 9999"] {
+                let found = way(&format!("{line} --skip-nonfinite{sample}"));
+                assert_eq!(found["masked"]["rows"], 1, "{line}{sample}");
+                assert_eq!(found["codes"]["exact"]["objective"], expected["codes"]["exact"]["objective"]);
+                assert_eq!(found["codes"]["given"]["objective"], expected["codes"]["given"]["objective"]);
+                assert_eq!(found["point_rows"][2]["point"], 3);
+            }
+        }
+        // One archive may hold both.
+        let npy = |name: &str| fs::read(folder.path().join(name)).expect("read");
+        let arrays = [("out", npy("x.npy")), ("in", npy("inputs.npy"))];
+        crate::io::write_zip(&folder.path().join("both.npz"), &arrays);
+        let both = way("diagnose --data @both.npz --key out --inputs @both.npz --inputs-key in --sae SAE");
+        assert_eq!(both["codes"], by_inputs["codes"]);
         let (folder, _, _) = fixture("saelens-standard");
         // Without an encoder there are no codes to write or certify.
         let bare = folder.path().join("bare.safetensors");

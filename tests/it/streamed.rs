@@ -10,9 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 use widedict::certificate::Concentration;
-use widedict::diagnose::{AllCodes, Estimate, StreamError, Streaming, Thresholds, Trained, diagnose, stream};
+use widedict::diagnose::{
+    AllCodes, Estimate, Pass, StreamError, Streaming, Thresholds, Trained, diagnose, stream, stream_from,
+};
 use widedict::io::sae::{Activations, Batch, FoldError, Folded, Kind, ReadOptions};
 use widedict::io::{Masking, RowStream, Rows, Sae, Surveyed, read_json, read_points, write_atoms};
+use widedict::problem::DataError;
 use widedict::{Interrupt, Matrix, Observer, Problem, Stop};
 
 const LAMBDA: f64 = 0.25;
@@ -37,18 +40,28 @@ struct Case {
     sae: Sae,
     stream: RowStream,
     kept: Surveyed,
+    /// Of a transcoder.
+    inputs: Option<RowStream>,
 }
 
 impl Case {
     fn new(sae: Sae, folder: &Path, masking: &Masking<'_>) -> Self {
         let stream = RowStream::open(folder, None).expect("shards");
         let kept = stream.survey(masking).expect("rows are left");
-        Self { sae, stream, kept }
+        Self { sae, stream, kept, inputs: None }
+    }
+
+    fn with_inputs(self, folder: &Path) -> Self {
+        Self { inputs: Some(RowStream::open(folder, None).expect("shards")), ..self }
+    }
+
+    fn read(&self, rows: &Rows) -> Activations {
+        let take = |stream: &RowStream| stream.take(rows).expect("rows");
+        Activations { points: take(&self.stream), inputs: self.inputs.as_ref().map(take) }
     }
 
     fn fold(&self, rows: &Rows) -> Folded {
-        let points = self.stream.take(rows).expect("rows");
-        self.sae.fold_part(Activations::of(points), Some(self.kept.mean_norm)).expect("one system of units")
+        self.sae.fold_part(self.read(rows), Some(self.kept.mean_norm)).expect("one system of units")
     }
 
     /// Streams, the first part being a small sample.
@@ -62,16 +75,24 @@ impl Case {
         block_rows: usize,
         observer: &dyn Observer,
     ) -> Result<AllCodes, StreamError> {
-        let streaming = Streaming {
+        stream(&self.streaming(batch, block_rows), &mut self.folded(), observer)
+    }
+
+    fn streaming(&self, batch: Batch, block_rows: usize) -> Streaming<'_> {
+        Streaming {
             stream: &self.stream,
-            rows: &self.kept.rows,
-            weights: self.kept.weights.as_deref(),
+            kept: &self.kept,
+            inputs: self.inputs.as_ref(),
             sae: &self.sae,
             batch,
             lambda: LAMBDA,
             block_rows,
-        };
-        stream(&streaming, &mut self.fold(&self.kept.rows.sample(3, 1)), observer)
+        }
+    }
+
+    /// Folded with a small sample.
+    fn folded(&self) -> Folded {
+        self.fold(&self.kept.rows.sample(3, 1))
     }
 }
 
@@ -81,7 +102,7 @@ fn near(found: f64, expected: f64, what: &str) {
 
 /// Every number against the diagnosis of all datapoints in memory, by another road.
 fn is_in_memory(case: &Case, found: &AllCodes, what: &str) {
-    let folded = case.sae.fold(Activations::of(case.stream.take(&case.kept.rows).expect("rows")));
+    let folded = case.sae.fold(case.read(&case.kept.rows));
     let folded = folded.expect("one system of units");
     let codes = case.sae.encode(&folded, Batch::Inference).expect("codes");
     let mut builder =
@@ -133,16 +154,21 @@ fn is_in_memory(case: &Case, found: &AllCodes, what: &str) {
 fn every_encoder_streams_as_in_memory() {
     let fixtures = root().join("tests/sae/fixtures");
     let expected: Value = read_json(&fixtures.join("expected.json")).expect("expected numbers");
-    let (mut streamed, mut refused) = (0, 0);
+    let (mut streamed, mut refused, mut transcoded) = (0, 0, 0);
     for (name, case) in expected["cases"].as_object().expect("cases") {
         let sae = Sae::read(&fixtures.join(name), &ReadOptions::default()).expect("readable");
-        if sae.kind() == Kind::Transcoder {
-            continue;
+        let matrix = |key: &str| {
+            let rows: Vec<Vec<f64>> = serde_json::from_value(case[key].clone()).expect("rows of numbers");
+            Matrix::from_columns(rows[0].len(), &rows)
+        };
+        let transcodes = sae.kind() == Kind::Transcoder;
+        let folder = shards(&matrix("x"), 5);
+        let inputs = transcodes.then(|| shards(&matrix("inputs"), 7));
+        let mut case = Case::new(sae, folder.path(), &Masking::default());
+        if let Some(inputs) = &inputs {
+            case = case.with_inputs(inputs.path());
+            transcoded += 1;
         }
-        let rows: Vec<Vec<f64>> = serde_json::from_value(case["x"].clone()).expect("rows of numbers");
-        let points = Matrix::from_columns(rows[0].len(), &rows);
-        let folder = shards(&points, 5);
-        let case = Case::new(sae, folder.path(), &Masking::default());
         for block in [1, 3, 64] {
             let found = case.streamed(block, &()).unwrap_or_else(|error| panic!("{name}: {error}"));
             is_in_memory(&case, &found, &format!("{name}, blocks of {block}"));
@@ -155,7 +181,7 @@ fn every_encoder_streams_as_in_memory() {
             found => assert!(!whole && found.is_ok(), "{name}: {found:?}"),
         }
     }
-    assert!(streamed >= 45 && refused >= 4, "{streamed} and {refused}");
+    assert!(streamed >= 45 && refused >= 4 && transcoded >= 4, "{streamed}, {refused}, {transcoded}");
 }
 
 fn tokens() -> (Sae, Matrix) {
@@ -258,6 +284,91 @@ fn a_stopped_pass_is_that_of_the_rows_it_read() {
     let part = Case::new(sae, files.path(), &Masking::default()).streamed(100, &()).expect("streamed");
     let found = AllCodes { stopped: None, rows_read: 200, rows: 200, ..found };
     assert_eq!(numbers(found), numbers(part));
+}
+
+/// A pass that stopped, was written and read, and went on says what one without a stop says.
+#[test]
+fn a_pass_that_goes_on_is_one_without_a_stop() {
+    let (sae, points) = tokens();
+    let files = shards(&points, 60);
+    let weights: Vec<f64> = (0..512_u32).map(|i| f64::from(i % 7)).collect();
+    let masking = Masking { weights: Some(&weights), ..Masking::default() };
+    let case = Case::new(sae, files.path(), &masking);
+    let whole = case.streamed(50, &()).expect("streamed");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let place = folder.path().join("pass.safetensors");
+    for blocks in 1..=9 {
+        let observer = After(blocks, AtomicUsize::new(0), Mutex::default());
+        let (mut kept, mut ended) = (Vec::new(), 0);
+        let mut keep = |pass: &Pass, ends: bool| {
+            kept.push(pass.points());
+            if ends {
+                ended += 1;
+                pass.save(&place).expect("written");
+            }
+        };
+        let streaming = case.streaming(Batch::Inference, 50);
+        stream_from(&streaming, &mut case.folded(), None, &mut keep, &observer).expect("streamed");
+        // 438 datapoints: eight whole blocks and one more.
+        assert_eq!(kept, (1..=blocks).map(|b| (50 * b).min(438)).collect::<Vec<_>>());
+        assert_eq!(ended, 1);
+        let from = Pass::load(&place).expect("read");
+        let on =
+            stream_from(&streaming, &mut case.folded(), Some(from.clone()), &mut |_, _| {}, &()).unwrap();
+        assert_eq!(numbers(on), numbers(whole.clone()), "after {blocks} blocks");
+
+        // Another λ, other rows a block, another dictionary, other data: not this pass.
+        let refuses = |streaming: &Streaming<'_>, folded: &mut Folded| {
+            let error = stream_from(streaming, folded, Some(from.clone()), &mut |_, _| {}, &()).unwrap_err();
+            assert!(matches!(error, StreamError::OtherPass { .. }), "{error}");
+        };
+        refuses(&Streaming { lambda: 0.3, ..streaming }, &mut case.folded());
+        refuses(&Streaming { block_rows: 49, ..streaming }, &mut case.folded());
+        let mut turned = case.sae.fold(case.read(&case.kept.rows.sample(3, 1))).expect("one system of units");
+        turned.center = turned.center.map(|b| b.iter().map(|v| v + 1e-9).collect());
+        refuses(&streaming, &mut turned);
+        let mut kept = case.kept.clone();
+        kept.mean_norm *= 1.0 + f64::EPSILON;
+        refuses(&Streaming { kept: &kept, ..streaming }, &mut case.folded());
+        let mut kept = case.kept.clone();
+        kept.weights.as_mut().expect("weights")[3] += 1.0;
+        refuses(&Streaming { kept: &kept, ..streaming }, &mut case.folded());
+    }
+}
+
+#[test]
+fn inputs_are_as_many_as_rows() {
+    let fixtures = root().join("tests/sae/fixtures");
+    let expected: Value = read_json(&fixtures.join("expected.json")).expect("expected numbers");
+    let cases = expected["cases"].as_object().expect("cases");
+    let sae = |name: &str| Sae::read(&fixtures.join(name), &ReadOptions::default()).expect("readable");
+    let (name, case) = cases.iter().find(|(name, _)| sae(name).kind() == Kind::Transcoder).expect("one");
+    let matrix = |key: &str| {
+        let rows: Vec<Vec<f64>> = serde_json::from_value(case[key].clone()).expect("rows of numbers");
+        Matrix::from_columns(rows[0].len(), &rows)
+    };
+    let (outputs, inputs) = (matrix("x"), matrix("inputs"));
+    let few: Vec<usize> = (1..inputs.ncols()).collect();
+    let (folder, other) = (shards(&outputs, 4), shards(&inputs.select_columns(&few), 4));
+    let case = Case::new(sae(name), folder.path(), &Masking::default()).with_inputs(other.path());
+    let mut folded = {
+        let read = Activations { points: outputs.clone(), inputs: Some(inputs.clone()) };
+        case.sae.fold(read).expect("one system of units")
+    };
+    let error = stream(&case.streaming(Batch::Inference, 3), &mut folded, &()).unwrap_err();
+    let (expected, found) = (outputs.ncols(), outputs.ncols() - 1);
+    assert_eq!(
+        error.to_string(),
+        format!("expected {expected} inputs, one a row of the data, found {found}")
+    );
+
+    // A number that is none is told by its datapoint.
+    let mut spoilt = inputs;
+    spoilt.col_mut(4)[1] = f64::NAN;
+    let other = shards(&spoilt, 4);
+    let case = Case::new(case.sae, folder.path(), &Masking::default()).with_inputs(other.path());
+    let error = stream(&case.streaming(Batch::Inference, 3), &mut folded, &()).unwrap_err();
+    assert!(matches!(error, StreamError::Data(DataError::NotFinite { datapoint: 4, .. })), "{error}");
 }
 
 #[test]

@@ -156,8 +156,8 @@ fn saelens_plan(
         }
         // Training classes, which rescale unless told otherwise.
         "batchtopk" | "matryoshka_batchtopk" => {
-            let k = positive_or(k, SAELENS_MEAN_K);
-            Ok(Plan::BatchTopK { k, rescale: rescale.unwrap_or(true) })
+            let k = k.map_or(Ok(SAELENS_MEAN_K), |_| mean_k_of(value))?;
+            Ok(Plan::BatchTopK { k: Some(k), rescale: rescale.unwrap_or(true) })
         }
         "abstopk" => Err(NoEncoder::Signed("AbsTopK".to_owned())),
         other => Err(NoEncoder::Architecture(other.to_owned())),
@@ -169,20 +169,24 @@ const SAELENS_K: usize = 100;
 /// The same, a datapoint on average.
 const SAELENS_MEAN_K: f64 = 100.0;
 
-/// A number above 0; none for another, which the class refuses.
-fn positive_or(k: Option<f64>, default: f64) -> Option<f64> {
-    match k {
-        None => Some(default),
-        Some(k) => (k > 0.0).then_some(k),
-    }
+/// `k`, wherever SAELens wrote it.
+fn k_at(value: &Value) -> &Value {
+    let holder = if value["k"].is_null() { &value["activation_fn_kwargs"] } else { value };
+    &holder["k"]
 }
 
-/// `k`, a whole number above 0, wherever SAELens wrote it.
+/// The same, a number above 0.
+fn mean_k_of(value: &Value) -> Result<f64, FileProblem> {
+    let found = k_at(value);
+    found.as_f64().filter(|k| *k > 0.0).ok_or_else(|| wrong("k", "a number above 0", found))
+}
+
+/// The same, a whole number above 0.
 fn k_of(value: &Value) -> Result<usize, FileProblem> {
-    let holder = if value["k"].is_null() { &value["activation_fn_kwargs"] } else { value };
-    let whole = holder["k"].as_f64().filter(|k| k.fract() == 0.0 && *k >= 1.0 && *k < 1e9);
+    let found = k_at(value);
+    let whole = found.as_f64().filter(|k| k.fract() == 0.0 && *k >= 1.0 && *k < 1e9);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, from 1 to 1e9")]
-    whole.map(|k| k as usize).ok_or_else(|| wrong("k", "a whole number above 0", &holder["k"]))
+    whole.map(|k| k as usize).ok_or_else(|| wrong("k", "a whole number above 0", found))
 }
 
 /// What is understood of SAELens' `normalize_activations`.
@@ -429,9 +433,9 @@ fn llama_scope(value: &Value) -> Result<Description, FileProblem> {
     // The threshold is one of pre-activations of data as they are; those of normalized data
     // are longer by the factor of normalization.
     let threshold = positive(value, "jump_relu_threshold")?;
-    let factor = match (input, found.d_in) {
+    let factor = match (&found.normalization, found.d_in) {
         #[expect(clippy::cast_precision_loss, reason = "dimensions are far below 2^53")]
-        (Some(length), Some(n)) => (n as f64).sqrt() / length,
+        (Normalization::Lengths { input, .. }, Some(n)) => (n as f64).sqrt() / input,
         _ => 1.0,
     };
     let by_length = flag(value, "sparsity_include_decoder_norm")?.unwrap_or(false) && threshold.is_none();

@@ -238,7 +238,9 @@ impl Reader<'_> {
         self.description.kind = Kind::Crosscoder;
         self.description.subtracts = false;
         self.description.lambda = Err(NoLambda::Loss("a crosscoder".to_owned()));
-        let axis = axis_of(shape, atoms).map_err(|problem| self.at(name, problem))?;
+        // `dictionary_learning` has (layers, atoms, dimension).
+        let program = (self.description.layout == Layout::DictionaryLearning).then_some(1);
+        let axis = axis_of(shape, atoms, program).map_err(|problem| self.at(name, problem))?;
         let layers = if axis == 0 { shape[1] } else { shape[0] };
         Ok((flat(self.weights.floats(name)?, shape, axis), Some(layers)))
     }
@@ -362,7 +364,9 @@ impl Reader<'_> {
         };
         let weights = match self.weights.shape(&name) {
             Some(&[a, b, c]) => {
-                let axis = axis_of([a, b, c], Some(m)).map_err(|problem| self.at(&name, problem))?;
+                // Of `dictionary_learning` (layers, dimension, atoms).
+                let program = (self.description.layout == Layout::DictionaryLearning).then_some(2);
+                let axis = axis_of([a, b, c], Some(m), program).map_err(|problem| self.at(&name, problem))?;
                 flat(self.weights.floats(&name)?, [a, b, c], axis)
             }
             _ => {
@@ -510,15 +514,16 @@ fn finetune(
 /// Relative difference from 1 up to which SAELens calls a factor 1.
 const FINETUNED: f64 = 1e-5;
 
-/// The axis of three that counts the atoms.
-fn axis_of(shape: [usize; 3], atoms: Option<usize>) -> Result<usize, FileProblem> {
+/// The axis of three that counts the atoms: where several have their number, the program's.
+fn axis_of(shape: [usize; 3], atoms: Option<usize>, program: Option<usize>) -> Result<usize, FileProblem> {
     let found = || shape.iter().map(|&s| s as u64).collect();
     if shape.contains(&0) {
         return Err(FileProblem::Empty { found: found() });
     }
     let fits: Vec<usize> = (0..3).filter(|&axis| Some(shape[axis]) == atoms).collect();
-    match fits[..] {
-        [axis] => Ok(axis),
+    match (&fits[..], program) {
+        ([axis], _) => Ok(*axis),
+        (_, Some(axis)) if fits.contains(&axis) => Ok(axis),
         _ => Err(FileProblem::Dimensions {
             expected: "three axes of which one alone has the length of the encoder's bias",
             found: found(),

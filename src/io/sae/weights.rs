@@ -10,7 +10,6 @@ use npyz::Order;
 use serde_json::Value;
 
 use super::super::archive::Archive;
-use super::super::json::read_json;
 use super::super::npy::floats;
 use super::super::tensors::Tensors;
 use super::super::{FileError, FileProblem};
@@ -61,6 +60,10 @@ impl Weights {
         }
         if path.extension().is_some_and(|e| e == "npz") {
             return Self::archive(path);
+        }
+        if path.extension().is_some_and(|e| e == "npy") {
+            let what = "an array alone is a dictionary, not an autoencoder (--dictionary D.npy)".to_owned();
+            return Err(FileError::new(&path, FileProblem::Unread { what }));
         }
         Self::of(path.clone(), vec![Tensors::open(&path)?])
     }
@@ -245,7 +248,10 @@ fn configuration(path: &Path) -> Result<Value, FileError> {
         let problem = FileProblem::HeaderLength { found: length, limit: MAX_CONFIG };
         return Err(FileError::new(path, problem));
     }
-    read_json(path)
+    let text = fs::read_to_string(path).map_err(|e| FileError::new(path, e.into()))?;
+    // Some editors begin a file with a mark of its byte order.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    serde_json::from_str(text).map_err(|e| FileError::new(path, FileProblem::Json(e)))
 }
 
 /// The file of weights of a folder, or the file itself.

@@ -273,7 +273,7 @@ fn a_vector_may_be_a_row_or_a_column() {
 }
 
 /// Writes an archive of `.npy` files as NumPy does: sizes in 64 bits.
-fn write_zip(path: &Path, files: &[(&str, Vec<u8>)]) {
+pub(crate) fn write_zip(path: &Path, files: &[(&str, Vec<u8>)]) {
     use std::io::Write;
     let mut zip = ZipWriter::new(fs::File::create(path).expect("created"));
     for (name, bytes) in files {

@@ -904,6 +904,93 @@ fn transcoders_need_their_inputs_and_crosscoders_their_layers() {
     assert!((codes.column(0).get(1).expect("active") - 13.0 * length).abs() < 1e-9);
 }
 
+/// As many atoms as dimensions: the program says which axis counts the atoms.
+#[test]
+fn a_crosscoder_may_have_as_many_atoms_as_dimensions() {
+    let folder = Folder::new();
+    let values: Vec<f64> = (1..=8).map(f64::from).collect();
+    folder.tensors(
+        "ae.safetensors",
+        &[
+            ("decoder.weight", "F64", &[2, 2, 2], &values),
+            ("decoder.bias", "F64", &[2, 2], &[0.0; 4]),
+            ("encoder.weight", "F64", &[2, 2, 2], &values),
+            ("encoder.bias", "F64", &[2], &[0.0; 2]),
+        ],
+    );
+    let trainer = json!({"dict_class": "CrossCoder", "activation_dim": 2, "dict_size": 2});
+    folder.config("config.json", &json!({ "trainer": trainer }));
+    let sae = folder.read().expect("readable");
+    // weight[layer][atom][coordinate]
+    assert_eq!(
+        (sae.decoder().col(0), sae.decoder().col(1)),
+        (&[1.0, 2.0, 5.0, 6.0][..], &[3.0, 4.0, 7.0, 8.0][..])
+    );
+    let (_, codes) = folded(&sae, &[1.0, 0.0, 0.0, 1.0]);
+    // weight[layer][coordinate][atom]: 1 + 7 and 2 + 8.
+    let code = |k: usize, sum: f64| {
+        let length = sae.decoder().col(k).iter().map(|v| v * v).sum::<f64>().sqrt();
+        assert!((codes.column(0).get(k).expect("active") - sum * length).abs() < 1e-9);
+    };
+    code(0, 8.0);
+    code(1, 10.0);
+}
+
+#[test]
+fn a_mark_of_the_byte_order_is_passed_over_and_an_array_is_no_autoencoder() {
+    let folder = Folder::new();
+    folder.tensors("sae_weights.safetensors", &saelens("F32"));
+    let config = serde_json::to_string(&modern()).expect("JSON");
+    std::fs::write(folder.path("cfg.json"), format!("\u{feff}{config}")).expect("written");
+    assert!(folder.read().is_ok());
+    let array = folder.path("D.npy");
+    std::fs::write(&array, b"\x93NUMPY").expect("written");
+    let error = Sae::read(&array, &ReadOptions::default()).expect_err("an array").to_string();
+    assert!(error.contains("--dictionary D.npy"), "{error}");
+}
+
+#[test]
+fn values_of_k_that_are_none_are_named() {
+    for architecture in ["batchtopk", "matryoshka_batchtopk", "topk"] {
+        for k in [json!(0), json!(-3.0), json!("8")] {
+            let folder = Folder::new();
+            folder.tensors("sae_weights.safetensors", &saelens("F32"));
+            folder.config("cfg.json", &json!({"d_in": 3, "d_sae": 2, "architecture": architecture, "k": k}));
+            let error = folder.read().expect_err("no k").to_string();
+            assert!(error.contains("k: expected a") && error.contains(&k.to_string()), "{error}");
+        }
+    }
+}
+
+/// The threshold is stretched with the activations only where these are stretched by their
+/// mean length.
+#[test]
+fn thresholds_of_llama_scope_are_those_of_its_units() {
+    let reaches = |how: &str, point: f64| {
+        let folder = Folder::new();
+        folder.tensors(
+            "final.safetensors",
+            &[
+                ("decoder.weight", "F64", &[1, 1], &[1.0]),
+                ("decoder.bias", "F64", &[1], &[0.0]),
+                ("encoder.weight", "F64", &[1, 1], &[1.0]),
+                ("encoder.bias", "F64", &[1], &[0.0]),
+            ],
+        );
+        folder.config(
+            "hyperparams.json",
+            &json!({"d_model": 1, "d_sae": 1, "act_fn": "jumprelu", "jump_relu_threshold": 1.0,
+                    "norm_activation": how, "dataset_average_activation_norm": {"in": 0.25, "out": 0.25}}),
+        );
+        let sae = folder.read().expect("readable");
+        folded(&sae, &[point]).1.column(0).nnz() == 1
+    };
+    // By their mean length: activations and threshold both become four times as long.
+    for how in ["dataset-wise", "inference"] {
+        assert!(!reaches(how, 0.9) && reaches(how, 1.1), "{how}");
+    }
+}
+
 #[test]
 fn other_layouts_are_found() {
     // Shards with an index.

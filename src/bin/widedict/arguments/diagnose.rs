@@ -46,12 +46,18 @@ pub(crate) struct DiagnoseArgs {
     #[arg(
         long,
         value_name = "K",
-        conflicts_with_all = ["dictionary", "points", "dataset", "codes", "per_batch", "inputs", "target"]
+        conflicts_with_all = ["dictionary", "points", "dataset", "codes", "per_batch"]
     )]
     pub(crate) sample: Option<NonZeroUsize>,
     /// Seed of the --sample
     #[arg(long, value_name = "S", default_value_t = 0, requires = "sample")]
     pub(crate) seed: u64,
+    /// Go on with the pass over all rows that a stopped run into the same --out left there
+    #[arg(long, requires_all = ["sample", "out"])]
+    pub(crate) resume: bool,
+    /// Seconds between two writings of what --resume goes on from, with --out
+    #[arg(long, value_name = "S", default_value = "60", value_parser = positive, requires_all = ["sample", "out"])]
+    pub(crate) checkpoint_seconds: f64,
     /// Also diagnose the first so many atoms of a nested (Matryoshka) autoencoder
     #[arg(long, value_name = "M,M,…", value_delimiter = ',', num_args = 1)]
     pub(crate) prefixes: Vec<NonZeroUsize>,

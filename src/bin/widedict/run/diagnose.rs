@@ -13,7 +13,7 @@ use widedict::io::{Rows, Sae, read_atoms, write_codes, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
 use super::input::{Input, Streamed};
-use super::sampled::Job;
+use super::sampled::{Job, PASS};
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
 use super::{Outcome, input};
@@ -106,7 +106,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let job = subject.job.take();
     let of = job.as_ref().map(Job::points);
     let diagnosis = on_threads(&args.run, || {
-        let all = job.map(|job| job.run(lambda, &watch)).transpose()?;
+        let all = job.map(|job| job.run(lambda, args, &watch)).transpose()?;
         let mut found = examine(&subject, &problem, other.as_ref(), args, &watch)?;
         found.codes.all = all;
         Ok((found, prefixes(&subject, &problem, args, &watch)?))
@@ -137,6 +137,9 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     output::answer(args.run.json, &report, || screen(&report, folder.as_ref().map(Folder::path), &written))?;
     let stopped = diagnosis.codes.all.as_ref().is_some_and(|all| all.stopped.is_some());
     let whole = diagnosis.unfinished.is_empty() && !stopped;
+    if let Some(folder) = folder.as_ref().filter(|_| whole) {
+        folder.remove_file(PASS)?;
+    }
     Ok(Outcome::of(whole && diagnosis.codes.stop == Stop::ToleranceMet))
 }
 
@@ -147,7 +150,8 @@ type Read = (Subject, Input, Option<f64>, Stored);
 fn read(args: &DiagnoseArgs) -> Result<Read, Failure> {
     let (data, all) = match args.sample {
         Some(count) => {
-            let (sample, all) = input::sample(&args.source, count, args.seed, args.run.quiet)?;
+            let drawn = (count, args.seed);
+            let (sample, all) = input::sample(&args.source, &args.trained, drawn, args.run.quiet)?;
             (sample, Some(all))
         }
         None => (input::read_some(&args.source, args.points, args.run.quiet)?, None),

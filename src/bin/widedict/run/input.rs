@@ -5,12 +5,13 @@ use std::path::Path;
 
 use widedict::gauge::Penalty;
 use widedict::io::{
-    Activations, Kept, Masked, Masking, Reading, RowStream, Rows, Surveyed, read_codes, read_vector,
+    Activations, FileError, FileProblem, Kept, Masked, Masking, Reading, RowStream, Rows, Surveyed,
+    read_codes, read_vector,
 };
 use widedict::problem::DataError;
 use widedict::{Codes, Matrix, Problem, ProblemError, datasets};
 
-use crate::arguments::{DataArgs, Dataset};
+use crate::arguments::{DataArgs, Dataset, SaeArgs};
 use crate::failure::Failure;
 use crate::output;
 
@@ -37,6 +38,8 @@ pub(super) struct Origin {
 /// All rows of the data, of which a sample was read.
 pub(super) struct Streamed {
     pub(super) stream: RowStream,
+    /// What a transcoder reconstructs them from.
+    pub(super) inputs: Option<RowStream>,
     pub(super) kept: Surveyed,
     pub(super) name: String,
 }
@@ -66,18 +69,36 @@ pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool
     Ok(Input { points, weights, origin: Origin { name, weights_name, rows, masked, mean_norm: None } })
 }
 
-/// Reads a sample of the datapoints, and tells which rows all of them are.
+/// Reads a sample of the datapoints, and tells which rows all of them are: those that are none
+/// in the file `beside` are none.
 pub(super) fn sample(
     args: &DataArgs,
-    count: NonZeroUsize,
-    seed: u64,
+    trained: &SaeArgs,
+    (count, seed): (NonZeroUsize, u64),
     quiet: bool,
 ) -> Result<(Input, Streamed), Failure> {
     let path = args.data.as_deref().expect("the command line asks for files");
     let stream = RowStream::open(path, args.key.as_deref())?;
     note(path, stream.notes(), (stream.dim(), stream.len()), quiet);
     let weights = args.weights.as_deref().map(|path| weights(path, stream.len())).transpose()?;
-    let kept = stream.survey(&masking(args, weights.as_deref()))?;
+    let mut kept = stream.survey(&masking(args, weights.as_deref()))?;
+    let beside = match trained.beside() {
+        Some((path, key)) => {
+            let other = open_beside(path, key, stream.len())?;
+            let flags = flags(&kept.rows);
+            let masking =
+                Masking { weights: Some(&flags), skip_nonfinite: args.skip_nonfinite, ..Masking::default() };
+            let both = other.survey(&masking)?;
+            if let (Some(left), Some(all)) = (&mut kept.weights, &weights) {
+                *left = (0..both.rows.len()).map(|i| all[both.rows.row(i)]).collect();
+            }
+            kept.masked.nonfinite += both.masked.nonfinite;
+            kept.masked.rows += both.masked.nonfinite;
+            kept.rows = both.rows;
+            Some(other)
+        }
+        None => None,
+    };
     let rows = kept.rows.sample(count.get(), seed);
     let points = stream.take(&rows)?;
     let weights = weights.map(|weights| (0..rows.len()).map(|i| weights[rows.row(i)]).collect());
@@ -89,7 +110,18 @@ pub(super) fn sample(
         masked: kept.masked,
         mean_norm: Some(kept.mean_norm),
     };
-    Ok((Input { points, weights, origin }, Streamed { stream, kept, name }))
+    let (stream, inputs) = match beside {
+        Some(target) if trained.target.is_some() => (target, Some(stream)),
+        inputs => (stream, inputs),
+    };
+    Ok((Input { points, weights, origin }, Streamed { stream, inputs, kept, name }))
+}
+
+/// 1 for a row that is a datapoint, 0 for another.
+fn flags(rows: &Rows) -> Vec<f64> {
+    let mut flags = vec![0.0; rows.of()];
+    (0..rows.len()).for_each(|i| flags[rows.row(i)] = 1.0);
+    flags
 }
 
 /// What masks a row.
@@ -111,18 +143,45 @@ fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quiet: bool) {
     }
 }
 
-/// Reads another file of numbers for the same datapoints: the rows that were kept.
-pub(super) fn beside(path: &Path, origin: &Origin) -> Result<Matrix, Failure> {
-    let (of, unread) = (origin.rows.of(), origin.masked.unread);
-    let most = NonZeroUsize::new(of - unread).filter(|_| unread > 0);
-    let read = Activations::read(path, &Reading { key: None, most })?;
-    if read.len() != of {
-        return Err(Failure::Beside { path: path.to_path_buf(), expected: of, found: read.len() });
+/// Reads another file of numbers for the same datapoints: the rows that were kept. Rows that
+/// are not finite there are masked in both where the data's are.
+pub(super) fn beside(path: &Path, key: Option<&str>, data: &mut Input) -> Result<Matrix, Failure> {
+    let rows = &data.origin.rows;
+    let other = open_beside(path, key, rows.of())?;
+    let found = other.take(rows)?;
+    let finite = |i: &usize| found.col(*i).iter().all(|v| v.is_finite());
+    let kept: Vec<usize> = (0..rows.len()).filter(finite).collect();
+    if kept.len() == rows.len() {
+        return Ok(found);
     }
-    // Rows that are masked are not looked at.
-    let mut kept = vec![0.0; of];
-    (0..origin.rows.len()).for_each(|i| kept[origin.rows.row(i)] = 1.0);
-    Ok(read.mask(&Masking { weights: Some(&kept), ..Masking::default() })?.points)
+    let masked = &mut data.origin.masked;
+    let dropped = rows.len() - kept.len();
+    let problem = if masked.skip_nonfinite {
+        masked.nonfinite += dropped;
+        masked.rows += dropped;
+        if !kept.is_empty() {
+            data.origin.rows = Rows::kept(rows.of(), kept.iter().map(|i| rows.row(*i)).collect());
+            data.points = data.points.select_columns(&kept);
+            data.weights = data.weights.as_ref().map(|weights| kept.iter().map(|i| weights[*i]).collect());
+            return Ok(found.select_columns(&kept));
+        }
+        FileProblem::NothingLeft { masked: Box::new(*masked) }
+    } else {
+        let first = (0..rows.len()).find(|i| !finite(i)).expect("one at least");
+        let column = found.col(first).iter().position(|v| !v.is_finite()).expect("one at least");
+        let (row, value) = (rows.row(first), found.get(column, first));
+        FileProblem::RowsNotFinite { row, column, value, rows: dropped, of: rows.len() }
+    };
+    Err(FileError { path: path.to_path_buf(), array: key.map(str::to_owned), problem }.into())
+}
+
+/// Opens another file of as many rows as the data.
+fn open_beside(path: &Path, key: Option<&str>, expected: usize) -> Result<RowStream, Failure> {
+    let other = RowStream::open(path, key)?;
+    if other.len() == expected {
+        return Ok(other);
+    }
+    Err(Failure::Beside { path: path.to_path_buf(), expected, found: other.len() })
 }
 
 fn name(args: &DataArgs) -> String {

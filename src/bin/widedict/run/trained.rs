@@ -31,18 +31,17 @@ pub(super) struct Trained {
 
 /// Reads an autoencoder and brings it and the data together. Of another file of inputs or
 /// targets the same rows are taken.
-pub(super) fn read(path: &Path, args: &SaeArgs, data: Input, quiet: bool) -> Result<Trained, Failure> {
+pub(super) fn read(path: &Path, args: &SaeArgs, mut data: Input, quiet: bool) -> Result<Trained, Failure> {
     let dim = if args.target.is_some() { None } else { Some(data.points.nrows()) };
     let sae = Sae::read(path, &read_options(dim, args.atoms))?;
+    let beside = args.beside().map(|(path, key)| input::beside(path, key, &mut data)).transpose()?;
     let Input { points, weights, mut origin } = data;
-    let activations = match (&args.inputs, &args.target) {
-        (Some(inputs), _) => Activations { points, inputs: Some(input::beside(inputs, &origin)?) },
-        (None, Some(target)) => {
-            let targets = input::beside(target, &origin)?;
-            origin.name = target.display().to_string();
+    let activations = match (beside, &args.target) {
+        (Some(targets), Some(path)) => {
+            origin.name = path.display().to_string();
             Activations { points: targets, inputs: Some(points) }
         }
-        (None, None) => Activations::of(points),
+        (inputs, _) => Activations { points, inputs },
     };
     let transposed = activations.points.nrows() != sae.dim() && activations.points.nrows() == sae.atoms();
     let folded = sae
