@@ -1054,6 +1054,66 @@ fn slow_a_killed_run_goes_on_from_its_checkpoint() {
     );
 }
 
+/// The center stays what it was: a variable, fixed, or none.
+#[test]
+fn a_folder_is_certified_as_it_was_written() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &points());
+    let (out, fixed) = (bench.path("out"), bench.path("fixed"));
+    for (options, centered) in
+        [("--gamma 0.2 --center", true), ("--width 2", false), ("--width 2 --center", true)]
+    {
+        let line = format!("solve --data {{}} --lambda 0.1 {options} --json --quiet --out {{}}");
+        let solved = object(&run(&line, &[&x, &out]));
+        let found = object(&run("certify --data {} --from {} --json --quiet", &[&x, &out]));
+        assert_eq!((&found["centered"], &found["gamma"]), (&centered.into(), &solved["gamma"]), "{options}");
+        assert_eq!((&found["objective"], &found["lambda"]), (&solved["objective"], &0.1.into()), "{options}");
+        let text = run("certify --data {} --from {} --quiet", &[&x, &out]);
+        let text = String::from_utf8_lossy(&text.stdout).into_owned();
+        assert_eq!(text.contains("center               a variable"), centered, "{text}");
+        // At another price the point is the same, its objective is not.
+        let dearer = object(&run("certify --data {} --from {} --lambda 0.2 --json --quiet", &[&x, &out]));
+        assert!(number(&dearer, "objective") > number(&found, "objective"));
+    }
+    // A center that was fixed stays fixed, and both commands say so.
+    let files = |name: &str| out.join(name);
+    let line = "certify --data {} --dictionary {} --codes {} --center-file {} --lambda 0.1 --quiet --out {}";
+    let paths = [&files("dictionary.npy"), &files("codes.npz"), &files("center.npy")];
+    let text = run(line, &[&x, paths[0], paths[1], paths[2], &fixed]);
+    assert!(
+        String::from_utf8_lossy(&text.stdout)
+            .contains("center               fixed, subtracted from the data")
+    );
+    let again = run("certify --data {} --from {} --quiet", &[&x, &fixed]);
+    assert!(
+        String::from_utf8_lossy(&again.stdout)
+            .contains("center               fixed, subtracted from the data")
+    );
+    let other = bench.rows("other.npy", &clusters());
+    fails(&run("certify --data {} --from {}", &[&other, &out]), 3, &["expected a solution of"]);
+    for option in ["--center", "--codes z.npz", "--center-file b.npy"] {
+        let line = format!("certify --data {{}} --from {{}} {option}");
+        fails(&run(&line, &[&x, &out]), 2, &["--from"]);
+    }
+}
+
+/// Without the local test a width is what the descent ends with.
+#[test]
+fn the_local_test_is_left_out_where_nobody_asks() {
+    let bench = Bench::new();
+    let (x, out) = (bench.rows("x.npy", &points()), bench.path("out"));
+    let line = "solve --data {} --lambda 0.1 --width 2 --bound none --local none --json --quiet --out {}";
+    let solved = run(line, &[&x, &out]);
+    let row = object(&solved);
+    assert_eq!((&row["local"], &row["bound_kind"]), (&Value::Null, &"none".into()));
+    assert!(["feasible", "undecided"].contains(&row["verdict"].as_str().expect("a verdict")), "{row}");
+    assert_eq!(run("verify {} --data {} --quiet", &[&out, &x]).status.code(), Some(0));
+    let certified = object(&run("certify --data {} --from {} --local none --json --quiet", &[&x, &out]));
+    assert_eq!(certified["local"], Value::Null);
+    let tested = object(&run("certify --data {} --from {} --json --quiet", &[&x, &out]));
+    assert!(tested["local"].is_object());
+}
+
 #[test]
 fn a_run_goes_on_from_a_saved_solution() {
     let bench = Bench::new();

@@ -721,9 +721,19 @@ mod files {
             );
             // The best codes are better, and read back as such.
             let exact = run("encode --data @x.npy --sae SAE --exact --out @best.npz");
+            assert_eq!(exact["source"]["layout"], certified["source"]["layout"]);
+            assert!(exact["source"]["layout"].is_string() && certified["source"]["codes"].is_null());
             let best = exact["mean_objective"].as_f64().unwrap();
             assert!(best <= encoded["mean_objective"].as_f64().unwrap());
             let again = run("certify --data @x.npy --sae SAE --codes @best.npz --bound fast");
+            assert!(again["source"]["codes"].as_str().expect("a file").ends_with("best.npz"));
+            let out = on_fixture(
+                &format!("encode --data @x.npy --sae SAE --lambda 0.1{more} --tolerance 1e-3"),
+                &folder,
+                &sae,
+            );
+            assert_eq!(out.status.code(), Some(2));
+            assert!(stderr(&out).contains("--tolerance") && stderr(&out).contains("--exact"));
             assert!((again["objective"].as_f64().unwrap() - best).abs() <= 1e-9 * best, "{name}");
         }
     }

@@ -71,6 +71,8 @@ pub(crate) enum Failure {
     Stream { path: PathBuf, error: Box<StreamError> },
     #[error(transparent)]
     Diagnose(#[from] DiagnoseError),
+    #[error("{option} is for codes that are searched for: give --exact too")]
+    Searches { option: &'static str },
     #[error("{option} needs codes: {why}")]
     NoCodes { option: &'static str, why: String },
     #[error("--match-l0: {0}")]
@@ -87,6 +89,7 @@ impl Failure {
             | Self::Penalty(_)
             | Self::NoLambda(_)
             | Self::NoCodes { .. }
+            | Self::Searches { .. }
             | Self::ClosedForm { .. }
             | Self::Participation { .. } => 2,
             Self::File(_)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{BoundChoice, Least, nonnegative, positive};
+use super::values::{BoundChoice, Least, LocalChoice, nonnegative, positive};
 use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]
@@ -17,17 +17,23 @@ pub(crate) struct CertifyArgs {
     pub(crate) dictionary: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) trained: SaeArgs,
+    /// Folder that --out wrote: its dictionary, codes and center, which stays fixed or a variable
+    /// as it was, at its prices unless others are told
+    #[arg(long, value_name = "DIR", group = "subject",
+          conflicts_with_all = ["codes", "center_file", "center", "inputs", "target", "per_batch", "atoms"])]
+    pub(crate) from: Option<PathBuf>,
     /// Codes of the atoms as they are stored, scipy's sparse `.npz`, a datapoint a row
     /// [default: those of the autoencoder's encoder]
     #[arg(long, value_name = "Z.npz")]
     pub(crate) codes: Option<PathBuf>,
-    /// Price of a unit of code times the length of its atom [default: that of the
+    /// Price of a unit of code times the length of its atom [default: that of --from or of the
     /// autoencoder's configuration]
     #[arg(long, value_name = "L", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) lambda: Option<f64>,
     /// Price of holding an atom, per unit of its RMS activation; 0 is the vanilla SAE
-    #[arg(long, value_name = "G", default_value = "0", value_parser = nonnegative, allow_negative_numbers = true)]
-    pub(crate) gamma: f64,
+    /// [default: that of --from, else 0]
+    #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
+    pub(crate) gamma: Option<f64>,
     /// Center, `.npy`: subtracted from the data, unless --center makes it a variable; that of
     /// an autoencoder is its decoder bias
     #[arg(long, value_name = "b.npy", conflicts_with = "sae")]
@@ -41,6 +47,9 @@ pub(crate) struct CertifyArgs {
     /// How the point is bounded
     #[arg(long, value_enum, default_value_t = BoundChoice::AUTO)]
     pub(crate) bound: BoundChoice,
+    /// Whether the point is tested as a local optimum of its width
+    #[arg(long, value_enum, default_value_t = LocalChoice::Auto)]
+    pub(crate) local: LocalChoice,
     /// Exit with 1 if the certified relative gap is above this
     #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) require_gap: Option<f64>,

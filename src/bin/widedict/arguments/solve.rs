@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{BoundChoice, Least, nonnegative, positive, seconds};
+use super::values::{BoundChoice, Least, LocalChoice, nonnegative, positive, seconds};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]
@@ -34,6 +34,9 @@ pub(crate) struct SolveArgs {
     /// How the returned point is bounded
     #[arg(long, value_enum, default_value_t = BoundChoice::AUTO)]
     pub(crate) bound: BoundChoice,
+    /// Whether the point is tested as a local optimum of its width
+    #[arg(long, value_enum, default_value_t = LocalChoice::Auto)]
+    pub(crate) local: LocalChoice,
     /// Exit with 1 if the certified relative gap is above this
     #[arg(long, value_name = "G", value_parser = nonnegative, allow_negative_numbers = true)]
     pub(crate) require_gap: Option<f64>,

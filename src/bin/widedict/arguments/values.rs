@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use widedict::Bounding;
+use widedict::trusted::local;
 
 /// Most threads that may be asked for. More than a machine has cores gain nothing, and
 /// the system refuses or hangs at some tens of thousands.
@@ -56,6 +57,22 @@ impl ValueEnum for BoundChoice {
             #[cfg(not(feature = "sdp"))]
             Self::Sdp => PossibleValue::new("sdp").help("Only in a build with the feature sdp"),
         })
+    }
+}
+
+/// Whether a point is tested as a local optimum of its width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LocalChoice {
+    /// Tested, and by solve lowered where it is none
+    Auto,
+    /// Not tested
+    None,
+}
+
+impl LocalChoice {
+    /// What the checker is asked.
+    pub(crate) fn limits(self) -> Option<local::Limits> {
+        (self == Self::Auto).then(local::Limits::default)
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) struct Source {
     pub(crate) architecture: Option<String>,
     /// What the encoder computes.
     pub(crate) encoder: Option<String>,
+    /// The file of the codes, where these are not the encoder's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) codes: Option<String>,
     /// Why the encoder was not used.
     pub(crate) no_encoder: Option<NoEncoder>,
     pub(crate) folding: Option<Folding>,
@@ -221,6 +224,7 @@ pub(crate) fn describe(source: &Source) -> String {
         Some(Kind::Crosscoder) => parts.push("a crosscoder, the data are its layers side by side".to_owned()),
         Some(Kind::Autoencoder) | None => {}
     }
+    parts.extend(source.codes.as_ref().map(|file| format!("codes of {file}")));
     if let Some(encoder) = source.encoder.as_ref().filter(|encoder| *encoder != "ReLU") {
         parts.push(format!("codes by {encoder}"));
     }

@@ -16,7 +16,7 @@ use super::row::SCHEMA_VERSION;
 
 /// What `encode` prints.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct Report<'a> {
     schema_version: u32,
     points: usize,
     dim: usize,
@@ -34,6 +34,9 @@ pub(crate) struct Report {
     points_per_second: f64,
     /// Rows of the data that are no datapoints.
     masked: Masked,
+    /// The autoencoder whose dictionary it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a Source>,
     stop: &'static str,
     seconds: f64,
 }
@@ -72,7 +75,7 @@ fn against(lambda: f64) -> &'static str {
     }
 }
 
-impl Report {
+impl<'a> Report<'a> {
     pub(crate) fn new(
         measured: &Measured<'_>,
         atoms: usize,
@@ -97,6 +100,7 @@ impl Report {
             mean_l0: encoded.codes.mean_l0(),
             points_per_second: count / elapsed.as_secs_f64(),
             masked: measured.masked,
+            source: None,
             stop: encoded.stop.as_str(),
             seconds: elapsed.as_secs_f64(),
         }
@@ -107,8 +111,15 @@ impl Report {
         Self { dropped_atoms: dropped.to_vec(), ..self }
     }
 
+    /// With the autoencoder whose dictionary it is.
+    pub(crate) fn with_source(self, source: Option<&'a Source>) -> Self {
+        Self { source, ..self }
+    }
+
     pub(crate) fn summary(&self, out: Option<&Path>) -> String {
-        let mut text = format!(
+        let mut text =
+            self.source.map_or_else(String::new, |s| format!("{}: {}\n", s.dictionary, describe(s)));
+        text += &format!(
             "{} points of dimension {} over {} atoms, lambda {}\n{} after {:.2} s ({:.0} points a second)\n\n\
              mean objective       {:.9}\nduality gap          {:.2e} (largest of a datapoint, relative)\n\
              \x20                    against {}\nmean L0              {:.2}\n",

@@ -10,6 +10,8 @@ use widedict::solve::participation::ParticipationBound;
 use widedict::trusted::{Kkt, Lower};
 use widedict::{Certificate, Problem, Stop, Verdict};
 
+use super::diagnosis::Source;
+
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
@@ -72,6 +74,8 @@ pub(crate) struct Row {
     participation: Option<Participation>,
     /// Foreign atoms that were brought to unit length, with their codes.
     rescaled: Option<Lengths>,
+    /// The autoencoder it is of.
+    source: Option<Source>,
     /// Rows of the data that are no datapoints.
     masked: Masked,
     seconds: f64,
@@ -181,6 +185,7 @@ impl Row {
             local: None,
             participation: None,
             rescaled: None,
+            source: None,
             masked: *masked,
             seconds: run.solving.as_secs_f64(),
             seconds_certify: run.certifying.as_secs_f64(),
@@ -189,6 +194,10 @@ impl Row {
 
     pub(crate) fn with_participation(self, participation: Option<Participation>) -> Self {
         Self { participation, ..self }
+    }
+
+    pub(crate) fn with_source(self, source: Option<Source>) -> Self {
+        Self { source, ..self }
     }
 
     pub(crate) fn with_rescaled(self, rescaled: Option<Rescaled>) -> Self {

@@ -1,5 +1,6 @@
 //! `widedict certify`: what is proved of a dictionary and codes made elsewhere.
 
+use std::path::Path;
 use std::time::Duration;
 
 use widedict::atoms::{AtomsError, Rescaled};
@@ -8,16 +9,16 @@ use widedict::certificate::Options;
 use widedict::gauge::Penalty;
 use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
 use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
-use widedict::trusted::local;
 use widedict::{Bounding, Codes, Dictionary, Factorization, Matrix, Problem, Verdict};
 
 use super::conclusion::{bound_width, bounding};
 use super::input::Origin;
 use super::threads::on_threads;
 use super::trained::{self, Trained};
-use super::{Outcome, input, participation};
+use super::{Outcome, input, participation, start};
 use crate::arguments::CertifyArgs;
 use crate::failure::Failure;
+use crate::output::diagnosis::{Source, describe};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 use crate::output::row::{Participation, Row, RunSummary};
@@ -39,6 +40,8 @@ struct Job {
     origin: Origin,
     /// The center that was subtracted from the data.
     fixed_center: Option<Vec<f64>>,
+    /// What is known of an autoencoder.
+    source: Option<Source>,
 }
 
 /// What is proved, and of which least participations.
@@ -52,8 +55,13 @@ struct Audit {
 struct Parts {
     data: input::Input,
     center: Option<Vec<f64>>,
+    /// Whether the center is a variable.
+    centered: bool,
     lambda: f64,
+    gamma: f64,
     point: Point,
+    /// What is known of an autoencoder.
+    source: Option<Source>,
 }
 
 /// Atoms and codes, read or still in their files.
@@ -65,11 +73,15 @@ enum Point {
 impl Parts {
     fn read(args: &CertifyArgs) -> Result<Self, Failure> {
         let data = input::read(&args.source, args.run.quiet)?;
+        if let Some(folder) = &args.from {
+            return Self::saved(folder, args, data);
+        }
+        let (centered, gamma) = (args.center, args.gamma.unwrap_or(0.0));
         let Some(path) = &args.trained.sae else {
-            let center = args.center_file.as_deref().filter(|_| !args.center);
+            let center = args.center_file.as_deref().filter(|_| !centered);
             let center = center.map(|path| input::center(path, data.points.nrows())).transpose()?;
             let lambda = args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?;
-            return Ok(Self { data, center, lambda, point: Point::Files });
+            return Ok(Self { data, center, centered, lambda, gamma, point: Point::Files, source: None });
         };
         let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
         let lambda = read.price(args.lambda)?;
@@ -78,38 +90,57 @@ impl Parts {
             return Err(read.not_encoded(EncodeError::NoEncoder(why)));
         };
         read.note();
-        let Trained { folded: Folded { points, dictionary, center, folding, .. }, weights, origin, .. } =
-            read;
+        let Trained {
+            folded: Folded { points, dictionary, center, folding, .. },
+            weights,
+            origin,
+            source,
+            ..
+        } = read;
         let data = input::Input { points, weights, origin };
         let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
             atoms: folding.rescaled_atoms,
             shortest: folding.shortest_atom,
             longest: folding.longest_atom,
         });
-        Ok(Self { data, center, lambda, point: Point::Read(dictionary, codes, rescaled) })
+        let point = Point::Read(dictionary, codes, rescaled);
+        Ok(Self { data, center, centered, lambda, gamma, point, source: Some(source) })
+    }
+
+    /// A solution as it was written, at other prices where these are told.
+    fn saved(folder: &Path, args: &CertifyArgs, data: input::Input) -> Result<Self, Failure> {
+        let loaded = start::load(folder, data.points.nrows(), &data.origin.rows)?;
+        let price = |key: &str, told: Option<f64>| {
+            let what = || format!("certificate.json: {key}: expected a number");
+            let missing = || Failure::Saved { path: folder.to_path_buf(), what: what() };
+            told.or(loaded.certificate[key].as_f64()).ok_or_else(missing)
+        };
+        let (lambda, gamma) = (price("lambda", args.lambda)?, price("gamma", args.gamma)?);
+        let (dictionary, codes, variable) = loaded.factorization.into_parts();
+        let centered = variable.is_some();
+        let point = Point::Read(dictionary, codes, None);
+        let center = variable.or(loaded.fixed_center);
+        Ok(Self { data, center, centered, lambda, gamma, point, source: None })
     }
 }
 
 impl Job {
     /// The problem; a fixed center is subtracted from the data.
     fn of(args: &CertifyArgs, parts: Parts, bounding: Bounding) -> Result<(Self, Foreign), Failure> {
-        let Parts { mut data, center, lambda, point } = parts;
-        let penalty = Penalty::new(lambda, args.gamma)?;
+        let Parts { mut data, center, centered, lambda, gamma, point, source } = parts;
+        let penalty = Penalty::new(lambda, gamma)?;
         if args.participation.is_some() {
             participation::check(&penalty)?;
         }
-        let (fixed_center, variable) = if args.center { (None, center) } else { (center, None) };
+        let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
             input::subtract(&mut data.points, center);
         }
-        let (problem, origin) = input::problem(data, penalty, args.center)?;
-        let options = Options {
-            gap_tolerance: args.tolerance,
-            local: Some(local::Limits::default()),
-            ..Options::default()
-        };
+        let (problem, origin) = input::problem(data, penalty, centered)?;
+        let options =
+            Options { gap_tolerance: args.tolerance, local: args.local.limits(), ..Options::default() };
         let options = bounding.options(&problem, options);
-        let job = Self { problem, options, bounding, origin, fixed_center };
+        let job = Self { problem, options, bounding, origin, fixed_center, source };
         let foreign = match point {
             Point::Files => read(args, &job)?,
             Point::Read(dictionary, codes, rescaled) => {
@@ -121,6 +152,20 @@ impl Job {
             }
         };
         Ok((job, foreign))
+    }
+
+    /// Which point it is, before what is proved of it.
+    fn about(&self) -> String {
+        let source = self.source.as_ref();
+        let mut text = source.map_or_else(String::new, |s| format!("{}: {}\n", s.dictionary, describe(s)));
+        text.push_str(match (self.problem.centered(), &self.fixed_center) {
+            (true, _) => "center               a variable\n",
+            (false, Some(_)) => {
+                "center               fixed, subtracted from the data (--center makes it a variable)\n"
+            }
+            (false, None) => "",
+        });
+        text
     }
 
     fn save(&self, folder: &Folder, bounded: &Bounded, row: &Row) -> Result<(), Failure> {
@@ -144,7 +189,7 @@ impl Job {
 /// Reads everything, certifies, writes, prints.
 pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     if let Some(lambda) = args.lambda {
-        Penalty::new(lambda, args.gamma)?;
+        Penalty::new(lambda, args.gamma.unwrap_or(0.0))?;
     }
     let bounding = bounding(args.bound)?;
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
@@ -162,6 +207,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     let run = described(bounded.certified.solution().width(), certifying);
     let row = Row::new(&job.problem, &job.origin.masked, &run, certificate)
         .with_rescaled(rescaled)
+        .with_source(job.source.clone())
         .with_participation(participation);
 
     if let Some(folder) = &folder {
@@ -171,7 +217,8 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
         let better =
             if bounded.certified.improvement().is_some() { ", a lower point in improved/" } else { "" };
         let files = format!("dictionary.npy, codes.npz, center.npy, certificate.json{better}");
-        text::audited(&job.problem, &run, job.bounding, certificate, participation.as_ref(), rescaled)
+        job.about()
+            + &text::audited(&job.problem, &run, job.bounding, certificate, participation.as_ref(), rescaled)
             + &masked::line(&job.origin.masked)
             + &text::written(&files, folder.as_ref().map(Folder::path))
     })?;

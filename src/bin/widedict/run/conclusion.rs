@@ -6,10 +6,9 @@ use widedict::bounding::{Bounded, Evidence};
 use widedict::certificate::Options;
 use widedict::io::Saving;
 use widedict::solve::width_bound::WidthBound;
-use widedict::trusted::local;
 use widedict::{Bounding, Certified, Finite, Problem, Run, Solution, Stop, Witness};
 
-use crate::arguments::BoundChoice;
+use crate::arguments::{BoundChoice, LocalChoice};
 use crate::failure::Failure;
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
@@ -72,16 +71,17 @@ pub(super) struct Conclusion {
     pub(super) solver: Solver,
     pub(super) bounding: Bounding,
     tolerance: f64,
+    local: LocalChoice,
 }
 
 impl Conclusion {
-    pub(super) fn new(solver: Solver, bounding: Bounding, tolerance: f64) -> Self {
-        Self { solver, bounding, tolerance }
+    pub(super) fn new(solver: Solver, bounding: Bounding, tolerance: f64, local: LocalChoice) -> Self {
+        Self { solver, bounding, tolerance, local }
     }
 
     /// What is asked of the checker.
     pub(super) fn options(&self, problem: &Problem, stop: Stop) -> Options {
-        let local = self.solver.width().map(|_| local::Limits::default());
+        let local = self.solver.width().and_then(|_| self.local.limits());
         let options =
             Options { gap_tolerance: self.tolerance, stop: Some(stop), local, ..Options::default() };
         self.bounding.options(problem, options)
@@ -98,7 +98,7 @@ impl Conclusion {
     ) -> Result<Solution, Failure> {
         watch.phase("certifying");
         let options = self.options(problem, solution.stop);
-        let (solution, shortfall) = if let Solver::Finite(finite) = self.solver {
+        let (solution, shortfall) = if let (Solver::Finite(finite), Some(_)) = (self.solver, options.local) {
             let Evidence { witness, shortfall } = self.evidence(problem, &solution, watch)?;
             let solution = Solution { witness, ..solution };
             (finite.settle(problem, solution, &options, watch)?, shortfall)

@@ -313,6 +313,7 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Fai
     let source = Source {
         data: data.origin.name.clone(),
         dictionary: name,
+        codes: args.codes.as_ref().map(|file| file.display().to_string()),
         folding: Some(plain.folding(center.as_deref())),
         lambda_from: if args.match_l0 { MATCHED } else { "--lambda" },
         ..Source::default()

@@ -15,6 +15,7 @@ use super::{Outcome, input};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
 use crate::output;
+use crate::output::diagnosis::Source;
 use crate::output::encoding::{Measured, Report, Unsearched};
 use crate::output::folder::check_file;
 use crate::output::progress::Watch;
@@ -27,6 +28,8 @@ struct Job<'a> {
     dictionary: &'a Dictionary,
     center: Option<&'a [f64]>,
     lambda: f64,
+    /// What is known of an autoencoder.
+    source: Option<&'a Source>,
     /// The file that is named in errors about atoms.
     path: &'a Path,
 }
@@ -40,7 +43,11 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
         (Some(path), _) => {
             let read = trained::read(path, &args.trained, data, args.run.quiet)?;
             read.note();
-            if args.exact { over_autoencoder(path, args, read) } else { by_encoder(args, read) }
+            match (args.exact, args.tolerance) {
+                (true, _) => over_autoencoder(path, args, read),
+                (false, Some(_)) => Err(Failure::Searches { option: "--tolerance" }),
+                (false, None) => by_encoder(args, read),
+            }
         }
         (None, Some(path)) => over_dictionary(path, args, &data),
         (None, None) => unreachable!("the command line asks for one of them"),
@@ -74,6 +81,7 @@ fn over_dictionary(path: &Path, args: &EncodeArgs, data: &input::Input) -> Resul
         dictionary: &plain.dictionary,
         center: center.as_deref(),
         lambda: args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?,
+        source: None,
         path: args.center_file.as_deref().unwrap_or(path),
     };
     job.solve(args, &plain.dropped, |codes| plain.to_stored(codes))
@@ -89,6 +97,7 @@ fn over_autoencoder(path: &Path, args: &EncodeArgs, mut read: Trained) -> Result
         dictionary: &read.folded.dictionary,
         center: read.folded.center.as_deref(),
         lambda,
+        source: Some(&read.source),
         path,
     };
     job.solve(args, &read.folded.folding.dropped_atoms, |codes| read.folded.to_stored(codes))
@@ -154,7 +163,8 @@ impl Job<'_> {
         }
         let measured = Measured { points: self.points, weights: self.weights, masked: self.origin.masked };
         let report = Report::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
-            .with_dropped(dropped);
+            .with_dropped(dropped)
+            .with_source(self.source);
         output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
         Ok(Outcome::of(encoded.stop == Stop::ToleranceMet))
     }

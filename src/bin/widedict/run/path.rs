@@ -14,7 +14,7 @@ use super::conclusion::{Conclusion, Solver, bounding, finite, save};
 use super::input::Origin;
 use super::threads::on_threads;
 use super::{Outcome, input};
-use crate::arguments::PathArgs;
+use crate::arguments::{LocalChoice, PathArgs};
 use crate::failure::Failure;
 use crate::output::folder::{Folder, check_file};
 use crate::output::grid::{self, Answer, Solved};
@@ -46,7 +46,7 @@ impl<'a> Job<'a> {
             None if step.problem.gamma() == 0.0 => Solver::ClosedForm,
             None => Solver::Proximal,
         };
-        Conclusion::new(solver, self.bounding, args.tolerance)
+        Conclusion::new(solver, self.bounding, args.tolerance, LocalChoice::Auto)
     }
 
     /// How a point of the grid was run.

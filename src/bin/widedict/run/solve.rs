@@ -35,7 +35,7 @@ impl Job {
             (Method::Sdp, BoundChoice::AUTO) => BoundChoice::SDP,
             (_, choice) => choice,
         };
-        let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance);
+        let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance, args.local);
         Ok(Self { penalty, participation: args.participation, conclusion })
     }
 }

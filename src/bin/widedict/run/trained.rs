@@ -81,6 +81,7 @@ impl Trained {
         if let Some(file) = file {
             self.source.no_encoder = None;
             self.source.encoder = None;
+            self.source.codes = Some(file.display().to_string());
             return input::codes(file, &self.origin.rows, self.sae.atoms(), self.quiet).map(Some);
         }
         if self.sae.no_encoder().is_some() {
@@ -127,6 +128,11 @@ impl Trained {
             say(&format!("note: {name}: {units}"));
         }
         note_dropped(name, &self.folded.folding.dropped_atoms, self.quiet);
+        if self.batch == Batch::Whole && !self.sae.selects_among_datapoints(Batch::Whole) {
+            say(&format!(
+                "note: {name}: --per-batch changes nothing: its encoder looks at one datapoint at a time"
+            ));
+        }
         if let Some(why) = &self.source.no_encoder {
             say(&format!("note: {name}: the encoder is not used: {why}"));
         }

@@ -37,7 +37,7 @@ const SAME: f64 = 1e-9;
 /// Fields whose truth nothing in the files can show: how the run was called and how long
 /// it took, what foreign atoms were before, estimates and what they rest on, names. Only
 /// the checksum covers them.
-const NOT_CHECKED: [&str; 14] = [
+const NOT_CHECKED: [&str; 15] = [
     "estimated_lower_bound",
     "estimated_relative_gap",
     "method",
@@ -47,6 +47,7 @@ const NOT_CHECKED: [&str; 14] = [
     "seconds",
     "seconds_certify",
     "seed",
+    "source",
     "verify.data",
     "verify.program",
     "verify.weights",
