@@ -52,6 +52,8 @@ pages! {
     stationarity = "stationarity",
     /// Nested features and the exchange that removes them.
     no_nesting = "no-nesting",
+    /// What the atoms of a stationary point demand of its codes.
+    hull_condition = "hull-condition",
     /// Second-order certificate of a local optimum.
     local_second_order = "local-second-order",
     /// Second-order certificate with an atom price and a center.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::cosines::Pair;
 use super::scene::{Scene, ratio, share};
-use crate::linalg::dot;
+use crate::linalg::{Row, dot};
 use crate::num::max;
 
 /// Two nearly opposite atoms.
@@ -29,6 +29,12 @@ pub struct Antipodal {
     pub density_second: f64,
     /// Datapoints at which both fire.
     pub together: usize,
+    /// `max z_k/s_k` of the first over the datapoints at which the second is off; 0 without one.
+    /// At a stationary point it is at least 1 less the cosine, 2 for opposite atoms (theorem
+    /// `hull-condition`), where the center is a variable: a dense pair must be peaked.
+    pub peak_first: f64,
+    /// The same of the second, where the first is off.
+    pub peak_second: f64,
     /// The atom of the pair that a center shift replaces at the lower cost.
     pub given_up: usize,
     /// Length of that shift.
@@ -121,6 +127,10 @@ fn judge(scene: &Scene<'_>, pair: &Pair) -> Antipodal {
         (pair.first, without_first)
     };
     let excess = worth - shifted_worth;
+    let peak = |k: usize, other: &Row| {
+        let off = scene.rows[k].iter().filter(|(i, _)| other.indices.binary_search(i).is_err());
+        share(off.map(|(_, z)| z).fold(0.0, max), scene.mass(k))
+    };
     Antipodal {
         first: pair.first,
         second: pair.second,
@@ -128,6 +138,8 @@ fn judge(scene: &Scene<'_>, pair: &Pair) -> Antipodal {
         density_first: ratio(first.len(), scene.len()),
         density_second: ratio(second.len(), scene.len()),
         together: first.indices.iter().filter(|i| second.indices.binary_search(i).is_ok()).count(),
+        peak_first: peak(pair.first, second),
+        peak_second: peak(pair.second, first),
         given_up,
         shift,
         shift_excess: excess,

@@ -12,7 +12,8 @@
 //! | dictionary: violation, where an atom would move | [`stationarity`](crate::proofs::stationarity) |
 //! | absorption and hierarchy: nested supports | [`no-nesting`](crate::proofs::no_nesting) |
 //! | splitting: pressure, near-duplicates | [`splitting-pressure`](crate::proofs::splitting_pressure) |
-//! | antipodal pairs | [`antipodal-pairs`](crate::proofs::antipodal_pairs) |
+//! | hull: whether a stationary point can have these codes | [`hull-condition`](crate::proofs::hull_condition) |
+//! | antipodal pairs, their peaks | [`antipodal-pairs`](crate::proofs::antipodal_pairs), [`hull-condition`](crate::proofs::hull_condition) |
 //! | residuals: identities, spectra | [`polar-polytope`](crate::proofs::polar_polytope), [`stationarity`](crate::proofs::stationarity) |
 //!
 //! Nothing is ever M × N or M × M in memory: products are formed a tile at a time.
@@ -23,6 +24,7 @@ mod cosines;
 mod dictionary;
 mod estimate;
 mod hierarchy;
+mod hull;
 mod match_l0;
 mod matching;
 mod refit;
@@ -43,6 +45,7 @@ use crate::linalg::{Matrix, norm};
 use crate::num::min;
 use crate::observer::{Latch, Observer};
 use crate::problem::{Problem, ProblemError};
+use crate::trusted::hull::Demands;
 use crate::trusted::{CertifyError, Residuals, check_shapes};
 use codes::Given;
 use scene::{Extremes, Scene, extremes, ratio, shifted};
@@ -53,6 +56,7 @@ pub use cosines::{Cosines, Neighbor, Pair, cosines};
 pub use dictionary::{AtomState, DictionaryReport};
 pub use estimate::{Estimate, Estimates};
 pub use hierarchy::{Absorbed, Hierarchy, Nested};
+pub use hull::{HullAtom, HullOptions, HullReport, Window, hull};
 pub use match_l0::{MatchL0Error, MatchedL0, match_l0};
 pub use matching::{CompareError, Matched, Matching, Similarity, compare};
 pub use refit::refit;
@@ -204,6 +208,11 @@ pub struct Diagnosis {
     pub hierarchy: Hierarchy,
     /// Splitting.
     pub splitting: Splitting,
+    /// Whether the dictionary with the codes given, or with exact codes where none are, can be a
+    /// stationary point. `None` where the run ended before.
+    pub hull: Option<HullReport>,
+    /// Whether that is about the codes given.
+    pub hull_of_given: bool,
     /// Antipodal pairs, the most opposite first.
     pub antipodal: Vec<Antipodal>,
     /// The most opposite pair, whatever the threshold.
@@ -373,6 +382,11 @@ fn assemble(
     note("hierarchy");
     let splitting = splitting::splitting(scene, &cosines.close, thresholds);
     note("splitting");
+    let told = given_codes.unwrap_or(scene.factorization.codes());
+    let centered = scene.problem.centered();
+    let demands = Demands::new(scene.weights(), scene.problem.penalty(), centered, dictionary, told);
+    let hull = hull(&demands, told, &HullOptions::default(), scene.latch);
+    note("hull");
     let antipodal = antipodal::antipodal(scene, &cosines.antipodal);
     note("antipodal");
     let max_dim = thresholds.max_spectrum_dim;
@@ -393,6 +407,8 @@ fn assemble(
         dictionary: dictionary_report,
         hierarchy,
         splitting,
+        hull,
+        hull_of_given: given_codes.is_some(),
         antipodal,
         most_antipodal: most_antipodal(&cosines),
         pairs_left_out: cosines.left_out,

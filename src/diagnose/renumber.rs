@@ -32,6 +32,17 @@ impl Diagnosis {
         for pair in &mut self.antipodal {
             name(&mut pair.first);
             name(&mut pair.second);
+            name(&mut pair.given_up);
+        }
+        if let Some(hull) = &mut self.hull {
+            for found in &mut hull.atoms {
+                name(&mut found.atom);
+                found.with.iter_mut().for_each(name);
+            }
+            for window in &mut hull.windows {
+                name(&mut window.off);
+                name(&mut window.other);
+            }
         }
         if let Some(pair) = &mut self.most_antipodal {
             name(&mut pair.first);

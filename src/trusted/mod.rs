@@ -14,6 +14,7 @@
 //! | `copositive` | the polar from a split | `split-certificate` |
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |
+//! | `hull` | that codes are none of a stationary point, whatever the data | `hull-condition` |
 //! | `nesting` | exchanges of nested atoms | `no-nesting` |
 //! | `boundary` | up to which γ one atom per datapoint is optimal | `regime-boundary` |
 //! | `local` | a local minimum within a radius | `local-radius` |
@@ -49,6 +50,7 @@ pub mod copositive;
 mod direction;
 pub mod exact;
 pub mod first_order;
+pub mod hull;
 mod lens;
 pub mod local;
 pub mod nesting;

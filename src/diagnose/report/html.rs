@@ -37,6 +37,7 @@ impl Diagnosis {
         self.nested_section(&mut page);
         self.absorbed_section(&mut page);
         self.split_section(&mut page);
+        self.hull_section(&mut page);
         self.antipodal_section(&mut page);
         self.worst_section(&mut page);
         let t = serde_json::to_string_pretty(&self.thresholds).expect("numbers have a JSON form");
@@ -117,12 +118,44 @@ impl Diagnosis {
         );
     }
 
+    fn hull_section(&self, page: &mut String) {
+        let hull = self.hull.as_ref();
+        let list = |items: &[usize]| items.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        section(
+            page,
+            "Stationary at all",
+            "At a stationary point, what an atom demands lies in the hull of the codes where it is off (in their cone, with a fixed center). A certified distance above 0 says that no data set makes this dictionary with these codes a stationary point (hull-condition).",
+            &["atom", "distance", "certified", "atoms", "points"],
+            hull.iter().flat_map(|hull| &hull.atoms).take(self.thresholds.max_listed).map(|a| {
+                let certified = scientific(a.certified_lower);
+                vec![a.atom.to_string(), scientific(a.distance), certified, list(&a.with), list(&a.points)]
+            }),
+        );
+        section(
+            page,
+            "Windows of cosines",
+            "The codes of one atom where another is off bound the cosine of the two, where the center is a variable (hull-condition).",
+            &["off", "other", "cosine", "low", "high", "outside"],
+            hull.iter().flat_map(|hull| &hull.windows).take(self.thresholds.max_listed).map(|w| {
+                let ends = [w.cosine, w.low, w.high].map(fixed);
+                [w.off.to_string(), w.other.to_string()]
+                    .into_iter()
+                    .chain(ends)
+                    .chain([scientific(w.outside)])
+                    .collect()
+            }),
+        );
+    }
+
     fn antipodal_section(&self, page: &mut String) {
         section(
             page,
             "Antipodal pairs",
-            "Opposite atoms are never active together at an optimum; a dense pair may stand in for a shift of the center (antipodal-pairs).",
-            &["first", "second", "cosine", "density", "density", "together", "shift", "costs"],
+            "Opposite atoms are never active together at an optimum; a dense pair may stand in for a shift of the center (antipodal-pairs). A peak is the largest code over the mean one, where the other is off: at least 1 less the cosine, where the center is a variable (hull-condition).",
+            &[
+                "first", "second", "cosine", "density", "density", "together", "peak", "peak", "shift",
+                "costs",
+            ],
             self.antipodal.iter().take(self.thresholds.max_listed).map(|p| {
                 vec![
                     p.first.to_string(),
@@ -131,6 +164,8 @@ impl Diagnosis {
                     fixed(p.density_first),
                     fixed(p.density_second),
                     p.together.to_string(),
+                    fixed(p.peak_first),
+                    fixed(p.peak_second),
                     fixed(p.shift),
                     scientific(p.shift_excess),
                 ]

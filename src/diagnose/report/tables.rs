@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::{AtomRow, Diagnosis};
+use super::super::{AtomRow, Diagnosis, HullAtom};
 use crate::io::{FileError, FileProblem, replace};
 
 /// An atom without what is nested.
@@ -64,6 +64,22 @@ struct Eigenvalue {
     eigenvalue: f64,
 }
 
+/// Without the lists, which a row cannot have.
+#[derive(Serialize)]
+struct FlatHull {
+    atom: usize,
+    distance: f64,
+    certified_lower: f64,
+    always_on: bool,
+}
+
+impl From<&HullAtom> for FlatHull {
+    fn from(found: &HullAtom) -> Self {
+        let HullAtom { atom, distance, certified_lower, always_on, .. } = *found;
+        Self { atom, distance, certified_lower, always_on }
+    }
+}
+
 #[derive(Serialize)]
 struct Member {
     cluster: usize,
@@ -73,7 +89,7 @@ struct Member {
 impl Diagnosis {
     /// Writes the tables into a folder that exists and gives their names: `atoms.csv`,
     /// `points.csv`, `moves.csv`, `nested.csv`, `absorbed.csv`, `splitting.csv`,
-    /// `clusters.csv`, `antipodal.csv`, `dead.csv`, `spectra.csv`, `uses.csv` where an
+    /// `clusters.csv`, `hull.csv`, `windows.csv`, `antipodal.csv`, `dead.csv`, `spectra.csv`, `uses.csv` where an
     /// encoder's codes of more data were measured, and, after a comparison, `matching.csv`. Indices count from 0; what does not apply is empty.
     ///
     /// # Errors
@@ -108,6 +124,7 @@ impl Diagnosis {
             .iter()
             .enumerate()
             .flat_map(|(cluster, atoms)| atoms.iter().map(move |&atom| Member { cluster, atom }));
+        let hull = || self.hull.iter();
         let mut names = vec![
             table(folder, "atoms.csv", self.atom_rows.iter().map(FlatAtom::from))?,
             table(folder, "points.csv", self.point_rows.iter())?,
@@ -116,6 +133,8 @@ impl Diagnosis {
             table(folder, "absorbed.csv", self.hierarchy.absorbed.iter())?,
             table(folder, "splitting.csv", self.splitting.atoms.iter())?,
             table(folder, "clusters.csv", members)?,
+            table(folder, "hull.csv", hull().flat_map(|hull| &hull.atoms).map(FlatHull::from))?,
+            table(folder, "windows.csv", hull().flat_map(|hull| &hull.windows))?,
             table(folder, "antipodal.csv", self.antipodal.iter())?,
             table(folder, "dead.csv", self.codes.dead.iter())?,
             table(folder, "spectra.csv", eigenvalues)?,

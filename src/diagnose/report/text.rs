@@ -14,6 +14,7 @@ impl fmt::Display for Diagnosis {
         self.fmt_dictionary(f)?;
         self.fmt_hierarchy(f)?;
         self.fmt_splitting(f)?;
+        self.fmt_hull(f)?;
         self.fmt_antipodal(f)?;
         self.fmt_residuals(f)?;
         self.fmt_comparison(f)?;
@@ -183,6 +184,27 @@ impl Diagnosis {
         Ok(())
     }
 
+    /// Whether a stationary point can have these codes.
+    fn fmt_hull(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(hull) = &self.hull else { return Ok(()) };
+        let codes = if self.hull_of_given { "codes given" } else { "exact codes" };
+        writeln!(f, "\nstationary at all    (hull-condition, from atoms and {codes} alone)")?;
+        hull.text().lines().try_for_each(|line| writeln!(f, "  {line}"))?;
+        for w in hull.windows.iter().filter(|w| w.outside > 0.0).take(SHOWN) {
+            writeln!(
+                f,
+                "  {:<18} cosine {:.3}, and the codes of {} where {} is off allow {:.3} to {:.3}",
+                format!("{} and {}", w.off, w.other),
+                w.cosine,
+                w.other,
+                w.off,
+                w.low,
+                w.high
+            )?;
+        }
+        Ok(())
+    }
+
     /// Opposite atoms.
     fn fmt_antipodal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = &self.thresholds;
@@ -202,11 +224,14 @@ impl Diagnosis {
         for p in self.antipodal.iter().take(SHOWN) {
             writeln!(
                 f,
-                "  {:<18} densities {:.4} and {:.4}, together at {} points; a center shift instead {} {:.2e}",
+                "  {:<18} densities {:.4} and {:.4}, together at {} points, peaks {:.2} and {:.2}{}; a center shift instead {} {:.2e}",
                 format!("{} and {}", p.first, p.second),
                 p.density_first,
                 p.density_second,
                 p.together,
+                p.peak_first,
+                p.peak_second,
+                if self.centered { format!(" of {:.2}", 1.0 - p.cosine) } else { String::new() },
                 if p.shift_excess > 0.0 { "costs" } else { "gains" },
                 p.shift_excess.abs()
             )?;

@@ -3,6 +3,7 @@
 mod coding;
 mod exact;
 mod first_order;
+mod hull;
 mod local;
 mod nesting;
 mod unused;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use widedict::atoms::Rescaled;
 use widedict::certificate::LocalSummary;
+use widedict::diagnose::HullReport;
 use widedict::io::Masked;
 use widedict::solve::participation::ParticipationBound;
 use widedict::trusted::{Kkt, Lower};
@@ -72,6 +73,8 @@ pub(crate) struct Row {
     kkt: Option<Kkt>,
     local: Option<LocalSummary>,
     participation: Option<Participation>,
+    /// Whether a stationary point can have these codes (theorem `hull-condition`).
+    hull: Option<HullReport>,
     /// Foreign atoms that were brought to unit length, with their codes.
     rescaled: Option<Lengths>,
     /// The autoencoder it is of.
@@ -184,6 +187,7 @@ impl Row {
             kkt: None,
             local: None,
             participation: None,
+            hull: None,
             rescaled: None,
             source: None,
             masked: *masked,
@@ -194,6 +198,10 @@ impl Row {
 
     pub(crate) fn with_participation(self, participation: Option<Participation>) -> Self {
         Self { participation, ..self }
+    }
+
+    pub(crate) fn with_hull(self, hull: Option<HullReport>) -> Self {
+        Self { hull, ..self }
     }
 
     pub(crate) fn with_source(self, source: Option<Source>) -> Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use widedict::atoms::{AtomsError, Rescaled};
 use widedict::bounding::Bounded;
 use widedict::certificate::Options;
+use widedict::diagnose::HullReport;
 use widedict::gauge::Penalty;
 use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
 use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
@@ -15,7 +16,7 @@ use super::conclusion::{bound_width, bounding};
 use super::input::Origin;
 use super::threads::on_threads;
 use super::trained::{self, Trained};
-use super::{Outcome, input, participation, start};
+use super::{Outcome, hull, input, participation, start};
 use crate::arguments::CertifyArgs;
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, describe};
@@ -48,6 +49,7 @@ struct Job {
 struct Audit {
     bounded: Bounded,
     participation: Option<Participation>,
+    hull: Option<HullReport>,
     certifying: Duration,
 }
 
@@ -202,11 +204,12 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let audit = on_threads(&args.run, || audit(&job, factorization, args, &watch));
     watch.finish();
-    let Audit { bounded, participation, certifying } = audit?;
+    let Audit { bounded, participation, hull, certifying } = audit?;
     let certificate = bounded.certified.certificate();
     let run = described(bounded.certified.solution().width(), certifying);
     let row = Row::new(&job.problem, &job.origin.masked, &run, certificate)
         .with_rescaled(rescaled)
+        .with_hull(hull.clone())
         .with_source(job.source.clone())
         .with_participation(participation);
 
@@ -219,6 +222,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<Outcome, Failure> {
         let files = format!("dictionary.npy, codes.npz, center.npy, certificate.json{better}");
         job.about()
             + &text::audited(&job.problem, &run, job.bounding, certificate, participation.as_ref(), rescaled)
+            + &hull.as_ref().map_or_else(String::new, HullReport::text)
             + &masked::line(&job.origin.masked)
             + &text::written(&files, folder.as_ref().map(Folder::path))
     })?;
@@ -327,6 +331,7 @@ fn audit(
         Some(least) => participation::bound(least, &job.problem, bounded.certified.solution(), watch)?,
         None => None,
     };
+    let hull = hull::of(&job.problem, bounded.certified.solution(), &job.origin.rows, watch);
     let certifying = watch.elapsed().saturating_sub(started);
-    Ok(Audit { bounded, participation, certifying })
+    Ok(Audit { bounded, participation, hull, certifying })
 }

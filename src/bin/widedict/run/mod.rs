@@ -5,6 +5,7 @@ mod certify;
 mod conclusion;
 mod diagnose;
 mod encode;
+mod hull;
 mod input;
 mod participation;
 mod path;

@@ -219,7 +219,7 @@ fn claims(
     let top = description.fields();
     claims.extend(row::settings(certified.certificate(), top.get("verify").unwrap_or(&Value::Null), record));
     if row::is_there(top) {
-        claims.extend(row::top_level((problem, &origin.masked), record, &certified, top));
+        claims.extend(row::top_level((problem, origin), record, &certified, top, watch));
         let participation = top.get("participation").filter(|value| value.is_object());
         if let Some(participation) = participation {
             let outcome = row::participation(problem, &certified, participation, watch);

@@ -3,18 +3,30 @@
 use serde_json::{Map, Value};
 use widedict::certificate::Record;
 use widedict::certificate::record::{STOPPED, same_words};
-use widedict::io::Masked;
 use widedict::trusted::participation::{LeastParticipation, price};
 use widedict::trusted::{BoundKind, Subject};
 use widedict::{Certificate, Certified, Participation, Problem, Run};
 
-use super::{NOT_CHECKED, SAME};
+use super::super::hull;
+use super::{NOT_CHECKED, Origin, SAME};
 use crate::output::progress::Watch;
 use crate::output::row::{Row, RunSummary};
 use crate::output::verification::Claim;
 
 /// Numbers in units of 1: a share, a cosine.
-const UNITLESS: [&str; 3] = ["explained_variance", "max_coherence", "objective_share_of_top_percent"];
+const UNITLESS: [&str; 11] = [
+    "explained_variance",
+    "max_coherence",
+    "objective_share_of_top_percent",
+    "distance",
+    "certified_lower",
+    "worst",
+    "worst_certified",
+    "cosine",
+    "low",
+    "high",
+    "outside",
+];
 
 /// Whether there are any: a solution that the library saved has none.
 pub(super) fn is_there(top: &Map<String, Value>) -> bool {
@@ -23,16 +35,20 @@ pub(super) fn is_there(top: &Map<String, Value>) -> bool {
 
 /// Compares the fields with the row that would be written now.
 pub(super) fn top_level(
-    (problem, masked): (&Problem, &Masked),
+    (problem, origin): (&Problem, &Origin),
     record: &Record,
     certified: &Certified,
     top: &Map<String, Value>,
+    watch: &Watch,
 ) -> Vec<Claim> {
     let certificate = certified.certificate();
     // The bound of a width is checked at the width that is claimed.
     let width = top.get("width").and_then(Value::as_u64).and_then(|width| usize::try_from(width).ok());
     let run = RunSummary { stop: record.asked.stop, ..RunSummary::audit(width) };
-    let Ok(Value::Object(row)) = serde_json::to_value(Row::new(problem, masked, &run, certificate)) else {
+    let told = top.get("hull").is_some_and(|hull| !hull.is_null());
+    let hull = || hull::of(problem, certified.solution(), &origin.rows, watch);
+    let row = Row::new(problem, &origin.masked, &run, certificate).with_hull(told.then(hull).flatten());
+    let Ok(Value::Object(row)) = serde_json::to_value(row) else {
         return Vec::new();
     };
     // Where there is a bound for common atoms, it is a claim of its own.
@@ -57,6 +73,7 @@ fn field(key: &str, claimed: &Value, found: &Value, record: &Record) -> Result<(
         // These may be weaker than what is found, as the record says: copies tell.
         "verdict" => claimed.as_str() == Some(record.verdict.as_str()),
         "verdict_reason" => *claimed == Value::from(record.verdict.reason()),
+        "hull" => hull_holds(claimed, found),
         "local" => claimed.is_null() != record.asked.local && local(claimed, found),
         _ => same(key, claimed, found),
     };
@@ -116,6 +133,15 @@ fn local(claimed: &Value, found: &Value) -> bool {
 
 /// Whether a value is what is found now. A bound must be proved again at least as strong;
 /// other numbers may differ in their last digits.
+/// The same numbers; of a test that was cut short, that what it proved holds.
+fn hull_holds(claimed: &Value, found: &Value) -> bool {
+    if claimed["checked"] == found["checked"] {
+        return same("hull", claimed, found);
+    }
+    let proved = |report: &Value| report["worst_certified"].as_f64();
+    claimed["live"] == found["live"] && proved(claimed).is_some_and(|c| proved(found).is_some_and(|f| c <= f))
+}
+
 fn same(key: &str, claimed: &Value, found: &Value) -> bool {
     match (claimed, found) {
         (Value::Number(claimed), Value::Number(found)) => {

@@ -1,0 +1,25 @@
+//! Whether a stationary point can have the codes that are certified (theorem `hull-condition`).
+
+use widedict::diagnose::{HullOptions, HullReport, hull};
+use widedict::io::Rows;
+use widedict::trusted::hull::Demands;
+use widedict::{Factorization, Observer, Problem};
+
+/// Atoms whose distances are listed.
+const LISTED: usize = 10;
+
+/// The worst atoms, their datapoints named by their rows in the data; none where the observer
+/// stops it.
+pub(super) fn of(
+    problem: &Problem,
+    point: &Factorization,
+    rows: &Rows,
+    observer: &dyn Observer,
+) -> Option<HullReport> {
+    let (dictionary, codes) = (point.dictionary(), point.codes());
+    let weights = problem.data().weights();
+    let demands = Demands::new(weights, problem.penalty(), problem.centered(), dictionary, codes);
+    let mut found = hull(&demands, codes, &HullOptions::default(), observer)?.listing(LISTED);
+    found.name_points(|point| rows.row(point));
+    Some(found)
+}
