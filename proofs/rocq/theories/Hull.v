@@ -368,27 +368,25 @@ Qed.
 
 (** T20 with an atom price and a centre: how much the multipliers weigh. *)
 Theorem T20_priced_centre j :
-  priced_rows_stationary j -> priced_atoms_stationary -> nsq a = 1 -> r *m a = 0 ->
+  priced_rows_stationary j -> priced_atoms_stationary -> r *m a = 0 ->
   exists u : 'cV[R]_N,
     [/\ nneg u, forall i, 0 < Z j i -> u i 0 = 0,
         forall k, dot u (row k Z)^T
                   = dot (gauge_mx a lam gam *m (row j Z)^T) (row k Z)^T / row_gauge j
                     - row_gauge k * dot (col j D) (col k D) &
-        dot u a = (lam ^+ 2 + gam ^+ 2) * dot a (row j Z)^T / row_gauge j].
+        dot u a = (lam ^+ 2 * nsq a + gam ^+ 2) * dot a (row j Z)^T / row_gauge j].
 Proof.
-move=> rs st a1 ra; have [u0 uoff] := priced_multiplier_ge0 rs.
+move=> rs st ra; have [u0 uoff] := priced_multiplier_ge0 rs.
 exists (priced_multiplier j); split=> //.
   move=> k; rewrite dotDl dotNl dotZl mulrC; congr (_ - _).
   by rewrite dot_mull trmxK st dotZr.
 rewrite dotDl dotNl dotZl [dot (r^T *m _) _]dot_mull trmxK ra dot0r subr0 mulrC.
 congr (_ / _); rewrite /gauge_mx mulmxDl dotDl -!scalemxAl !dotZl mul1mx mulrDl.
-rewrite [dot (row j Z)^T a]dotC; congr (_ * _ + _).
-rewrite -mulmxA dot_mull.
-have -> : a^T *m a = const_mx 1.
-  by apply/matrixP => i b; rewrite !ord1 mxE mxE -a1 /nsq /dot;
-     apply: eq_bigr => k _; rewrite big_ord_recl big_ord0 addr0 mxE.
-by rewrite /dot !big_ord_recl !big_ord0 !addr0 !mxE mulr1; apply: eq_bigr => i _;
-   rewrite !big_ord_recl !big_ord0 !addr0 !mxE.
+rewrite [dot (row j Z)^T a]dotC -mulrA; congr (_ * _ + _).
+move: (row j Z)^T => z; rewrite -mulmxA dot_mull.
+rewrite /nsq /dot !big_ord_recl !big_ord0 !addr0 !mxE mulrC; congr (_ * _).
+  by apply: eq_bigr => i _; rewrite !big_ord_recl !big_ord0 !addr0 !mxE.
+by apply: eq_bigr => i _; rewrite !big_ord_recl !big_ord0 !addr0 !mxE.
 Qed.
 
 End Priced.
