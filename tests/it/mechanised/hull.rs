@@ -154,7 +154,7 @@ fn t20_cone_refuted() {
         unit[1] = Q::one();
         assert!(support_value(&point, 0, &unit).is_none_or(|value| value.is_zero()));
         let refuted = dot(&unit, &point.target(0)).is_positive();
-        assert!(!refuted || !(point.codes_hold() && point.atoms_hold()));
+        assert!(!(refuted && point.codes_hold() && point.atoms_hold()));
         refuted
     });
     assert!(refuted > 0, "{refuted}");
