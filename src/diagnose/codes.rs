@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::residuals::{Identities, identities};
+use super::revival::Revival;
 use super::scene::{Extremes, Scene, extremes, share};
 use crate::atoms::{AtomsError, Factorization};
 use crate::coder::{Encoded, duality_gap, objective};
@@ -145,6 +146,8 @@ pub struct CodesReport {
     pub stop: Stop,
     /// Atoms that no exact code uses, those that fall short least first.
     pub dead: Vec<Dead>,
+    /// What they could serve instead.
+    pub revival: Option<Revival>,
     /// Atoms that exact codes use and the codes given never do.
     pub silent: Option<usize>,
     /// The encoder's codes of all datapoints, where the others are those of a sample.
@@ -253,6 +256,7 @@ pub(super) fn codes(
         refit: None,
         stop: coded.stop,
         dead: extremes.map_or_else(Vec::new, |extremes| dead(scene, extremes, given)),
+        revival: None,
         silent,
         all: None,
     }

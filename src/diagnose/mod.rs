@@ -9,11 +9,13 @@
 //! | part | theorem |
 //! |---|---|
 //! | codes: gap to exact codes, dead atoms | [`coding-gap`](crate::proofs::coding_gap), [`polar-polytope`](crate::proofs::polar_polytope) |
+//! | what dead atoms could serve | [`no-dead-atoms`](crate::proofs::no_dead_atoms) |
 //! | dictionary: violation, where an atom would move | [`stationarity`](crate::proofs::stationarity) |
 //! | absorption and hierarchy: nested supports | [`no-nesting`](crate::proofs::no_nesting) |
 //! | splitting: pressure, near-duplicates | [`splitting-pressure`](crate::proofs::splitting_pressure) |
 //! | antipodal pairs | [`antipodal-pairs`](crate::proofs::antipodal_pairs) |
 //! | residuals: identities, spectra | [`polar-polytope`](crate::proofs::polar_polytope), [`stationarity`](crate::proofs::stationarity) |
+//! | residuals: what is linear in codes and activations | [`residual-law`](crate::proofs::residual_law) |
 //!
 //! Nothing is ever M × N or M × M in memory: products are formed a tile at a time.
 
@@ -28,7 +30,9 @@ mod matching;
 mod refit;
 mod renumber;
 mod report;
+mod residual_law;
 mod residuals;
+mod revival;
 mod scene;
 mod splitting;
 #[cfg(feature = "io")]
@@ -56,7 +60,9 @@ pub use hierarchy::{Absorbed, Hierarchy, Nested};
 pub use match_l0::{MatchL0Error, MatchedL0, match_l0};
 pub use matching::{CompareError, Matched, Matching, Similarity, compare};
 pub use refit::refit;
+pub use residual_law::{Predictable, ResidualLaw};
 pub use residuals::{Identities, ResidualReport, Spectrum};
+pub use revival::{Moved, Revival};
 pub use splitting::{AtomSplit, Splitting};
 #[cfg(feature = "io")]
 pub use streamed::{BLOCK_ROWS, StreamError, Streaming, stream};
@@ -212,6 +218,8 @@ pub struct Diagnosis {
     pub pairs_left_out: usize,
     /// Residuals.
     pub residuals: ResidualReport,
+    /// What of the residuals is linear in the codes and in the activations.
+    pub residual_law: ResidualLaw,
     /// The exact codes, of the atoms as they were given to the diagnosis.
     #[serde(skip)]
     pub exact_codes: Codes,
@@ -360,7 +368,9 @@ fn assemble(
     };
     let dictionary = scene.factorization.dictionary();
     let extremes = extremes(dictionary, scene.residuals, scene.latch);
-    let codes = codes::codes(scene, coded, extremes.as_ref(), given);
+    let mut codes = codes::codes(scene, coded, extremes.as_ref(), given);
+    let dead: Vec<usize> = codes.dead.iter().map(|dead| dead.atom).collect();
+    codes.revival = revival::revival(scene, inputs, &coded.objectives, &dead)?;
     note("codes");
     let close = min(thresholds.absorption, thresholds.duplicate);
     let cosines = cosines(dictionary, close, thresholds.antipodal, scene.latch);
@@ -379,6 +389,15 @@ fn assemble(
     let of_given = given.map(|given| (given.identities, &given.residuals));
     let residuals = residuals::residuals(scene, inputs, extremes.as_ref(), of_given, max_dim);
     note("residuals");
+    let residual_law = ResidualLaw {
+        given: given.and_then(|given| {
+            let Given { factorization, residuals, rows, .. } = given;
+            let scene = Scene { factorization, residuals, rows, ..*scene };
+            residual_law::predictable(&scene, inputs, max_dim)
+        }),
+        exact: residual_law::predictable(scene, inputs, max_dim),
+    };
+    note("residual law");
     let mut atom_rows = atom_rows(scene, given, extremes.as_ref(), &cosines);
     fill(&mut atom_rows, &dictionary_report, &splitting);
     Ok(Diagnosis {
@@ -397,6 +416,7 @@ fn assemble(
         most_antipodal: most_antipodal(&cosines),
         pairs_left_out: cosines.left_out,
         residuals,
+        residual_law,
         exact_codes: coded.codes.clone(),
         atom_rows,
         point_rows: datapoint_rows(scene, coding),

@@ -12,6 +12,7 @@ impl Diagnosis {
     pub fn renumbered(mut self, numbers: &[usize]) -> Self {
         let name = |atom: &mut usize| *atom = numbers[*atom];
         self.codes.dead.iter_mut().for_each(|d| name(&mut d.atom));
+        self.codes.revival.iter_mut().flat_map(|r| &mut r.moved).for_each(|moved| name(&mut moved.atom));
         self.codes.all.iter_mut().flat_map(|all| &mut all.atoms).for_each(|usage| name(&mut usage.atom));
         for state in &mut self.dictionary.atoms {
             name(&mut state.atom);

@@ -50,13 +50,21 @@ impl Upper {
     }
 }
 
-/// `upper − lower`, rounded up: the only subtraction of bounds.
+/// `upper − lower`, rounded up: with [`proved_drop`] the only subtraction of bounds.
 ///
 /// It is at least the distance of either from the quantity they enclose.
 #[must_use]
 pub fn gap(upper: Upper, lower: Lower) -> f64 {
     let difference = upper.0 - lower.0;
     if difference > 0.0 { difference.next_up() } else { 0.0 }
+}
+
+/// `before − after`, rounded down, at least 0: by how much the second of two objectives is
+/// proved to be below the first.
+#[must_use]
+pub fn proved_drop(before: Lower, after: Upper) -> f64 {
+    let difference = before.0 - after.0;
+    if difference > 0.0 { difference.next_down() } else { 0.0 }
 }
 
 #[cfg(test)]

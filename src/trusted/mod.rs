@@ -63,7 +63,7 @@ mod witness;
 pub use bounds::{Bound, BoundKind};
 pub use coding::Coding;
 pub use copositive::{Origin, Split};
-pub use direction::{Lower, Upper, gap};
+pub use direction::{Lower, Upper, gap, proved_drop};
 pub use first_order::{Kkt, Residual};
 pub use objective::Objective;
 pub use residuals::{Residuals, check_shapes};

@@ -5,16 +5,20 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use widedict::coder::{Coder, CoderError, CoderRun, Encoded};
+use proptest::prelude::*;
 use widedict::diagnose::{
-    CompareError, DiagnoseError, Diagnosis, Similarity, Thresholds, Trained, compare, cosines, diagnose,
+    CompareError, DiagnoseError, Diagnosis, Predictable, Similarity, Thresholds, Trained, compare, cosines, diagnose,
 };
 use widedict::linalg::{axpy, dot, norm};
 use widedict::trusted::Residuals;
 use widedict::trusted::Subject;
+use widedict::testing::naive;
 use widedict::trusted::nesting;
 use widedict::{
-    Codes, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem, Stop, datasets, testing,
+    Codes, Dictionary, Factorization, Finite, Interrupt, Matrix, Observer, Problem, Stop, datasets, testing,
 };
+
+use crate::support::strategies::{Limits, problems};
 
 fn unit(columns: &[Vec<f64>]) -> Dictionary {
     Dictionary::normalize(Matrix::from_columns(columns[0].len(), columns)).expect("atoms").0
@@ -460,10 +464,10 @@ fn a_stop_at_any_poll_names_what_is_unfinished() {
         }
         assert!(polls <= k + 2, "{polls} polls, stopped at {k}");
         // From the part on that was stopped, all are named.
-        assert_eq!(found.unfinished.last(), Some(&"residuals"), "{k}");
+        assert_eq!(found.unfinished.last(), Some(&"residual law"), "{k}");
         assert!(found.codes.exact.objective <= found.codes.given.as_ref().unwrap().objective);
         if k == 0 {
-            assert_eq!((found.unfinished.len(), found.codes.stop), (7, Stop::Cancelled));
+            assert_eq!((found.unfinished.len(), found.codes.stop), (8, Stop::Cancelled));
             assert!(found.atom_rows.iter().all(|row| row.reached.is_none()));
         }
         let text = found.to_string();
@@ -494,6 +498,246 @@ fn a_permuted_dictionary_is_matched() {
     assert_eq!(small.pairs.iter().map(|p| p.right).collect::<Vec<_>>(), [7, 3, 40]);
     let large = compare(&dictionary, &part, Similarity::Cosine, 0.999, 1 << 20, &()).expect("small");
     assert_eq!(large.pairs.iter().map(|p| (p.left, p.right)).collect::<Vec<_>>(), [(3, 1), (7, 0), (40, 2)]);
+}
+
+/// `tr(B U⁺ Bᵀ)` by a dense Cholesky factorization of U.
+fn explained(side: &Matrix, moment: &Matrix) -> f64 {
+    let factor = naive::cholesky(moment).expect("positive definite");
+    naive::solve_lower(&factor, &naive::transpose(side)).as_slice().iter().map(|v| v * v).sum()
+}
+
+/// The shares of a factorization's residuals by dense algebra: from the codes by the law and
+/// directly, then from the activations.
+fn dense_shares(problem: &Problem, point: &Factorization) -> [f64; 4] {
+    let (r, z) = (naive::residuals(problem, point), testing::dense_codes(point));
+    let mut y = problem.data().datapoints().clone();
+    if let Some(center) = point.center() {
+        (0..y.ncols()).for_each(|i| axpy(-1.0, center, y.col_mut(i)));
+    }
+    let w = problem.data().weights();
+    let weighted = |a: &Matrix, b: &Matrix| {
+        let scaled = Matrix::from_fn(a.nrows(), a.ncols(), |j, i| w[i] * a.get(j, i));
+        naive::times(&scaled, &naive::transpose(b))
+    };
+    let energy: f64 = r.columns().zip(w).map(|(r, w)| w * dot(r, r)).sum();
+    let lambda = problem.lambda();
+    let mass: Vec<f64> =
+        (0..z.nrows()).map(|k| z.columns().zip(w).map(|(z, w)| w * z[k]).sum()).collect();
+    let d = point.dictionary().matrix();
+    let law = Matrix::from_fn(d.nrows(), d.ncols(), |j, k| lambda * mass[k] * d.get(j, k));
+    let shrunk = naive::times(&law, &naive::transpose(d));
+    let own = weighted(&r, &r);
+    let q = Matrix::from_fn(d.nrows(), d.nrows(), |j, l| shrunk.get(j, l) + own.get(j, l));
+    let (codes, activations) = (weighted(&z, &z), weighted(&y, &y));
+    [
+        explained(&law, &codes) / energy,
+        explained(&weighted(&r, &z), &codes) / energy,
+        explained(&q, &activations) / energy,
+        explained(&weighted(&r, &y), &activations) / energy,
+    ]
+}
+
+fn shares(found: &Predictable) -> [f64; 4] {
+    [
+        found.from_codes.unwrap(),
+        found.from_codes_direct.unwrap(),
+        found.from_activations.unwrap(),
+        found.from_activations_direct.unwrap(),
+    ]
+}
+
+#[test]
+fn the_residual_law_is_a_regression_at_stationary_points() {
+    for (centered, seed) in [(false, 3), (true, 4), (false, 5)] {
+        let x = testing::planted::mixture(6, 60, 9, 2, 0.1, seed);
+        let problem = Problem::builder(x).lambda(0.2).centered(centered).build().expect("valid");
+        let settings = Finite { stationarity_tolerance: 1e-13, seed, ..Finite::new(7) };
+        let point = settings.solve(&problem).expect("solved").certified.into_parts().0;
+        let trained = Trained {
+            dictionary: point.dictionary(),
+            center: point.center(),
+            codes: Some(point.codes()),
+        };
+        let found = diagnose(&problem, &trained, &Thresholds::default(), &()).expect("a diagnosis");
+        let given = found.residual_law.given.unwrap();
+        let [codes, codes_direct, activations, activations_direct] = shares(&given);
+        assert!((codes - codes_direct).abs() < 1e-9, "{codes} {codes_direct}");
+        assert!((activations - activations_direct).abs() < 1e-9, "{activations} {activations_direct}");
+        assert!(codes > 0.05 && codes < 1.0 && activations > 0.05 && activations < 1.0);
+        assert!(given.from_codes_left_out.unwrap() < 1e-12);
+        assert_eq!(given.remains, Some(1.0 - activations_direct));
+        // Codes of the coder are those of the solver, to its gap.
+        let exact = shares(&found.residual_law.exact.unwrap());
+        for (exact, given) in exact.into_iter().zip(shares(&given)) {
+            assert!((exact - given).abs() < 1e-4, "{exact} {given}");
+        }
+    }
+}
+
+#[test]
+fn shares_of_residuals_are_those_of_dense_regressions() {
+    for scale in [1.0, 1e100, 1e-100] {
+        let mut x = testing::planted::mixture(5, 40, 6, 2, 0.3, 8);
+        x.as_mut_slice().iter_mut().for_each(|v| *v *= scale);
+        let weights = (0..40).map(|i| 1.0 + f64::from(i % 7)).collect();
+        let problem =
+            Problem::builder(x.clone()).lambda(0.3 * scale).weights(weights).build().expect("valid");
+        let (dictionary, _) = Dictionary::normalize(testing::planted::gaussian(5, 4, 9)).expect("atoms");
+        let codes = thresholded(&x, &dictionary, 0.1 * scale);
+        let found = run(&problem, &dictionary, Some(&codes)).residual_law;
+        let factorization =
+            |codes: Codes| Factorization::new(dictionary.clone(), codes, None).expect("a point");
+        let exact = exact_codes(&x, &dictionary, 0.3 * scale, None, 1e-12, &()).expect("coded").codes;
+        for (codes, found, slack) in [(codes, found.given, 1e-10), (exact, found.exact, 1e-4)] {
+            // At size 1, where dense algebra neither overflows nor rounds to 0.
+            let unit = Problem::builder(Matrix::from_fn(5, 40, |j, i| x.get(j, i) / scale))
+                .lambda(0.3)
+                .weights(problem.data().weights().to_vec())
+                .build()
+                .expect("valid");
+            let point = factorization(codes);
+            let dense = testing::dense_codes(&point);
+            let small = Matrix::from_fn(4, 40, |k, i| dense.get(k, i) / scale);
+            let expected = dense_shares(&unit, &factorization(Codes::from_dense(&small).expect("codes")));
+            for (found, expected) in shares(&found.unwrap()).into_iter().zip(expected) {
+                assert!((found - expected).abs() < slack * (1.0 + expected), "{scale} {found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn duplicates_of_an_atom_change_no_share() {
+    let x = testing::planted::mixture(5, 40, 6, 2, 0.3, 8);
+    let problem = Problem::builder(x.clone()).lambda(0.2).build().expect("valid");
+    let (dictionary, _) = Dictionary::normalize(testing::planted::gaussian(5, 4, 9)).expect("atoms");
+    let codes = thresholded(&x, &dictionary, 0.2);
+    let once = run(&problem, &dictionary, Some(&codes)).residual_law.given.unwrap();
+    let mut atoms = dictionary.matrix().clone();
+    atoms.push_column(dictionary.atom(1));
+    let (twice, _) = Dictionary::normalize(atoms).expect("atoms");
+    let dense = testing::dense_codes(&Factorization::new(dictionary, codes, None).expect("a point"));
+    // A third of the second atom's codes are its duplicate's: a moment of rank 4 for 5 rows.
+    let split = Matrix::from_fn(5, 40, |k, i| match k {
+        1 => dense.get(1, i) * 2.0 / 3.0,
+        4 => dense.get(1, i) / 3.0,
+        _ => dense.get(k, i),
+    });
+    let split = Codes::from_dense(&split).expect("codes");
+    let found = run(&problem, &twice, Some(&split)).residual_law.given.unwrap();
+    for (once, twice) in shares(&once).into_iter().zip(shares(&found)) {
+        assert!((once - twice).abs() < 1e-10, "{once} {twice}");
+    }
+    // Equal codes of different atoms: what the law asks for, no regression gives.
+    let equal = Matrix::from_fn(4, 40, |_, i| 0.1 + 0.01 * (i % 3) as f64);
+    let equal = Codes::from_dense(&equal).expect("codes");
+    let point = run(&problem, &Dictionary::normalize(testing::planted::gaussian(5, 4, 9)).expect("atoms").0, Some(&equal));
+    let found = point.residual_law.given.unwrap();
+    assert_eq!(found.from_codes, None);
+    assert!((0.0..=1.0).contains(&found.from_codes_direct.unwrap()));
+}
+
+#[test]
+fn the_residual_law_of_codes_given_differs_from_their_regression() {
+    let (x, dictionary) = digits();
+    let problem = Problem::builder(x.clone()).lambda(0.5).build().expect("valid");
+    let codes = thresholded(&x, &dictionary, 0.5);
+    let found = run(&problem, &dictionary, Some(&codes));
+    let given = found.residual_law.given.unwrap();
+    assert!((given.from_codes.unwrap() - given.from_codes_direct.unwrap()).abs() > 0.01);
+    let text = found.to_string();
+    assert_eq!(text.matches("(residual-law)").count(), 2);
+    // Above the largest dimension of spectra there is no law.
+    let thresholds = Thresholds { max_spectrum_dim: 63, ..Thresholds::default() };
+    let none = diagnose(&problem, &Trained::of(&dictionary), &thresholds, &()).expect("a diagnosis");
+    assert_eq!((none.residual_law.given, none.residual_law.exact), (None, None));
+    // Residuals of 0 have no shares.
+    let problem = Problem::builder(Matrix::zeros(2, 3)).lambda(0.5).build().expect("valid");
+    let none = run(&problem, &unit(&[vec![1.0, 0.0]]), None);
+    assert_eq!((none.residual_law.exact, none.codes.revival), (None, None));
+}
+
+/// The dictionary and codes that a revival describes.
+fn revived(problem: &Problem, dictionary: &Dictionary, found: &Diagnosis) -> Factorization {
+    let revival = found.codes.revival.as_ref().expect("dead atoms");
+    let mut atoms = dictionary.matrix().clone();
+    let before = Factorization::new(dictionary.clone(), found.exact_codes.clone(), None).expect("a point");
+    let mut codes = testing::dense_codes(&before);
+    for moved in &revival.moved {
+        let x = problem.data().datapoint(moved.point);
+        let unit = naive::unit(x);
+        atoms.col_mut(moved.atom).copy_from_slice(&unit);
+        codes.col_mut(moved.point).fill(0.0);
+        codes.col_mut(moved.point)[moved.atom] = norm(x) - problem.lambda();
+    }
+    testing::factorization(atoms, &codes, None).expect("a point")
+}
+
+#[test]
+fn dead_atoms_serve_the_worst_served_datapoints() {
+    let x = Matrix::from_columns(3, &[[2.0, 0.1, 0.0], [1.5, 0.3, 0.0], [1.0, -0.2, 0.0], [0.1, 0.2, 0.0]]);
+    let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
+    let dictionary = unit(&[vec![1.0, 0.0, 0.0], vec![0.0, 0.0, 1.0], vec![0.0, 1.0, 0.0]]);
+    let found = run(&problem, &dictionary, None);
+    let revival = found.codes.revival.as_ref().unwrap();
+    // The excess over an atom of one's own, by hand: largest at the second point.
+    let excess = |x: &[f64]| 0.5 * dot(x, x) - 0.5 * (x[0] - 0.5).powi(2) - 0.5 * (norm(x) - 0.125 / 0.5);
+    let data = problem.data();
+    let expected: Vec<f64> = [1, 2].map(|i| 0.25 * excess(data.datapoint(i))).to_vec();
+    assert_eq!(revival.moved.iter().map(|m| (m.atom, m.point)).collect::<Vec<_>>(), [(1, 1), (2, 2)]);
+    for (moved, expected) in revival.moved.iter().zip(&expected) {
+        assert!((moved.gain - expected).abs() < 1e-15, "{} {expected}", moved.gain);
+    }
+    let after = revived(&problem, &dictionary, &found);
+    assert!((revival.objective - value(&problem, &after)).abs() < 1e-15);
+    assert!((revival.gain - expected.iter().sum::<f64>()).abs() < 1e-15);
+    assert!(revival.proved_gain > 0.0 && revival.proved_gain <= revival.gain);
+    assert!(found.to_string().contains("no-dead-atoms"));
+    // Two datapoints of one direction need one atom.
+    let x = Matrix::from_columns(2, &[[2.0, 0.2], [4.0, 0.4], [3.0, -0.1]]);
+    let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
+    let dictionary = unit(&[vec![1.0, 0.0], vec![-1.0, 0.0], vec![-1.0, 0.1]]);
+    let found = run(&problem, &dictionary, None).codes.revival.expect("dead atoms");
+    assert_eq!(found.moved.iter().map(|m| m.point).collect::<Vec<_>>(), [1, 2]);
+    assert!((found.objective - naive::wide_limit(&problem, None)).abs() < 1e-15);
+}
+
+proptest! {
+    /// Whatever the data, the point described has the objective that is told, and the proved
+    /// part of the gain is not above the gain in exact arithmetic.
+    #[test]
+    fn a_revival_is_a_proved_lower_point(
+        problem in problems(Limits { points: 8, dim: 3, atoms: 6 }, (0.05..0.6).prop_map(|l| (l, 0.0)).boxed()),
+        seed in 0u64..1000,
+    ) {
+        let problem = Problem::builder(problem.data().datapoints().clone())
+            .weights(problem.data().weights().to_vec())
+            .lambda(problem.lambda())
+            .build()
+            .expect("valid");
+        let atoms = testing::planted::gaussian(problem.dim(), 6, seed);
+        let (dictionary, _) = Dictionary::normalize(atoms).expect("atoms");
+        let found = run(&problem, &dictionary, None);
+        if let Some(revival) = &found.codes.revival {
+            let exact = |point: &Factorization| testing::exact::objective_of_units(&problem, point).approx();
+            let after = revived(&problem, &dictionary, &found);
+            let before = Factorization::new(dictionary, found.exact_codes.clone(), None).expect("a point");
+            let before = exact(&before);
+            let slack = 1e-7 * before;
+            let moved: f64 = revival.moved.iter().map(|m| m.gain).sum();
+            prop_assert!(revival.gain >= moved - slack && revival.proved_gain >= moved - slack);
+            // The best codes of that dictionary gain no less.
+            let x = problem.data().datapoints();
+            let codes = exact_codes(x, after.dictionary(), problem.lambda(), None, 1e-10, &()).expect("coded");
+            let best = Factorization::new(after.dictionary().clone(), codes.codes, None).expect("a point");
+            prop_assert!(before - exact(&best) >= revival.proved_gain - slack);
+            prop_assert!(before - exact(&after) >= moved - slack);
+        } else if found.codes.exact.atoms_used < 6 {
+            // Nothing for them to serve: the wide limit is attained.
+            let excess = found.dictionary.excess;
+            prop_assert!(excess <= 1e-7 * found.codes.exact.objective);
+        }
+    }
 }
 
 #[cfg(feature = "cli")]

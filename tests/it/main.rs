@@ -14,6 +14,8 @@ mod diagnose;
 mod gauge;
 mod given_codes;
 mod hunt;
+#[cfg(feature = "conic")]
+mod inverse;
 #[cfg(feature = "io")]
 mod interchange;
 #[cfg(feature = "io")]

@@ -92,6 +92,15 @@ impl Diagnosis {
                 d.short_by
             )?,
         }
+        if let Some(r) = &self.codes.revival {
+            writeln!(
+                f,
+                "  in their place     {} atoms for the worst-served points gain {:.4}, {:.4} proved (no-dead-atoms)",
+                r.moved.len(),
+                r.gain,
+                r.proved_gain
+            )?;
+        }
         Ok(())
     }
 
@@ -233,6 +242,20 @@ impl Diagnosis {
                 f,
                 "  spectrum           effective rank {:.1} of {}; beyond the lambda-ball {:.3} of {:.3} in rank {:.1}",
                 all.effective_rank, self.dim, beyond.total, all.total, beyond.effective_rank
+            )?;
+        }
+        let share = |share: Option<f64>| share.map_or_else(|| "none".into(), |v| format!("{v:.3}"));
+        let law = &self.residual_law;
+        for (name, p) in
+            law.given.iter().map(|p| ("  given", p)).chain(law.exact.iter().map(|p| ("  exact", p)))
+        {
+            writeln!(
+                f,
+                "{name:<20} linear in codes {}, by the law {}; in activations {}, by the law {} (residual-law)",
+                share(p.from_codes_direct),
+                share(p.from_codes),
+                share(p.from_activations_direct),
+                share(p.from_activations)
             )?;
         }
         Ok(())

@@ -183,6 +183,7 @@ fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
     let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
     summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
     codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
+    codes.revival.iter_mut().flat_map(|r| &mut r.moved).for_each(|moved| moved.point = rows.row(moved.point));
     diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
 }
 
