@@ -151,9 +151,8 @@ impl Design {
 
     /// Coordinate `q` of `λDS`, in the same units.
     fn law(&self, scene: &Scene<'_>, q: usize, scale: f64) -> Vec<f64> {
-        let entry = |&(k, size): &(usize, f64)| {
-            scene.lambda / scale * (scene.mass(k) / size) * scene.atom(k)[q]
-        };
+        let entry =
+            |&(k, size): &(usize, f64)| scene.lambda / scale * (scene.mass(k) / size) * scene.atom(k)[q];
         self.atoms.iter().map(entry).collect()
     }
 

@@ -48,6 +48,11 @@ const DEPENDENT: f64 = 1e-10;
 /// Largest defect of planted equations, in units of λ.
 const PLANTED: f64 = 1e-12;
 
+/// What Σ wᵢ‖rᵢ‖² counts against the margin. At ten times as much, margins of the structures here
+/// move in the fifth digit.
+#[cfg(feature = "conic")]
+const BOUNDING: f64 = 1e-6;
+
 /// Steps between the two sets of equations; the last ones of slow structures gain a digit in
 /// a thousand.
 const MAX_POLISH: usize = 50_000;
@@ -89,17 +94,19 @@ impl Structure {
         .collect()
     }
 
-    /// The largest margin t ≤ 1 with which residuals exist, and such residuals in units
-    /// of λ, by a linear program:
+    /// A margin t ≤ 1 close to the largest with which residuals exist, and such residuals in
+    /// units of λ, by the program
     ///
     /// ```math
+    /// \max\ t-\tfrac\varepsilon2\sum_iw_i\lVert r_i\rVert^2\quad\text{subject to}\quad
     /// d_k^\top r_i=1\ (z_{ki}>0),\quad d_k^\top r_i\le1-t\ (z_{ki}=0),\quad
     /// \sum_iw_iz_{ki}r_i=s_kd_k,\quad\sum_iw_ir_i=0\text{ with a center}.
     /// ```
     ///
+    /// It is linear but for ε = 10⁻⁶, which keeps residuals from running to infinity.
     /// A margin below 0 beyond the program's accuracy (1e-8) means that (D, Z) is stationary for
     /// no data, as far as floating point can tell. `None` where no residuals satisfy the
-    /// equations or the program broke down. For small sizes: N(n + M) rows and columns.
+    /// equations or the program broke down. For small sizes, of some hundred datapoints: N(n + M) rows.
     #[cfg(feature = "conic")]
     #[must_use]
     pub fn largest_margin(&self) -> Option<(f64, Matrix)> {
@@ -119,7 +126,10 @@ impl Structure {
             }
         }
         let of_atoms = equations;
-        let of_center = of_atoms + n * live.len();
+        // An atom's equation along itself follows from those of the supports.
+        let across: Vec<Vec<Vec<f64>>> =
+            live.iter().map(|(k, _)| basis_across(self.dictionary.atom(*k))).collect();
+        let of_center = of_atoms + (n - 1) * live.len();
         equations = of_center + if self.center.is_some() { n } else { 0 };
         let mut rows = equations;
         for i in 0..points {
@@ -132,19 +142,16 @@ impl Structure {
         rows += 1;
 
         let mut offsets = vec![1.0; rows];
-        for (j, (k, row)) in live.iter().enumerate() {
-            let mass = inner(row, &self.weights);
-            let atom = self.dictionary.atom(*k);
-            (0..n).for_each(|q| offsets[of_atoms + j * n + q] = mass * atom[q]);
-        }
-        offsets[of_center..equations].fill(0.0);
+        offsets[of_atoms..equations].fill(0.0);
         let (mut quadratic, mut constraints) = (Columns::new(), Columns::new());
         for i in 0..points {
             for q in 0..n {
                 let mut column: Vec<(usize, f64)> =
                     (0..m).map(|k| (place[i * m + k], self.dictionary.atom(k)[q])).collect();
                 for (j, (_, row)) in live.iter().enumerate() {
-                    column.push((of_atoms + j * n + q, self.weights[i] * row[i]));
+                    let first = of_atoms + j * (n - 1);
+                    let entry = |(p, v): (usize, &Vec<f64>)| (first + p, self.weights[i] * row[i] * v[q]);
+                    column.extend(across[j].iter().enumerate().map(entry));
                 }
                 if self.center.is_some() {
                     column.push((of_center + q, self.weights[i]));
@@ -152,6 +159,7 @@ impl Structure {
                 column.sort_by_key(|entry| entry.0);
                 column.into_iter().for_each(|(row, value)| constraints.push(row, value));
                 constraints.end();
+                quadratic.push(i * n + q, BOUNDING * self.weights[i]);
                 quadratic.end();
             }
         }
@@ -310,6 +318,29 @@ fn independent(moment: &Matrix) -> Option<Matrix> {
     (0..moment.nrows()).all(firm).then_some(factor)
 }
 
+/// An orthonormal basis of what is across a unit vector: the columns but one of the
+/// reflection that takes it to an axis.
+#[cfg(feature = "conic")]
+fn basis_across(atom: &[f64]) -> Vec<Vec<f64>> {
+    let mut largest = 0;
+    (1..atom.len()).for_each(|q| {
+        if atom[q].abs() > atom[largest].abs() {
+            largest = q
+        }
+    });
+    let mut normal = atom.to_vec();
+    normal[largest] += atom[largest].signum();
+    let square = inner(&normal, &normal);
+    (0..atom.len())
+        .filter(|&q| q != largest)
+        .map(|q| {
+            let mut v: Vec<f64> = normal.iter().map(|u| -2.0 * normal[q] / square * u).collect();
+            v[q] += 1.0;
+            v
+        })
+        .collect()
+}
+
 /// Solves `LLᵀx = b`.
 fn solve(factor: &Matrix, side: &Matrix) -> Matrix {
     let half = naive::solve_lower(factor, side);
@@ -381,11 +412,11 @@ fn equal_weights(points: usize) -> Vec<f64> {
 /// Kinds of structure that people look for in autoencoders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Pairs of a parent and a child, which fires mostly with its parent.
+    /// Pairs of a parent and a child, which fires twice as often with its parent as without.
     Hierarchy,
     /// Pairs of opposite atoms, never active together.
     Antipodal,
-    /// Groups of three atoms that fire together.
+    /// Groups of three atoms that mostly fire together.
     Cliques,
     /// Atoms that fire independently.
     Independent,
@@ -403,9 +434,8 @@ impl Kind {
     pub fn structure(self, dim: usize, points: usize, lambda: f64, seed: u64) -> Structure {
         const ATOMS: usize = 6;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut atoms: Vec<Vec<f64>> = (0..ATOMS)
-            .map(|_| (0..dim).map(|_| StandardNormal.sample(&mut rng)).collect())
-            .collect();
+        let mut atoms: Vec<Vec<f64>> =
+            (0..ATOMS).map(|_| (0..dim).map(|_| StandardNormal.sample(&mut rng)).collect()).collect();
         if self == Self::Antipodal {
             (0..ATOMS).step_by(2).for_each(|k| atoms[k + 1] = atoms[k].iter().map(|d| -d).collect());
         }
@@ -415,22 +445,24 @@ impl Kind {
         let supports: Vec<Vec<usize>> = (0..points)
             .map(|i| {
                 let mut chance = |p: f64| unit.sample(&mut rng) < p;
-                // Every atom fires somewhere alone: its datapoints come first.
-                if i < ATOMS {
-                    return vec![i];
+                // Every atom fires alone at some datapoints: a third of them, the first ones.
+                if i < (points / 3).max(ATOMS) {
+                    return vec![i % ATOMS];
                 }
                 let mut support = Vec::new();
                 for k in (0..ATOMS).step_by(2) {
                     match self {
-                        Self::Hierarchy if chance(0.5) => {
+                        Self::Hierarchy if chance(0.4) => {
                             support.push(k);
                             if chance(0.5) {
                                 support.push(k + 1);
                             }
                         }
+                        Self::Hierarchy if chance(0.2) => support.push(k + 1),
                         Self::Antipodal if chance(0.5) => support.push(k + usize::from(chance(0.5))),
                         Self::Cliques if k % 4 == 0 && chance(0.5) => {
-                            support.extend([0, 1, 2].map(|j| (3 * (k / 4) + j) % ATOMS));
+                            let clique = [0, 1, 2].map(|j| 3 * (k / 4) + j);
+                            support.extend(clique.into_iter().filter(|_| chance(0.7)));
                         }
                         Self::Independent => {
                             support.extend([k, k + 1].into_iter().filter(|_| chance(0.3)));

@@ -4,15 +4,16 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use widedict::coder::{Coder, CoderError, CoderRun, Encoded};
 use proptest::prelude::*;
+use widedict::coder::{Coder, CoderError, CoderRun, Encoded};
 use widedict::diagnose::{
-    CompareError, DiagnoseError, Diagnosis, Predictable, Similarity, Thresholds, Trained, compare, cosines, diagnose,
+    CompareError, DiagnoseError, Diagnosis, Predictable, Similarity, Thresholds, Trained, compare, cosines,
+    diagnose,
 };
 use widedict::linalg::{axpy, dot, norm};
+use widedict::testing::naive;
 use widedict::trusted::Residuals;
 use widedict::trusted::Subject;
-use widedict::testing::naive;
 use widedict::trusted::nesting;
 use widedict::{
     Codes, Dictionary, Factorization, Finite, Interrupt, Matrix, Observer, Problem, Stop, datasets, testing,
@@ -521,8 +522,7 @@ fn dense_shares(problem: &Problem, point: &Factorization) -> [f64; 4] {
     };
     let energy: f64 = r.columns().zip(w).map(|(r, w)| w * dot(r, r)).sum();
     let lambda = problem.lambda();
-    let mass: Vec<f64> =
-        (0..z.nrows()).map(|k| z.columns().zip(w).map(|(z, w)| w * z[k]).sum()).collect();
+    let mass: Vec<f64> = (0..z.nrows()).map(|k| z.columns().zip(w).map(|(z, w)| w * z[k]).sum()).collect();
     let d = point.dictionary().matrix();
     let law = Matrix::from_fn(d.nrows(), d.ncols(), |j, k| lambda * mass[k] * d.get(j, k));
     let shrunk = naive::times(&law, &naive::transpose(d));
@@ -553,11 +553,8 @@ fn the_residual_law_is_a_regression_at_stationary_points() {
         let problem = Problem::builder(x).lambda(0.2).centered(centered).build().expect("valid");
         let settings = Finite { stationarity_tolerance: 1e-13, seed, ..Finite::new(7) };
         let point = settings.solve(&problem).expect("solved").certified.into_parts().0;
-        let trained = Trained {
-            dictionary: point.dictionary(),
-            center: point.center(),
-            codes: Some(point.codes()),
-        };
+        let trained =
+            Trained { dictionary: point.dictionary(), center: point.center(), codes: Some(point.codes()) };
         let found = diagnose(&problem, &trained, &Thresholds::default(), &()).expect("a diagnosis");
         let given = found.residual_law.given.unwrap();
         let [codes, codes_direct, activations, activations_direct] = shares(&given);
@@ -631,7 +628,11 @@ fn duplicates_of_an_atom_change_no_share() {
     // Equal codes of different atoms: what the law asks for, no regression gives.
     let equal = Matrix::from_fn(4, 40, |_, i| 0.1 + 0.01 * (i % 3) as f64);
     let equal = Codes::from_dense(&equal).expect("codes");
-    let point = run(&problem, &Dictionary::normalize(testing::planted::gaussian(5, 4, 9)).expect("atoms").0, Some(&equal));
+    let point = run(
+        &problem,
+        &Dictionary::normalize(testing::planted::gaussian(5, 4, 9)).expect("atoms").0,
+        Some(&equal),
+    );
     let found = point.residual_law.given.unwrap();
     assert_eq!(found.from_codes, None);
     assert!((0.0..=1.0).contains(&found.from_codes_direct.unwrap()));

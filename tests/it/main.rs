@@ -14,10 +14,10 @@ mod diagnose;
 mod gauge;
 mod given_codes;
 mod hunt;
-#[cfg(feature = "conic")]
-mod inverse;
 #[cfg(feature = "io")]
 mod interchange;
+#[cfg(feature = "conic")]
+mod inverse;
 #[cfg(feature = "io")]
 mod io;
 mod linalg;
