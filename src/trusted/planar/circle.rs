@@ -39,6 +39,8 @@ pub(super) struct Plane {
     pub(super) basis: Vec<Vec<f64>>,
     /// `Σ wᵢ‖xᵢ − QQᵀxᵢ‖‖xᵢ‖`, as computed: what leaving the plane may change at most.
     pub(super) left: f64,
+    /// `√(Σ wᵢ‖xᵢ − QQᵀxᵢ‖²)`, as computed.
+    pub(super) distance: f64,
 }
 
 impl Plane {
@@ -51,12 +53,14 @@ impl Plane {
                 correction: 0.0,
                 basis: vec![vec![1.0]],
                 left: 0.0,
+                distance: 0.0,
             },
             2 => Self {
                 points: columns.map(|x| [x[0], x[1]]).collect(),
                 correction: 0.0,
                 basis: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
                 left: 0.0,
+                distance: 0.0,
             },
             _ => Self::spanned(problem, leading(problem)),
         }
@@ -75,6 +79,7 @@ impl Plane {
         let square = Interval::point(max(inner(q, q).hi, inner(p, p).hi)).add(across);
         let short = Interval::point(1.0).div(Interval::point(square.sqrt().hi)).lo;
         let (mut points, mut correction, mut left) = (Vec::new(), 0.0_f64, 0.0);
+        let mut distance = 0.0_f64;
         for (x, &w) in data.datapoints().columns().zip(data.weights()) {
             let exact = [q, p].map(|q| Interval::point(short).mul(inner(q, x)));
             let y = exact.map(|y| 0.5 * (y.lo + y.hi));
@@ -86,9 +91,10 @@ impl Plane {
             axpy(-dot(q, x), q, &mut rest);
             axpy(-dot(p, x), p, &mut rest);
             left += w * norm(&rest) * norm(x);
+            distance = distance.hypot(w.sqrt() * norm(&rest));
             points.push(y);
         }
-        Self { points, correction, basis: basis.into(), left }
+        Self { points, correction, basis: basis.into(), left, distance }
     }
 }
 

@@ -57,8 +57,14 @@ pub struct Goal {
     /// The bound to prove. What is cheaper is looked at until it is proved not to be; what is
     /// not need not be looked at.
     pub value: f64,
-    /// The last number of halvings of a quarter of the circle, 28 at most.
+    /// The last number of halvings of a quarter of the circle, 28 at most. It is not recorded.
+    #[serde(skip, default = "last_level")]
     pub levels: u32,
+}
+
+/// As many as there are.
+fn last_level() -> u32 {
+    LAST_LEVEL
 }
 
 impl Goal {
@@ -74,11 +80,11 @@ impl Goal {
 pub struct PlanarBound {
     /// A lower bound of the objective of each.
     pub lower: Lower,
-    /// Number of atoms M.
-    pub width: usize,
-    /// Arcs `[from, to]`, angles as computed, counterclockwise, in the coordinates of
-    /// [`PlanarBound::plane`]: a dictionary whose objective is below the goal has all its atoms
-    /// there. Empty where the goal is proved; the whole circle where nothing was dropped.
+    /// What was to be proved.
+    pub goal: Goal,
+    /// Arcs `[from, to]`, angles as computed, counterclockwise: a dictionary of M atoms in the
+    /// plane whose objective is below the goal has all its atoms there. Angles are those of two
+    /// coordinates where n = 2, of a basis of the plane otherwise. Empty where the goal is proved.
     pub arcs: Vec<[f64; 2]>,
     /// A dictionary (n × M) whose objective is below the goal, as computed, where one was met:
     /// then the goal cannot be proved, and the search ended.
@@ -89,23 +95,21 @@ pub struct PlanarBound {
     pub interrupt: Option<Interrupt>,
 }
 
-/// How far data are from a plane.
+/// How far data are from a plane, as computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Flatness {
-    /// `Σ wᵢ‖xᵢ − QQᵀxᵢ‖‖xᵢ‖`, as computed: at most what leaving the plane saves.
+    /// `Σ wᵢ‖xᵢ − QQᵀxᵢ‖‖xᵢ‖`: at most what leaving the plane saves of an objective.
     pub left: f64,
-    /// `Σ wᵢ‖xᵢ‖²`, as computed.
-    pub size: f64,
+    /// `√(Σ wᵢ‖xᵢ − QQᵀxᵢ‖²)`, at least the third singular value.
+    pub distance: f64,
 }
 
 impl Flatness {
-    /// Of the data of a problem.
+    /// Of the data of a problem. O(nN).
     #[must_use]
     pub fn of(problem: &Problem) -> Self {
-        let data = problem.data();
-        let size = |(x, w): (&[f64], &f64)| w * crate::linalg::norm(x) * crate::linalg::norm(x);
-        let size = data.datapoints().columns().zip(data.weights()).map(size).sum();
-        Self { left: Plane::of(problem).left, size }
+        let Plane { left, distance, .. } = Plane::of(problem);
+        Self { left, distance }
     }
 }
 
@@ -139,6 +143,11 @@ pub fn prove(problem: &Problem, goal: &Goal, observer: &dyn Observer) -> Option<
     let wide = bounds::wide_limit(problem).lower;
     let plane = Plane::of(problem);
     let instance = Instance::new(problem, &plane)?;
+    // An atom a datapoint attains the wide limit.
+    if goal.width >= instance.points.len() {
+        let arcs = vec![[0.0, std::f64::consts::TAU]];
+        return Some(PlanarBound { lower: wide, goal: *goal, arcs, better: None, levels: 0, interrupt: None });
+    }
     let mut search = Search::new(&instance, goal, plane.correction, observer);
     let interrupt = search.run().break_value();
     let lower = instance.in_data_units(search.proved, plane.correction);
@@ -150,7 +159,7 @@ pub fn prove(problem: &Problem, goal: &Goal, observer: &dyn Observer) -> Option<
     };
     Some(PlanarBound {
         lower,
-        width: goal.width,
+        goal: *goal,
         arcs: search.left().into_iter().map(|arc| arc.map(angle)).collect(),
         better: search.better.map(|atoms| lifted(&plane, &atoms)),
         levels: search.level,
@@ -253,7 +262,6 @@ impl<'a> Search<'a> {
                 atoms: self.width,
                 ..Progress::unknown()
             });
-            if std::env::var("ZZ").is_ok() { eprintln!("level {} arcs {} steps {} proved {}", self.level, self.arcs.len(), self.pairs[0].len()+self.pairs[1].len(), self.proved); }
             let done = self.pairs[1].is_empty() || self.better.is_some() || self.level >= self.levels;
             let steps = self.pairs[0].len() + self.pairs[1].len();
             if done || 4 * steps > MOST_STEPS {

@@ -5,5 +5,6 @@ mod exact;
 mod first_order;
 mod local;
 mod nesting;
+mod planar;
 mod unused;
 mod width;
