@@ -78,6 +78,8 @@ pages! {
     lens_bound = "lens-bound",
     /// A lower bound that uses the number of atoms.
     width_bound = "width-bound",
+    /// The least that a number of atoms costs in the plane.
+    planar_optimum = "planar-optimum",
     /// A-priori error bounds behind certified numbers.
     rounding = "rounding",
 }

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     ClosedForm { gamma: f64 },
     #[error("--participation needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
     Participation { lambda: f64, gamma: f64 },
+    #[error("--global needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
+    Global { lambda: f64, gamma: f64 },
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{}: {error}", path.display())]
@@ -91,7 +93,8 @@ impl Failure {
             | Self::NoCodes { .. }
             | Self::Searches { .. }
             | Self::ClosedForm { .. }
-            | Self::Participation { .. } => 2,
+            | Self::Participation { .. }
+            | Self::Global { .. } => 2,
             Self::File(_)
             | Self::System { .. }
             | Self::NoParent { .. }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use widedict::bounding::{Bounded, Evidence};
 use widedict::certificate::Options;
 use widedict::io::Saving;
+use widedict::solve::planar::Planar;
 use widedict::solve::width_bound::WidthBound;
 use widedict::{Bounding, Certified, Finite, Problem, Run, Solution, Stop, Witness};
 
@@ -72,11 +73,31 @@ pub(super) struct Conclusion {
     pub(super) bounding: Bounding,
     tolerance: f64,
     local: LocalChoice,
+    /// Whether the best dictionary of its width is to be proved.
+    global: bool,
 }
 
 impl Conclusion {
     pub(super) fn new(solver: Solver, bounding: Bounding, tolerance: f64, local: LocalChoice) -> Self {
-        Self { solver, bounding, tolerance, local }
+        Self { solver, bounding, tolerance, local, global: false }
+    }
+
+    /// The same, with the best dictionary of its width to be proved or not.
+    pub(super) fn of_all(self, global: bool) -> Self {
+        Self { global, ..self }
+    }
+
+    /// Whether the problem is one for what was asked.
+    pub(super) fn check(&self, problem: &Problem) -> Result<(), Failure> {
+        self.bounding.check(problem)?;
+        self.planar().map_or(Ok(()), |planar| Ok(planar.check(problem)?))
+    }
+
+    fn planar(&self) -> Option<Planar> {
+        match self.solver {
+            Solver::Finite(finite) if self.global => Some(Planar { tolerance: self.tolerance, finite }),
+            _ => None,
+        }
     }
 
     /// What is asked of the checker.
@@ -110,6 +131,10 @@ impl Conclusion {
         };
         if let Some(shortfall) = shortfall {
             watch.note(&shortfall.to_string());
+        }
+        if let Some(planar) = self.planar() {
+            watch.phase("searching the plane");
+            return Ok(planar.extend(problem, solution, &options, watch)?);
         }
         let Some(width) = self.solver.width() else { return Ok(solution) };
         let (certified, witness) =
