@@ -149,6 +149,10 @@ fn show(kind: Kind, stationary: bool, o: &Outcome) {
     );
 }
 
+/// Where the kinds stand in the picture, in the order of [`Kind::ALL`].
+const PLACES: [(f64, &str); 4] =
+    [(0.0, "hierarchy"), (1.0, "antipodal pairs"), (2.0, "cliques"), (3.0, "independent")];
+
 /// The best objective known over that of the truth, a mark a plant.
 fn draw(file: &str, rows: &[(Kind, bool, Outcome)]) -> Result<(), Box<dyn Error>> {
     let root = SVGBackend::new(file, (640, 360)).into_drawing_area();
@@ -167,16 +171,13 @@ fn draw(file: &str, rows: &[(Kind, bool, Outcome)]) -> Result<(), Box<dyn Error>
         .configure_mesh()
         .disable_x_mesh()
         .x_labels(4)
-        .x_label_formatter(&|x| match x.round() {
-            0.0 => "hierarchy".to_owned(),
-            1.0 => "antipodal pairs".to_owned(),
-            2.0 => "cliques".to_owned(),
-            3.0 => "independent".to_owned(),
-            _ => String::new(),
+        .x_label_formatter(&|x: &f64| {
+            let named = PLACES.iter().find(|(at, _)| (at - x).abs() < 0.1);
+            named.map_or_else(String::new, |(_, name)| (*name).to_owned())
         })
         .draw()?;
     let place =
-        |kind: Kind| Kind::ALL.iter().position(|k| *k == kind).map_or(0.0, |at| [0.0, 1.0, 2.0, 3.0][at]);
+        |kind: Kind| Kind::ALL.iter().zip(PLACES).find(|(k, _)| **k == kind).map_or(0.0, |(_, p)| p.0);
     chart.draw_series(rows.iter().map(|(kind, stationary, o)| {
         let (shift, color) = if *stationary { (-0.12, BLUE) } else { (0.12, RED) };
         Circle::new((place(*kind) + shift, best(o) / o.truth), 4, color.mix(0.6).filled())

@@ -25,9 +25,11 @@ use widedict::linalg::norm;
 use widedict::testing::planted;
 use widedict::trusted::{Subject, bounds, local};
 use widedict::wide::fit_power_law;
-use widedict::{Dictionary, Factorization, Finite, Matrix, Problem, Verdict, Witness, certify};
+use widedict::{Codes, Dictionary, Factorization, Finite, Matrix, Problem, Run, Verdict, Witness, certify};
 
 const LAMBDA: f64 = 0.3;
+/// How far aside, as a share of an atom.
+const ASIDE: f64 = 1e-3;
 const POINTS: usize = 3000;
 const WIDTHS: [usize; 5] = [8, 12, 16, 24, 32];
 
@@ -113,6 +115,14 @@ fn basis(n: usize, lambda: f64) -> Result<(), Box<dyn Error>> {
     let axis = |k: usize| (0..n).map(move |q| if q == k % n { if k < n { 1.0 } else { -1.0 } } else { 0.0 });
     let axes: Vec<Vec<f64>> = (0..2 * n).map(|k| axis(k).collect()).collect();
     let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(n, &axes))?;
+    // What a descent reaches from atoms a little aside.
+    let shift = planted::gaussian(n, 2 * n, 9);
+    let aside = Matrix::from_fn(n, 2 * n, |q, k| axes[k][q] + ASIDE * shift.get(q, k));
+    let (aside, _) = Dictionary::normalize(aside)?;
+    let zero = Factorization::new(aside, Codes::zeros(2 * n, data.ncols()), None)?;
+    let settings = Finite { local: None, stationarity_tolerance: 1e-6, ..Finite::new(2 * n) };
+    let near = settings.solve_with(&problem, &Run::starting_at(&zero))?.certified;
+    let near = near.certificate().objective();
     let codes = Coder::default().encode(&data, &dictionary, lambda, &())?.codes;
     let point = Factorization::new(dictionary, codes, None)?;
     let options = Options { local: Some(local::Limits::default()), ..Options::default() };
@@ -131,10 +141,15 @@ fn basis(n: usize, lambda: f64) -> Result<(), Box<dyn Error>> {
     };
     let (same, one, two) = (wider(0)?, wider(1)?, wider(2)?);
     println!(
-        "n = {n}, λ = {lambda}: {value:.6}, stationary to {:.1e}, {verdict}; best found {same:.6}, with one more {one:.6}, two more {two:.6}",
-        certificate.kkt().relative()
+        "n = {n}, λ = {lambda}: {value:.6}, {verdict}; from {ASIDE} aside {near:.6}, best found {same:.6}, \
+         with one more {one:.6}, two more {two:.6}"
     );
+    if let Some(reason) = certificate.verdict().reason() {
+        println!("    {reason}");
+    }
     assert!(certificate.kkt().relative() < 1e-6);
+    // A minimum is where a descent from close by ends again.
+    assert!(*certificate.verdict() != Verdict::Local || (near / value - 1.0).abs() < 1e-6);
     assert!(one < value && two < value, "splitting lowers the value");
     Ok(())
 }
