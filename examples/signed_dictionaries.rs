@@ -91,8 +91,8 @@ fn signed(problem: &Problem, half: usize) -> Result<(f64, Factorization), Box<dy
             });
             return Ok((value.sum(), Factorization::new(dictionary, codes, None)?));
         }
-        for k in 0..half {
-            let old = atoms[k].clone();
+        for (k, atom) in atoms.iter_mut().enumerate().take(half) {
+            let old = atom.clone();
             let mut target = vec![0.0; problem.dim()];
             for i in 0..data.len() {
                 let code = z.get(k, i);
@@ -105,7 +105,7 @@ fn signed(problem: &Problem, half: usize) -> Result<(f64, Factorization), Box<dy
                     axpy(z.get(k, i), &old, residuals.col_mut(i));
                     axpy(-z.get(k, i), &target, residuals.col_mut(i));
                 }
-                atoms[k] = target;
+                *atom = target;
             }
         }
     }

@@ -8,8 +8,8 @@ use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::{Run, Solution, SolveError};
 use crate::solve::finite::Finite;
+use crate::trusted::bounds;
 use crate::trusted::planar::{self, Flatness, Goal};
-use crate::trusted::{bounds, local};
 
 /// Largest relative distance of the goal from the objective. Ten times less takes two levels of
 /// arcs more.
@@ -190,7 +190,7 @@ impl Planar {
         let start = Factorization::new(dictionary, codes, None)?;
         let run = Run { start: Some(&start), observer, keeper: None };
         let found = Finite { local: None, ..self.finite }.solve_with(problem, &run)?;
-        let local = Some(options.local.unwrap_or_else(local::Limits::default));
+        let local = Some(options.local.unwrap_or_default());
         self.finite.settle(problem, found, &Options { local, ..*options }, observer)
     }
 }

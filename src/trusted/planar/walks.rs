@@ -115,15 +115,15 @@ impl<'a> Walks<'a> {
             for m in (0..self.width - 1).rev() {
                 let mut earlier = vec![f64::INFINITY; n];
                 let made = &sums[m * n..(m + 1) * n];
-                for k in begin..forward {
-                    let step = &self.steps.forward[k];
-                    let rest = self.costs[0][k] + back[step.to];
+                let steps = self.steps.forward[begin..].iter().zip(&self.costs[0][begin..]);
+                for ((step, cost), found) in steps.zip(&mut found[begin..forward]) {
+                    let rest = cost + back[step.to];
                     if rest < earlier[step.from] {
                         earlier[step.from] = rest;
                     }
                     let sum = made[step.from] + rest;
-                    if sum < found[k] {
-                        found[k] = sum;
+                    if sum < *found {
+                        *found = sum;
                     }
                 }
                 back = earlier;

@@ -97,7 +97,7 @@ fn degenerate_data_are_proved_too() {
     // One atom on the line: the better sign; the others cost half their squares.
     let signs =
         [(h(2.0, 0.3) + h(0.5, 0.3) + 0.5 + 4.5) / 4.0, (h(1.0, 0.3) + h(3.0, 0.3) + 2.0 + 0.125) / 4.0];
-    let least = signs[0].min(signs[1]);
+    let least = widedict::num::min(signs[0], signs[1]);
     assert!((solve(line.clone(), 0.3, 1) - least).abs() < 1e-9);
     let two = (h(2.0, 0.3) + h(0.5, 0.3) + h(1.0, 0.3) + h(3.0, 0.3)) / 4.0;
     assert!((solve(line, 0.3, 2) - two).abs() < 1e-9);

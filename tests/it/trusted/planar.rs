@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use std::ops::ControlFlow;
 
 use proptest::prelude::*;
+use widedict::num::min;
 use widedict::solve::planar::Planar;
 use widedict::testing::naive::wide_limit;
 use widedict::trusted::planar::{Goal, PlanarBound, prove};
@@ -19,7 +20,7 @@ fn point_cost(y: [f64; 2], lambda: f64, angles: &[f64]) -> f64 {
     for (k, &d) in atoms.iter().enumerate() {
         let p = gain(d);
         if p > 0.0 {
-            least = least.min(0.5 * inner(y, y) - 0.5 * p * p);
+            least = min(least, 0.5 * inner(y, y) - 0.5 * p * p);
         }
         for &e in &atoms[..k] {
             let (q, c) = (gain(e), inner(d, e));
@@ -27,7 +28,7 @@ fn point_cost(y: [f64; 2], lambda: f64, angles: &[f64]) -> f64 {
             let (z, v) = ((p - c * q) / det, (q - c * p) / det);
             // Atoms that nearly coincide gain nothing together that is not rounding.
             if det > 1e-6 && z >= 0.0 && v >= 0.0 {
-                least = least.min(0.5 * inner(y, y) - 0.5 * (z * p + v * q));
+                least = min(least, 0.5 * inner(y, y) - 0.5 * (z * p + v * q));
             }
         }
     }
@@ -61,10 +62,9 @@ fn brute_force(problem: &Problem, width: usize) -> f64 {
         while step > 1e-9 {
             let mut moved = false;
             // Moves of single atoms and of pairs.
-            for code in 0..3_usize.pow(width as u32) {
-                let tried: Vec<f64> = (0..width)
-                    .map(|k| angles[k] + step * ((code / 3_usize.pow(k as u32) % 3) as f64 - 1.0))
-                    .collect();
+            for code in 0..[1, 3, 9, 27][width] {
+                let tried: Vec<f64> =
+                    (0..width).map(|k| angles[k] + step * ((code / [1, 3, 9][k] % 3) as f64 - 1.0)).collect();
                 let there = cost(problem, &tried);
                 if there < value {
                     (value, angles, moved) = (there, tried, true);
@@ -76,7 +76,7 @@ fn brute_force(problem: &Problem, width: usize) -> f64 {
         }
         value
     });
-    refined.fold(f64::INFINITY, f64::min)
+    refined.fold(f64::INFINITY, min)
 }
 
 /// Datapoints of the plane: anywhere, on few directions, along a line; weights, λ, a scale.
@@ -252,7 +252,7 @@ fn regular_dictionaries_are_not_below_the_bound() {
             let angles: Vec<f64> = (0..width).map(|k| first + step * k as f64).collect();
             cost(&problem, &angles)
         });
-        let least = regular[0].min(regular[1]);
+        let least = min(regular[0], regular[1]);
         let (found, bound) = bound(&problem, width);
         assert!(found <= least * (1.0 + 1e-9), "{found} above {least}");
         assert!(bound <= found && bound >= found * (1.0 - 1e-5), "{bound}, {found}, {least}");

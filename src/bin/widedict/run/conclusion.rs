@@ -94,10 +94,8 @@ impl Conclusion {
     }
 
     fn planar(&self) -> Option<Planar> {
-        match self.solver {
-            Solver::Finite(finite) if self.global => Some(Planar { tolerance: self.tolerance, finite }),
-            _ => None,
-        }
+        let Solver::Finite(finite) = self.solver else { return None };
+        self.global.then_some(Planar { tolerance: self.tolerance, finite })
     }
 
     /// What is asked of the checker.
