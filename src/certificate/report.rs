@@ -385,7 +385,10 @@ impl fmt::Display for Certificate {
         }
         if let Some(planar) = &self.planar {
             let (lower, width) = (planar.lower.get(), planar.goal.width);
-            writeln!(f, "planar bound         {lower:.9}  (of every dictionary of {width} unit atoms)")?;
+            writeln!(
+                f,
+                "planar bound         {lower:.9}  (no dictionary of {width} unit atoms does better)"
+            )?;
         }
         let claim = match self.verdict {
             Verdict::GlobalWidth => "optimality for other numbers of atoms",

@@ -404,10 +404,8 @@ fn assemble(
     let residuals = residuals::residuals(scene, inputs, extremes.as_ref(), of_given, max_dim);
     note("residuals");
     let revival = revival::revive(scene, inputs, &coded.objectives);
-    let residual_law = ResidualLaws {
-        exact: residual_law::law(scene, inputs, max_dim),
-        given: given.and_then(|given| residual_law::law(&given.scene(scene), inputs, max_dim)),
-    };
+    let given_scene = given.map(|given| given.scene(scene));
+    let residual_law = residual_law::laws(scene, given_scene.as_ref(), inputs, max_dim);
     note("residual law");
     let mut atom_rows = atom_rows(scene, given, extremes.as_ref(), &cosines);
     fill(&mut atom_rows, &dictionary_report, &splitting);

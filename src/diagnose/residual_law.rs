@@ -68,28 +68,67 @@ const TOGETHER: usize = 32;
 /// Columns whose products are summed at a time.
 const BLOCK: usize = 512;
 
-/// Measures a point; `inputs` are the data less the center. O(Nn² + n³ + nM²) time, with n² and at
-/// most 512² numbers more in memory, and nM for the products with codes.
-pub(super) fn law(scene: &Scene<'_>, inputs: &Matrix, max_dim: usize) -> Option<ResidualLaw> {
-    let n = inputs.nrows();
-    if n > max_dim {
-        return None;
+/// Measures the points of exact codes and of codes given; `inputs` are the data less the center.
+/// O(Nn² + n³ + nM²) time, with n² and at most 512² numbers more in memory, and nM for the products
+/// with codes.
+pub(super) fn laws(
+    exact: &Scene<'_>,
+    given: Option<&Scene<'_>>,
+    inputs: &Matrix,
+    max_dim: usize,
+) -> ResidualLaws {
+    let Some(data) = Activations::of(exact, inputs, max_dim) else {
+        return ResidualLaws { exact: None, given: None };
+    };
+    ResidualLaws { exact: law(exact, &data), given: given.and_then(|given| law(given, &data)) }
+}
+
+/// The data less the center with their second moments decomposed.
+struct Activations<'a> {
+    inputs: &'a Matrix,
+    /// Divided by the square of one unit for data, residuals, codes and λ, so that no product
+    /// overflows.
+    weights: Vec<f64>,
+    unit: f64,
+    moments: Decomposed,
+}
+
+impl<'a> Activations<'a> {
+    fn of(scene: &Scene<'_>, inputs: &'a Matrix, max_dim: usize) -> Option<Self> {
+        let n = inputs.nrows();
+        if n > max_dim {
+            return None;
+        }
+        let unit = power_of_two(max(largest_magnitude(inputs.as_slice()), scene.lambda));
+        let weights: Vec<f64> = scene.weights().iter().map(|w| w / unit / unit).collect();
+        let mut own = Matrix::zeros(n, n);
+        for from in (0..inputs.ncols()).step_by(BLOCK) {
+            if !scene.goes_on() {
+                return None;
+            }
+            axpy(1.0, block(inputs, &weights, from).times_own_transpose().as_slice(), own.as_mut_slice());
+        }
+        Some(Self { inputs, weights, unit, moments: Decomposed::of(&own)? })
     }
-    // One unit for data, residuals, codes and λ, so that no product overflows.
-    let unit = power_of_two(max(
-        largest_magnitude(inputs.as_slice()),
-        max(largest_magnitude(scene.residuals.as_slice()), scene.lambda),
-    ));
-    let weights: Vec<f64> = scene.weights().iter().map(|w| w / unit / unit).collect();
-    let energy: f64 = scene.residuals.columns().zip(&weights).map(|(r, w)| w * norm_sq(r)).sum();
+}
+
+/// Some columns times the roots of their weights.
+fn block(of: &Matrix, weights: &[f64], from: usize) -> Matrix {
+    let to = (from + BLOCK).min(of.ncols());
+    Matrix::from_fn(of.nrows(), to - from, |j, at| weights[from + at].sqrt() * of.get(j, from + at))
+}
+
+fn law(scene: &Scene<'_>, data: &Activations<'_>) -> Option<ResidualLaw> {
+    let Activations { weights, unit, .. } = data;
+    let energy: f64 = scene.residuals.columns().zip(weights).map(|(r, w)| w * norm_sq(r)).sum();
     if !(energy > 0.0) {
         return None;
     }
     let shrinkage: Vec<f64> =
         (0..scene.rows.len()).map(|k| (scene.lambda / unit) * (scene.mass(k) / unit)).collect();
     let live: Vec<usize> = (0..scene.rows.len()).filter(|k| !scene.rows[*k].is_empty()).collect();
-    let (by_law, directly, codes_residual) = from_codes(scene, &weights, &live, &shrinkage)?;
-    let (activations_by_law, activations) = from_activations(scene, inputs, &weights, &shrinkage)?;
+    let (by_law, directly, codes_residual) = from_codes(scene, weights, &live, &shrinkage)?;
+    let (activations_by_law, activations) = from_activations(scene, data, &shrinkage)?;
     Some(ResidualLaw {
         from_codes: by_law / energy,
         from_codes_direct: directly / energy,
@@ -123,9 +162,8 @@ fn from_codes(
         return None;
     }
     if live.len() <= DECOMPOSED {
-        let moments = moments(scene.factorization.codes(), weights, live);
-        let found = quadratics(&moments, [&by_law, &direct])?;
-        return Some((found[0], found[1], 0.0));
+        let moments = Decomposed::of(&moments(scene.factorization.codes(), weights, live))?;
+        return Some((moments.quadratic(&by_law), moments.quadratic(&direct), 0.0));
     }
     let rows: Vec<&Row> = live.iter().map(|k| &scene.rows[*k]).collect();
     let equations = Equations::new(&rows, weights);
@@ -135,44 +173,42 @@ fn from_codes(
 }
 
 /// What is predicted from the data less the center, by the law and directly.
-fn from_activations(
-    scene: &Scene<'_>,
-    inputs: &Matrix,
-    weights: &[f64],
-    shrinkage: &[f64],
-) -> Option<(f64, f64)> {
+fn from_activations(scene: &Scene<'_>, data: &Activations<'_>, shrinkage: &[f64]) -> Option<(f64, f64)> {
+    let Activations { inputs, weights, moments, .. } = data;
     let n = inputs.nrows();
-    let (mut own, mut cross, mut left) = (Matrix::zeros(n, n), Matrix::zeros(n, n), Matrix::zeros(n, n));
+    let (mut cross, mut left) = (Matrix::zeros(n, n), Matrix::zeros(n, n));
     for from in (0..scene.len()).step_by(BLOCK) {
         if !scene.goes_on() {
             return None;
         }
-        let to = (from + BLOCK).min(scene.len());
-        let part = |of: &Matrix| {
-            let entry = |j: usize, at: usize| weights[from + at].sqrt() * of.get(j, from + at);
-            Matrix::from_fn(n, to - from, entry)
-        };
-        let (x, r) = (part(inputs), part(scene.residuals));
-        axpy(1.0, x.times_own_transpose().as_slice(), own.as_mut_slice());
+        let (x, r) = (block(inputs, weights, from), block(scene.residuals, weights, from));
         axpy(1.0, r.times_transpose(&x).as_slice(), cross.as_mut_slice());
         axpy(1.0, r.times_own_transpose().as_slice(), left.as_mut_slice());
     }
     let dictionary = scene.factorization.dictionary().matrix();
     let times = Matrix::from_fn(n, shrinkage.len(), |j, k| shrinkage[k] * dictionary.get(j, k));
     axpy(1.0, times.times_transpose(dictionary).as_slice(), left.as_mut_slice());
-    let found = quadratics(&own, [&left, &cross])?;
-    Some((found[0], found[1]))
+    Some((moments.quadratic(&left), moments.quadratic(&cross)))
 }
 
-/// `tr(Q C⁺ Qᵀ)` of some Q, by the eigenvectors of C.
-fn quadratics(moments: &Matrix, sides: [&Matrix; 2]) -> Option<[f64; 2]> {
-    let (values, vectors) = symmetric_eigen(moments)?;
-    let least = ZERO * values.last().copied().unwrap_or(0.0);
-    Some(sides.map(|side| {
-        let along = side.times(&vectors);
-        let terms = values.iter().zip(along.columns()).filter(|(value, _)| **value > least);
+/// A matrix of second moments C by its eigenvectors.
+struct Decomposed {
+    values: Vec<f64>,
+    vectors: Matrix,
+}
+
+impl Decomposed {
+    fn of(moments: &Matrix) -> Option<Self> {
+        symmetric_eigen(moments).map(|(values, vectors)| Self { values, vectors })
+    }
+
+    /// `tr(Q C⁺ Qᵀ)`.
+    fn quadratic(&self, side: &Matrix) -> f64 {
+        let least = ZERO * self.values.last().copied().unwrap_or(0.0);
+        let along = side.times(&self.vectors);
+        let terms = self.values.iter().zip(along.columns()).filter(|(value, _)| **value > least);
         terms.map(|(value, column)| norm_sq(column) / value).sum()
-    }))
+    }
 }
 
 /// `Σ wᵢzᵢzᵢᵀ` of the atoms in use.

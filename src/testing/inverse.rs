@@ -106,7 +106,7 @@ impl Structure {
     /// It is linear but for ε = 10⁻⁶, which keeps residuals from running to infinity.
     /// A margin below 0 beyond the program's accuracy (1e-8) means that (D, Z) is stationary for
     /// no data, as far as floating point can tell. `None` where no residuals satisfy the
-    /// equations or the program broke down. For small sizes, of some hundred datapoints: N(n + M) rows.
+    /// equations or the program broke down. For small sizes, of some sixty datapoints: N(n + M) rows.
     #[cfg(feature = "conic")]
     #[must_use]
     pub fn largest_margin(&self) -> Option<(f64, Matrix)> {

@@ -76,6 +76,8 @@ pub(crate) fn rejected(verdict: &Verdict) -> String {
 fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certificate: &Certificate) -> String {
     let Some(width) = run.width else { return String::new() };
     let said = match certificate.width_bound(width) {
+        // The certificate's own lines say it.
+        Some(_) if certificate.planar().is_some() => return String::new(),
         Some(bound) => {
             let gap = 100.0 * (1.0 - bound.get() / certificate.objective());
             let bound = bound.get();
