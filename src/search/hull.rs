@@ -31,9 +31,8 @@ impl Default for Limits {
 /// The nearest point that was found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Nearest {
-    /// Its distance over the coordinates looked at, in units of `‖s‖`, as computed. The distance
-    /// over all coordinates is at least the nearest point's; this one is above it where steps ran
-    /// out.
+    /// Its distance over the coordinates looked at, in units of `‖s‖`, as computed: that of the
+    /// nearest point, or more where steps ran out. Over all coordinates a distance is not smaller.
     pub distance: f64,
     /// The separating vector: atoms and values.
     pub direction: Vec<(usize, f64)>,
