@@ -4,6 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use widedict::SolveError;
+use widedict::answer::input::Refusal;
+use widedict::answer::participation::NotVanilla;
+use widedict::answer::wide::Unanswered;
 use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
 use widedict::coder::CoderError;
@@ -23,8 +26,8 @@ pub(crate) enum Failure {
     Penalty(#[from] PenaltyError),
     #[error("--method closed-form needs --gamma 0, found {gamma}")]
     ClosedForm { gamma: f64 },
-    #[error("--participation needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
-    Participation { lambda: f64, gamma: f64 },
+    #[error(transparent)]
+    Participation(#[from] NotVanilla),
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{}: {error}", path.display())]
@@ -81,6 +84,24 @@ pub(crate) enum Failure {
     Compare(#[from] CompareError),
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Penalty(error) => error.into(),
+            Refusal::Data { source_name, error } => Self::Data { source_name, error },
+        }
+    }
+}
+
+impl From<Unanswered> for Failure {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Solve(error) => error.into(),
+            Unanswered::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -91,7 +112,7 @@ impl Failure {
             | Self::NoCodes { .. }
             | Self::Searches { .. }
             | Self::ClosedForm { .. }
-            | Self::Participation { .. } => 2,
+            | Self::Participation(_) => 2,
             Self::File(_)
             | Self::System { .. }
             | Self::NoParent { .. }

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use widedict::answer::conclusion::certify;
+use widedict::answer::input::{Input, Origin};
+use widedict::answer::{hull, participation};
 use widedict::atoms::{AtomsError, Rescaled};
 use widedict::bounding::Bounded;
 use widedict::certificate::Options;
@@ -12,11 +15,10 @@ use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
 use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
 use widedict::{Bounding, Codes, Dictionary, Factorization, Matrix, Problem, Verdict};
 
-use super::conclusion::{bound_width, bounding};
-use super::input::Origin;
+use super::save::bounding;
 use super::threads::on_threads;
 use super::trained::{self, Trained};
-use super::{Outcome, hull, input, participation, start};
+use super::{Outcome, input, start};
 use crate::arguments::CertifyArgs;
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, describe};
@@ -55,7 +57,7 @@ struct Audit {
 
 /// What is certified, its center apart.
 struct Parts {
-    data: input::Input,
+    data: Input,
     center: Option<Vec<f64>>,
     /// Whether the center is a variable.
     centered: bool,
@@ -99,7 +101,7 @@ impl Parts {
             source,
             ..
         } = read;
-        let data = input::Input { points, weights, origin };
+        let data = Input { points, weights, origin };
         let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
             atoms: folding.rescaled_atoms,
             shortest: folding.shortest_atom,
@@ -110,7 +112,7 @@ impl Parts {
     }
 
     /// A solution as it was written, at other prices where these are told.
-    fn saved(folder: &Path, args: &CertifyArgs, data: input::Input) -> Result<Self, Failure> {
+    fn saved(folder: &Path, args: &CertifyArgs, data: Input) -> Result<Self, Failure> {
         let loaded = start::load(folder, data.points.nrows(), &data.origin.rows)?;
         let price = |key: &str, told: Option<f64>| {
             let what = || format!("certificate.json: {key}: expected a number");
@@ -136,7 +138,7 @@ impl Job {
         }
         let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
-            input::subtract(&mut data.points, center);
+            widedict::answer::input::subtract(&mut data.points, center);
         }
         let (problem, origin) = input::problem(data, penalty, centered)?;
         let options =
@@ -318,15 +320,7 @@ fn audit(
     watch: &Watch,
 ) -> Result<Audit, Failure> {
     let started = watch.elapsed();
-    watch.phase("certifying");
-    let bounded = job.bounding.certify(&job.problem, factorization, &job.options, watch)?;
-    let width = bounded.certified.solution().width();
-    let proved = (bounded.certified, bounded.witness);
-    let (certified, witness) = bound_width(job.bounding, &job.problem, proved, width, watch)?;
-    let bounded = Bounded { certified, witness, ..bounded };
-    if let Some(shortfall) = bounded.shortfall {
-        watch.note(&shortfall.to_string());
-    }
+    let bounded = certify(job.bounding, &job.problem, factorization, &job.options, watch)?;
     let participation = match args.participation {
         Some(least) => participation::bound(least, &job.problem, bounded.certified.solution(), watch)?,
         None => None,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use widedict::answer::input::Input;
 use widedict::atoms::AtomsError;
 use widedict::certificate::Concentration;
 use widedict::diagnose::{
@@ -12,7 +13,7 @@ use widedict::io::sae::NoLambda;
 use widedict::io::{Rows, Sae, read_atoms, write_codes, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
-use super::input::{Input, Streamed};
+use super::input::Streamed;
 use super::sampled::{Job, PASS};
 use super::threads::on_threads;
 use super::trained::{self, Plain, Trained};
@@ -386,7 +387,8 @@ fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, Fail
         folder.remove_file(name)?;
     }
     write_json(&folder.path().join("diagnosis.json"), report)?;
-    let page = report.diagnosis.html(&facts(report.source));
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let page = report.diagnosis.html(&facts(report.source, words));
     output::write_text(&folder.path().join("diagnosis.html"), &page)?;
     names.extend(["diagnosis.json", "diagnosis.html"]);
     Ok(names)

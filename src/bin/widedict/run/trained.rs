@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use widedict::answer::input::{Input, Origin};
 use widedict::atoms::AtomsError;
 use widedict::io::Sae;
 use widedict::io::sae::{
@@ -9,7 +10,7 @@ use widedict::io::sae::{
 };
 use widedict::{Codes, Dictionary, Matrix};
 
-use super::input::{self, Input, Origin};
+use super::input;
 use crate::arguments::{AtomsAre, SaeArgs};
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, dropped_text};
