@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::Stop;
 use crate::certificate::Concentration;
 use crate::diagnose::{Diagnosis, Estimate, Estimates, MatchedL0};
-use crate::io::Masked;
 use crate::io::sae::{Folding, Kind, Layout, NoEncoder};
+use crate::io::{Masked, Rows};
+use crate::{Problem, Stop};
 use serde::Serialize;
 
 use super::masked;
@@ -112,6 +112,22 @@ pub struct Prefix {
     pub prefix: usize,
     #[serde(flatten)]
     pub diagnosis: Diagnosis,
+}
+
+/// What a few datapoints hold of the objective, at exact codes.
+pub fn concentration(problem: &Problem, diagnosis: &Diagnosis) -> Option<Concentration> {
+    let weights = problem.data().weights();
+    Concentration::of(diagnosis.point_rows.iter().map(|row| weights[row.point] * row.objective).collect())
+}
+
+/// Names datapoints by their rows in the data.
+pub fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
+    let codes = &mut diagnosis.codes;
+    let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
+    summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
+    codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
+    diagnosis.hull.iter_mut().for_each(|hull| hull.name_points(|point| rows.row(point)));
+    diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
 }
 
 /// What a gap means without an L1 coefficient.

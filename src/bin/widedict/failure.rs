@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use widedict::SolveError;
 use widedict::answer::input::Refusal;
 use widedict::answer::participation::NotVanilla;
+use widedict::answer::start::{Misfit, StartError};
 use widedict::answer::wide::Unanswered;
 use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
@@ -89,6 +90,16 @@ impl From<Refusal> for Failure {
         match refusal {
             Refusal::Penalty(error) => error.into(),
             Refusal::Data { source_name, error } => Self::Data { source_name, error },
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::File(error) => error.into(),
+            StartError::Misfit { path, error: Misfit::Atoms(error) } => Self::Atoms { path, error },
+            StartError::Misfit { path, error } => Self::Saved { path, what: error.to_string() },
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use widedict::answer::conclusion::certify;
 use widedict::answer::input::{Input, Origin};
-use widedict::answer::{hull, participation};
+use widedict::answer::plain::without_zeros;
+use widedict::answer::{hull, participation, start};
 use widedict::atoms::{AtomsError, Rescaled};
 use widedict::bounding::Bounded;
 use widedict::certificate::Options;
@@ -13,12 +14,12 @@ use widedict::diagnose::HullReport;
 use widedict::gauge::Penalty;
 use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
 use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
-use widedict::{Bounding, Codes, Dictionary, Factorization, Matrix, Problem, Verdict};
+use widedict::{Bounding, Codes, Dictionary, Factorization, Problem, Verdict};
 
 use super::save::bounding;
 use super::threads::on_threads;
 use super::trained::{self, Trained};
-use super::{Outcome, input, start};
+use super::{Outcome, input};
 use crate::arguments::CertifyArgs;
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, describe};
@@ -290,27 +291,12 @@ fn read(args: &CertifyArgs, job: &Job) -> Result<Foreign, Failure> {
         }
         _ => None,
     };
-    let zero: Vec<usize> = (0..count).filter(|&k| atoms.col(k).iter().all(|v| *v == 0.0)).collect();
-    let (atoms, codes) = if zero.is_empty() || zero.len() == count {
-        (atoms, codes)
-    } else {
-        trained::note_dropped(&dictionary.display().to_string(), &zero, args.run.quiet);
-        without(&zero, &atoms, &codes)
-    };
+    let (atoms, codes, zero) = without_zeros(atoms, codes);
+    trained::note_dropped(&dictionary.display().to_string(), &zero, args.run.quiet);
     match Factorization::from_foreign(atoms, codes, center) {
         Ok((factorization, rescaled)) => Ok(Foreign::Fits(factorization, rescaled)),
         Err(error) => rejected(format!("{}: {error}", dictionary.display())),
     }
-}
-
-/// Atoms and codes without those of length 0, which reconstruct nothing at no price.
-fn without(zero: &[usize], atoms: &Matrix, codes: &Codes) -> (Matrix, Codes) {
-    let kept: Vec<usize> = (0..atoms.ncols()).filter(|k| zero.binary_search(k).is_err()).collect();
-    let view = codes.view();
-    let triplets =
-        view.iter().filter_map(|(value, (atom, i))| Some((kept.binary_search(&atom).ok()?, i, *value)));
-    let codes = Codes::from_triplets(kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>());
-    (atoms.select_columns(&kept), codes.expect("codes that were valid are valid without some atoms"))
 }
 
 fn audit(

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use widedict::answer::input::Input;
+use widedict::answer::plain::Plain;
 use widedict::atoms::AtomsError;
-use widedict::certificate::Concentration;
 use widedict::diagnose::{
     self, CompareError, Diagnosis, MatchedL0, Similarity, Thresholds, compare, match_l0,
 };
@@ -16,12 +16,12 @@ use widedict::{Codes, Dictionary, Problem, Stop};
 use super::input::Streamed;
 use super::sampled::{Job, PASS};
 use super::threads::on_threads;
-use super::trained::{self, Plain, Trained};
+use super::trained::{self, Trained};
 use super::{Outcome, input};
 use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::diagnosis::{Prefix, Report, Sample, Source, facts, screen};
+use crate::output::diagnosis::{Prefix, Report, Sample, Source, concentration, facts, name_rows, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 
@@ -176,22 +176,6 @@ fn price(subject: &Subject, data: &Input, watch: &Watch) -> Result<MatchedL0, Fa
     Ok(match_l0(&data.points, &subject.trained(), Thresholds::default().gap_tolerance, watch)?)
 }
 
-/// What a few datapoints hold of the objective, at exact codes.
-fn concentration(problem: &Problem, diagnosis: &Diagnosis) -> Option<Concentration> {
-    let weights = problem.data().weights();
-    Concentration::of(diagnosis.point_rows.iter().map(|row| weights[row.point] * row.objective).collect())
-}
-
-/// Names datapoints by their rows in the data.
-fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
-    let codes = &mut diagnosis.codes;
-    let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
-    summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
-    codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
-    diagnosis.hull.iter_mut().for_each(|hull| hull.name_points(|point| rows.row(point)));
-    diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
-}
-
 fn examine(
     subject: &Subject,
     problem: &Problem,
@@ -305,7 +289,7 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Fai
     let dim = data.points.nrows();
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-    let mut plain = Plain::of(path, atoms)?;
+    let mut plain = trained::plain(path, atoms)?;
     let center = args.center_file.as_deref().map(|file| input::center(file, dim)).transpose()?;
     let rows = &data.origin.rows;
     let given = args.codes.as_deref().map(|file| input::codes(file, rows, plain.stored, args.run.quiet));
@@ -338,7 +322,7 @@ fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Other, Failure>
     if path.extension().is_some_and(|e| e == "npy") {
         let atoms = read_atoms(path)?;
         check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-        return Ok(Other::of(Plain::of(path, atoms)?));
+        return Ok(Other::of(trained::plain(path, atoms)?));
     }
     let sae = Sae::read(path, &trained::read_options(Some(dim), args.trained.atoms))?;
     check_dimension(path, sae.dim(), sae.atoms(), dim)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use widedict::answer::input::{Input, Origin, refused_rows};
+use widedict::answer::plain::Plain;
 use widedict::atoms::AtomsError;
 use widedict::coder::{Coder, CoderError, CoderRun};
 use widedict::io::sae::NoLambda;
@@ -10,7 +11,7 @@ use widedict::io::{read_atoms, write_codes};
 use widedict::{Codes, Dictionary, Matrix, Stop};
 
 use super::threads::on_threads;
-use super::trained::{self, Plain, Trained};
+use super::trained::{self, Trained};
 use super::{Outcome, input};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
@@ -178,5 +179,5 @@ fn dictionary(path: &Path, dim: usize) -> Result<Plain, Failure> {
         let path = path.to_path_buf();
         return Err(Failure::Dimension { path, what: "atoms", expected: dim, found, hint });
     }
-    Plain::of(path, atoms)
+    trained::plain(path, atoms)
 }

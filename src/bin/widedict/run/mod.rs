@@ -9,7 +9,6 @@ mod path;
 mod sampled;
 mod save;
 mod solve;
-mod start;
 mod threads;
 mod trained;
 mod verify;

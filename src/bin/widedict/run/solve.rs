@@ -4,13 +4,14 @@ use std::path::Path;
 
 use widedict::answer::conclusion::{Conclusion, Solver, finite};
 use widedict::answer::participation::{self, Least};
+use widedict::answer::start;
 use widedict::gauge::Penalty;
 use widedict::io::Saving;
 use widedict::{Factorization, Keeper, Problem, Run, Solution, plot};
 
 use super::save::{bounding, save};
 use super::threads::on_threads;
-use super::{Outcome, input, start};
+use super::{Outcome, input};
 use crate::arguments::{BoundChoice, Method, SolveArgs};
 use crate::failure::Failure;
 use crate::output::checkpoints::Checkpoints;
