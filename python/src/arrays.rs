@@ -19,9 +19,10 @@ pub(crate) fn matrix(rows: &Bound<'_, PyAny>) -> PyResult<Matrix> {
         ([array.shape()[0], array.shape()[1]], values)
     } else {
         let array = rows.extract::<PyReadonlyArray2<'_, f64>>()?;
+        // `as_slice` is that of the memory, which in Fortran order is not row by row.
         let values = match array.as_slice() {
-            Ok(values) => values.to_vec(),
-            Err(_) => array.as_array().iter().copied().collect(),
+            Ok(values) if array.is_c_contiguous() => values.to_vec(),
+            _ => array.as_array().iter().copied().collect(),
         };
         ([array.shape()[0], array.shape()[1]], values)
     };

@@ -256,3 +256,12 @@ def test_stubs_name_what_is_there():
         assert told == list(inspect.signature(getattr(widedict, name)).parameters), name
         assert inspect.getdoc(getattr(widedict, name)), name
         assert "{" not in getattr(widedict, name).__doc__.replace('{"', "").replace("{bound", ""), name
+
+
+@pytest.mark.parametrize("module", ["_functions", "_sklearn"])
+def test_examples_of_the_documentation(module):
+    import doctest
+    import importlib
+
+    found = doctest.testmod(importlib.import_module(f"widedict.{module}"))
+    assert found.attempted > 0 and found.failed == 0
