@@ -53,4 +53,5 @@ search = GridSearchCV(
     cv=3,
 )
 search.fit(digits)
-print(dict(zip(search.cv_results_["param_n_components"], search.cv_results_["mean_test_score"].round(3))))
+for width, score in zip(search.cv_results_["param_n_components"], search.cv_results_["mean_test_score"]):
+    print(f"{width:3d} atoms: held-out objective {-score:.3f}")
