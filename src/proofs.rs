@@ -54,6 +54,10 @@ pages! {
     no_nesting = "no-nesting",
     /// What the atoms of a stationary point demand of its codes.
     hull_condition = "hull-condition",
+    /// What is linearly predictable of the residuals of a stationary dictionary.
+    residual_law = "residual-law",
+    /// Why no global optimum has a dead atom.
+    no_dead_atoms = "no-dead-atoms",
     /// Second-order certificate of a local optimum.
     local_second_order = "local-second-order",
     /// Second-order certificate with an atom price and a center.

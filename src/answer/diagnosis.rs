@@ -126,6 +126,8 @@ pub fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
     let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
     summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
     codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
+    let revived = diagnosis.revival.iter_mut().flat_map(|revival| &mut revival.atoms);
+    revived.for_each(|revived| revived.point = rows.row(revived.point));
     diagnosis.hull.iter_mut().for_each(|hull| hull.name_points(|point| rows.row(point)));
     diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
 }

@@ -205,6 +205,13 @@ impl Given {
     }
 }
 
+impl Given {
+    /// The point of the codes given, in place of that of the exact ones.
+    pub(super) fn scene<'a>(&'a self, of: &Scene<'a>) -> Scene<'a> {
+        Scene { factorization: &self.factorization, residuals: &self.residuals, rows: &self.rows, ..*of }
+    }
+}
+
 fn summary(scene: &Scene<'_>, objectives: &[f64], gaps: &[f64]) -> CodeSummary {
     let data = scene.problem.data();
     let mean = data.mean();

@@ -8,12 +8,14 @@
 //!
 //! | part | theorem |
 //! |---|---|
+//! | dead atoms: what they could do | [`no-dead-atoms`](crate::proofs::no_dead_atoms) |
 //! | codes: gap to exact codes, dead atoms | [`coding-gap`](crate::proofs::coding_gap), [`polar-polytope`](crate::proofs::polar_polytope) |
 //! | dictionary: violation, where an atom would move | [`stationarity`](crate::proofs::stationarity) |
 //! | absorption and hierarchy: nested supports | [`no-nesting`](crate::proofs::no_nesting) |
 //! | splitting: pressure, near-duplicates | [`splitting-pressure`](crate::proofs::splitting_pressure) |
 //! | hull: whether a stationary point can have these codes | [`hull-condition`](crate::proofs::hull_condition) |
 //! | antipodal pairs, their peaks | [`antipodal-pairs`](crate::proofs::antipodal_pairs), [`hull-condition`](crate::proofs::hull_condition) |
+//! | residuals: what a linear map predicts | [`residual-law`](crate::proofs::residual_law) |
 //! | residuals: identities, spectra | [`polar-polytope`](crate::proofs::polar_polytope), [`stationarity`](crate::proofs::stationarity) |
 //!
 //! Nothing is ever M × N or M × M in memory: products are formed a tile at a time.
@@ -30,7 +32,9 @@ mod matching;
 mod refit;
 mod renumber;
 mod report;
+mod residual_law;
 mod residuals;
+mod revival;
 mod scene;
 mod splitting;
 #[cfg(feature = "io")]
@@ -60,7 +64,9 @@ pub use hull::{HullAtom, HullOptions, HullReport, Window, hull};
 pub use match_l0::{MatchL0Error, MatchedL0, match_l0};
 pub use matching::{CompareError, Matched, Matching, Similarity, compare};
 pub use refit::refit;
+pub use residual_law::{ResidualLaw, ResidualLaws};
 pub use residuals::{Identities, ResidualReport, Spectrum};
+pub use revival::{Revival, Revived};
 pub use splitting::{AtomSplit, Splitting};
 #[cfg(feature = "io")]
 pub use streamed::{BLOCK_ROWS, Pass, StreamError, Streaming, stream, stream_from};
@@ -221,6 +227,10 @@ pub struct Diagnosis {
     pub pairs_left_out: usize,
     /// Residuals.
     pub residuals: ResidualReport,
+    /// What atoms that no exact code uses could do. `None` without one, or where nothing is gained.
+    pub revival: Option<Revival>,
+    /// How much of the residuals a linear map predicts.
+    pub residual_law: ResidualLaws,
     /// The exact codes, of the atoms as they were given to the diagnosis.
     #[serde(skip)]
     pub exact_codes: Codes,
@@ -393,6 +403,12 @@ fn assemble(
     let of_given = given.map(|given| (given.identities, &given.residuals));
     let residuals = residuals::residuals(scene, inputs, extremes.as_ref(), of_given, max_dim);
     note("residuals");
+    let revival = revival::revive(scene, inputs, &coded.objectives);
+    let residual_law = ResidualLaws {
+        exact: residual_law::law(scene, inputs, max_dim),
+        given: given.and_then(|given| residual_law::law(&given.scene(scene), inputs, max_dim)),
+    };
+    note("residual law");
     let mut atom_rows = atom_rows(scene, given, extremes.as_ref(), &cosines);
     fill(&mut atom_rows, &dictionary_report, &splitting);
     Ok(Diagnosis {
@@ -413,6 +429,8 @@ fn assemble(
         most_antipodal: most_antipodal(&cosines),
         pairs_left_out: cosines.left_out,
         residuals,
+        revival,
+        residual_law,
         exact_codes: coded.codes.clone(),
         atom_rows,
         point_rows: datapoint_rows(scene, coding),

@@ -34,6 +34,7 @@ impl Diagnosis {
             name(&mut pair.second);
             name(&mut pair.given_up);
         }
+        self.revival.iter_mut().flat_map(|revival| &mut revival.atoms).for_each(|r| name(&mut r.atom));
         if let Some(hull) = &mut self.hull {
             for found in &mut hull.atoms {
                 name(&mut found.atom);

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use proptest::prelude::*;
 use widedict::coder::{Coder, CoderError, CoderRun, Encoded};
 use widedict::diagnose::{
     CompareError, DiagnoseError, Diagnosis, Similarity, Thresholds, Trained, compare, cosines, diagnose,
@@ -13,7 +14,7 @@ use widedict::trusted::Residuals;
 use widedict::trusted::Subject;
 use widedict::trusted::nesting;
 use widedict::{
-    Codes, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem, Stop, datasets, testing,
+    Codes, Dictionary, Factorization, Finite, Interrupt, Matrix, Observer, Problem, Stop, datasets, testing,
 };
 
 fn unit(columns: &[Vec<f64>]) -> Dictionary {
@@ -349,6 +350,187 @@ fn an_atom_moves_to_the_best_one_for_its_codes() {
     assert_eq!(row.turn, Some(found.dictionary.atoms[0].turn));
 }
 
+/// `R²` of least squares of some rows on others, weighted, by Gram and Schmidt.
+fn regression(of: &Matrix, on: &[Vec<f64>], weights: &[f64]) -> f64 {
+    let weighed = |row: &[f64]| row.iter().zip(weights).map(|(v, w)| v * w.sqrt()).collect::<Vec<f64>>();
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    for row in on {
+        let mut row = weighed(row);
+        let whole = norm(&row);
+        for _ in 0..3 {
+            for q in &basis {
+                let along = dot(q, &row);
+                axpy(-along, q, &mut row);
+            }
+        }
+        let length = norm(&row);
+        if length > 1e-9 * whole {
+            basis.push(row.iter().map(|v| v / length).collect());
+        }
+    }
+    let (mut explained, mut total) = (0.0, 0.0);
+    for j in 0..of.nrows() {
+        let row = weighed(&of.columns().map(|c| c[j]).collect::<Vec<f64>>());
+        total += dot(&row, &row);
+        explained += basis.iter().map(|q| dot(q, &row).powi(2)).sum::<f64>();
+    }
+    explained / total
+}
+
+fn dense_rows(codes: &Codes) -> Vec<Vec<f64>> {
+    let mut rows = vec![vec![0.0; codes.datapoints()]; codes.atoms()];
+    codes.view().iter().for_each(|(z, (k, i))| rows[k][i] = *z);
+    rows
+}
+
+/// What is reported directly is regression, by codes and by data, decomposed or by conjugate
+/// gradients; what is reported by the law is its formula.
+#[test]
+fn the_residual_law_is_that_of_the_formulas() {
+    let value = |k: usize| f64::from(u32::try_from(k * 7919 % 1009).unwrap()) / 504.5 - 1.0;
+    for (n, m, len) in [(5, 7, 60), (4, 650, 700)] {
+        let dictionary =
+            unit(&(0..m).map(|k| (0..n).map(|j| value(k * n + j + 1)).collect()).collect::<Vec<_>>());
+        let x = Matrix::from_fn(n, len, |j, i| 3.0 * value(5000 + i * n + j));
+        // Few codes at a datapoint, every atom in use.
+        let code = |i: usize| (0..4).map(move |t| ((i * 13 + t * 171) % m, i, 0.1 + value(i + t).abs()));
+        let codes = Codes::from_triplets(m, len, (0..len).flat_map(code).collect::<Vec<_>>()).unwrap();
+        let weights: Vec<f64> = (0..len).map(|i| 1.5 + value(3 * i)).collect();
+        let problem = Problem::builder(x.clone()).lambda(0.2).weights(weights).build().unwrap();
+        let found = run(&problem, &dictionary, Some(&codes));
+        let weights = problem.data().weights();
+        for (law, codes) in
+            [(found.residual_law.given, &codes), (found.residual_law.exact, &found.exact_codes)]
+        {
+            let law = law.expect("something is left");
+            let mut residuals = x.clone();
+            widedict::linalg::subtract_product(dictionary.matrix(), codes.view(), &mut residuals);
+            let rows = dense_rows(codes);
+            let data: Vec<Vec<f64>> = (0..n).map(|j| x.columns().map(|c| c[j]).collect()).collect();
+            let near = |found: f64, expected: f64, what: &str| {
+                assert!((found - expected).abs() <= 1e-7, "{what}, {m}: {found} for {expected}");
+            };
+            near(law.from_codes_direct, regression(&residuals, &rows, weights), "codes");
+            near(law.from_activations_direct, regression(&residuals, &data, weights), "data");
+            near(law.remains, 1.0 - law.from_activations_direct, "remains");
+            assert!(law.codes_residual <= 1e-6, "{law:?}");
+            if m < 100 {
+                // λ² tr(D S C⁻¹ S Dᵀ) by regressing u = Z̃ᵀC⁻¹SDᵀλ: as the energy of its projection.
+                let masses: Vec<f64> =
+                    rows.iter().map(|r| r.iter().zip(weights).map(|(z, w)| z * w).sum()).collect();
+                let moments = |k: usize, l: usize| -> f64 {
+                    (0..len).map(|i| weights[i] * rows[k][i] * rows[l][i]).sum()
+                };
+                let live: Vec<usize> = (0..m).filter(|k| masses[*k] > 0.0).collect();
+                let solved = gauss(
+                    &live
+                        .iter()
+                        .map(|k| live.iter().map(|l| moments(*k, *l)).collect())
+                        .collect::<Vec<Vec<f64>>>(),
+                    &live
+                        .iter()
+                        .map(|k| dictionary.atom(*k).iter().map(|d| 0.2 * masses[*k] * d).collect())
+                        .collect::<Vec<Vec<f64>>>(),
+                );
+                let energy: f64 = residuals.columns().zip(weights).map(|(r, w)| w * dot(r, r)).sum();
+                let share: f64 = live
+                    .iter()
+                    .zip(&solved)
+                    .map(|(k, b)| 0.2 * masses[*k] * dot(dictionary.atom(*k), b))
+                    .sum();
+                near(law.from_codes, share / energy, "the law");
+            }
+        }
+    }
+}
+
+/// Solves `A X = B` by elimination.
+fn gauss(a: &[Vec<f64>], b: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let n = a.len();
+    let mut rows: Vec<Vec<f64>> = a.iter().zip(b).map(|(a, b)| [&a[..], b].concat()).collect();
+    for p in 0..n {
+        let best = (p..n).max_by(|l, r| rows[*l][p].abs().total_cmp(&rows[*r][p].abs())).unwrap();
+        rows.swap(p, best);
+        let pivot: Vec<f64> = rows[p].iter().map(|v| v / rows[p][p]).collect();
+        for (at, row) in rows.iter_mut().enumerate().filter(|(at, _)| *at != p) {
+            let factor = row[p];
+            row.iter_mut().zip(&pivot).for_each(|(v, q)| *v -= factor * q);
+            let _ = at;
+        }
+        rows[p] = pivot;
+    }
+    rows.into_iter().map(|row| row[n..].to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_residual_law_is_regression_at_stationary_points(
+        x in prop::collection::vec(-1.0..1.0_f64, 4 * 30),
+        width in 2..=5_usize,
+        exponent in -60..60_i32,
+    ) {
+        let unit = 10.0_f64.powi(exponent);
+        let x = Matrix::from_column_major(4, 30, x.iter().map(|v| unit * v).collect()).unwrap();
+        let problem = Problem::builder(x).lambda(0.1 * unit).build().unwrap();
+        let finite = Finite { stationarity_tolerance: 1e-11, max_iterations: 20_000, ..Finite::new(width) };
+        let solution = finite.solve(&problem).unwrap().certified;
+        prop_assume!(solution.certificate().kkt().relative() <= 1e-10);
+        let found = run(&problem, solution.solution().dictionary(), None);
+        let Some(law) = found.residual_law.exact else { return Ok(()) };
+        prop_assert!((law.from_codes - law.from_codes_direct).abs() <= 1e-8, "{law:?}");
+        prop_assert!((law.from_activations - law.from_activations_direct).abs() <= 1e-8, "{law:?}");
+        prop_assert!(law.from_codes_direct <= 1.0 + 1e-9 && law.from_activations_direct <= 1.0 + 1e-9);
+    }
+
+    /// With as many atoms as active directions at most, a dead one can always be put to use.
+    #[test]
+    fn a_dead_atom_is_never_optimal(
+        x in prop::collection::vec(0.0..1.0_f64, 3 * 8),
+        atoms in prop::collection::vec(0.01..1.0_f64, 3 * 3),
+        exponent in -60..60_i32,
+    ) {
+        let scale = 10.0_f64.powi(exponent);
+        let x = Matrix::from_column_major(3, 8, x.iter().map(|v| scale * v).collect()).unwrap();
+        // The last atom points away from all data.
+        let mut columns: Vec<Vec<f64>> = atoms.chunks(3).map(<[f64]>::to_vec).collect();
+        columns.push(vec![-1.0, -1.0, -1.0]);
+        let problem = Problem::builder(x).lambda(0.1 * scale).build().unwrap();
+        let found = run(&problem, &unit(&columns), None);
+        let excess = found.dictionary.excess;
+        prop_assume!(excess > 1e-6 * scale * scale);
+        let revival = found.revival.expect("a gain");
+        prop_assert!(revival.proved && revival.gain > 0.0);
+        prop_assert!((revival.objective - (found.codes.exact.objective - revival.gain)).abs() <= 1e-9 * revival.objective);
+        let told: f64 = revival.atoms.iter().map(|revived| revived.gain).sum();
+        prop_assert!((told - revival.gain).abs() <= 1e-7 * found.codes.exact.objective);
+        // At exact codes the new dictionary is as good at least.
+        let after = run(&problem, revival.point.dictionary(), None);
+        prop_assert!(after.codes.exact.objective <= revival.objective * (1.0 + 1e-9));
+    }
+}
+
+/// Two dead atoms, two datapoints of different directions: what each gains adds up.
+#[test]
+fn dead_atoms_turned_to_datapoints_gain_what_is_said() {
+    let x = Matrix::from_columns(2, &[[3.0, 0.0], [0.0, 2.0], [0.0, 4.0], [1.0, 1.0]]);
+    let problem = Problem::builder(x).lambda(0.5).build().unwrap();
+    let dictionary = unit(&[vec![1.0, 0.0], vec![-1.0, -1.0], vec![-1.0, -0.5]]);
+    let found = run(&problem, &dictionary, None);
+    assert_eq!(found.codes.dead.len(), 2);
+    let revival = found.revival.expect("a gain");
+    // The third point costs 8, with an atom of its own 4·½ − ⅛; the second is along it.
+    assert_eq!(revival.atoms.iter().map(|r| (r.atom, r.point)).collect::<Vec<_>>(), [(1, 2), (2, 3)]);
+    assert!((revival.atoms[0].gain - 0.25 * (8.0 - 1.875)).abs() < 1e-9, "{:?}", revival.atoms);
+    // The fourth: ½·2 − ½(1 − ½)² beside h(√2) = ½√2 − ⅛.
+    let gain = 0.25 * (1.0 - 0.125 - (0.5 * 2.0_f64.sqrt() - 0.125));
+    assert!((revival.atoms[1].gain - gain).abs() < 1e-9, "{:?}", revival.atoms);
+    assert!(revival.proved && (revival.gain - revival.atoms[0].gain - gain).abs() < 1e-12);
+    // Without a dead atom there is nothing to say.
+    assert!(run(&problem, &unit(&[vec![1.0, 0.0], vec![0.0, 1.0]]), None).revival.is_none());
+}
+
 #[test]
 fn dead_atoms_are_those_no_residual_reaches() {
     let x = Matrix::from_columns(3, &[[2.0, 0.1, 0.0], [1.5, 0.3, 0.0], [1.0, -0.2, 0.0]]);
@@ -460,7 +642,7 @@ fn a_stop_at_any_poll_names_what_is_unfinished() {
         }
         assert!(polls <= k + 2, "{polls} polls, stopped at {k}");
         // From the part on that was stopped, all are named.
-        assert_eq!(found.unfinished.last(), Some(&"residuals"), "{k}");
+        assert_eq!(found.unfinished.last(), Some(&"residual law"), "{k}");
         assert!(found.codes.exact.objective <= found.codes.given.as_ref().unwrap().objective);
         if k == 0 {
             assert_eq!((found.unfinished.len(), found.codes.stop), (7, Stop::Cancelled));

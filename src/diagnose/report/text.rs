@@ -17,6 +17,7 @@ impl fmt::Display for Diagnosis {
         self.fmt_hull(f)?;
         self.fmt_antipodal(f)?;
         self.fmt_residuals(f)?;
+        self.fmt_residual_law(f)?;
         self.fmt_comparison(f)?;
         if !self.unfinished.is_empty() {
             writeln!(f, "\nnot finished         {}", self.unfinished.join(", "))?;
@@ -92,6 +93,15 @@ impl Diagnosis {
                 d.atom,
                 d.short_by
             )?,
+        }
+        if let Some(revival) = &self.revival {
+            writeln!(
+                f,
+                "  turned             {} of them to the worst served datapoints: the objective falls by {:.4}{} (no-dead-atoms)",
+                revival.atoms.len(),
+                revival.gain,
+                if revival.proved { ", proved" } else { "" }
+            )?;
         }
         Ok(())
     }
@@ -258,6 +268,30 @@ impl Diagnosis {
                 f,
                 "  spectrum           effective rank {:.1} of {}; beyond the lambda-ball {:.3} of {:.3} in rank {:.1}",
                 all.effective_rank, self.dim, beyond.total, all.total, beyond.effective_rank
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What a linear map predicts of the residuals.
+    fn fmt_residual_law(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let laws = [("  given", self.residual_law.given), ("  exact", self.residual_law.exact)];
+        if laws.iter().all(|(_, law)| law.is_none()) {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\nresidual law         from codes: by law, directly; from activations: by law, directly; what remains"
+        )?;
+        for (name, law) in laws.into_iter().filter_map(|(name, law)| Some((name, law?))) {
+            writeln!(
+                f,
+                "{name:<20} {:.4}  {:.4};   {:.4}  {:.4};   {:.4}",
+                law.from_codes,
+                law.from_codes_direct,
+                law.from_activations,
+                law.from_activations_direct,
+                law.remains
             )?;
         }
         Ok(())

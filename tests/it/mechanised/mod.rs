@@ -12,15 +12,18 @@
 //! form or an enclosure by rationals is used. No number here is rounded.
 
 mod copositive_duality;
+mod dead_atoms;
 mod fixed_dictionary;
 mod gauge;
 mod gauge_duality;
+mod hull;
 mod lens;
 mod no_nesting;
 mod nuclear;
 mod participation;
 mod radial;
 mod regime_boundary;
+mod residual_law;
 mod support;
 mod wide_limit;
 mod width;

@@ -193,6 +193,16 @@ impl Matrix {
             if j % 2 == 0 { minor } else { -minor }
         }))
     }
+    /// The inverse, by cofactors; `None` if the determinant is 0.
+    pub(crate) fn inverse(&self) -> Option<Self> {
+        let determinant = self.determinant();
+        (!determinant.is_zero()).then(|| {
+            Self::from_fn(self.rows, self.rows, |i, j| {
+                let minor = self.without(j, i).determinant() / &determinant;
+                if (i + j) % 2 == 0 { minor } else { -minor }
+            })
+        })
+    }
     /// Positive semidefinite, by symmetric elimination: exact, so no tolerance.
     pub(crate) fn is_psd(&self) -> bool {
         assert!(self.is_symmetric());
@@ -374,6 +384,10 @@ impl Gauge {
     pub(crate) fn row(&self, dice: &mut Dice) -> (Vec<Q>, Q) {
         let wish: Vec<Q> =
             (0..self.points()).map(|_| if dice.chance(40) { Q::zero() } else { dice.positive() }).collect();
+        self.row_along(dice, wish)
+    }
+    /// One that fires where `wish` is positive.
+    pub(crate) fn row_along(&self, dice: &mut Dice, wish: Vec<Q>) -> (Vec<Q>, Q) {
         let Some(base) = wish.iter().position(Signed::is_positive) else {
             return (wish, Q::zero());
         };
@@ -561,6 +575,183 @@ impl OneAtomEach {
             };
             assert!(value <= self.gauge.objective(&self.data, &more, &longer));
         }
+    }
+}
+
+// ---------------------------------------------------------------- stationary points
+
+/// Σ wᵢ aᵢbᵢᵀ over the columns.
+pub(crate) fn moment(weights: &[Q], left: &Matrix, right: &Matrix) -> Matrix {
+    Matrix::from_fn(left.rows, left.cols, |b, i| &weights[i] * &left[(b, i)]).times(&right.transposed())
+}
+
+/// Σ wᵢ ‖aᵢ‖².
+pub(crate) fn energy(weights: &[Q], columns: &Matrix) -> Q {
+    sum((0..columns.cols).map(|i| &weights[i] * norm2(&columns.col(i))))
+}
+
+/// Unit atoms, codes and residuals that satisfy the first-order conditions of γ = 0.
+#[derive(Clone)]
+pub(crate) struct Stationary {
+    pub(crate) lambda: Q,
+    pub(crate) weights: Vec<Q>,
+    pub(crate) atoms: Matrix,
+    pub(crate) codes: Matrix,
+    pub(crate) residuals: Matrix,
+}
+
+impl Stationary {
+    /// Two or three atoms, one time in four with an antipodal pair and one in four with a pair
+    /// of equal atoms, of which 1 then fires only where 0 does. Every atom has a datapoint of its
+    /// own, whose residual balances the others'; there are others with zero to two atoms, and
+    /// with a centre one with none, whose residual balances all. Weights add up to 1.
+    pub(crate) fn random(dice: &mut Dice, centred: bool) -> Self {
+        let (dim, width, more) = (2 + dice.below(2), 2 + dice.below(2), 1 + dice.below(3));
+        let mut units = dice.units(dim, width);
+        let twins = dice.chance(25);
+        if twins {
+            units[1] = units[0].clone();
+        } else if dice.chance(33) {
+            units[1] = scaled(&units[0], &int(-1));
+        }
+        let points = width + more + usize::from(centred);
+        let mut point = Self {
+            lambda: dice.positive(),
+            weights: (0..points).map(|_| dice.positive()).collect(),
+            atoms: Matrix::of_cols(&units),
+            codes: Matrix::zeros(width, points),
+            residuals: Matrix::zeros(dim, points),
+        };
+        for i in 0..width + more {
+            let mut fires = vec![i % width];
+            if i >= width {
+                let count = dice.below(3);
+                fires = (0..count).map(|_| dice.below(width)).collect();
+            }
+            if twins && fires.contains(&1) {
+                fires.push(0);
+            }
+            point.set(dice, i, &fires);
+        }
+        // The last atom first: the point of atom 1 may have atom 0 as well.
+        for k in (0..width).rev() {
+            point.balance_atom(k);
+        }
+        if centred {
+            point.balance_all();
+        }
+        let total = sum(point.weights.iter().cloned());
+        point.weights = scaled(&point.weights, &(Q::one() / total));
+        point
+    }
+    fn allows(&self, residual: &[Q]) -> bool {
+        (0..self.atoms.cols).all(|k| dot(&self.atoms.col(k), residual) <= self.lambda)
+    }
+    /// Codes of the atoms in `fires`, of the first alone where no residual has them all.
+    fn set(&mut self, dice: &mut Dice, i: usize, fires: &[usize]) {
+        let Some(&first) = fires.first() else {
+            let mut residual = dice.vector(self.atoms.rows);
+            while !self.allows(&residual) {
+                residual = scaled(&residual, &frac(1, 2));
+            }
+            self.place(i, &residual);
+            return;
+        };
+        let atom = self.atoms.col(first);
+        let other = fires.iter().map(|&k| self.atoms.col(k)).find(|other| *other != atom);
+        if let Some(other) = other {
+            let apart = Q::one() + dot(&atom, &other);
+            if !apart.is_zero() {
+                let residual = scaled(&added(&atom, &other), &(&self.lambda / apart));
+                if self.allows(&residual) {
+                    for &k in fires {
+                        self.codes[(k, i)] = dice.positive();
+                    }
+                    self.place(i, &residual);
+                    return;
+                }
+            }
+        }
+        for &k in fires.iter().filter(|&&k| self.atoms.col(k) == atom) {
+            self.codes[(k, i)] = dice.positive();
+        }
+        let free = dice.vector(self.atoms.rows);
+        let mut across = added(&free, &scaled(&atom, &-dot(&free, &atom)));
+        let along = scaled(&atom, &self.lambda);
+        while !self.allows(&added(&along, &across)) {
+            across = scaled(&across, &frac(1, 2));
+        }
+        self.place(i, &added(&along, &across));
+    }
+    fn place(&mut self, i: usize, residual: &[Q]) {
+        for (b, entry) in residual.iter().enumerate() {
+            self.residuals[(b, i)] = entry.clone();
+        }
+    }
+    /// Column k of the residuals' moment with the codes, datapoint k left out if asked for.
+    pub(crate) fn mean_residual(&self, k: usize, leave: Option<usize>) -> Vec<Q> {
+        (0..self.codes.cols).filter(|&i| leave != Some(i)).fold(
+            vec![Q::zero(); self.atoms.rows],
+            |mean, i| {
+                added(&mean, &scaled(&self.residuals.col(i), &(&self.weights[i] * &self.codes[(k, i)])))
+            },
+        )
+    }
+    /// The residual of atom k's own datapoint balances the atom, with a code so large that it
+    /// is allowed.
+    fn balance_atom(&mut self, k: usize) {
+        let atom = self.atoms.col(k);
+        let rest = self.mean_residual(k, Some(k));
+        let across = added(&rest, &scaled(&atom, &-dot(&rest, &atom)));
+        loop {
+            let share = &self.weights[k] * &self.codes[(k, k)];
+            let residual = added(&scaled(&atom, &self.lambda), &scaled(&across, &(-Q::one() / share)));
+            if self.allows(&residual) {
+                return self.place(k, &residual);
+            }
+            self.codes[(k, k)] *= int(2);
+        }
+    }
+    fn balance_all(&mut self) {
+        let last = self.codes.cols - 1;
+        let rest = self.sum_of_residuals();
+        loop {
+            let residual = scaled(&rest, &(-Q::one() / &self.weights[last]));
+            if self.allows(&residual) {
+                return self.place(last, &residual);
+            }
+            self.weights[last] *= int(2);
+        }
+    }
+    pub(crate) fn sum_of_residuals(&self) -> Vec<Q> {
+        self.residuals.apply(&self.weights)
+    }
+    pub(crate) fn mass(&self, k: usize) -> Q {
+        dot(&self.weights, &self.codes.row(k))
+    }
+    pub(crate) fn cosine(&self, j: usize, k: usize) -> Q {
+        dot(&self.atoms.col(j), &self.atoms.col(k))
+    }
+    /// The point s_k (1 − d_jᵀd_k) of T20.
+    pub(crate) fn target(&self, j: usize) -> Vec<Q> {
+        (0..self.atoms.cols).map(|k| self.mass(k) * (Q::one() - self.cosine(j, k))).collect()
+    }
+    pub(crate) fn off(&self, j: usize) -> Vec<usize> {
+        (0..self.codes.cols).filter(|&i| self.codes[(j, i)].is_zero()).collect()
+    }
+    pub(crate) fn codes_hold(&self) -> bool {
+        let products = self.atoms.transposed().times(&self.residuals);
+        products.entries.iter().zip(&self.codes.entries).all(|(product, code)| {
+            *product <= self.lambda && (!code.is_positive() || *product == self.lambda)
+        })
+    }
+    pub(crate) fn atoms_hold(&self) -> bool {
+        (0..self.atoms.cols).all(|k| {
+            self.mean_residual(k, None) == scaled(&self.atoms.col(k), &(&self.lambda * self.mass(k)))
+        })
+    }
+    pub(crate) fn is_centred(&self) -> bool {
+        self.sum_of_residuals().iter().all(Zero::is_zero)
     }
 }
 
