@@ -1,15 +1,18 @@
 //! What functions return: arrays, the command's JSON, and what `--out` writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use widedict::answer::grid::{Answer, Solved, csv};
 use widedict::answer::input::Origin;
 use widedict::answer::row::Row;
+use widedict::answer::start::CHECKPOINT;
 use widedict::certificate::Options;
 use widedict::coder::Encoded;
-use widedict::io::{Saving, replace, save_factorization, write_codes, write_json, write_saelens};
+use widedict::io::{
+    Saving, remove_solution, replace, save_factorization, write_codes, write_json, write_saelens,
+};
 use widedict::{Bounding, Certified, Codes, Factorization, Problem, Witness};
 
 use crate::arrays::{self, CsrOut};
@@ -21,8 +24,26 @@ pub(crate) fn json(value: &impl serde::Serialize) -> PyResult<String> {
 }
 
 /// Creates a folder where it is missing.
-fn folder(path: &PathBuf) -> PyResult<()> {
+fn folder(path: &Path) -> PyResult<()> {
     Ok(std::fs::create_dir_all(path)?)
+}
+
+/// Removes what an earlier run left that would be taken for this one's: its autoencoder, and a
+/// checkpoint, which a start prefers.
+fn remove_earlier(path: &Path) -> PyResult<()> {
+    let checkpoint = path.join(CHECKPOINT);
+    if checkpoint.is_dir() {
+        remove_solution(&checkpoint).map_err(errors::file)?;
+    }
+    for name in ["sae/sae_weights.safetensors", "sae/cfg.json"] {
+        match std::fs::remove_file(path.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    // Another's files keep the folder.
+    let _ = std::fs::remove_dir(path.join("sae"));
+    Ok(())
 }
 
 /// What `solve` and `certify` return.
@@ -44,7 +65,7 @@ impl Solution {
         self.certified.solution()
     }
 
-    fn write(&self, path: &PathBuf) -> PyResult<()> {
+    fn write(&self, path: &Path) -> PyResult<()> {
         folder(path)?;
         let saving = Saving {
             problem: &self.problem,
@@ -57,6 +78,7 @@ impl Solution {
             rows: Some(&self.origin.rows),
         };
         saving.write(path, &self.row).map_err(errors::file)?;
+        remove_earlier(path)?;
         let dictionary = self.factorization().dictionary();
         if self.solved && !dictionary.is_empty() {
             let zeros = vec![0.0; dictionary.dim()];
@@ -218,6 +240,15 @@ impl Grid {
         folder(&path)?;
         for (index, row) in self.rows().iter().enumerate() {
             row.write(&path.join(format!("row-{index:03}")))?;
+        }
+        // Rows of an earlier, longer grid.
+        for index in self.solved.len().. {
+            let row = path.join(format!("row-{index:03}"));
+            if !row.is_dir() {
+                break;
+            }
+            remove_earlier(&row)?;
+            remove_solution(&row).map_err(errors::file)?;
         }
         write_json(&path.join("path.json"), &self.answer).map_err(errors::file)?;
         let table = csv(&self.solved);

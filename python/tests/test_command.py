@@ -141,6 +141,21 @@ def test_path(points, command, tmp_path, options, words):
         assert np.array_equal(one.dictionary, other.dictionary)
 
 
+def test_what_an_earlier_run_left_is_not_taken_for_this_ones(points, tmp_path):
+    first = widedict.solve(points, 0.3, 0.1)
+    first.save(tmp_path / "out")
+    first.save(tmp_path / "out" / "checkpoint")
+    assert (tmp_path / "out" / "sae" / "cfg.json").exists()
+    (tmp_path / "out" / "mine.txt").write_text("kept")
+    certified = widedict.certify(points, first.dictionary, first.codes * 0.5, 0.3, 0.1)
+    certified.save(tmp_path / "out")
+    assert not (tmp_path / "out" / "sae").exists() and not (tmp_path / "out" / "checkpoint").exists()
+    assert (tmp_path / "out" / "mine.txt").read_text() == "kept"
+    widedict.path(points, 0.2, gammas=[0.1, 0.2, 0.3], bound="fast").save(tmp_path / "grid")
+    widedict.path(points, 0.2, gammas=[0.1], bound="fast").save(tmp_path / "grid")
+    assert len(widedict.Grid.load(tmp_path / "grid")) == 1
+
+
 @pytest.mark.parametrize("width", [None, 3])
 def test_verify(points, command, tmp_path, width):
     widedict.solve(points, 0.2, width=width).save(tmp_path / "out")

@@ -133,7 +133,7 @@ class Solution(_Answer):
     """A dictionary with codes and a certificate: what `solve` and `certify` return.
 
     The fields of the command's ``--json`` are attributes: ``objective``, ``stop``, ``verdict``,
-    ``kkt``, … (`to_dict` has them all, `docs/json.md` says what each is).
+    ``kkt``, …; `to_dict` has them all.
 
     Attributes
     ----------
