@@ -14,10 +14,14 @@ use std::path::Path;
 use std::{env, fs};
 
 /// Files that the README refers to by name: `[name]: path`.
-const LINKED: [(&str, &str); 6] = [
+const LINKED: [(&str, &str); 10] = [
     ("atoms.svg", "docs/atoms.svg"),
     ("digits_width.svg", "docs/digits_width.svg"),
     ("two_feature.svg", "docs/two_feature.svg"),
+    ("docs/splitting_spheres.md", "docs/splitting_spheres.md"),
+    ("docs/signed_dictionaries.md", "docs/signed_dictionaries.md"),
+    ("docs/hierarchy.md", "docs/hierarchy.md"),
+    ("docs/planted_truth.md", "docs/planted_truth.md"),
     ("docs/notation.md", "docs/notation.md"),
     ("docs/architecture.md", "docs/architecture.md"),
     ("docs/audit.md", "docs/audit.md"),

@@ -58,6 +58,8 @@ pages! {
     residual_law = "residual-law",
     /// Why no global optimum has a dead atom.
     no_dead_atoms = "no-dead-atoms",
+    /// When a dictionary and codes are stationary for some data.
+    inverse_problem = "inverse-problem",
     /// Second-order certificate of a local optimum.
     local_second_order = "local-second-order",
     /// Second-order certificate with an atom price and a center.
@@ -76,6 +78,8 @@ pages! {
     lens_bound = "lens-bound",
     /// A lower bound that uses the number of atoms.
     width_bound = "width-bound",
+    /// The least that a number of atoms costs in the plane.
+    planar_optimum = "planar-optimum",
     /// A-priori error bounds behind certified numbers.
     rounding = "rounding",
 }

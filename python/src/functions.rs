@@ -77,7 +77,7 @@ pub(crate) enum Start<'py> {
 
 /// `widedict solve`.
 #[pyfunction]
-#[pyo3(signature = (data, run, *, lambda_, gamma, center, width, method, tolerance, bound, local, seed,
+#[pyo3(signature = (data, run, *, lambda_, gamma, center, width, method, tolerance, bound, local, global_, seed,
                     restarts, participation, start))]
 #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
 pub(crate) fn solve(
@@ -92,6 +92,7 @@ pub(crate) fn solve(
     tolerance: f64,
     bound: &str,
     local: bool,
+    global_: bool,
     seed: u64,
     restarts: Option<NonZeroUsize>,
     participation: Option<&str>,
@@ -103,9 +104,10 @@ pub(crate) fn solve(
         Some(width) => Solver::Finite(conclusion::finite(width.get(), restarts, tolerance, seed)),
         None => solver(method, &penalty)?,
     };
-    let conclusion = Conclusion::new(solver, bounding(bound)?, tolerance, local_limits(local));
+    let conclusion =
+        Conclusion::new(solver, bounding(bound)?, tolerance, local_limits(local)).of_all(global_);
     let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
-    conclusion.bounding.check(&problem).map_err(errors::solve)?;
+    conclusion.check(&problem).map_err(errors::solve)?;
     let from = match &start {
         None => None,
         Some(Start::Folder(folder)) => {

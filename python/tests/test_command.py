@@ -141,6 +141,17 @@ def test_path(points, command, tmp_path, options, words):
         assert np.array_equal(one.dictionary, other.dictionary)
 
 
+def test_the_optimum_of_a_width_in_the_plane(command):
+    points = planted(30, dim=2, atoms=3)
+    found = widedict.solve(points, 0.3, width=2, global_=True)
+    same(found.to_dict(), command("solve", "--lambda", 0.3, "--width", 2, "--global", data=points))
+    assert found.verdict == "global-width"
+    with pytest.raises(ValueError, match="(?i)rank|plane|dimension"):
+        widedict.solve(planted(30, dim=4), 0.3, width=2, global_=True)
+    with pytest.raises(ValueError, match="gamma"):
+        widedict.solve(points, 0.3, 0.1, width=2, global_=True)
+
+
 def test_what_an_earlier_run_left_is_not_taken_for_this_ones(points, tmp_path):
     first = widedict.solve(points, 0.3, 0.1)
     first.save(tmp_path / "out")

@@ -155,6 +155,7 @@ def solve(
     tolerance: float = 5e-3,
     bound: Bound = "auto",
     local: bool = True,
+    global_: bool = False,
     seed: int = 0,
     restarts: int | None = None,
     participation: float | Literal["auto"] | None = None,

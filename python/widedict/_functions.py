@@ -121,6 +121,7 @@ def solve(
     tolerance=5e-3,
     bound="auto",
     local=True,
+    global_=False,
     seed=0,
     restarts=None,
     participation=None,
@@ -160,6 +161,9 @@ def solve(
         How the solution is bounded.
     local : bool
         With ``width``, test whether it is a local optimum, and lower it where it is none.
+    global_ : bool
+        With ``width``, prove the best dictionary of it among all: data of rank two at most,
+        ``gamma`` 0, no learnt center. The verdict is then ``global-width`` within the tolerance.
     seed : int
         Seed of every random choice.
     restarts : int, optional
@@ -189,8 +193,10 @@ def solve(
     'global'
     """
     method = _text("method", method, ("auto", "proximal", "conic", "closed-form"))
-    if width is None and (restarts is not None or participation is not None):
-        raise ValueError("restarts and participation need a width")
+    if width is None and (restarts is not None or participation is not None or global_):
+        raise ValueError("restarts, participation and global_ need a width")
+    if global_ and center:
+        raise ValueError("global_ is for a center that is not learnt")
     if width is not None and method != "auto":
         raise ValueError("method is for the convex problem, which has no width")
     if start is not None:
@@ -210,6 +216,7 @@ def solve(
             tolerance=arrays.positive("tolerance", tolerance),
             bound=_bound(bound),
             local=bool(local),
+            global_=bool(global_),
             seed=arrays.whole("seed", seed, least=0, most=2**64 - 1),
             restarts=_optional(arrays.whole, "restarts", restarts),
             participation=_participation(participation),

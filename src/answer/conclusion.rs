@@ -8,6 +8,7 @@ use crate::certificate::{Certified, Witness};
 use crate::gauge::Penalty;
 use crate::observer::Stop;
 use crate::solve::finite::Finite;
+use crate::solve::planar::Planar;
 use crate::solve::width_bound::WidthBound;
 use crate::trusted::local;
 use crate::{Bounding, ColumnGeneration, Factorization, Problem, Run, Solution, SolveError, wide};
@@ -97,11 +98,33 @@ pub struct Conclusion {
     pub bounding: Bounding,
     tolerance: f64,
     local: Option<local::Limits>,
+    /// Whether the best dictionary of its width is to be proved.
+    global: bool,
 }
 
 impl Conclusion {
     pub fn new(solver: Solver, bounding: Bounding, tolerance: f64, local: Option<local::Limits>) -> Self {
-        Self { solver, bounding, tolerance, local }
+        Self { solver, bounding, tolerance, local, global: false }
+    }
+
+    /// The same, with the best dictionary of its width to be proved or not.
+    #[must_use]
+    pub fn of_all(self, global: bool) -> Self {
+        Self { global, ..self }
+    }
+
+    /// Refuses a problem that is none for what was asked.
+    ///
+    /// # Errors
+    /// Those of the bound, and of the optimum of a width.
+    pub fn check(&self, problem: &Problem) -> Result<(), SolveError> {
+        self.bounding.check(problem)?;
+        self.planar().map_or(Ok(()), |planar| planar.check(problem))
+    }
+
+    fn planar(&self) -> Option<Planar> {
+        let Solver::Finite(finite) = self.solver else { return None };
+        self.global.then_some(Planar { tolerance: self.tolerance, finite })
     }
 
     /// What is asked of the checker.
@@ -135,6 +158,10 @@ impl Conclusion {
         };
         if let Some(shortfall) = shortfall {
             watch.note(&shortfall.to_string());
+        }
+        if let Some(planar) = self.planar() {
+            watch.phase("searching the plane");
+            return planar.extend(problem, solution, &options, watch);
         }
         let Some(width) = self.solver.width() else { return Ok(solution) };
         let (certified, witness) =

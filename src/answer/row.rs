@@ -16,9 +16,6 @@ use super::diagnosis::Source;
 /// Version of the JSON: raised when a key changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// The kind of bound that theorem `width-bound` gives.
-const WIDTH_KIND: &str = "width";
-
 /// How a problem was run.
 pub struct RunSummary {
     pub method: &'static str,
@@ -126,13 +123,14 @@ impl Row {
     pub fn new(problem: &Problem, masked: &Masked, run: &RunSummary, certificate: &Certificate) -> Self {
         let (statistics, estimate) = (certificate.statistics(), certificate.estimate());
         let of_width = run.width.and_then(|width| certificate.width_bound(width));
+        let kind = run.width.and_then(|width| certificate.width_bound_kind(width));
         Self {
             objective: Some(certificate.objective()),
             lower_bound: Some(certificate.lower_bound().get()),
             bound_kind: certificate.bound_kind().as_str(),
             relative_gap: Some(certificate.relative_gap()),
             width_lower_bound: of_width.map(Lower::get),
-            width_bound_kind: of_width.map(|_| WIDTH_KIND),
+            width_bound_kind: kind,
             estimated_lower_bound: estimate.map(|e| e.lower_bound),
             estimated_relative_gap: certificate.estimated_relative_gap(),
             mean_l0: Some(statistics.mean_l0),

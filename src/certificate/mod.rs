@@ -25,7 +25,8 @@ use crate::atoms::Factorization;
 use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{
-    Bound, BoundKind, Lower, Subject, WidthLine, bounds, exact, first_order, local, nesting, width,
+    Bound, BoundKind, Goal, Lower, PlanarBound, Subject, WidthLine, bounds, exact, first_order, local,
+    nesting, planar, width,
 };
 
 /// What the checker is asked to prove and how strictly.
@@ -47,11 +48,13 @@ pub struct Options {
     /// Whether the polar itself is computed where that can be afforded (small
     /// dimension or few datapoints, γ > 0), how accurately and at what cost.
     pub exact: Option<exact::Limits>,
+    /// What is to be proved of a number of atoms where the data lie in a plane, if anything.
+    pub planar: Option<Goal>,
 }
 
 impl Default for Options {
     /// A gap of 5e-3 (the command line's default), a stationarity of 0.05, bounds on,
-    /// no local test, no exact polar.
+    /// no local test, no exact polar, nothing about a plane.
     fn default() -> Self {
         Self {
             gap_tolerance: 5e-3,
@@ -60,6 +63,7 @@ impl Default for Options {
             bounds: true,
             local: None,
             exact: None,
+            planar: None,
         }
     }
 }
@@ -107,6 +111,12 @@ impl Certified {
         Self { certificate: self.certificate.with_width(line), ..self }
     }
 
+    /// The same with a bound that was proved of its problem (theorem `planar-optimum`), judged
+    /// by these options: nothing else is computed again.
+    pub(crate) fn with_planar(self, bound: PlanarBound, options: &Options) -> Self {
+        Self { certificate: self.certificate.with_planar(bound, options), ..self }
+    }
+
     /// The parts.
     #[must_use]
     pub fn into_parts(self) -> (Factorization, Certificate) {
@@ -121,7 +131,8 @@ impl Certified {
 /// (wide limit; the spectral split bound where γ > 0, and the split of the
 /// witness; at γ = 0 the exact polar; the exact polar at γ > 0 where
 /// [`Options::exact`] asks for it); at γ = 0 the line that the witness's width split proves
-/// for every number of atoms; the estimated bound from the witness's directions; the verdict.
+/// for every number of atoms, and for data in a plane the bound of the number of atoms that
+/// [`Options::planar`] asks about; the estimated bound from the witness's directions; the verdict.
 ///
 /// # Guarantees
 /// `lower_bound ≤ optimum of the convex problem ≤ objective`, for the stored
@@ -132,9 +143,10 @@ impl Certified {
 /// [`cone-branching`](crate::proofs::cone_branching),
 /// [`centre`](crate::proofs::centre), [`rounding`](crate::proofs::rounding); and
 /// [`Certificate::width_bound`] is at most the objective of every dictionary of that many
-/// atoms ([`width-bound`](crate::proofs::width_bound)).
-/// The estimated bound is *not* a bound. No global optimality is claimed for a
-/// given number of atoms.
+/// atoms ([`width-bound`](crate::proofs::width_bound),
+/// [`planar-optimum`](crate::proofs::planar_optimum)).
+/// The estimated bound is *not* a bound. Global optimality for a given number of atoms is
+/// claimed by [`Verdict::GlobalWidth`] alone.
 ///
 /// # Errors
 /// [`CertifyError`] when shapes do not fit or the objective overflows.
@@ -149,7 +161,7 @@ pub fn certify(
 
 /// [`certify`] with an observer. Objective, stationarity and the bounds that take no search
 /// are computed whatever it says: they are the least that a certificate is. Once it breaks,
-/// the exact polar ends with what is proved by then, and what has not begun is left out: the
+/// the exact polar and the search of the plane end with what is proved by then, and what has not begun is left out: the
 /// exact polar, the estimate, the coherence, the local test.
 ///
 /// # Errors
@@ -174,7 +186,9 @@ pub fn certify_observed(
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
     let split = witness.width.as_ref().filter(|_| options.bounds);
     let width = split.and_then(|split| width::line(problem, split));
-    let found = Findings { primal: subject.primal(), bound, estimate, kkt, statistics, local, exact, width };
+    let planar = options.planar.and_then(|goal| planar::prove(problem, &goal, &latch));
+    let primal = subject.primal();
+    let found = Findings { primal, bound, estimate, kkt, statistics, local, exact, width, planar };
     let certificate = Certificate::new(found, options);
     Ok(Certified { solution: factorization, certificate, improvement: improvement.map(Box::new) })
 }

@@ -19,7 +19,7 @@ use crate::linalg::Matrix;
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
-use crate::trusted::{BoundKind, Curvature, Part, exact, local};
+use crate::trusted::{BoundKind, Curvature, Goal, Part, exact, local};
 
 /// Version of the record: raised when a field changes its meaning or goes away.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -98,6 +98,9 @@ pub struct Asked {
     pub local: bool,
     /// Whether the polar was computed exactly, with the default limits.
     pub exact: bool,
+    /// What was to be proved of a number of atoms where the data lie in a plane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planar: Option<Goal>,
 }
 
 /// One number that is claimed, and why it holds.
@@ -208,6 +211,7 @@ impl Record {
                 // What a stopped run left out is not claimed.
                 local: certified.certificate().local().is_some(),
                 exact: certified.certificate().tried_exact(),
+                planar: certified.certificate().planar().map(|bound| bound.goal),
             },
             verdict: certified.certificate().verdict().clone(),
             claims: claims(problem, certified.certificate()),
@@ -274,6 +278,7 @@ impl Record {
             bounds: self.asked.bounds,
             local: self.asked.local.then(local::Limits::default),
             exact: self.asked.exact.then(exact::Limits::default),
+            planar: self.asked.planar,
         }
     }
 
@@ -337,9 +342,13 @@ impl Record {
     fn supported(&self, certificate: &Certificate) -> Result<(), Mismatch> {
         let found = certificate.verdict();
         match (&self.verdict, found) {
-            (Verdict::Undecided { .. }, Verdict::Global | Verdict::Local) => Ok(()),
+            (Verdict::Undecided { .. }, Verdict::Global | Verdict::GlobalWidth | Verdict::Local) => Ok(()),
             (Verdict::Undecided { reason }, Verdict::Undecided { .. }) if reason == STOPPED => Ok(()),
-            (Verdict::Local, Verdict::Global) if certificate.local().is_some_and(|l| l.certified) => Ok(()),
+            (Verdict::Local, Verdict::Global | Verdict::GlobalWidth)
+                if certificate.local().is_some_and(|l| l.certified) =>
+            {
+                Ok(())
+            }
             (claimed, found) if claimed.as_str() != found.as_str() => {
                 Err(Mismatch::Verdict { claimed: claimed.as_str(), found: found.as_str() })
             }
@@ -380,7 +389,7 @@ impl Claim {
         let room = SAME * if STATIONARITY.contains(&name) { max(size, 1.0) } else { size };
         // A bound that is stronger than what was proved again is not proved.
         let holds = match name {
-            LOWER_BOUND | EIGENVALUE | WIDTH_BASE => self.value <= found.value,
+            LOWER_BOUND | EIGENVALUE | WIDTH_BASE | PLANAR => self.value <= found.value,
             UPPER_BOUND | GAP | RADIUS | WIDTH_PRICE => self.value >= found.value,
             _ => (self.value - found.value).abs() <= room,
         };
@@ -454,6 +463,8 @@ const RADIUS: &str = "radius";
 /// The line of the bound that knows the number of atoms: at none, and what an atom saves.
 const WIDTH_BASE: &str = "width_base";
 const WIDTH_PRICE: &str = "width_price";
+/// The bound of the number of atoms that was asked about, data in a plane.
+const PLANAR: &str = "planar_bound";
 const STATIONARITY: [&str; 3] =
     ["stationarity of codes", "stationarity of dictionary", "stationarity of center"];
 
@@ -481,6 +492,9 @@ fn claims(problem: &Problem, certificate: &Certificate) -> Vec<Claim> {
     if let Some(line) = certificate.width_line() {
         claims.push(claim(WIDTH_BASE, line.base.get(), &["lens-bound", "width-bound", "rounding"]));
         claims.push(claim(WIDTH_PRICE, line.price.get(), &["lens-bound", "width-bound", "rounding"]));
+    }
+    if let Some(bound) = certificate.planar() {
+        claims.push(claim(PLANAR, bound.lower.get(), &["planar-optimum", "rounding"]));
     }
     if let Some(local) = certificate.local() {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -8,7 +8,7 @@ use super::{Concentration, Estimate, Options, Verdict};
 use crate::linalg::{distance_sq, norm_sq};
 use crate::num::{max, min};
 use crate::observer::{Observer, Stop};
-use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, Subject, Upper, WidthLine, gap};
+use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, PlanarBound, Subject, Upper, WidthLine, gap};
 
 /// Descriptive figures of a point; nothing is claimed by them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,7 @@ pub struct Certificate {
     /// Whether the exact polar was tried.
     exact: bool,
     width: Option<WidthLine>,
+    planar: Option<PlanarBound>,
     verdict: Verdict,
 }
 
@@ -100,11 +101,12 @@ pub(super) struct Findings {
     pub(super) local: Option<LocalSummary>,
     pub(super) exact: bool,
     pub(super) width: Option<WidthLine>,
+    pub(super) planar: Option<PlanarBound>,
 }
 
 impl Certificate {
     pub(super) fn new(found: Findings, options: &Options) -> Self {
-        let Findings { primal, bound, estimate, kkt, statistics, local, exact, width } = found;
+        let Findings { primal, bound, estimate, kkt, statistics, local, exact, width, planar } = found;
         // An estimate that says no more than the bound, or more than can be, says nothing.
         let estimate =
             estimate.filter(|e| e.lower_bound > bound.lower.get() && e.lower_bound <= primal.upper.get());
@@ -118,6 +120,7 @@ impl Certificate {
             local,
             exact,
             width,
+            planar,
             verdict: Verdict::Feasible,
         };
         certificate.verdict = certificate.judge(options);
@@ -146,6 +149,9 @@ impl Certificate {
         }
         if options.bounds && self.relative_gap() <= options.gap_tolerance {
             return Verdict::Global;
+        }
+        if self.width_gap().is_some_and(|gap| gap <= options.gap_tolerance) {
+            return Verdict::GlobalWidth;
         }
         if let Some(verdict) = self.not_stationary(options) {
             return verdict;
@@ -201,24 +207,61 @@ impl Certificate {
         Self { width: Some(line), ..self }
     }
 
+    /// With a bound of theorem `planar-optimum`, judged again.
+    pub(super) fn with_planar(self, bound: PlanarBound, options: &Options) -> Self {
+        let mut certificate = Self { planar: Some(bound), ..self };
+        certificate.verdict = certificate.judge(options);
+        certificate
+    }
+
     /// What is proved of every number of atoms by evidence of theorem `width-bound`.
     #[must_use]
     pub fn width_line(&self) -> Option<WidthLine> {
         self.width
     }
 
+    /// What is proved of a number of atoms where the data lie in a plane.
+    #[must_use]
+    pub fn planar(&self) -> Option<&PlanarBound> {
+        self.planar.as_ref()
+    }
+
     /// A lower bound of the objective of every dictionary of at most `atoms` unit atoms, with
-    /// any codes: [`WidthLine::base`] less `atoms` times [`WidthLine::price`], in the data's
-    /// units squared. `None`
-    /// without a line, and where it says no more than [`Certificate::lower_bound`], which is
-    /// for every number.
+    /// any codes, in the data's units squared: the larger of a line's
+    /// ([`WidthLine::base`] less `atoms` times [`WidthLine::price`], where that says more than
+    /// [`Certificate::lower_bound`], which is for every number) and of a planar bound of at least
+    /// so many atoms. `None` without either.
     ///
     /// # Guarantees
-    /// [`width-bound`](crate::proofs::width_bound), every rounding counted. Not claimed: that
-    /// some dictionary comes near it.
+    /// [`width-bound`](crate::proofs::width_bound),
+    /// [`planar-optimum`](crate::proofs::planar_optimum), every rounding counted. Not claimed:
+    /// that some dictionary comes near it.
     #[must_use]
     pub fn width_bound(&self, atoms: usize) -> Option<Lower> {
-        self.width.map(|line| line.at(atoms)).filter(|bound| bound.get() > self.bound.lower.get())
+        self.bound_of_width(atoms).map(|(lower, _)| lower)
+    }
+
+    /// The name of what proves [`Certificate::width_bound`]: `width` or `planar`.
+    #[must_use]
+    pub fn width_bound_kind(&self, atoms: usize) -> Option<&'static str> {
+        self.bound_of_width(atoms).map(|(_, kind)| kind)
+    }
+
+    fn bound_of_width(&self, atoms: usize) -> Option<(Lower, &'static str)> {
+        let every = self.bound.lower;
+        let line = self.width.map(|line| line.at(atoms)).filter(|bound| bound.get() > every.get());
+        let planar = self.planar.as_ref().filter(|bound| atoms <= bound.goal.width);
+        match (line, planar.map(|bound| bound.lower.best(every))) {
+            (Some(line), Some(planar)) if line > planar => Some((line, "width")),
+            (_, Some(planar)) => Some((planar, "planar")),
+            (line, None) => line.map(|line| (line, "width")),
+        }
+    }
+
+    /// The relative gap to the planar bound, where that speaks of the point's number of atoms.
+    fn width_gap(&self) -> Option<f64> {
+        let planar = self.planar.as_ref().filter(|bound| self.statistics.atoms <= bound.goal.width)?;
+        Some(relative(gap(self.upper, planar.lower), self.upper.get()))
     }
 
     /// Objective of the point, as computed.
@@ -340,10 +383,18 @@ impl fmt::Display for Certificate {
         if let Some(concentration) = s.concentration.filter(Concentration::is_striking) {
             writeln!(f, "{concentration}")?;
         }
-        let claim = if matches!(self.verdict, Verdict::Local) {
-            "global optimality for this number of atoms"
-        } else {
-            "optimality for this number of atoms"
+        if let Some(planar) = &self.planar {
+            let (lower, width) = (planar.lower.get(), planar.goal.width);
+            writeln!(f, "planar bound         {lower:.9}  (of every dictionary of {width} unit atoms)")?;
+        }
+        let claim = match self.verdict {
+            Verdict::GlobalWidth => "optimality for other numbers of atoms",
+            Verdict::Local => "global optimality for this number of atoms",
+            Verdict::Rejected { .. }
+            | Verdict::Refuted { .. }
+            | Verdict::Global
+            | Verdict::Undecided { .. }
+            | Verdict::Feasible => "optimality for this number of atoms",
         };
         write!(f, "not claimed: {claim}")?;
         if self.estimate.is_some() {

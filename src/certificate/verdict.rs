@@ -22,6 +22,9 @@ pub enum Verdict {
     },
     /// The certified relative gap is at most the tolerance.
     Global,
+    /// The relative gap to the certified bound of its number of atoms is at most the tolerance: no
+    /// dictionary of so many atoms is better by more (theorem `planar-optimum`).
+    GlobalWidth,
     /// A local minimum of the joint problem of this width is proved within a stated radius
     /// of the factorization, not higher than it. That the factorization itself is one, or
     /// that the minimum is strict, is not claimed.
@@ -43,6 +46,7 @@ impl Verdict {
             Self::Rejected { .. } => "rejected",
             Self::Refuted { .. } => "refuted",
             Self::Global => "global",
+            Self::GlobalWidth => "global-width",
             Self::Local => "local",
             Self::Undecided { .. } => "undecided",
             Self::Feasible => "feasible",
@@ -54,7 +58,7 @@ impl Verdict {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Rejected { reason } | Self::Refuted { reason } | Self::Undecided { reason } => Some(reason),
-            Self::Global | Self::Local | Self::Feasible => None,
+            Self::Global | Self::GlobalWidth | Self::Local | Self::Feasible => None,
         }
     }
 

@@ -321,7 +321,7 @@ fn windows(demands: &Demands<'_>, codes: &Codes, live: &[usize], observer: &dyn 
             // The least is 0 unless k is on wherever j is off.
             let everywhere =
                 sorted[k].len() >= off && sorted[k].iter().filter(|(i, _)| !on[*i]).count() == off;
-            let least = if everywhere { there.last().unwrap_or(most) } else { 0.0 };
+            let least = if everywhere { there.next_back().unwrap_or(most) } else { 0.0 };
             let mass = demands.mass_of(k);
             (1.0 - most / mass, 1.0 - least / mass)
         };

@@ -5,5 +5,6 @@ pub mod column_generation;
 pub mod finite;
 pub mod participation;
 pub mod path;
+pub mod planar;
 mod trivial;
 pub mod width_bound;

@@ -1,5 +1,6 @@
 //! What the tests and benches share: naive twins of the fast formulas
-//! ([`naive`]), instances whose optimum is known ([`planted`]), a brute-force
+//! ([`naive`]), instances whose optimum is known ([`planted`]), data for which chosen atoms and
+//! codes are stationary ([`inverse`]), a brute-force
 //! reference for points of the plane ([`plane`]), exact arithmetic ([`exact`]), checks
 //! that take any solver ([`harness`]), a hunt for false claims ([`hunt`]), and doors to the
 //! crate's private kernels ([`kernels`]). Behind the feature `testing`; not covered by
@@ -8,6 +9,7 @@
 pub mod exact;
 pub mod harness;
 pub mod hunt;
+pub mod inverse;
 pub mod kernels;
 pub mod naive;
 pub mod plane;

@@ -21,6 +21,7 @@
 //! | `lens` | how much of a datapoint's excess one atom can take | `lens-bound` |
 //! | `payment` | the most that one atom can take, few dimensions | `width-bound` |
 //! | `width` | a lower bound for a given number of atoms | `width-bound` |
+//! | `planar` | the least cost of a given number of atoms, data in a plane | `planar-optimum` |
 //! | `participation` | the price γ that a participation allows | `participation-bound` |
 //! | `witness` | nothing: what a search hands over | |
 //!
@@ -57,6 +58,7 @@ pub mod nesting;
 pub mod objective;
 pub mod participation;
 mod payment;
+pub mod planar;
 mod residuals;
 mod subject;
 pub mod width;
@@ -68,6 +70,7 @@ pub use copositive::{Origin, Split};
 pub use direction::{Lower, Upper, gap};
 pub use first_order::{Kkt, Residual};
 pub use objective::Objective;
+pub use planar::{Goal, PlanarBound};
 pub use residuals::{Residuals, check_shapes};
 pub use subject::{CertifyError, Subject};
 pub use width::WidthLine;

@@ -645,7 +645,7 @@ fn a_stop_at_any_poll_names_what_is_unfinished() {
         assert_eq!(found.unfinished.last(), Some(&"residual law"), "{k}");
         assert!(found.codes.exact.objective <= found.codes.given.as_ref().unwrap().objective);
         if k == 0 {
-            assert_eq!((found.unfinished.len(), found.codes.stop), (7, Stop::Cancelled));
+            assert_eq!((found.unfinished.len(), found.codes.stop), (9, Stop::Cancelled));
             assert!(found.atom_rows.iter().all(|row| row.reached.is_none()));
         }
         let text = found.to_string();

@@ -16,6 +16,8 @@ mod given_codes;
 mod hunt;
 #[cfg(feature = "io")]
 mod interchange;
+#[cfg(feature = "conic")]
+mod inverse;
 #[cfg(feature = "io")]
 mod io;
 mod linalg;

@@ -4,6 +4,7 @@
 //! number within rounding. Where its copy says something else, one of the two was edited.
 
 use crate::certificate::Record;
+use crate::num::max;
 use crate::trusted::width::value_at;
 use serde_json::{Map, Value};
 
@@ -52,11 +53,17 @@ fn made(record: &Record, name: &str) -> Option<f64> {
     record.claims.iter().find(|claim| claim.name == name).map(|claim| claim.value)
 }
 
-/// What the record's line says of the width, where that is above its bound of every width.
+/// What the record says of the width: by its line, where that is above its bound of every
+/// width, or by its planar bound.
 fn of_width(record: &Record, top: &Map<String, Value>) -> Option<f64> {
     let width = usize::try_from(top.get("width")?.as_u64()?).ok()?;
-    let bound = value_at(made(record, "width_base")?, made(record, "width_price")?, width);
-    (bound > made(record, "lower_bound")?).then_some(bound)
+    let every = made(record, "lower_bound")?;
+    let line = made(record, "width_base")
+        .zip(made(record, "width_price"))
+        .map(|(base, price)| value_at(base, price, width))
+        .filter(|bound| *bound > every);
+    let planar = record.asked.planar.filter(|goal| width <= goal.width).and(made(record, "planar_bound"));
+    line.into_iter().chain(planar.map(|bound| max(bound, every))).reduce(max)
 }
 
 /// The same bits, or both null.

@@ -29,6 +29,8 @@ pub(crate) enum Failure {
     ClosedForm { gamma: f64 },
     #[error(transparent)]
     Participation(#[from] NotVanilla),
+    #[error("--global needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
+    Global { lambda: f64, gamma: f64 },
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{}: {error}", path.display())]
@@ -123,7 +125,8 @@ impl Failure {
             | Self::NoCodes { .. }
             | Self::Searches { .. }
             | Self::ClosedForm { .. }
-            | Self::Participation(_) => 2,
+            | Self::Participation(_)
+            | Self::Global { .. } => 2,
             Self::File(_)
             | Self::System { .. }
             | Self::NoParent { .. }

@@ -15,7 +15,8 @@ use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
 use crate::testing::naive::{self, length};
 use crate::trusted::{
-    Coding, Subject, WidthSplit, bounds, exact as polar, local as second_order, participation, width,
+    Coding, Goal, Subject, WidthSplit, bounds, exact as polar, local as second_order, participation, planar,
+    width,
 };
 use crate::{
     Certified, ColumnGeneration, Factorization, Finite, Matrix, Run, Verdict, Witness, certify, wide,
@@ -39,6 +40,9 @@ const SEARCHED: f64 = 0.25;
 
 /// A dimension in which no cones are cut.
 const NO_CONES: usize = 5;
+
+/// Halvings of a quarter of the circle for the bound of a plane.
+const LEVELS: u32 = 10;
 
 /// Settings that end in milliseconds; what they find need not be good.
 const ITERATIONS: usize = 200;
@@ -285,7 +289,11 @@ fn widths(
     // Normalized again, weights may differ in a last bit: it would be another problem.
     let beside = beside.ok().filter(|beside| beside.data().weights() == problem.data().weights());
     lines.extend(beside.and_then(|beside| width::line(&beside, &split)));
-    if lines.is_empty() {
+    // A goal on either side of what is attained.
+    let attained = naive::objective(problem, &points[rng.random_range(0..points.len())].point);
+    let goal = Goal { levels: LEVELS, ..Goal::new(instance.width, attained * rng.random_range(0.5..1.5)) };
+    let planar = planar::prove(problem, &goal, &());
+    if lines.is_empty() && planar.is_none() {
         return;
     }
     let mut narrow: Vec<Factorization> = Vec::new();
@@ -301,6 +309,10 @@ fn widths(
         for line in &lines {
             let lower = ex(line.at(used).get());
             report.at_most(instance, Claim::Width, &lower, &valued.value, "bound of a width and a point");
+        }
+        if let Some(planar) = planar.as_ref().filter(|planar| used <= planar.goal.width) {
+            let lower = ex(planar.lower.get());
+            report.at_most(instance, Claim::Width, &lower, &valued.value, "bound of a plane and a point");
         }
     }
 }

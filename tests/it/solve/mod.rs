@@ -3,3 +3,4 @@
 mod column_generation;
 mod finite;
 mod path;
+mod planar;

@@ -162,7 +162,7 @@ proptest! {
             }
             let sum: f64 = off.iter().zip(&mix).map(|(_, weight)| weight).sum();
             for sharp in [1.0, 40.0] {
-                let share = |weight: f64| (weight / sum.max(1e-300)).powf(sharp);
+                let share = |weight: f64| (weight / widedict::num::max(sum, 1e-300)).powf(sharp);
                 let total: f64 = off.iter().zip(&mix).map(|(_, weight)| share(*weight)).sum();
                 let mut found = vec![0.0; target.len()];
                 for (code, weight) in off.iter().zip(&mix) {

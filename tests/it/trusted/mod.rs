@@ -6,5 +6,6 @@ mod first_order;
 mod hull;
 mod local;
 mod nesting;
+mod planar;
 mod unused;
 mod width;

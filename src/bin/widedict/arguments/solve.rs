@@ -48,6 +48,10 @@ pub(crate) struct SolveArgs {
     /// Starts of the joint problem, of which the best is kept [default: 1]
     #[arg(long, value_name = "R", requires = "width")]
     pub(crate) restarts: Option<NonZeroUsize>,
+    /// Prove the best dictionary of this width among all: data of rank two at most, gamma 0, no
+    /// learnt center. The verdict is then global-width within the tolerance
+    #[arg(long, requires = "width", conflicts_with = "center")]
+    pub(crate) global: bool,
     /// Bound every dictionary whose atoms have at least this participation: a number,
     /// or auto for the least of the returned atoms
     #[arg(long, value_name = "auto|P", requires = "width", allow_negative_numbers = true)]

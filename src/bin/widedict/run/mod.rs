@@ -38,7 +38,7 @@ impl Outcome {
     /// the certified gap is within it whatever ended the run, the verdict is not negative,
     /// and the gap is at most what is required.
     fn judge(stop: Option<Stop>, certificate: &Certificate, require_gap: Option<f64>) -> Self {
-        let proved = *certificate.verdict() == Verdict::Global;
+        let proved = matches!(certificate.verdict(), Verdict::Global | Verdict::GlobalWidth);
         let ended = proved || stop.is_none_or(|stop| stop == Stop::ToleranceMet);
         let close = require_gap.is_none_or(|required| certificate.relative_gap() <= required);
         Self::of(ended && close && !certificate.verdict().is_negative())

@@ -33,12 +33,16 @@ impl Job {
         if args.participation.is_some() {
             participation::check(&penalty)?;
         }
+        if args.global && (penalty.gamma() > 0.0 || !(penalty.lambda() > 0.0)) {
+            return Err(Failure::Global { lambda: penalty.lambda(), gamma: penalty.gamma() });
+        }
         let solver = solver(args, &penalty)?;
         let choice = match (args.method, args.bound) {
             (Method::Sdp, BoundChoice::AUTO) => BoundChoice::SDP,
             (_, choice) => choice,
         };
-        let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance, args.local.limits());
+        let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance, args.local.limits())
+            .of_all(args.global);
         Ok(Self { penalty, participation: args.participation, conclusion })
     }
 }
@@ -77,7 +81,7 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let data = input::read(&args.source, args.run.quiet)?;
     let (problem, origin) = input::problem(data, job.penalty, args.center)?;
-    job.conclusion.bounding.check(&problem)?;
+    job.conclusion.check(&problem)?;
 
     let start = args.start.as_deref().map(|path| start::read(path, &problem, &origin.rows)).transpose()?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
