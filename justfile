@@ -10,6 +10,11 @@ test:
 soak seeds="100":
     tests/soak.sh {{seeds}}
 
+# The Python package in the environment that is active, and its tests.
+python:
+    maturin develop --release --manifest-path python/Cargo.toml --extras test,notebooks
+    cd python && pytest
+
 # The README's picture.
 picture:
     cargo run --release --features cli -- solve --dataset digits --lambda 0.3 --gamma 0.15 --plot docs/atoms.svg

@@ -3,6 +3,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(feature = "io", feature = "plot"))]
+#[doc(hidden)]
+pub mod answer;
 pub mod atoms;
 pub mod bounding;
 pub mod certificate;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules from the bottom up; those of one line do not use each other.
-const LAYERS: [&[&str]; 15] = [
+const LAYERS: [&[&str]; 16] = [
     &["num", "observer", "proofs"],
     &["linalg", "time_limit"],
     &["atoms", "datasets", "gauge"],
@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 15] = [
     &["bounding"],
     &["solve"],
     &["diagnose"],
+    &["answer"],
     &["bin"],
 ];
 

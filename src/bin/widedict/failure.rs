@@ -4,6 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use widedict::SolveError;
+use widedict::answer::input::Refusal;
+use widedict::answer::participation::NotVanilla;
+use widedict::answer::start::{Misfit, StartError};
+use widedict::answer::wide::Unanswered;
 use widedict::atoms::AtomsError;
 use widedict::certificate::CertifyError;
 use widedict::coder::CoderError;
@@ -23,8 +27,8 @@ pub(crate) enum Failure {
     Penalty(#[from] PenaltyError),
     #[error("--method closed-form needs --gamma 0, found {gamma}")]
     ClosedForm { gamma: f64 },
-    #[error("--participation needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
-    Participation { lambda: f64, gamma: f64 },
+    #[error(transparent)]
+    Participation(#[from] NotVanilla),
     #[error("--global needs --gamma 0 and a positive --lambda, found gamma {gamma}, lambda {lambda}")]
     Global { lambda: f64, gamma: f64 },
     #[error(transparent)]
@@ -83,6 +87,34 @@ pub(crate) enum Failure {
     Compare(#[from] CompareError),
 }
 
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Penalty(error) => error.into(),
+            Refusal::Data { source_name, error } => Self::Data { source_name, error },
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::File(error) => error.into(),
+            StartError::Misfit { path, error: Misfit::Atoms(error) } => Self::Atoms { path, error },
+            StartError::Misfit { path, error } => Self::Saved { path, what: error.to_string() },
+        }
+    }
+}
+
+impl From<Unanswered> for Failure {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Solve(error) => error.into(),
+            Unanswered::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -93,7 +125,7 @@ impl Failure {
             | Self::NoCodes { .. }
             | Self::Searches { .. }
             | Self::ClosedForm { .. }
-            | Self::Participation { .. }
+            | Self::Participation(_)
             | Self::Global { .. } => 2,
             Self::File(_)
             | Self::System { .. }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{BoundChoice, Least, LocalChoice, nonnegative, positive};
+use widedict::answer::participation::Least;
+
+use super::values::{BoundChoice, LocalChoice, nonnegative, positive};
 use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]

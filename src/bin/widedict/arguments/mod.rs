@@ -21,7 +21,7 @@ pub(crate) use encode::EncodeArgs;
 pub(crate) use path::PathArgs;
 pub(crate) use sae::{AtomsAre, SaeArgs};
 pub(crate) use solve::{Method, SolveArgs};
-pub(crate) use values::{BoundChoice, Least, LocalChoice};
+pub(crate) use values::BoundChoice;
 pub(crate) use verify::VerifyArgs;
 pub(crate) use wide::WideArgs;
 

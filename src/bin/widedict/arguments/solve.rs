@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{BoundChoice, Least, LocalChoice, nonnegative, positive, seconds};
+use widedict::answer::participation::Least;
+
+use super::values::{BoundChoice, LocalChoice, nonnegative, positive, seconds};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]

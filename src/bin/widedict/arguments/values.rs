@@ -1,7 +1,6 @@
 //! Values that a type of the standard library does not describe: ranges and names.
 
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use clap::ValueEnum;
@@ -73,29 +72,6 @@ impl LocalChoice {
     /// What the checker is asked.
     pub(crate) fn limits(self) -> Option<local::Limits> {
         (self == Self::Auto).then(local::Limits::default)
-    }
-}
-
-/// For which dictionaries a bound is asked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Least {
-    /// Those whose atoms are as common as the returned ones.
-    Auto,
-    /// Those whose atoms' participation is at least this.
-    Given(f64),
-}
-
-impl FromStr for Least {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "auto" {
-            return Ok(Self::Auto);
-        }
-        match text.parse::<f64>() {
-            Ok(p) if p > 0.0 && p <= 1.0 => Ok(Self::Given(p)),
-            _ => Err("expected auto or a number above 0 and at most 1"),
-        }
     }
 }
 

@@ -5,13 +5,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use widedict::Factorization;
+use widedict::answer::start::CHECKPOINT;
 use widedict::io::{FileError, Rows, remove_improved, remove_solution, save_factorization, write_saelens};
 
 use crate::failure::Failure;
 use crate::signals;
-
-/// Folder in which a run keeps what it has so far.
-const CHECKPOINT: &str = "checkpoint";
 
 /// Folder for the dictionary in SAELens' layout, and its files.
 const SAE: &str = "sae";

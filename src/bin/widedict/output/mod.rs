@@ -1,16 +1,9 @@
 //! What is printed and written: JSON rows, texts for people, files, progress.
 
 pub(crate) mod checkpoints;
-pub(crate) mod diagnosis;
-pub(crate) mod encoding;
 pub(crate) mod folder;
-pub(crate) mod grid;
-pub(crate) mod masked;
 pub(crate) mod progress;
-pub(crate) mod row;
 pub(crate) mod text;
-pub(crate) mod verification;
-pub(crate) mod wide;
 
 use std::io::Write;
 use std::path::Path;
@@ -18,6 +11,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::failure::Failure;
+
+pub(crate) use widedict::answer::{diagnosis, encoding, grid, masked, row};
 
 /// Says something on standard error; that nobody listens is no reason to fail.
 pub(crate) fn say(text: &str) {

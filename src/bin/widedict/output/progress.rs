@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use widedict::answer::Follow;
 use widedict::{Interrupt, Observer, Progress, TimeLimit};
 
 use super::say;
@@ -93,6 +94,20 @@ impl Watch {
         if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
         }
+    }
+}
+
+impl Follow for Watch {
+    fn elapsed(&self) -> Duration {
+        Self::elapsed(self)
+    }
+
+    fn phase(&self, name: &'static str) {
+        Self::phase(self, name);
+    }
+
+    fn note(&self, text: &str) {
+        Self::note(self, text);
     }
 }
 

@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use widedict::answer::conclusion::certify;
+use widedict::answer::input::{Input, Origin};
+use widedict::answer::plain::without_zeros;
+use widedict::answer::{hull, participation, start};
 use widedict::atoms::{AtomsError, Rescaled};
 use widedict::bounding::Bounded;
 use widedict::certificate::Options;
@@ -10,13 +14,12 @@ use widedict::diagnose::HullReport;
 use widedict::gauge::Penalty;
 use widedict::io::sae::{EncodeError, Folded, NoEncoder, NoLambda};
 use widedict::io::{FileProblem, Saving, read_atoms, read_vector};
-use widedict::{Bounding, Codes, Dictionary, Factorization, Matrix, Problem, Verdict};
+use widedict::{Bounding, Codes, Dictionary, Factorization, Problem, Verdict};
 
-use super::conclusion::{bound_width, bounding};
-use super::input::Origin;
+use super::save::bounding;
 use super::threads::on_threads;
 use super::trained::{self, Trained};
-use super::{Outcome, hull, input, participation, start};
+use super::{Outcome, input};
 use crate::arguments::CertifyArgs;
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, describe};
@@ -55,7 +58,7 @@ struct Audit {
 
 /// What is certified, its center apart.
 struct Parts {
-    data: input::Input,
+    data: Input,
     center: Option<Vec<f64>>,
     /// Whether the center is a variable.
     centered: bool,
@@ -99,7 +102,7 @@ impl Parts {
             source,
             ..
         } = read;
-        let data = input::Input { points, weights, origin };
+        let data = Input { points, weights, origin };
         let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
             atoms: folding.rescaled_atoms,
             shortest: folding.shortest_atom,
@@ -110,7 +113,7 @@ impl Parts {
     }
 
     /// A solution as it was written, at other prices where these are told.
-    fn saved(folder: &Path, args: &CertifyArgs, data: input::Input) -> Result<Self, Failure> {
+    fn saved(folder: &Path, args: &CertifyArgs, data: Input) -> Result<Self, Failure> {
         let loaded = start::load(folder, data.points.nrows(), &data.origin.rows)?;
         let price = |key: &str, told: Option<f64>| {
             let what = || format!("certificate.json: {key}: expected a number");
@@ -136,7 +139,7 @@ impl Job {
         }
         let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
-            input::subtract(&mut data.points, center);
+            widedict::answer::input::subtract(&mut data.points, center);
         }
         let (problem, origin) = input::problem(data, penalty, centered)?;
         let options =
@@ -288,27 +291,12 @@ fn read(args: &CertifyArgs, job: &Job) -> Result<Foreign, Failure> {
         }
         _ => None,
     };
-    let zero: Vec<usize> = (0..count).filter(|&k| atoms.col(k).iter().all(|v| *v == 0.0)).collect();
-    let (atoms, codes) = if zero.is_empty() || zero.len() == count {
-        (atoms, codes)
-    } else {
-        trained::note_dropped(&dictionary.display().to_string(), &zero, args.run.quiet);
-        without(&zero, &atoms, &codes)
-    };
+    let (atoms, codes, zero) = without_zeros(atoms, codes);
+    trained::note_dropped(&dictionary.display().to_string(), &zero, args.run.quiet);
     match Factorization::from_foreign(atoms, codes, center) {
         Ok((factorization, rescaled)) => Ok(Foreign::Fits(factorization, rescaled)),
         Err(error) => rejected(format!("{}: {error}", dictionary.display())),
     }
-}
-
-/// Atoms and codes without those of length 0, which reconstruct nothing at no price.
-fn without(zero: &[usize], atoms: &Matrix, codes: &Codes) -> (Matrix, Codes) {
-    let kept: Vec<usize> = (0..atoms.ncols()).filter(|k| zero.binary_search(k).is_err()).collect();
-    let view = codes.view();
-    let triplets =
-        view.iter().filter_map(|(value, (atom, i))| Some((kept.binary_search(&atom).ok()?, i, *value)));
-    let codes = Codes::from_triplets(kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>());
-    (atoms.select_columns(&kept), codes.expect("codes that were valid are valid without some atoms"))
 }
 
 fn audit(
@@ -318,15 +306,7 @@ fn audit(
     watch: &Watch,
 ) -> Result<Audit, Failure> {
     let started = watch.elapsed();
-    watch.phase("certifying");
-    let bounded = job.bounding.certify(&job.problem, factorization, &job.options, watch)?;
-    let width = bounded.certified.solution().width();
-    let proved = (bounded.certified, bounded.witness);
-    let (certified, witness) = bound_width(job.bounding, &job.problem, proved, width, watch)?;
-    let bounded = Bounded { certified, witness, ..bounded };
-    if let Some(shortfall) = bounded.shortfall {
-        watch.note(&shortfall.to_string());
-    }
+    let bounded = certify(job.bounding, &job.problem, factorization, &job.options, watch)?;
     let participation = match args.participation {
         Some(least) => participation::bound(least, &job.problem, bounded.certified.solution(), watch)?,
         None => None,

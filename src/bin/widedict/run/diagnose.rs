@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use widedict::answer::input::Input;
+use widedict::answer::plain::Plain;
 use widedict::atoms::AtomsError;
-use widedict::certificate::Concentration;
 use widedict::diagnose::{
     self, CompareError, Diagnosis, MatchedL0, Similarity, Thresholds, compare, match_l0,
 };
@@ -12,15 +13,15 @@ use widedict::io::sae::NoLambda;
 use widedict::io::{Rows, Sae, read_atoms, write_codes, write_json};
 use widedict::{Codes, Dictionary, Problem, Stop};
 
-use super::input::{Input, Streamed};
+use super::input::Streamed;
 use super::sampled::{Job, PASS};
 use super::threads::on_threads;
-use super::trained::{self, Plain, Trained};
+use super::trained::{self, Trained};
 use super::{Outcome, input};
 use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::diagnosis::{Prefix, Report, Sample, Source, facts, screen};
+use crate::output::diagnosis::{Prefix, Report, Sample, Source, concentration, facts, name_rows, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
 
@@ -175,24 +176,6 @@ fn price(subject: &Subject, data: &Input, watch: &Watch) -> Result<MatchedL0, Fa
     Ok(match_l0(&data.points, &subject.trained(), Thresholds::default().gap_tolerance, watch)?)
 }
 
-/// What a few datapoints hold of the objective, at exact codes.
-fn concentration(problem: &Problem, diagnosis: &Diagnosis) -> Option<Concentration> {
-    let weights = problem.data().weights();
-    Concentration::of(diagnosis.point_rows.iter().map(|row| weights[row.point] * row.objective).collect())
-}
-
-/// Names datapoints by their rows in the data.
-fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
-    let codes = &mut diagnosis.codes;
-    let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
-    summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
-    codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
-    let revived = diagnosis.revival.iter_mut().flat_map(|revival| &mut revival.atoms);
-    revived.for_each(|revived| revived.point = rows.row(revived.point));
-    diagnosis.hull.iter_mut().for_each(|hull| hull.name_points(|point| rows.row(point)));
-    diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
-}
-
 fn examine(
     subject: &Subject,
     problem: &Problem,
@@ -306,7 +289,7 @@ fn dictionary(path: &Path, args: &DiagnoseArgs, data: Input) -> Result<Read, Fai
     let dim = data.points.nrows();
     let atoms = read_atoms(path)?;
     check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-    let mut plain = Plain::of(path, atoms)?;
+    let mut plain = trained::plain(path, atoms)?;
     let center = args.center_file.as_deref().map(|file| input::center(file, dim)).transpose()?;
     let rows = &data.origin.rows;
     let given = args.codes.as_deref().map(|file| input::codes(file, rows, plain.stored, args.run.quiet));
@@ -339,7 +322,7 @@ fn other(path: &Path, dim: usize, args: &DiagnoseArgs) -> Result<Other, Failure>
     if path.extension().is_some_and(|e| e == "npy") {
         let atoms = read_atoms(path)?;
         check_dimension(path, atoms.nrows(), atoms.ncols(), dim)?;
-        return Ok(Other::of(Plain::of(path, atoms)?));
+        return Ok(Other::of(trained::plain(path, atoms)?));
     }
     let sae = Sae::read(path, &trained::read_options(Some(dim), args.trained.atoms))?;
     check_dimension(path, sae.dim(), sae.atoms(), dim)?;
@@ -388,7 +371,8 @@ fn write(folder: &Folder, report: &Report<'_>) -> Result<Vec<&'static str>, Fail
         folder.remove_file(name)?;
     }
     write_json(&folder.path().join("diagnosis.json"), report)?;
-    let page = report.diagnosis.html(&facts(report.source));
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let page = report.diagnosis.html(&facts(report.source, words));
     output::write_text(&folder.path().join("diagnosis.html"), &page)?;
     names.extend(["diagnosis.json", "diagnosis.html"]);
     Ok(names)

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use widedict::answer::input::{Input, Origin, refused_rows};
+use widedict::answer::plain::Plain;
 use widedict::atoms::AtomsError;
 use widedict::coder::{Coder, CoderError, CoderRun};
 use widedict::io::sae::NoLambda;
 use widedict::io::{read_atoms, write_codes};
 use widedict::{Codes, Dictionary, Matrix, Stop};
 
-use super::input::Origin;
 use super::threads::on_threads;
-use super::trained::{self, Plain, Trained};
+use super::trained::{self, Trained};
 use super::{Outcome, input};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
@@ -69,7 +70,7 @@ fn keep_inputs(args: &EncodeArgs) -> Result<(), Failure> {
 }
 
 /// The best codes over a dictionary of a file.
-fn over_dictionary(path: &Path, args: &EncodeArgs, data: &input::Input) -> Result<Outcome, Failure> {
+fn over_dictionary(path: &Path, args: &EncodeArgs, data: &Input) -> Result<Outcome, Failure> {
     let plain = dictionary(path, data.points.nrows())?;
     trained::note_dropped(&path.display().to_string(), &plain.dropped, args.run.quiet);
     let center =
@@ -145,7 +146,7 @@ impl Job<'_> {
         let encode = || {
             let encoded = coder.encode_with(self.points, self.dictionary, self.lambda, &run);
             encoded.map_err(|error| match (error, self.center) {
-                (CoderError::Data(error), _) => input::refused_rows(error.into(), self.origin),
+                (CoderError::Data(error), _) => refused_rows(error.into(), self.origin).into(),
                 (CoderError::Atoms(error), Some(_)) => {
                     Failure::Atoms { path: self.path.to_path_buf(), error }
                 }
@@ -178,5 +179,5 @@ fn dictionary(path: &Path, dim: usize) -> Result<Plain, Failure> {
         let path = path.to_path_buf();
         return Err(Failure::Dimension { path, what: "atoms", expected: dim, found, hint });
     }
-    Plain::of(path, atoms)
+    trained::plain(path, atoms)
 }

@@ -3,36 +3,23 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use widedict::answer::input::{Input, Origin};
 use widedict::gauge::Penalty;
 use widedict::io::{
-    Activations, FileError, FileProblem, Kept, Masked, Masking, Reading, RowStream, Rows, Surveyed,
-    read_codes, read_vector,
+    Activations, FileError, FileProblem, Kept, Masking, Reading, RowStream, Rows, Surveyed, read_codes,
+    read_vector,
 };
 use widedict::problem::DataError;
-use widedict::{Codes, Matrix, Problem, ProblemError, datasets};
+use widedict::{Codes, Matrix, Problem, datasets};
 
 use crate::arguments::{DataArgs, Dataset, SaeArgs};
 use crate::failure::Failure;
 use crate::output;
 
-/// Datapoints, their weights as they were given, and where both come from.
-pub(super) struct Input {
-    pub(super) points: Matrix,
-    pub(super) weights: Option<Vec<f64>>,
-    pub(super) origin: Origin,
-}
-
-/// Where datapoints come from, and what was left out.
-#[derive(Clone, Debug)]
-pub(super) struct Origin {
-    /// What the data are called in messages.
-    pub(super) name: String,
-    pub(super) weights_name: Option<String>,
-    /// Which rows of the data are the datapoints.
-    pub(super) rows: Rows,
-    pub(super) masked: Masked,
-    /// The mean norm of all datapoints, where these are a sample of them.
-    pub(super) mean_norm: Option<f64>,
+/// Joins data, weights and penalties; every error names the file it is about, and the row
+/// as it is in the file.
+pub(super) fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<(Problem, Origin), Failure> {
+    Ok(widedict::answer::input::problem(input, penalty, centered)?)
 }
 
 /// All rows of the data, of which a sample was read.
@@ -208,43 +195,6 @@ fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
     }
 }
 
-/// Joins data, weights and penalties; every error names the file it is about, and the row
-/// as it is in the file.
-pub(super) fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<(Problem, Origin), Failure> {
-    let Input { points, weights, origin } = input;
-    let mut builder =
-        Problem::builder(points).lambda(penalty.lambda()).gamma(penalty.gamma()).centered(centered);
-    if let Some(weights) = weights {
-        builder = builder.weights(weights);
-    }
-    match builder.build() {
-        Ok(problem) => Ok((problem, origin)),
-        Err(error) => Err(refused_rows(error, &origin)),
-    }
-}
-
-/// The failure of data that are refused, with the row as it is in the file.
-pub(super) fn refused_rows(mut error: ProblemError, origin: &Origin) -> Failure {
-    let mut name = &origin.name;
-    if let ProblemError::Data(DataError::Weight { index, .. }) = &mut error {
-        *index = origin.rows.row(*index);
-        name = origin.weights_name.as_ref().unwrap_or(name);
-    }
-    if let ProblemError::Data(DataError::TooLarge { datapoint, .. }) = &mut error {
-        *datapoint = origin.rows.row(*datapoint);
-    }
-    refused(error, name.clone())
-}
-
-/// The failure of data that make no problem, by the name of their source.
-pub(super) fn refused(error: ProblemError, source_name: String) -> Failure {
-    match error {
-        ProblemError::Penalty(error) => error.into(),
-        ProblemError::Data(error) => Failure::Data { source_name, error },
-        _ => unreachable!("a problem's errors are those of its data and its penalty"),
-    }
-}
-
 /// Reads codes, a row of the data a row; those of masked rows are left out, with a note.
 pub(super) fn codes(path: &Path, rows: &Rows, atoms: usize, quiet: bool) -> Result<Codes, Failure> {
     let codes = read_codes(path, rows.of(), atoms)?;
@@ -265,12 +215,5 @@ pub(super) fn center(path: &Path, dim: usize) -> Result<Vec<f64>, Failure> {
     } else {
         let found = vec![center.len()];
         Err(Failure::Dimension { path: path.into(), what: "a center", expected: dim, found, hint: "" })
-    }
-}
-
-/// Takes the center off every datapoint.
-pub(super) fn subtract(points: &mut Matrix, center: &[f64]) {
-    for i in 0..points.ncols() {
-        points.col_mut(i).iter_mut().zip(center).for_each(|(x, b)| *x -= b);
     }
 }

@@ -2,16 +2,13 @@
 //! library.
 
 mod certify;
-mod conclusion;
 mod diagnose;
 mod encode;
-mod hull;
 mod input;
-mod participation;
 mod path;
 mod sampled;
+mod save;
 mod solve;
-mod start;
 mod threads;
 mod trained;
 mod verify;

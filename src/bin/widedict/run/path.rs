@@ -3,29 +3,30 @@
 use std::path::Path;
 use std::time::Duration;
 
+use widedict::answer::grid::Grid;
+use widedict::answer::input::Origin;
 use widedict::certificate::Options;
 use widedict::gauge::Penalty;
 use widedict::io::{Saving, write_json};
 use widedict::plot::{CurvePoint, curve};
-use widedict::solve::path::{self, Step};
-use widedict::{Bounding, ColumnGeneration, Problem, Run, Stop, wide};
+use widedict::solve::path::Step;
+use widedict::{Bounding, Problem};
 
-use super::conclusion::{Conclusion, Solver, bounding, finite, save};
-use super::input::Origin;
+use super::save::{bounding, save};
 use super::threads::on_threads;
 use super::{Outcome, input};
-use crate::arguments::{LocalChoice, PathArgs};
+use crate::arguments::PathArgs;
 use crate::failure::Failure;
 use crate::output::folder::{Folder, check_file};
 use crate::output::grid::{self, Answer, Solved};
 use crate::output::progress::Watch;
-use crate::output::row::{Row, RunSummary};
-use crate::output::{self, masked};
+use crate::output::row::Row;
+use crate::output::{self, masked, text};
 
 /// Arguments that were checked against each other, and what was read.
 struct Job<'a> {
     args: &'a PathArgs,
-    bounding: Bounding,
+    grid: Grid,
     problem: Problem,
     origin: Origin,
 }
@@ -35,36 +36,15 @@ impl<'a> Job<'a> {
         let data = input::read(&args.source, args.run.quiet)?;
         let (problem, origin) = input::problem(data, penalty, args.center)?;
         bounding.check(&problem)?;
-        Ok(Self { args, bounding, problem, origin })
-    }
-
-    /// How a point of the grid is bounded and certified.
-    fn conclusion(&self, step: &Step) -> Conclusion {
-        let args = self.args;
-        let solver = match step.width {
-            Some(width) => Solver::Finite(finite(width, args.restarts, args.tolerance, args.seed)),
-            None if step.problem.gamma() == 0.0 => Solver::ClosedForm,
-            None => Solver::Proximal,
+        let grid = Grid {
+            gammas: args.gammas.clone(),
+            ratios: args.ratios.clone(),
+            restarts: args.restarts,
+            tolerance: args.tolerance,
+            seed: args.seed,
+            bounding,
         };
-        Conclusion::new(solver, self.bounding, args.tolerance, LocalChoice::Auto)
-    }
-
-    /// How a point of the grid was run.
-    fn summary(
-        &self,
-        conclusion: &Conclusion,
-        stop: Stop,
-        solving: Duration,
-        certifying: Duration,
-    ) -> RunSummary {
-        RunSummary {
-            width: conclusion.solver.width(),
-            method: conclusion.solver.name(),
-            seed: self.args.seed,
-            stop: Some(stop),
-            solving,
-            certifying,
-        }
+        Ok(Self { args, grid, problem, origin })
     }
 
     /// Writes a point of the grid.
@@ -85,8 +65,8 @@ impl<'a> Job<'a> {
 
     /// Writes a point of the grid that is not bounded yet.
     fn save_as_made(&self, folder: &Folder, index: usize, step: &Step) -> Result<(), Failure> {
-        let conclusion = self.conclusion(step);
-        let run = self.summary(&conclusion, step.solution.stop, Duration::ZERO, Duration::ZERO);
+        let conclusion = self.grid.conclusion(step);
+        let run = self.grid.summary(&conclusion, step.solution.stop, Duration::ZERO, Duration::ZERO);
         let row = Row::new(&step.problem, &self.origin.masked, &run, step.solution.certified.certificate());
         // The solver's certificate has neither the local test nor the exact polar.
         let options = Options {
@@ -106,15 +86,20 @@ pub(super) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let job = Job::read(args, penalty, bounding)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    // The wide limit comes first: a clock that has run out would stop the search for its
-    // center.
     let solved = on_threads(&args.run, || {
-        let wide_limit = wide_limit(&job.problem, &watch);
-        Ok((wide_limit, solve(&job, folder.as_ref(), &watch)?))
+        // A row is kept as soon as it is there, with the solver's own certificate, and again
+        // once it is bounded. What cannot be written is an error at the end, not now.
+        let mut keep = |index: usize, step: &Step| {
+            if let Some(folder) = &folder
+                && let Err(failure) = job.save_as_made(folder, index, step)
+            {
+                watch.note(&failure.to_string());
+            }
+        };
+        Ok(job.grid.solve(&job.problem, &job.origin.masked, &watch, &mut keep)?)
     });
     watch.finish();
-    let (wide_limit, solved) = solved?;
-    let answer = Answer::new(wide_limit, &solved);
+    let (answer, solved) = solved?;
 
     if let Some(folder) = &folder {
         write(folder, &job, &answer, &solved)?;
@@ -126,7 +111,8 @@ pub(super) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     output::answer(args.run.json, &answer, || {
         grid::table(&job.problem, &answer, &solved, asked)
             + &masked::line(&job.origin.masked)
-            + &grid::files(folder.as_ref().map(Folder::path), args.plot.as_deref())
+            + &text::written("path.json, path.csv and a folder a row", folder.as_ref().map(Folder::path))
+            + &text::drawn(args.plot.as_deref())
     })?;
     let whole = Outcome::of(solved.len() == asked);
     Ok(solved.iter().fold(whole, |outcome, one| {
@@ -143,65 +129,10 @@ fn penalty(args: &PathArgs) -> Result<Penalty, Failure> {
     Ok(penalties.collect::<Result<Vec<_>, _>>()?[0])
 }
 
-/// Solves the grid, then certifies its points in their order.
-fn solve(job: &Job<'_>, folder: Option<&Folder>, watch: &Watch) -> Result<Vec<Solved>, Failure> {
-    let (args, problem) = (job.args, &job.problem);
-    let widths: Vec<usize> = args.ratios.iter().map(|ratio| width(*ratio, problem.len())).collect();
-    let run = Run::observed(watch);
-    // A row is kept as soon as it is there, with the solver's own certificate, and again
-    // once it is bounded. What cannot be written is an error at the end, not now.
-    let mut keep = |index: usize, step: &Step| {
-        if let Some(folder) = folder
-            && let Err(failure) = job.save_as_made(folder, index, step)
-        {
-            watch.note(&failure.to_string());
-        }
-    };
-    let steps = if widths.is_empty() {
-        let settings =
-            ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..Default::default() };
-        path::over_prices_each(problem, &args.gammas, &settings, &run, &mut keep)?
-    } else {
-        let settings = finite(1, args.restarts, args.tolerance, args.seed);
-        path::over_widths_each(problem, &widths, &settings, &run, &mut keep)?
-    };
-    #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
-    let solving = watch.elapsed().div_f64(steps.len().max(1) as f64);
-    steps
-        .into_iter()
-        .map(|step| {
-            let started = watch.elapsed();
-            let conclusion = job.conclusion(&step);
-            let solution = conclusion.conclude(&step.problem, step.solution, watch)?;
-            let run =
-                job.summary(&conclusion, solution.stop, solving, watch.elapsed().saturating_sub(started));
-            let row = Row::new(&step.problem, &job.origin.masked, &run, solution.certified.certificate());
-            Ok(Solved { step: Step { solution, ..step }, row })
-        })
-        .collect()
-}
-
-/// `M = ratio·N`, rounded, at least 1.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a positive finite number, saturating"
-)]
-fn width(ratio: f64, datapoints: usize) -> usize {
-    ((ratio * datapoints as f64).round() as usize).max(1)
-}
-
-fn wide_limit(problem: &Problem, watch: &Watch) -> f64 {
-    let location = (problem.centered() && problem.lambda() > 0.0)
-        .then(|| wide::location(problem.data(), problem.lambda(), watch));
-    wide::population(problem, location.as_ref()).value
-}
-
 fn write(folder: &Folder, job: &Job<'_>, answer: &Answer, solved: &[Solved]) -> Result<(), Failure> {
     for (index, one) in solved.iter().enumerate() {
         let (step, stop) = (&one.step, one.step.solution.stop);
-        let options = job.conclusion(step).options(&step.problem, stop);
+        let options = job.grid.conclusion(step).options(&step.problem, stop);
         job.save(&folder.row(index)?, step, &one.row, &options)?;
     }
     folder.remove_rows(solved.len())?;

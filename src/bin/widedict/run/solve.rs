@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
+use widedict::answer::conclusion::{Conclusion, Solver, finite};
+use widedict::answer::participation::{self, Least};
+use widedict::answer::start;
 use widedict::gauge::Penalty;
 use widedict::io::Saving;
-use widedict::{ColumnGeneration, Factorization, Keeper, Problem, Run, Solution, plot, wide};
+use widedict::{Factorization, Keeper, Problem, Run, Solution, plot};
 
-use super::conclusion::{Conclusion, Solver, bounding, finite, save};
+use super::save::{bounding, save};
 use super::threads::on_threads;
-use super::{Outcome, input, participation, start};
-use crate::arguments::{BoundChoice, Least, Method, SolveArgs};
+use super::{Outcome, input};
+use crate::arguments::{BoundChoice, Method, SolveArgs};
 use crate::failure::Failure;
 use crate::output::checkpoints::Checkpoints;
 use crate::output::folder::{Folder, check_file};
@@ -38,8 +41,8 @@ impl Job {
             (Method::Sdp, BoundChoice::AUTO) => BoundChoice::SDP,
             (_, choice) => choice,
         };
-        let conclusion =
-            Conclusion::new(solver, bounding(choice)?, args.tolerance, args.local).of_all(args.global);
+        let conclusion = Conclusion::new(solver, bounding(choice)?, args.tolerance, args.local.limits())
+            .of_all(args.global);
         Ok(Self { penalty, participation: args.participation, conclusion })
     }
 }
@@ -47,9 +50,10 @@ impl Job {
 fn solver(args: &SolveArgs, penalty: &Penalty) -> Result<Solver, Failure> {
     Ok(match (args.width, args.method, penalty.gamma() == 0.0) {
         (Some(width), _, _) => Solver::Finite(finite(width.get(), args.restarts, args.tolerance, args.seed)),
-        (None, Method::Auto | Method::ClosedForm, true) => Solver::ClosedForm,
+        (None, Method::Auto, _) => Solver::auto(penalty),
+        (None, Method::ClosedForm, true) => Solver::ClosedForm,
         (None, Method::ClosedForm, false) => return Err(Failure::ClosedForm { gamma: args.gamma }),
-        (None, Method::Auto, false) | (None, Method::Proximal, _) => Solver::Proximal,
+        (None, Method::Proximal, _) => Solver::Proximal,
         #[cfg(feature = "conic")]
         (None, Method::Conic, _) => Solver::Conic,
         #[cfg(not(feature = "conic"))]
@@ -140,17 +144,7 @@ fn solve(
     watch: &Watch,
 ) -> Result<Solved, Failure> {
     let solver = job.conclusion.solver;
-    let generation =
-        ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
-    let solved = match solver {
-        Solver::ClosedForm => wide::closed_form_with(problem, how),
-        Solver::Proximal => generation.solve_with(problem, how),
-        #[cfg(feature = "conic")]
-        Solver::Conic => conic(generation).solve_with(problem, how),
-        #[cfg(feature = "sdp")]
-        Solver::Sdp => conic(generation).solve_with(problem, how),
-        Solver::Finite(finite) => finite.solve_with(problem, how),
-    }?;
+    let solved = solver.solve(problem, args.tolerance, args.seed, how)?;
     let solving = watch.elapsed();
     let solution = job.conclusion.conclude(problem, solved, watch)?;
     let participation = match job.participation {
@@ -166,12 +160,6 @@ fn solve(
         certifying: watch.elapsed().saturating_sub(solving),
     };
     Ok(Solved { solution, run, participation })
-}
-
-#[cfg(feature = "conic")]
-fn conic(generation: ColumnGeneration) -> ColumnGeneration {
-    let master = widedict::master::Method::Conic(widedict::master::Conic::default());
-    ColumnGeneration { master, ..generation }
 }
 
 fn draw(path: &Path, problem: &Problem, factorization: &Factorization) -> Result<(), Failure> {

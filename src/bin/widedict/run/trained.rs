@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use widedict::answer::input::{Input, Origin};
+use widedict::answer::plain::{Plain, PlainError};
 use widedict::atoms::AtomsError;
 use widedict::io::Sae;
-use widedict::io::sae::{
-    Activations, Atoms, Batch, EncodeError, FoldError, Folded, Folding, NoLambda, ReadOptions,
-};
-use widedict::{Codes, Dictionary, Matrix};
+use widedict::io::sae::{Activations, Atoms, Batch, EncodeError, FoldError, Folded, NoLambda, ReadOptions};
+use widedict::{Codes, Matrix};
 
-use super::input::{self, Input, Origin};
+use super::input;
 use crate::arguments::{AtomsAre, SaeArgs};
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, dropped_text};
@@ -175,67 +175,10 @@ pub(super) fn read_options(dim: Option<usize>, atoms: Option<AtomsAre>) -> ReadO
     ReadOptions { dim, atoms }
 }
 
-/// A plain dictionary without its atoms of length 0.
-pub(super) struct Plain {
-    pub(super) dictionary: Dictionary,
-    /// Lengths the atoms had.
-    pub(super) lengths: Vec<f64>,
-    /// Their numbers in the file.
-    pub(super) kept: Vec<usize>,
-    /// The numbers of the others.
-    pub(super) dropped: Vec<usize>,
-    /// Number of atoms in the file.
-    pub(super) stored: usize,
-}
-
-impl Plain {
-    /// Normalizes the atoms of a file.
-    pub(super) fn of(path: &Path, atoms: Matrix) -> Result<Self, Failure> {
-        let stored = atoms.ncols();
-        let named = |error| Failure::Atoms { path: path.to_path_buf(), error };
-        let (dictionary, lengths, kept) = Dictionary::normalize_nonzero(atoms).map_err(named)?;
-        let dropped: Vec<usize> = (0..stored).filter(|k| kept.binary_search(k).is_err()).collect();
-        if dictionary.is_empty() && stored > 0 {
-            return Err(Failure::Fold {
-                path: path.to_path_buf(),
-                error: FoldError::NoAtoms { count: stored },
-                hint: "",
-            });
-        }
-        Ok(Self { dictionary, lengths, kept, dropped, stored })
-    }
-
-    /// Codes of all stored atoms as codes of the unit atoms that are left.
-    pub(super) fn to_unit(&self, codes: &Codes) -> Result<Codes, widedict::atoms::AtomsError> {
-        let view = codes.view();
-        let triplets = view.iter().filter_map(|(value, (atom, i))| {
-            let k = self.kept.binary_search(&atom).ok()?;
-            Some((k, i, value * self.lengths[k]))
-        });
-        Codes::from_triplets(self.kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>())
-    }
-
-    /// Codes of the unit atoms as codes of all stored ones: what is `z` of a unit atom is
-    /// `z/‖d‖` of an atom `d`, and the product stays.
-    pub(super) fn to_stored(&self, codes: &Codes) -> Result<Codes, widedict::atoms::AtomsError> {
-        let view = codes.view();
-        let triplets = view.iter().map(|(value, (k, i))| (self.kept[k], i, value / self.lengths[k]));
-        Codes::from_triplets(self.stored, codes.datapoints(), triplets.collect::<Vec<_>>())
-    }
-
-    /// What was done, for the record.
-    pub(super) fn folding(&self, center: Option<&[f64]>) -> Folding {
-        let fold = |start: f64, f: fn(f64, f64) -> f64| self.lengths.iter().copied().fold(start, f);
-        Folding {
-            rescaled_atoms: self.lengths.iter().filter(|l| (**l - 1.0).abs() > 0.0).count(),
-            shortest_atom: fold(f64::INFINITY, |l, r| if r < l { r } else { l }),
-            longest_atom: fold(0.0, |l, r| if r > l { r } else { l }),
-            decoder_bias: center.map(widedict::linalg::norm),
-            encoder_subtracts_bias: None,
-            dropped_atoms: self.dropped.clone(),
-            scale: 1.0,
-            units: None,
-            skip_subtracted: false,
-        }
-    }
+/// The plain dictionary of a file.
+pub(super) fn plain(path: &Path, atoms: Matrix) -> Result<Plain, Failure> {
+    Plain::of(atoms).map_err(|error| match error {
+        PlainError::Atoms(error) => Failure::Atoms { path: path.to_path_buf(), error },
+        PlainError::NoAtoms(error) => Failure::Fold { path: path.to_path_buf(), error, hint: "" },
+    })
 }

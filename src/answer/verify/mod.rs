@@ -11,24 +11,20 @@ mod copies;
 mod row;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use serde_json::Value;
-use widedict::certificate::Record;
-use widedict::gauge::Penalty;
-use widedict::io::{Description, FileProblem, LoadError, Loaded, Rows};
-use widedict::trusted::Subject;
-use widedict::{Certified, Interrupt, Observer, Problem, Progress, Verdict};
 
-use super::input::Origin;
-use super::threads::on_threads;
-use super::{Outcome, input};
-use crate::arguments::VerifyArgs;
-use crate::failure::Failure;
-use crate::output;
-use crate::output::progress::Watch;
-use crate::output::row::SCHEMA_VERSION;
-use crate::output::verification::{Claim, Verification};
-use crate::signals;
+use crate::certificate::Record;
+use crate::gauge::Penalty;
+use crate::io::{Description, FileError, FileProblem, LoadError, Loaded, Rows};
+use crate::trusted::Subject;
+use crate::{Certified, Interrupt, Observer, Problem, Progress, Verdict};
+
+use super::Follow;
+use super::input::{self, Input, Origin, Refusal};
+use super::row::SCHEMA_VERSION;
+use super::verification::{Claim, Verification};
 
 /// Relative difference at which a number that bounds nothing contradicts what is found
 /// now: another machine adds in another order, which moves the last digits.
@@ -64,72 +60,124 @@ struct Subjects {
     loaded: Loaded,
 }
 
-/// Reads everything, proves again, prints.
-pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
-    let description = Description::read(&args.folder)?;
-    if description.is_checkpoint() {
-        let what = "a checkpoint: it claims nothing".to_owned();
-        return Err(Failure::Saved { path: args.folder.clone(), what });
-    }
-    let read = read(args, &description)?;
-    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
-    let (record, mut claims) = match read {
-        Err(claim) => (None, vec![claim]),
-        Ok(subjects) => {
-            let record = subjects.record.clone();
-            (Some(record), on_threads(&args.run, || Ok(proved(&description, &subjects, &watch)))?)
+/// Why nothing can be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A file that cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What claims nothing.
+    #[error("a checkpoint: it claims nothing")]
+    Checkpoint,
+    /// Data that make no problem.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// A folder whose claims are to be proved again.
+pub struct Saved {
+    description: Description,
+    /// Its record, or the part of certificate.json that makes no sense: a claim that does not
+    /// hold.
+    record: Result<(Record, Penalty), Claim>,
+}
+
+/// A folder with the data it is about.
+pub struct Joined {
+    description: Description,
+    subjects: Result<Subjects, Claim>,
+}
+
+fn wrong(what: &str, why: String) -> Claim {
+    Claim::new(&format!("certificate.json: {what}"), Err(why))
+}
+
+impl Saved {
+    /// Reads certificate.json.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a checkpoint.
+    pub fn read(folder: &Path) -> Result<Self, VerifyError> {
+        let description = Description::read(folder)?;
+        if description.is_checkpoint() {
+            return Err(VerifyError::Checkpoint);
         }
-    };
-    if claims.iter().all(|claim| claim.holds) {
-        let outcome = if description.checksum_holds() { Ok(()) } else { Err(EDITED.to_owned()) };
-        claims.push(Claim::new("certificate.json: checksum", outcome));
+        let record = match description.record() {
+            Ok(Some(record)) => match Penalty::new(record.problem.lambda, record.problem.gamma) {
+                Ok(penalty) => Ok((record, penalty)),
+                Err(error) => Err(wrong("record.problem", error.to_string())),
+            },
+            Ok(None) => Err(wrong("record", "there is none".to_owned())),
+            Err(misread) => Err(wrong(&misread.part, misread.error.to_string())),
+        };
+        Ok(Self { description, record })
     }
-    watch.finish();
-    let verification = Verification {
-        schema_version: SCHEMA_VERSION,
-        verified: claims.iter().all(|claim| claim.holds),
-        verdict: record.as_ref().map(|record| record.verdict.to_string()),
-        gap_tolerance: record.as_ref().map(|record| record.asked.tolerance),
-        stationarity_tolerance: record.as_ref().map(|record| record.asked.stationarity),
-        claims,
-        not_checked: &NOT_CHECKED,
-    };
-    if !verification.verified && signals::asked_to_end() {
-        watch.note("interrupted: claims that fail may hold");
+
+    /// Whether there is a record, which the data are read for.
+    #[must_use]
+    pub fn has_record(&self) -> bool {
+        self.record.is_ok()
     }
-    output::answer(args.run.json, &verification, || verification.summary(&args.folder))?;
-    Ok(Outcome::of(verification.verified))
+
+    /// Reads the other files. Data are not asked for without a record.
+    ///
+    /// # Errors
+    /// Those of the files, and data that make no problem.
+    pub fn join(self, data: Option<Input>) -> Result<Joined, VerifyError> {
+        let Self { description, record } = self;
+        let (record, penalty, mut data) = match (record, data) {
+            (Ok((record, penalty)), Some(data)) => (record, penalty, data),
+            (Ok(_), None) => {
+                let claim = wrong("record.problem", "there are no data".to_owned());
+                return Ok(Joined { description, subjects: Err(claim) });
+            }
+            (Err(claim), _) => return Ok(Joined { description, subjects: Err(claim) }),
+        };
+        let loaded = match load(&description, &record, &data.origin.rows) {
+            Ok(loaded) => loaded,
+            Err(LoadError::Misread(misread)) => {
+                let claim = wrong(&misread.part, misread.error.to_string());
+                return Ok(Joined { description, subjects: Err(claim) });
+            }
+            Err(LoadError::File(error)) => return Err(error.into()),
+        };
+        let center = loaded.fixed_center.as_deref();
+        if let Some(center) = center.filter(|center| center.len() == data.points.nrows()) {
+            input::subtract(&mut data.points, center);
+        }
+        let (problem, origin) = input::problem(data, penalty, record.problem.centered)?;
+        Ok(Joined { description, subjects: Ok(Subjects { problem, origin, record, loaded }) })
+    }
 }
 
-/// Why a checksum does not hold.
+impl Joined {
+    /// Proves every claim again.
+    #[must_use]
+    pub fn verify(&self, watch: &dyn Follow) -> Verification {
+        let Self { description, subjects } = self;
+        let record = subjects.as_ref().ok().map(|subjects| &subjects.record);
+        let mut claims = match subjects {
+            Err(claim) => vec![claim.clone()],
+            Ok(subjects) => proved(description, subjects, watch),
+        };
+        if claims.iter().all(|claim| claim.holds) {
+            let outcome = if description.checksum_holds() { Ok(()) } else { Err(EDITED.to_owned()) };
+            claims.push(Claim::new("certificate.json: checksum", outcome));
+        }
+        Verification {
+            schema_version: SCHEMA_VERSION,
+            verified: claims.iter().all(|claim| claim.holds),
+            verdict: record.map(|record| record.verdict.to_string()),
+            gap_tolerance: record.map(|record| record.asked.tolerance),
+            stationarity_tolerance: record.map(|record| record.asked.stationarity),
+            claims,
+            not_checked: &NOT_CHECKED,
+        }
+    }
+}
+
+/// Why the checksum does not hold.
 const EDITED: &str = "something was edited that no other claim covers, or the checksum itself";
-
-/// Reads files and data; a part of certificate.json that makes no sense is a claim that
-/// does not hold.
-fn read(args: &VerifyArgs, description: &Description) -> Result<Result<Subjects, Claim>, Failure> {
-    let wrong = |what: &str, why: String| Claim::new(&format!("certificate.json: {what}"), Err(why));
-    let record = match description.record() {
-        Ok(Some(record)) => record,
-        Ok(None) => return Ok(Err(wrong("record", "there is none".to_owned()))),
-        Err(misread) => return Ok(Err(wrong(&misread.part, misread.error.to_string()))),
-    };
-    let penalty = match Penalty::new(record.problem.lambda, record.problem.gamma) {
-        Ok(penalty) => penalty,
-        Err(error) => return Ok(Err(wrong("record.problem", error.to_string()))),
-    };
-    let mut data = input::read(&args.source, args.run.quiet)?;
-    let loaded = match load(description, &record, &data.origin.rows) {
-        Ok(loaded) => loaded,
-        Err(LoadError::Misread(misread)) => return Ok(Err(wrong(&misread.part, misread.error.to_string()))),
-        Err(LoadError::File(error)) => return Err(error.into()),
-    };
-    let center = loaded.fixed_center.as_deref();
-    if let Some(center) = center.filter(|center| center.len() == data.points.nrows()) {
-        input::subtract(&mut data.points, center);
-    }
-    let (problem, origin) = input::problem(data, penalty, record.problem.centered)?;
-    Ok(Ok(Subjects { problem, origin, record, loaded }))
-}
 
 /// The files as they belong to the data, or, where they do not, to what the record says:
 /// then it is the data that are named.
@@ -176,7 +224,7 @@ fn options(masked: &Value) -> String {
 /// Every claim, proved by the whole work or by what a checker proves that is stopped at
 /// once. Both are proofs, and a run that a limit ended may have had the second: its bound
 /// may be a digit higher, and it leaves out the coherence.
-fn proved(description: &Description, subjects: &Subjects, watch: &Watch) -> Vec<Claim> {
+fn proved(description: &Description, subjects: &Subjects, watch: &dyn Follow) -> Vec<Claim> {
     watch.phase("verifying");
     let mut found = claims(description, subjects, watch, watch);
     if found.iter().any(|claim| !claim.holds) {
@@ -203,7 +251,7 @@ fn proved(description: &Description, subjects: &Subjects, watch: &Watch) -> Vec<
 fn claims(
     description: &Description,
     subjects: &Subjects,
-    watch: &Watch,
+    watch: &dyn Follow,
     observer: &dyn Observer,
 ) -> Vec<Claim> {
     let Subjects { problem, origin, record, loaded } = subjects;
@@ -235,7 +283,7 @@ fn improved(
     problem: &Problem,
     record: &Record,
     certified: &Certified,
-    improved: Option<&widedict::Factorization>,
+    improved: Option<&crate::Factorization>,
 ) -> Option<Claim> {
     let outcome = match (improved, certified.improvement()) {
         (None, None) => return None,

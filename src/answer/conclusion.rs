@@ -1,23 +1,23 @@
-//! From a solver's solution to one that is bounded, certified and written.
+//! From a solver's solution to one that is bounded and certified.
 
 use std::num::NonZeroUsize;
 
-use widedict::bounding::{Bounded, Evidence};
-use widedict::certificate::Options;
-use widedict::io::Saving;
-use widedict::solve::planar::Planar;
-use widedict::solve::width_bound::WidthBound;
-use widedict::{Bounding, Certified, Finite, Problem, Run, Solution, Stop, Witness};
+use crate::bounding::{Bounded, Evidence};
+use crate::certificate::Options;
+use crate::certificate::{Certified, Witness};
+use crate::gauge::Penalty;
+use crate::observer::Stop;
+use crate::solve::finite::Finite;
+use crate::solve::planar::Planar;
+use crate::solve::width_bound::WidthBound;
+use crate::trusted::local;
+use crate::{Bounding, ColumnGeneration, Factorization, Problem, Run, Solution, SolveError, wide};
 
-use crate::arguments::{BoundChoice, LocalChoice};
-use crate::failure::Failure;
-use crate::output::folder::Folder;
-use crate::output::progress::Watch;
-use crate::output::row::Row;
+use super::Follow;
 
 /// The methods of this build.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Solver {
+pub enum Solver {
     ClosedForm,
     Proximal,
     #[cfg(feature = "conic")]
@@ -31,7 +31,37 @@ pub(super) enum Solver {
 }
 
 impl Solver {
-    pub(super) fn name(self) -> &'static str {
+    /// The method for a convex problem that nobody chose one for.
+    #[must_use]
+    pub fn auto(penalty: &Penalty) -> Self {
+        if penalty.gamma() == 0.0 { Self::ClosedForm } else { Self::Proximal }
+    }
+
+    /// Solves; what it found is bounded by [`Conclusion::conclude`]. `tolerance` and `seed`
+    /// are those of column generation.
+    ///
+    /// # Errors
+    /// Those of the solver.
+    pub fn solve(
+        self,
+        problem: &Problem,
+        tolerance: f64,
+        seed: u64,
+        how: &Run<'_>,
+    ) -> Result<Solution, SolveError> {
+        let generation = ColumnGeneration { gap_tolerance: tolerance, seed, ..ColumnGeneration::default() };
+        match self {
+            Self::ClosedForm => wide::closed_form_with(problem, how),
+            Self::Proximal => generation.solve_with(problem, how),
+            #[cfg(feature = "conic")]
+            Self::Conic => conic(generation).solve_with(problem, how),
+            #[cfg(feature = "sdp")]
+            Self::Sdp => conic(generation).solve_with(problem, how),
+            Self::Finite(finite) => finite.solve_with(problem, how),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::ClosedForm => "closed-form",
             Self::Proximal => "proximal",
@@ -43,7 +73,7 @@ impl Solver {
         }
     }
 
-    pub(super) fn width(self) -> Option<usize> {
+    pub fn width(self) -> Option<usize> {
         match self {
             Self::ClosedForm | Self::Proximal => None,
             #[cfg(feature = "conic")]
@@ -56,41 +86,40 @@ impl Solver {
 }
 
 /// The settings of a width: the local test is left to [`Conclusion::conclude`].
-pub(super) fn finite(width: usize, restarts: Option<NonZeroUsize>, tolerance: f64, seed: u64) -> Finite {
+pub fn finite(width: usize, restarts: Option<NonZeroUsize>, tolerance: f64, seed: u64) -> Finite {
     let restarts = restarts.map_or(1, NonZeroUsize::get);
     Finite { stationarity_tolerance: tolerance, seed, restarts, local: None, ..Finite::new(width) }
 }
 
-/// The library's choice of `--bound`.
-pub(super) fn bounding(choice: BoundChoice) -> Result<Bounding, Failure> {
-    choice.bounding().ok_or(Failure::Unavailable("--bound sdp (feature sdp)"))
-}
-
 /// What happens to a solver's solution: how it is bounded and certified.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Conclusion {
-    pub(super) solver: Solver,
-    pub(super) bounding: Bounding,
+pub struct Conclusion {
+    pub solver: Solver,
+    pub bounding: Bounding,
     tolerance: f64,
-    local: LocalChoice,
+    local: Option<local::Limits>,
     /// Whether the best dictionary of its width is to be proved.
     global: bool,
 }
 
 impl Conclusion {
-    pub(super) fn new(solver: Solver, bounding: Bounding, tolerance: f64, local: LocalChoice) -> Self {
+    pub fn new(solver: Solver, bounding: Bounding, tolerance: f64, local: Option<local::Limits>) -> Self {
         Self { solver, bounding, tolerance, local, global: false }
     }
 
     /// The same, with the best dictionary of its width to be proved or not.
-    pub(super) fn of_all(self, global: bool) -> Self {
+    #[must_use]
+    pub fn of_all(self, global: bool) -> Self {
         Self { global, ..self }
     }
 
-    /// Whether the problem is one for what was asked.
-    pub(super) fn check(&self, problem: &Problem) -> Result<(), Failure> {
+    /// Refuses a problem that is none for what was asked.
+    ///
+    /// # Errors
+    /// Those of the bound, and of the optimum of a width.
+    pub fn check(&self, problem: &Problem) -> Result<(), SolveError> {
         self.bounding.check(problem)?;
-        self.planar().map_or(Ok(()), |planar| Ok(planar.check(problem)?))
+        self.planar().map_or(Ok(()), |planar| planar.check(problem))
     }
 
     fn planar(&self) -> Option<Planar> {
@@ -99,8 +128,8 @@ impl Conclusion {
     }
 
     /// What is asked of the checker.
-    pub(super) fn options(&self, problem: &Problem, stop: Stop) -> Options {
-        let local = self.solver.width().and_then(|_| self.local.limits());
+    pub fn options(&self, problem: &Problem, stop: Stop) -> Options {
+        let local = self.solver.width().and(self.local);
         let options =
             Options { gap_tolerance: self.tolerance, stop: Some(stop), local, ..Options::default() };
         self.bounding.options(problem, options)
@@ -109,12 +138,12 @@ impl Conclusion {
     /// Certifies the solver's solution from its witness and from what is searched for in
     /// the time that is left. One of a given width is brought to a local verdict, which
     /// may lower it.
-    pub(super) fn conclude(
+    pub fn conclude(
         &self,
         problem: &Problem,
         solution: Solution,
-        watch: &Watch,
-    ) -> Result<Solution, Failure> {
+        watch: &dyn Follow,
+    ) -> Result<Solution, SolveError> {
         watch.phase("certifying");
         let options = self.options(problem, solution.stop);
         let (solution, shortfall) = if let (Solver::Finite(finite), Some(_)) = (self.solver, options.local) {
@@ -132,7 +161,7 @@ impl Conclusion {
         }
         if let Some(planar) = self.planar() {
             watch.phase("searching the plane");
-            return Ok(planar.extend(problem, solution, &options, watch)?);
+            return planar.extend(problem, solution, &options, watch);
         }
         let Some(width) = self.solver.width() else { return Ok(solution) };
         let (certified, witness) =
@@ -141,33 +170,60 @@ impl Conclusion {
     }
 
     /// What is found about a solution whose gap is above the tolerance.
-    fn evidence(&self, problem: &Problem, solution: &Solution, watch: &Watch) -> Result<Evidence, Failure> {
+    fn evidence(
+        &self,
+        problem: &Problem,
+        solution: &Solution,
+        watch: &dyn Follow,
+    ) -> Result<Evidence, SolveError> {
         let (certified, witness) = (&solution.certified, solution.witness.clone());
         if certified.certificate().relative_gap() <= self.tolerance {
             return Ok(Evidence { witness, shortfall: None });
         }
-        Ok(self.bounding.extend(problem, certified.solution(), witness, self.tolerance, watch)?)
+        self.bounding.extend(problem, certified.solution(), witness, self.tolerance, watch)
     }
 }
 
+/// Certifies a factorization made elsewhere, with the bound that knows its number of atoms.
+///
+/// # Errors
+/// Those of the certificate and of the bounds.
+pub fn certify(
+    bounding: Bounding,
+    problem: &Problem,
+    factorization: Factorization,
+    options: &Options,
+    watch: &dyn Follow,
+) -> Result<Bounded, SolveError> {
+    watch.phase("certifying");
+    let bounded = bounding.certify(problem, factorization, options, watch)?;
+    let width = bounded.certified.solution().width();
+    let proved = (bounded.certified, bounded.witness);
+    let (certified, witness) = bound_width(bounding, problem, proved, width, watch)?;
+    let bounded = Bounded { certified, witness, ..bounded };
+    if let Some(shortfall) = bounded.shortfall {
+        watch.note(&shortfall.to_string());
+    }
+    Ok(bounded)
+}
+
 /// Adds the bound that knows the number of atoms, where it is searched for.
-pub(super) fn bound_width(
+fn bound_width(
     bounding: Bounding,
     problem: &Problem,
     certified: (Certified, Witness),
     width: usize,
-    watch: &Watch,
-) -> Result<(Certified, Witness), Failure> {
+    watch: &dyn Follow,
+) -> Result<(Certified, Witness), SolveError> {
     if !bounding.bounds_width(problem) {
         return Ok(certified);
     }
     watch.phase("bounding the width");
-    Ok(WidthBound::default().extend(problem, certified, width, &Run::observed(watch))?)
+    WidthBound::default().extend(problem, certified, width, &Run::observed(watch))
 }
 
-/// Writes a solution with its certificate and what another program needs to check it, in
-/// place of what an earlier run wrote.
-pub(super) fn save(folder: &Folder, saving: &Saving<'_>, row: &Row) -> Result<(), Failure> {
-    saving.write(folder.path(), row)?;
-    folder.write_sae(saving.certified.solution(), saving.problem.lambda())
+#[cfg(feature = "conic")]
+fn conic(generation: ColumnGeneration) -> ColumnGeneration {
+    let master = crate::master::Method::Conic(crate::master::Conic::default());
+    ColumnGeneration { master, ..generation }
 }

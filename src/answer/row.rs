@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
+use crate::atoms::Rescaled;
+use crate::certificate::LocalSummary;
+use crate::diagnose::HullReport;
+use crate::io::Masked;
+use crate::solve::participation::ParticipationBound;
+use crate::trusted::{Kkt, Lower};
+use crate::{Certificate, Problem, Stop, Verdict};
 use serde::Serialize;
-use widedict::atoms::Rescaled;
-use widedict::certificate::LocalSummary;
-use widedict::diagnose::HullReport;
-use widedict::io::Masked;
-use widedict::solve::participation::ParticipationBound;
-use widedict::trusted::{Kkt, Lower};
-use widedict::{Certificate, Problem, Stop, Verdict};
 
 use super::diagnosis::Source;
 
 /// Version of the JSON: raised when a key changes its meaning or goes away.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// How a problem was run.
-pub(crate) struct RunSummary {
-    pub(crate) method: &'static str,
-    pub(crate) seed: u64,
+pub struct RunSummary {
+    pub method: &'static str,
+    pub seed: u64,
     /// Number of atoms where the point is one of that width.
-    pub(crate) width: Option<usize>,
+    pub width: Option<usize>,
     /// `None` where nothing ran.
-    pub(crate) stop: Option<Stop>,
-    pub(crate) solving: Duration,
-    pub(crate) certifying: Duration,
+    pub stop: Option<Stop>,
+    pub solving: Duration,
+    pub certifying: Duration,
 }
 
 impl RunSummary {
     /// Nothing ran: a factorization of width `width`, or one of the convex problem.
-    pub(crate) fn audit(width: Option<usize>) -> Self {
+    pub fn audit(width: Option<usize>) -> Self {
         let (solving, certifying) = (Duration::ZERO, Duration::ZERO);
         Self { method: "certify", seed: 0, width, stop: None, solving, certifying }
     }
@@ -39,7 +39,7 @@ impl RunSummary {
 /// One row: the problem, how it was run, and what is proved of the point. Every
 /// key is always there, null where it does not apply.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Row {
+pub struct Row {
     schema_version: u32,
     points: usize,
     dim: usize,
@@ -84,7 +84,7 @@ pub(crate) struct Row {
 
 /// The lengths of atoms that were not 1.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Lengths {
+pub struct Lengths {
     atoms: usize,
     shortest: f64,
     longest: f64,
@@ -99,33 +99,28 @@ impl From<Rescaled> for Lengths {
 /// The bound for all dictionaries whose atoms are as common (theorem
 /// `participation-bound`).
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Participation {
+pub struct Participation {
     /// Least participation of the point's atoms; null where none is in use.
-    pub(crate) min: Option<f64>,
+    pub min: Option<f64>,
     /// Participation the bound is for.
-    pub(crate) p: f64,
+    pub p: f64,
     /// Penalty and price of the convex problem that gave it.
-    pub(crate) lambda: f64,
-    pub(crate) gamma: f64,
-    pub(crate) lower_bound: f64,
-    pub(crate) bound_kind: &'static str,
+    pub lambda: f64,
+    pub gamma: f64,
+    pub lower_bound: f64,
+    pub bound_kind: &'static str,
 }
 
 impl Participation {
     /// The bound, beside the least participation `min` of the point's atoms.
-    pub(crate) fn new(min: Option<f64>, bound: &ParticipationBound) -> Self {
+    pub fn new(min: Option<f64>, bound: &ParticipationBound) -> Self {
         let ParticipationBound { p, lambda, gamma, lower, kind } = *bound;
         Self { min, p, lambda, gamma: gamma.get(), lower_bound: lower.get(), bound_kind: kind.as_str() }
     }
 }
 
 impl Row {
-    pub(crate) fn new(
-        problem: &Problem,
-        masked: &Masked,
-        run: &RunSummary,
-        certificate: &Certificate,
-    ) -> Self {
+    pub fn new(problem: &Problem, masked: &Masked, run: &RunSummary, certificate: &Certificate) -> Self {
         let (statistics, estimate) = (certificate.statistics(), certificate.estimate());
         let of_width = run.width.and_then(|width| certificate.width_bound(width));
         let kind = run.width.and_then(|width| certificate.width_bound_kind(width));
@@ -149,7 +144,7 @@ impl Row {
     }
 
     /// The row of a point that has no numbers: it does not belong to the problem.
-    pub(crate) fn bare(
+    pub fn bare(
         problem: &Problem,
         masked: &Masked,
         run: &RunSummary,
@@ -194,30 +189,30 @@ impl Row {
         }
     }
 
-    pub(crate) fn with_participation(self, participation: Option<Participation>) -> Self {
+    pub fn with_participation(self, participation: Option<Participation>) -> Self {
         Self { participation, ..self }
     }
 
-    pub(crate) fn with_hull(self, hull: Option<HullReport>) -> Self {
+    pub fn with_hull(self, hull: Option<HullReport>) -> Self {
         Self { hull, ..self }
     }
 
-    pub(crate) fn with_source(self, source: Option<Source>) -> Self {
+    pub fn with_source(self, source: Option<Source>) -> Self {
         Self { source, ..self }
     }
 
-    pub(crate) fn with_rescaled(self, rescaled: Option<Rescaled>) -> Self {
+    pub fn with_rescaled(self, rescaled: Option<Rescaled>) -> Self {
         Self { rescaled: rescaled.map(Lengths::from), ..self }
     }
 }
 
 /// The name used in JSON, `none` where nothing ran.
-pub(crate) fn stop_name(stop: Option<Stop>) -> &'static str {
+pub fn stop_name(stop: Option<Stop>) -> &'static str {
     stop.map_or("none", Stop::as_str)
 }
 
 /// One object and a line break.
-pub(crate) fn json(value: &impl Serialize) -> String {
+pub fn json(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string(value).expect("numbers, strings and options have a JSON form");
     text.push('\n');
     text

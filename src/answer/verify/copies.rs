@@ -3,13 +3,13 @@
 //! A bound that is weaker than what is proved holds wherever it stands, and so does any
 //! number within rounding. Where its copy says something else, one of the two was edited.
 
+use crate::certificate::Record;
+use crate::num::max;
+use crate::trusted::width::value_at;
 use serde_json::{Map, Value};
-use widedict::certificate::Record;
-use widedict::num::max;
-use widedict::trusted::width::value_at;
 
-use crate::output::row::stop_name;
-use crate::output::verification::Claim;
+use super::super::row::stop_name;
+use super::super::verification::Claim;
 
 /// Every pair of copies.
 pub(super) fn all(record: &Record, top: &Map<String, Value>) -> Vec<Claim> {

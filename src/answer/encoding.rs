@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::coder::Encoded;
+use crate::io::Masked;
+use crate::io::sae::Folded;
+use crate::linalg::{distance_sq, norm_sq, subtract_product};
+use crate::{Codes, Matrix};
 use serde::Serialize;
-use widedict::coder::Encoded;
-use widedict::io::Masked;
-use widedict::io::sae::Folded;
-use widedict::linalg::{distance_sq, norm_sq, subtract_product};
-use widedict::{Codes, Matrix};
 
 use super::diagnosis::{Source, describe};
 use super::masked;
@@ -16,7 +16,7 @@ use super::row::SCHEMA_VERSION;
 
 /// What `encode` prints.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report<'a> {
+pub struct Report<'a> {
     schema_version: u32,
     points: usize,
     dim: usize,
@@ -42,10 +42,10 @@ pub(crate) struct Report<'a> {
 }
 
 /// What was encoded.
-pub(crate) struct Measured<'a> {
-    pub(crate) points: &'a Matrix,
-    pub(crate) weights: Option<&'a [f64]>,
-    pub(crate) masked: Masked,
+pub struct Measured<'a> {
+    pub points: &'a Matrix,
+    pub weights: Option<&'a [f64]>,
+    pub masked: Masked,
 }
 
 impl Measured<'_> {
@@ -76,7 +76,7 @@ fn against(lambda: f64) -> &'static str {
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(
+    pub fn new(
         measured: &Measured<'_>,
         atoms: usize,
         lambda: f64,
@@ -107,16 +107,16 @@ impl<'a> Report<'a> {
     }
 
     /// With the atoms that were left out.
-    pub(crate) fn with_dropped(self, dropped: &[usize]) -> Self {
+    pub fn with_dropped(self, dropped: &[usize]) -> Self {
         Self { dropped_atoms: dropped.to_vec(), ..self }
     }
 
     /// With the autoencoder whose dictionary it is.
-    pub(crate) fn with_source(self, source: Option<&'a Source>) -> Self {
+    pub fn with_source(self, source: Option<&'a Source>) -> Self {
         Self { source, ..self }
     }
 
-    pub(crate) fn summary(&self, out: Option<&Path>) -> String {
+    pub fn summary(&self, out: Option<&Path>) -> String {
         let mut text =
             self.source.map_or_else(String::new, |s| format!("{}: {}\n", s.dictionary, describe(s)));
         text += &format!(
@@ -145,7 +145,7 @@ impl<'a> Report<'a> {
 
 /// What `encode --sae` prints: codes of an encoder, which no search was made for.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Unsearched {
+pub struct Unsearched {
     schema_version: u32,
     points: usize,
     dim: usize,
@@ -166,7 +166,7 @@ pub(crate) struct Unsearched {
 
 impl Unsearched {
     /// `codes` as they are stored, and as codes of unit atoms. Means are weighted.
-    pub(crate) fn new(
+    pub fn new(
         folded: &Folded,
         (weights, masked): (Option<&[f64]>, Masked),
         codes: (&Codes, &Codes),
@@ -177,7 +177,7 @@ impl Unsearched {
         let measured = Measured { points, weights, masked };
         let mut residuals = points.clone();
         if let Some(center) = &folded.center {
-            (0..residuals.ncols()).for_each(|i| widedict::linalg::axpy(-1.0, center, residuals.col_mut(i)));
+            (0..residuals.ncols()).for_each(|i| crate::linalg::axpy(-1.0, center, residuals.col_mut(i)));
         }
         let (stored, unit) = codes;
         subtract_product(folded.dictionary.matrix(), unit.view(), &mut residuals);
@@ -204,7 +204,7 @@ impl Unsearched {
         }
     }
 
-    pub(crate) fn summary(&self, out: Option<&Path>) -> String {
+    pub fn summary(&self, out: Option<&Path>) -> String {
         let number = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |v| format!("{v:.9}"));
         let mut text = format!(
             "{}: {}\n{} points of dimension {}, {} atoms, codes of the encoder ({}) in {:.2} s\n\n\

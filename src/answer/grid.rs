@@ -1,24 +1,126 @@
 //! The answer of `path`: a row for every point of its grid.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use serde::Serialize;
-use widedict::Problem;
-use widedict::plot::CurvePoint;
-use widedict::solve::path::Step;
-use widedict::trusted::Lower;
-use widedict::wide::{PowerLaw, fit_power_law};
 
-use super::row::{Row, SCHEMA_VERSION};
-use super::text;
+use super::Follow;
+use super::conclusion::{Conclusion, Solver, finite};
+use super::row::{Row, RunSummary, SCHEMA_VERSION};
+use crate::io::Masked;
+use crate::plot::CurvePoint;
+use crate::solve::path::{self, Step};
+use crate::trusted::{Lower, local};
+use crate::wide::{self, PowerLaw, fit_power_law};
+use crate::{Bounding, ColumnGeneration, Problem, Run, SolveError, Stop};
 
 /// Relative excess over the wide limit below which it is rounding.
 const NO_EXCESS: f64 = 1e-9;
 
+/// A grid: prices of the convex problem, or widths of the joint one.
+#[derive(Clone, Debug)]
+pub struct Grid {
+    pub gammas: Vec<f64>,
+    /// Widths as atoms per datapoint.
+    pub ratios: Vec<f64>,
+    pub restarts: Option<NonZeroUsize>,
+    pub tolerance: f64,
+    pub seed: u64,
+    pub bounding: Bounding,
+}
+
+impl Grid {
+    /// How a point of the grid is bounded and certified.
+    #[must_use]
+    pub fn conclusion(&self, step: &Step) -> Conclusion {
+        let solver = match step.width {
+            Some(width) => Solver::Finite(finite(width, self.restarts, self.tolerance, self.seed)),
+            None => Solver::auto(&step.problem.penalty()),
+        };
+        Conclusion::new(solver, self.bounding, self.tolerance, Some(local::Limits::default()))
+    }
+
+    /// How a point of the grid was run.
+    #[must_use]
+    pub fn summary(
+        &self,
+        conclusion: &Conclusion,
+        stop: Stop,
+        solving: Duration,
+        certifying: Duration,
+    ) -> RunSummary {
+        RunSummary {
+            width: conclusion.solver.width(),
+            method: conclusion.solver.name(),
+            seed: self.seed,
+            stop: Some(stop),
+            solving,
+            certifying,
+        }
+    }
+
+    /// Solves the grid, then certifies its points in their order; the wide limit comes first: a
+    /// clock that has run out would stop the search for its center. `keep` is told of a point
+    /// as soon as it is there, with the solver's own certificate.
+    ///
+    /// # Errors
+    /// Those of the solvers and of the bounds.
+    pub fn solve(
+        &self,
+        problem: &Problem,
+        masked: &Masked,
+        watch: &dyn Follow,
+        keep: &mut dyn FnMut(usize, &Step),
+    ) -> Result<(Answer, Vec<Solved>), SolveError> {
+        let wide_limit = wide_limit(problem, watch);
+        let widths: Vec<usize> = self.ratios.iter().map(|ratio| width(*ratio, problem.len())).collect();
+        let run = Run::observed(watch);
+        let steps = if widths.is_empty() {
+            let (gap_tolerance, seed) = (self.tolerance, self.seed);
+            let settings = ColumnGeneration { gap_tolerance, seed, ..Default::default() };
+            path::over_prices_each(problem, &self.gammas, &settings, &run, keep)?
+        } else {
+            let settings = finite(1, self.restarts, self.tolerance, self.seed);
+            path::over_widths_each(problem, &widths, &settings, &run, keep)?
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
+        let solving = watch.elapsed().div_f64(steps.len().max(1) as f64);
+        let certified = steps.into_iter().map(|step| {
+            let started = watch.elapsed();
+            let conclusion = self.conclusion(&step);
+            let solution = conclusion.conclude(&step.problem, step.solution, watch)?;
+            let certifying = watch.elapsed().saturating_sub(started);
+            let run = self.summary(&conclusion, solution.stop, solving, certifying);
+            let row = Row::new(&step.problem, masked, &run, solution.certified.certificate());
+            Ok(Solved { step: Step { solution, ..step }, row })
+        });
+        let solved = certified.collect::<Result<Vec<_>, SolveError>>()?;
+        Ok((Answer::new(wide_limit, &solved), solved))
+    }
+}
+
+/// `M = ratio·N`, rounded, at least 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a positive finite number, saturating"
+)]
+fn width(ratio: f64, datapoints: usize) -> usize {
+    ((ratio * datapoints as f64).round() as usize).max(1)
+}
+
+fn wide_limit(problem: &Problem, watch: &dyn Follow) -> f64 {
+    let location = (problem.centered() && problem.lambda() > 0.0)
+        .then(|| wide::location(problem.data(), problem.lambda(), watch));
+    wide::population(problem, location.as_ref()).value
+}
+
 /// What is printed.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Answer {
+pub struct Answer {
     schema_version: u32,
     /// `F_∞` at this lambda, about the origin or the learnt center.
     wide_limit: f64,
@@ -42,9 +144,9 @@ impl From<PowerLaw> for Fit {
 }
 
 /// One point of the grid, certified.
-pub(crate) struct Solved {
-    pub(crate) step: Step,
-    pub(crate) row: Row,
+pub struct Solved {
+    pub step: Step,
+    pub row: Row,
 }
 
 impl Solved {
@@ -63,7 +165,7 @@ impl Solved {
     }
 
     /// The point of the curve that is drawn.
-    pub(crate) fn curve_point(&self) -> CurvePoint {
+    pub fn curve_point(&self) -> CurvePoint {
         let certificate = self.step.solution.certified.certificate();
         CurvePoint {
             x: self.at(),
@@ -76,7 +178,7 @@ impl Solved {
 }
 
 impl Answer {
-    pub(crate) fn new(wide_limit: f64, solved: &[Solved]) -> Self {
+    pub fn new(wide_limit: f64, solved: &[Solved]) -> Self {
         let excess: Vec<(usize, f64)> = solved
             .iter()
             .filter_map(|one| {
@@ -93,13 +195,13 @@ impl Answer {
         }
     }
 
-    pub(crate) fn wide_limit(&self) -> f64 {
+    pub fn wide_limit(&self) -> f64 {
         self.wide_limit
     }
 }
 
 /// The grid as a table for other programs.
-pub(crate) fn csv(solved: &[Solved]) -> String {
+pub fn csv(solved: &[Solved]) -> String {
     let mut text =
         "gamma,width,objective,lower_bound,bound_kind,relative_gap,verdict,atoms,mean_l0,stop,width_lower_bound\n".to_owned();
     for one in solved {
@@ -124,7 +226,7 @@ pub(crate) fn csv(solved: &[Solved]) -> String {
 }
 
 /// The grid as a table for people; `asked` is the number of its points.
-pub(crate) fn table(problem: &Problem, answer: &Answer, solved: &[Solved], asked: usize) -> String {
+pub fn table(problem: &Problem, answer: &Answer, solved: &[Solved], asked: usize) -> String {
     let mut text = format!(
         "{} points of dimension {}, lambda {}; wide limit {:.9}\n\n",
         problem.len(),
@@ -164,9 +266,4 @@ pub(crate) fn table(problem: &Problem, answer: &Answer, solved: &[Solved], asked
         );
     }
     text
-}
-
-/// What was written and drawn.
-pub(crate) fn files(folder: Option<&Path>, picture: Option<&Path>) -> String {
-    text::written("path.json, path.csv and a folder a row", folder) + &text::drawn(picture)
 }

@@ -3,35 +3,35 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::certificate::record::Checked;
 use serde::Serialize;
-use widedict::certificate::record::Checked;
 
 /// What is printed.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Verification {
-    pub(crate) schema_version: u32,
-    pub(crate) verified: bool,
+pub struct Verification {
+    pub schema_version: u32,
+    pub verified: bool,
     /// The verdict that was claimed, and what it was asked for.
-    pub(crate) verdict: Option<String>,
-    pub(crate) gap_tolerance: Option<f64>,
-    pub(crate) stationarity_tolerance: Option<f64>,
-    pub(crate) claims: Vec<Claim>,
+    pub verdict: Option<String>,
+    pub gap_tolerance: Option<f64>,
+    pub stationarity_tolerance: Option<f64>,
+    pub claims: Vec<Claim>,
     /// Fields that no claim covers: their truth cannot be known from the files.
-    pub(crate) not_checked: &'static [&'static str],
+    pub not_checked: &'static [&'static str],
 }
 
 /// One claim.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Claim {
-    pub(crate) claim: String,
-    pub(crate) holds: bool,
+pub struct Claim {
+    pub claim: String,
+    pub holds: bool,
     /// Why it does not hold.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 impl Claim {
     /// A claim that holds, or the reason why it does not.
-    pub(crate) fn new(claim: &str, outcome: Result<(), String>) -> Self {
+    pub fn new(claim: &str, outcome: Result<(), String>) -> Self {
         Self { claim: claim.to_owned(), holds: outcome.is_ok(), reason: outcome.err() }
     }
 }
@@ -44,7 +44,7 @@ impl From<Checked> for Claim {
 
 impl Verification {
     /// The answer in words.
-    pub(crate) fn summary(&self, folder: &Path) -> String {
+    pub fn summary(&self, folder: &Path) -> String {
         let mut text = String::new();
         for claim in &self.claims {
             match &claim.reason {

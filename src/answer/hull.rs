@@ -1,16 +1,16 @@
 //! Whether a stationary point can have the codes that are certified (theorem `hull-condition`).
 
-use widedict::diagnose::{HullOptions, HullReport, hull};
-use widedict::io::Rows;
-use widedict::trusted::hull::Demands;
-use widedict::{Factorization, Observer, Problem};
+use crate::diagnose::{HullOptions, HullReport, hull};
+use crate::io::Rows;
+use crate::trusted::hull::Demands;
+use crate::{Factorization, Observer, Problem};
 
 /// Atoms whose distances are listed.
 const LISTED: usize = 10;
 
 /// The worst atoms, their datapoints named by their rows in the data; none where the observer
 /// stops it.
-pub(super) fn of(
+pub fn of(
     problem: &Problem,
     point: &Factorization,
     rows: &Rows,

@@ -3,67 +3,67 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::certificate::Concentration;
+use crate::diagnose::{Diagnosis, Estimate, Estimates, MatchedL0};
+use crate::io::sae::{Folding, Kind, Layout, NoEncoder};
+use crate::io::{Masked, Rows};
+use crate::{Problem, Stop};
 use serde::Serialize;
-use widedict::Stop;
-use widedict::certificate::Concentration;
-use widedict::diagnose::{Diagnosis, Estimate, Estimates, MatchedL0};
-use widedict::io::Masked;
-use widedict::io::sae::{Folding, Kind, Layout, NoEncoder};
 
 use super::masked;
 
 /// Where it comes from and what was done to it, for the record.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Source {
-    pub(crate) data: String,
-    pub(crate) dictionary: String,
-    pub(crate) layout: Option<Layout>,
+pub struct Source {
+    pub data: String,
+    pub dictionary: String,
+    pub layout: Option<Layout>,
     /// What is reconstructed from what.
-    pub(crate) kind: Option<Kind>,
-    pub(crate) architecture: Option<String>,
+    pub kind: Option<Kind>,
+    pub architecture: Option<String>,
     /// What the encoder computes.
-    pub(crate) encoder: Option<String>,
+    pub encoder: Option<String>,
     /// The file of the codes, where these are not the encoder's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) codes: Option<String>,
+    pub codes: Option<String>,
     /// Why the encoder was not used.
-    pub(crate) no_encoder: Option<NoEncoder>,
-    pub(crate) folding: Option<Folding>,
+    pub no_encoder: Option<NoEncoder>,
+    pub folding: Option<Folding>,
     /// What the penalty was taken from.
-    pub(crate) lambda_from: &'static str,
+    pub lambda_from: &'static str,
     /// Whether its configuration has no λ.
     #[serde(skip)]
-    pub(crate) without_price: bool,
-    pub(crate) seconds: f64,
+    pub without_price: bool,
+    pub seconds: f64,
 }
 
 /// A diagnosis with its source.
 #[derive(Serialize)]
-pub(crate) struct Report<'a> {
+pub struct Report<'a> {
     #[serde(flatten)]
-    pub(crate) diagnosis: &'a Diagnosis,
+    pub diagnosis: &'a Diagnosis,
     /// The same of the first atoms alone.
     #[serde(skip_serializing_if = "<[Prefix]>::is_empty")]
-    pub(crate) prefixes: &'a [Prefix],
+    pub prefixes: &'a [Prefix],
     /// The search for λ, where it was matched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) match_l0: Option<MatchedL0>,
+    pub match_l0: Option<MatchedL0>,
     /// What the one per cent of the datapoints that cost most hold of the objective.
-    pub(crate) objective_share_of_top_percent: Option<f64>,
+    pub objective_share_of_top_percent: Option<f64>,
     /// Rows of the data that are no datapoints.
-    pub(crate) masked: Masked,
+    pub masked: Masked,
     /// The share, for people.
     #[serde(skip)]
-    pub(crate) concentration: Option<Concentration>,
-    pub(crate) source: &'a Source,
+    pub concentration: Option<Concentration>,
+    pub source: &'a Source,
     /// What the datapoints are a sample of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) sample: Option<Sample>,
+    pub sample: Option<Sample>,
 }
 
 /// The sample that everything but `codes.all` is of, and what it says of all datapoints.
 #[derive(Serialize)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// Rows in it.
     rows: usize,
     /// Datapoints of the data.
@@ -75,7 +75,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn new(diagnosis: &Diagnosis, weights: &[f64], of: usize, seed: u64) -> Self {
+    pub fn new(diagnosis: &Diagnosis, weights: &[f64], of: usize, seed: u64) -> Self {
         let coding = matches!(diagnosis.codes.stop, Stop::TimeLimit | Stop::Cancelled);
         let ended = coding || diagnosis.unfinished.contains(&"codes");
         let estimates = (!ended).then(|| diagnosis.estimates(weights));
@@ -107,11 +107,29 @@ impl Sample {
 
 /// A diagnosis of the first atoms.
 #[derive(Serialize)]
-pub(crate) struct Prefix {
+pub struct Prefix {
     /// So many of them, as they are stored.
-    pub(crate) prefix: usize,
+    pub prefix: usize,
     #[serde(flatten)]
-    pub(crate) diagnosis: Diagnosis,
+    pub diagnosis: Diagnosis,
+}
+
+/// What a few datapoints hold of the objective, at exact codes.
+pub fn concentration(problem: &Problem, diagnosis: &Diagnosis) -> Option<Concentration> {
+    let weights = problem.data().weights();
+    Concentration::of(diagnosis.point_rows.iter().map(|row| weights[row.point] * row.objective).collect())
+}
+
+/// Names datapoints by their rows in the data.
+pub fn name_rows(diagnosis: &mut Diagnosis, rows: &Rows) {
+    let codes = &mut diagnosis.codes;
+    let summaries = [Some(&mut codes.exact), codes.given.as_mut()].into_iter().flatten();
+    summaries.for_each(|codes| codes.worst_point = rows.row(codes.worst_point));
+    codes.dead.iter_mut().for_each(|dead| dead.point = rows.row(dead.point));
+    let revived = diagnosis.revival.iter_mut().flat_map(|revival| &mut revival.atoms);
+    revived.for_each(|revived| revived.point = rows.row(revived.point));
+    diagnosis.hull.iter_mut().for_each(|hull| hull.name_points(|point| rows.row(point)));
+    diagnosis.point_rows.iter_mut().for_each(|row| row.point = rows.row(row.point));
 }
 
 /// What a gap means without an L1 coefficient.
@@ -119,7 +137,7 @@ const UNPRICED: &str = "its configuration gives no lambda: if it never paid one,
     at every lambda, which is no defect then; judge them by explained variance, and its atoms by the supports' part";
 
 /// The answer in words.
-pub(crate) fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str]) -> String {
+pub fn screen(report: &Report<'_>, folder: Option<&Path>, written: &[&str]) -> String {
     let source = report.source;
     let mut text = format!("{}: {}\n", source.dictionary, describe(source));
     if let Some(matched) = &report.match_l0 {
@@ -170,9 +188,8 @@ fn matched_text(matched: &MatchedL0) -> String {
 }
 
 /// Where the numbers come from, for the page.
-pub(crate) fn facts(source: &Source) -> Vec<(&'static str, String)> {
-    let words: Vec<String> =
-        std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy())).collect();
+pub fn facts(source: &Source, words: impl Iterator<Item = String>) -> Vec<(&'static str, String)> {
+    let words: Vec<String> = words.map(|word| quoted(&word)).collect();
     let folded = describe(source);
     let dictionary = source.dictionary.clone();
     vec![
@@ -195,7 +212,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// What was read and folded, in a line.
-pub(crate) fn describe(source: &Source) -> String {
+pub fn describe(source: &Source) -> String {
     let mut parts = Vec::new();
     if let (Some(layout), Some(architecture)) = (source.layout, &source.architecture) {
         parts.push(format!("{}, {architecture}", layout.program()));
@@ -238,7 +255,7 @@ pub(crate) fn describe(source: &Source) -> String {
 const NAMED: usize = 8;
 
 /// Atoms left out, in words.
-pub(crate) fn dropped_text(dropped: &[usize]) -> String {
+pub fn dropped_text(dropped: &[usize]) -> String {
     let names: Vec<String> = dropped.iter().take(NAMED).map(usize::to_string).collect();
     let more = if dropped.len() > NAMED { ", …" } else { "" };
     let (atoms, are) = if dropped.len() == 1 { ("atom", "is") } else { ("atoms", "are") };

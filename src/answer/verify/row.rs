@@ -1,17 +1,17 @@
 //! The fields at the top of certificate.json against what is found now.
 
+use crate::certificate::Record;
+use crate::certificate::record::{STOPPED, same_words};
+use crate::trusted::participation::{LeastParticipation, price};
+use crate::trusted::{BoundKind, Subject};
+use crate::{Certificate, Certified, Participation, Problem, Run};
 use serde_json::{Map, Value};
-use widedict::certificate::Record;
-use widedict::certificate::record::{STOPPED, same_words};
-use widedict::trusted::participation::{LeastParticipation, price};
-use widedict::trusted::{BoundKind, Subject};
-use widedict::{Certificate, Certified, Participation, Problem, Run};
 
+use super::super::Follow;
 use super::super::hull;
+use super::super::row::{Row, RunSummary};
+use super::super::verification::Claim;
 use super::{NOT_CHECKED, Origin, SAME};
-use crate::output::progress::Watch;
-use crate::output::row::{Row, RunSummary};
-use crate::output::verification::Claim;
 
 /// Numbers in units of 1: a share, a cosine.
 const UNITLESS: [&str; 11] = [
@@ -39,7 +39,7 @@ pub(super) fn top_level(
     record: &Record,
     certified: &Certified,
     top: &Map<String, Value>,
-    watch: &Watch,
+    watch: &dyn Follow,
 ) -> Vec<Claim> {
     let certificate = certified.certificate();
     // The bound of a width is checked at the width that is claimed.
@@ -198,7 +198,7 @@ pub(super) fn participation(
     problem: &Problem,
     certified: &Certified,
     claimed: &Value,
-    watch: &Watch,
+    watch: &dyn Follow,
 ) -> Result<(), String> {
     let number = |key: &str| claimed[key].as_f64().ok_or_else(|| format!("{key} is no number"));
     let (p, lower) = (number("p")?, number("lower_bound")?);

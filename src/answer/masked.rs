@@ -1,9 +1,9 @@
 //! What is said of rows that are no datapoints.
 
-use widedict::io::Masked;
+use crate::io::Masked;
 
 /// A line, nothing where every row is a datapoint.
-pub(crate) fn line(masked: &Masked) -> String {
+pub fn line(masked: &Masked) -> String {
     let Masked { of, rows, weight, nonfinite, norm, unread, max_norm_multiple, .. } = *masked;
     if rows == 0 && unread == 0 {
         return String::new();

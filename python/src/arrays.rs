@@ -1,0 +1,130 @@
+//! NumPy arrays in and out. Data come as f64 or f32 of any strides; the library holds f64, a
+//! datapoint's coordinates side by side, so that they are copied once, widened on the way.
+
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use widedict::answer::input::{Input, Origin};
+use widedict::atoms::Csr;
+use widedict::io::{Activations, Kept, Masking};
+use widedict::{Codes, Matrix};
+
+use crate::errors;
+
+/// A matrix whose columns are the rows of an array.
+pub(crate) fn matrix(rows: &Bound<'_, PyAny>) -> PyResult<Matrix> {
+    let (shape, values) = if let Ok(array) = rows.extract::<PyReadonlyArray2<'_, f32>>() {
+        let view = array.as_array();
+        let mut values = Vec::with_capacity(view.len());
+        values.extend(view.iter().map(|v| f64::from(*v)));
+        ([array.shape()[0], array.shape()[1]], values)
+    } else {
+        let array = rows.extract::<PyReadonlyArray2<'_, f64>>()?;
+        // `as_slice` is that of the memory, which in Fortran order is not row by row.
+        let values = match array.as_slice() {
+            Ok(values) if array.is_c_contiguous() => values.to_vec(),
+            _ => array.as_array().iter().copied().collect(),
+        };
+        ([array.shape()[0], array.shape()[1]], values)
+    };
+    Matrix::from_column_major(shape[1], shape[0], values)
+        .map_err(|values| errors::value(format!("{} numbers are not {shape:?}", values.len())))
+}
+
+/// A vector of numbers.
+pub(crate) fn vector(values: &PyReadonlyArray1<'_, f64>) -> Vec<f64> {
+    values.as_array().iter().copied().collect()
+}
+
+/// Data with what masks their rows.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Data<'py> {
+    x: Bound<'py, PyAny>,
+    weights: Option<PyReadonlyArray1<'py, f64>>,
+    skip_nonfinite: bool,
+    max_norm_multiple: Option<f64>,
+}
+
+impl Data<'_> {
+    /// The datapoints; errors name rows as they are in the array.
+    pub(crate) fn read(&self) -> PyResult<Input> {
+        let activations = Activations::of(matrix(&self.x)?, "X");
+        let weights = self.weights.as_ref().map(|weights| given_weights(weights, activations.len()));
+        let weights = weights.transpose()?;
+        let masking = Masking {
+            weights: weights.as_deref(),
+            skip_nonfinite: self.skip_nonfinite,
+            max_norm_multiple: self.max_norm_multiple,
+        };
+        let weights_name = weights.is_some().then(|| "weights".to_owned());
+        let Kept { points, rows, weights, masked } = activations.mask(&masking).map_err(errors::file)?;
+        let origin = Origin { name: "X".to_owned(), weights_name, rows, masked, mean_norm: None };
+        Ok(Input { points, weights, origin })
+    }
+}
+
+fn given_weights(weights: &PyReadonlyArray1<'_, f64>, rows: usize) -> PyResult<Vec<f64>> {
+    let weights = vector(weights);
+    if weights.len() != rows {
+        return Err(errors::value(format!(
+            "weights: expected one a row of X, {rows}, found {}",
+            weights.len()
+        )));
+    }
+    if let Some((row, value)) = weights.iter().enumerate().find(|(_, weight)| !(**weight >= 0.0)) {
+        return Err(errors::value(format!(
+            "weights: weight {row} must be a number at least 0, found {value}"
+        )));
+    }
+    if weights.iter().all(|weight| weight.abs() <= 0.0) {
+        return Err(errors::value("weights: every weight is 0, and a weight of 0 masks a row"));
+    }
+    Ok(weights)
+}
+
+/// Codes of a scipy CSR, a datapoint a row.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct CodesIn<'py> {
+    atoms: usize,
+    indptr: PyReadonlyArray1<'py, i64>,
+    indices: PyReadonlyArray1<'py, i64>,
+    values: PyReadonlyArray1<'py, f64>,
+}
+
+impl CodesIn<'_> {
+    pub(crate) fn read(&self) -> PyResult<Codes> {
+        let counts = |array: &PyReadonlyArray1<'_, i64>| {
+            let counts = array.as_array().iter().map(|i| usize::try_from(*i)).collect::<Result<Vec<_>, _>>();
+            counts.map_err(|_| errors::value("codes: an index is negative"))
+        };
+        let csr = Csr {
+            atoms: self.atoms,
+            indptr: counts(&self.indptr)?,
+            indices: counts(&self.indices)?,
+            values: vector(&self.values),
+        };
+        Codes::from_csr(csr).map_err(|error| errors::value(format!("codes: {error}")))
+    }
+}
+
+/// An array whose rows are the columns of a matrix.
+pub(crate) fn rows<'py>(py: Python<'py>, matrix: &Matrix) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    use numpy::PyArrayMethods;
+    PyArray1::from_slice(py, matrix.as_slice()).reshape([matrix.ncols(), matrix.nrows()])
+}
+
+/// What `scipy.sparse.csr_array` is made of.
+pub(crate) type CsrOut<'py> =
+    (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, (usize, usize));
+
+/// Codes as data, indices, indptr and shape.
+pub(crate) fn csr<'py>(py: Python<'py>, codes: &Codes) -> PyResult<CsrOut<'py>> {
+    let Csr { atoms, indptr, indices, values } = codes.to_csr();
+    let shape = (codes.datapoints(), atoms);
+    let signed = |counts: Vec<usize>| {
+        let counts = counts.into_iter().map(i64::try_from).collect::<Result<Vec<_>, _>>();
+        counts.map(|counts| PyArray1::from_vec(py, counts)).map_err(errors::value)
+    };
+    Ok((PyArray1::from_vec(py, values), signed(indices)?, signed(indptr)?, shape))
+}
