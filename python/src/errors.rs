@@ -13,16 +13,18 @@ pub(crate) fn value(error: impl ToString) -> PyErr {
 
 /// A file that the system refuses is an `OSError`, one whose content is wrong a `ValueError`.
 pub(crate) fn file(error: FileError) -> PyErr {
-    match &error.problem {
-        FileProblem::System(_) => PyOSError::new_err(error.to_string()),
-        _ => value(error),
+    if matches!(error.problem, FileProblem::System(_)) {
+        PyOSError::new_err(error.to_string())
+    } else {
+        value(error)
     }
 }
 
 /// A solver that broke down is an `ArithmeticError`, a setting it refuses a `ValueError`.
 pub(crate) fn solve(error: SolveError) -> PyErr {
-    match error {
-        SolveError::Conic { .. } | SolveError::Breakdown(_) => PyArithmeticError::new_err(error.to_string()),
-        _ => value(error),
+    if matches!(error, SolveError::Conic { .. } | SolveError::Breakdown(_)) {
+        PyArithmeticError::new_err(error.to_string())
+    } else {
+        value(error)
     }
 }

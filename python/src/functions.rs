@@ -313,9 +313,12 @@ impl Coding {
             let Input { points, weights, origin } = &self.data;
             let how = CoderRun { center: self.center.as_deref(), observer: watch, ..CoderRun::default() };
             let encoded = coder.encode_with(points, &self.dictionary, self.lambda, &how);
-            let encoded = encoded.map_err(|error| match error {
-                CoderError::Data(error) => refused_rows(error.into(), origin).to_string(),
-                error => error.to_string(),
+            let encoded = encoded.map_err(|error| {
+                if let CoderError::Data(error) = error {
+                    refused_rows(error.into(), origin).to_string()
+                } else {
+                    error.to_string()
+                }
             })?;
             let elapsed = watch.elapsed();
             let codes = (self.stored)(&encoded.codes).map_err(|error| error.to_string())?;
@@ -717,7 +720,9 @@ pub(crate) fn verify(
 ) -> PyResult<Out<(String, String)>> {
     let named = |error| match error {
         VerifyError::File(error) => errors::file(error),
-        error => errors::value(format!("{}: {error}", folder.display())),
+        VerifyError::Checkpoint | VerifyError::Refused(_) => {
+            errors::value(format!("{}: {error}", folder.display()))
+        }
     };
     let saved = Saved::read(&folder).map_err(named)?;
     let data = saved.has_record().then(|| data.read()).transpose()?;
