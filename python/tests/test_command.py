@@ -155,7 +155,8 @@ def test_the_optimum_of_a_width_in_the_plane(command):
 def test_what_an_earlier_run_left_is_not_taken_for_this_ones(points, tmp_path):
     first = widedict.solve(points, 0.3, 0.1)
     first.save(tmp_path / "out")
-    first.save(tmp_path / "out" / "checkpoint")
+    # A checkpoint has the files of a solution and no autoencoder.
+    widedict.certify(points, first.dictionary, first.codes, 0.3, 0.1).save(tmp_path / "out" / "checkpoint")
     assert (tmp_path / "out" / "sae" / "cfg.json").exists()
     (tmp_path / "out" / "mine.txt").write_text("kept")
     certified = widedict.certify(points, first.dictionary, first.codes * 0.5, 0.3, 0.1)
