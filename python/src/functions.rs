@@ -414,7 +414,7 @@ pub(crate) fn certify(
             let bounded = conclusion::certify(bounding, &problem, factorization, &options, watch)?;
             let point = bounded.certified.solution();
             let bound = asked.map(|least| participation::bound(least, &problem, point, watch)).transpose()?;
-            let hull = hull::of(&problem, point, &origin.rows, watch);
+            let hull = hull::of(&problem, point, &origin.rows, usize::MAX, watch);
             let certifying = watch.elapsed().saturating_sub(started);
             let run = RunSummary { certifying, ..RunSummary::audit(Some(point.width())) };
             let row = Row::new(&problem, &origin.masked, &run, bounded.certified.certificate())

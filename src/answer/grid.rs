@@ -10,6 +10,7 @@ use super::Follow;
 use super::conclusion::{Conclusion, Solver, finite};
 use super::row::{Row, RunSummary, SCHEMA_VERSION};
 use crate::io::Masked;
+use crate::num::at_most;
 use crate::plot::CurvePoint;
 use crate::solve::path::{self, Step};
 use crate::trusted::{Lower, local};
@@ -243,13 +244,13 @@ pub fn table(problem: &Problem, answer: &Answer, solved: &[Solved], asked: usize
         let c = one.step.solution.certified.certificate();
         let _ = writeln!(
             text,
-            "{:>10} {:>7} {:>14.9} {:>14.9} {:>9.2e} {:>14} {:>7} {:>8.3}  {}",
+            "{:>10} {:>7} {:>14.9} {:>14} {:>9.2e} {:>14} {:>7} {:>8.3}  {}",
             one.step.problem.gamma(),
             one.step.width.map_or_else(|| "-".to_owned(), |w| w.to_string()),
             c.objective(),
-            c.lower_bound().get(),
+            at_most(c.lower_bound().get(), 9),
             c.relative_gap(),
-            one.width_bound().map_or_else(|| "-".to_owned(), |bound| format!("{bound:.9}")),
+            one.width_bound().map_or_else(|| "-".to_owned(), |bound| at_most(bound, 9)),
             c.statistics().atoms,
             c.statistics().mean_l0,
             c.verdict().as_str(),

@@ -8,18 +8,20 @@ use crate::{Factorization, Observer, Problem};
 /// Atoms whose distances are listed.
 const LISTED: usize = 10;
 
-/// The worst atoms, their datapoints named by their rows in the data; none where the observer
+/// The worst of at most so many atoms, their datapoints named by their rows in the data; none where the observer
 /// stops it.
 pub fn of(
     problem: &Problem,
     point: &Factorization,
     rows: &Rows,
+    max_atoms: usize,
     observer: &dyn Observer,
 ) -> Option<HullReport> {
     let (dictionary, codes) = (point.dictionary(), point.codes());
     let weights = problem.data().weights();
     let demands = Demands::new(weights, problem.penalty(), problem.centered(), dictionary, codes);
-    let mut found = hull(&demands, codes, &HullOptions::default(), observer)?.listing(LISTED);
+    let options = HullOptions { max_atoms, ..HullOptions::default() };
+    let mut found = hull(&demands, codes, &options, observer)?.listing(LISTED);
     found.name_points(|point| rows.row(point));
     Some(found)
 }

@@ -9,6 +9,7 @@ use super::input::{self, Origin, Refusal};
 use super::masked;
 use super::row::SCHEMA_VERSION;
 use crate::io::{Masked, Rows};
+use crate::num::at_most;
 use crate::trusted::bounds;
 use crate::wide::{self, Boundary, Location, Population};
 use crate::{Certified, Problem, SolveError, Stop};
@@ -157,8 +158,9 @@ pub fn summary(answer: &Answer) -> String {
     );
     let _ = writeln!(
         text,
-        "wide limit           {:.9}  (certified bound {:.9})",
-        answer.value, answer.lower_bound
+        "wide limit           {:.9}  (certified bound {})",
+        answer.value,
+        at_most(answer.lower_bound, 9)
     );
     let _ = writeln!(
         text,

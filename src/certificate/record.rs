@@ -611,10 +611,19 @@ impl Digest {
         Self(Self::BASIS)
     }
 
+    /// Goes on from [`Digest::get`].
+    pub(crate) fn from(state: u64) -> Self {
+        Self(state)
+    }
+
     pub(crate) fn word(&mut self, word: u64) {
         for byte in word.to_le_bytes() {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(Self::PRIME);
         }
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0
     }
 
     pub(crate) fn text(&self) -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Concentration, Estimate, Options, Verdict};
 use crate::linalg::{distance_sq, norm_sq};
-use crate::num::{max, min};
+use crate::num::{at_most, max, min};
 use crate::observer::{Observer, Stop};
 use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, PlanarBound, Subject, Upper, WidthLine, gap};
 
@@ -349,8 +349,8 @@ impl fmt::Display for Certificate {
         writeln!(f, "objective            {:.9}", self.objective)?;
         writeln!(
             f,
-            "certified bound      {:.9}  ({}; relative gap {:.2e})",
-            self.bound.lower.get(),
+            "certified bound      {}  ({}; relative gap {:.2e})",
+            at_most(self.bound.lower.get(), 9),
             self.bound.kind.as_str(),
             self.relative_gap()
         )?;
@@ -387,7 +387,8 @@ impl fmt::Display for Certificate {
             let (lower, width) = (planar.lower.get(), planar.goal.width);
             writeln!(
                 f,
-                "planar bound         {lower:.9}  (no dictionary of {width} unit atoms does better)"
+                "planar bound         {}  (no dictionary of {width} unit atoms does better)",
+                at_most(lower, 9)
             )?;
         }
         let claim = match self.verdict {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::atoms::Codes;
-use crate::num::max;
+use crate::num::{at_most_e, max};
 use crate::observer::Observer;
 use crate::search::hull::{Limits, Nearest, nearest};
 use crate::trusted::hull::Demands;
@@ -20,6 +20,8 @@ pub struct HullOptions {
     /// Certified distance above which an atom counts as refuted. That of a point that is
     /// stationary to rounding is above 0 too.
     pub tolerance: f64,
+    /// Atoms that are looked at, at most: the first of those that would be.
+    pub max_atoms: usize,
     /// Most live atoms of which every other one is a coordinate. Beyond it, they are those that
     /// fire with the atom, and those of windows that do not hold.
     pub max_coordinates: usize,
@@ -30,12 +32,13 @@ pub struct HullOptions {
 }
 
 impl Default for HullOptions {
-    /// The search's defaults, 2·10⁹ numbers (a few seconds), 1e-4, 512, 5, 1000.
+    /// The search's defaults, 2·10⁹ numbers (a few seconds), 1e-4, every atom, 512, 5, 1000.
     fn default() -> Self {
         Self {
             limits: Limits::default(),
             max_work: 2_000_000_000,
             tolerance: 1e-4,
+            max_atoms: usize::MAX,
             max_coordinates: 512,
             max_named: 5,
             max_windows: 1000,
@@ -139,8 +142,9 @@ impl HullReport {
         let few =
             if checked < live { format!(", {checked} of {live} atoms looked at") } else { String::new() };
         format!(
-            "{what} of the codes    largest distance {worst:.2e}, certified {worst_certified:.2e} of |s|{few}\n\
-             \x20                    {told}\n"
+            "{what} of the codes    largest distance {worst:.2e}, certified {} of |s|{few}\n\
+             \x20                    {told}\n",
+            at_most_e(*worst_certified)
         )
     }
 }
@@ -188,6 +192,7 @@ pub fn hull(
     let mut order = live.clone();
     order.sort_by(|a, b| suspicion[*b].total_cmp(&suspicion[*a]).then(a.cmp(b)));
     let (mut atoms, mut work) = (Vec::new(), 0);
+    order.truncate(options.max_atoms);
     for some in order.chunks(AT_ONCE) {
         if work >= options.max_work || observer.poll().is_break() {
             break;
@@ -299,6 +304,9 @@ fn windows(demands: &Demands<'_>, codes: &Codes, live: &[usize], observer: &dyn 
     // Only codes that stay below 2s bound a cosine where the other atom is off or on.
     let flat: Vec<usize> =
         live.iter().copied().filter(|&k| sorted[k][0].1 < 2.0 * demands.mass_of(k)).collect();
+    // So do those of atoms that are on wherever the other is off: as many codes are needed at least.
+    let mut longest = live.to_vec();
+    longest.sort_by_key(|k| std::cmp::Reverse(sorted[*k].len()));
     let of = |&j: &usize| {
         if observer.poll().is_break() {
             return Vec::new();
@@ -311,6 +319,7 @@ fn windows(demands: &Demands<'_>, codes: &Codes, live: &[usize], observer: &dyn 
         let mut on = vec![false; demands.datapoints()];
         row.indices.iter().for_each(|&i| on[i] = true);
         let mut others = flat.clone();
+        others.extend(longest.iter().take_while(|k| sorted[**k].len() >= off));
         row.indices.iter().for_each(|&i| others.extend_from_slice(codes.column(i).indices()));
         others.sort_unstable();
         others.dedup();

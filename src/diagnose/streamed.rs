@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use super::codes::{AllCodes, AtomUse};
 use crate::atoms::{AtomsError, Codes};
 use crate::certificate::Concentration;
+use crate::certificate::record::Digest;
 use crate::io::sae::{Activations, Batch, EncodeError, FoldError, Folded};
 use crate::io::{Block, FileError, RowStream, Rows, Sae, Surveyed, read_vectors, write_vectors};
 use crate::linalg::{Matrix, axpy, norm_sq};
@@ -152,8 +153,9 @@ pub fn stream(
 /// with whether it ends there.
 ///
 /// Whether it is a pass over the same is told by the numbers of rows, datapoints, atoms and
-/// rows a block, λ, the mean length of the datapoints, and the first block, which is measured
-/// again and must give the same numbers.
+/// rows a block, λ, the mean length of the datapoints, a digest of the numbers behind it, their
+/// inputs and their weights, which are read again, and the first block, which is measured again
+/// and must give the same.
 ///
 /// # Errors
 /// As [`stream`]; [`StreamError::OtherPass`] where it is not.
@@ -170,6 +172,9 @@ pub fn stream_from(
     let mut pass = match from {
         Some(pass) => {
             fresh.accepts(&pass)?;
+            if streaming.digest(&rows.part(0..pass.points()))? != pass.digest {
+                return Err(StreamError::OtherPass { what: "data, inputs or weights" });
+            }
             let mut again = fresh;
             let few = pass.points().min(streaming.block_rows);
             again.extend(streaming, &rows.part(0..few), folded, &mut |_| ControlFlow::Continue(()))?;
@@ -210,6 +215,32 @@ impl Streaming<'_> {
         }
     }
 
+    /// What [`Pass::measure`] makes of the numbers of some rows, without measuring them.
+    fn digest(&self, rows: &Rows) -> Result<u64, StreamError> {
+        let (mut digest, mut first, mut fault) = (Digest::new(), 0, None);
+        self.beside(rows, |inputs| {
+            self.stream.blocks(rows, self.block_rows, &mut |block| {
+                match next(inputs) {
+                    Ok(inputs) => self.add(&mut digest, first, &block.points, inputs.as_ref()),
+                    Err(error) => {
+                        fault = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+                first += block.points.ncols();
+                ControlFlow::Continue(())
+            })
+        })?;
+        fault.map_or(Ok(digest.get()), |error| Err(error.into()))
+    }
+
+    /// Adds a block that begins with datapoint `first`.
+    fn add(&self, digest: &mut Digest, first: usize, points: &Matrix, inputs: Option<&Matrix>) {
+        let weights = self.kept.weights.as_ref().map(|weights| &weights[first..first + points.ncols()]);
+        let numbers = points.as_slice().iter().chain(inputs.iter().flat_map(|inputs| inputs.as_slice()));
+        numbers.chain(weights.into_iter().flatten()).for_each(|number| digest.word(number.to_bits()));
+    }
+
     /// Reads blocks of inputs beside those of the data while `run` asks for them.
     fn beside<R>(&self, rows: &Rows, run: impl FnOnce(Option<&Receiver<Inputs>>) -> R) -> R {
         let Some(inputs) = self.inputs else { return run(None) };
@@ -232,6 +263,11 @@ impl Streaming<'_> {
 
 /// A block of inputs.
 type Inputs = Result<Matrix, FileError>;
+
+/// The next one, where there are inputs.
+fn next(inputs: Option<&Receiver<Inputs>>) -> Result<Option<Matrix>, FileError> {
+    inputs.map(|inputs| inputs.recv().expect("a block of inputs for every block")).transpose()
+}
 
 /// `‖x − b − Dz‖²` of every datapoint.
 fn fits(folded: &Folded, codes: &Codes) -> Vec<f64> {
@@ -267,6 +303,8 @@ pub struct Pass {
     /// The weighted mean, and `Σ wᵢ‖xᵢ − x̄‖²` about it (Welford's recurrence).
     mean: Vec<f64>,
     scatter: f64,
+    /// Of the numbers behind it, their inputs and their weights, in their order.
+    digest: u64,
     /// Most numbers of the data that were held at once; not in the file.
     most_held: usize,
 }
@@ -296,6 +334,7 @@ impl Pass {
             parts: Vec::new(),
             mean: vec![0.0; folded.points.nrows()],
             scatter: 0.0,
+            digest: Digest::new().get(),
             most_held: 0,
         }
     }
@@ -313,10 +352,12 @@ impl Pass {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn save(&self, path: &Path) -> Result<(), FileError> {
         let counts = [self.block_rows, self.of.0, self.of.1, self.active].map(|c| c as f64);
+        // Halves, which a double holds.
+        let digest = [self.digest >> 32, self.digest & u64::from(u32::MAX)].map(|half| half as f64);
         let sums = [self.mean_norm, self.lambda, self.largest, self.weight, self.left, self.scatter];
         let atoms: Vec<f64> =
             self.atoms.iter().flat_map(|a| [a.uses as f64, a.weight, a.mass, a.most]).collect();
-        let arrays = [&counts[..], &sums, &atoms, &self.mean, &self.parts];
+        let arrays = [&counts[..], &sums, &digest, &atoms, &self.mean, &self.parts];
         write_vectors(path, ARRAYS, arrays)
     }
 
@@ -330,13 +371,14 @@ impl Pass {
         reason = "counts, as they were written"
     )]
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let [counts, sums, atoms, mean, parts] =
-            read_vectors(path, ARRAYS, [Some(4), Some(6), None, None, None])?;
+        let [counts, sums, digest, atoms, mean, parts] =
+            read_vectors(path, ARRAYS, [Some(4), Some(6), Some(2), None, None, None])?;
         Ok(Self {
             block_rows: counts[0] as usize,
             of: (counts[1] as usize, counts[2] as usize),
             active: counts[3] as usize,
             most_held: 0,
+            digest: ((digest[0] as u64) << 32) | digest[1] as u64,
             mean_norm: sums[0],
             lambda: sums[1],
             largest: sums[2],
@@ -413,8 +455,9 @@ impl Pass {
         folded: &mut Folded,
     ) -> Result<(), StreamError> {
         let Streaming { sae, batch, kept, .. } = *streaming;
-        let inputs =
-            inputs.map(|inputs| inputs.recv().expect("a block of inputs for every block")).transpose()?;
+        let inputs = next(inputs)?;
+        let mut digest = Digest::from(self.digest);
+        streaming.add(&mut digest, self.points(), &block.points, inputs.as_ref());
         if let Some(inputs) = &inputs {
             check_entries(inputs)?;
         }
@@ -426,6 +469,7 @@ impl Pass {
             let weight = kept.weights.as_ref().map_or(1.0, |weights| weights[first + i] / self.largest);
             self.add(weight, folded.points.col(i), codes.column(i).iter().map(|(k, z)| (k, *z)), fit);
         }
+        self.digest = digest.get();
         Ok(())
     }
 
@@ -486,4 +530,4 @@ impl Pass {
 }
 
 /// Names of the arrays in a file of a pass.
-const ARRAYS: [&str; 5] = ["counts", "sums", "atoms", "mean", "parts"];
+const ARRAYS: [&str; 6] = ["counts", "sums", "digest", "atoms", "mean", "parts"];

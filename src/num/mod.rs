@@ -1,10 +1,12 @@
 //! Numbers that know what they prove: intervals, a-priori
 //! rounding bounds, bracketed roots, and comparisons that do not drop NaN.
 
+mod decimal;
 mod interval;
 mod root;
 pub mod rounding;
 
+pub use decimal::{at_most, at_most_e};
 pub use interval::Interval;
 pub use root::{Enclosure, decreasing_root};
 

@@ -869,7 +869,7 @@ fn the_best_of_a_width_is_proved_in_the_plane() {
         ("--global", &data, 2, "--width"),
         ("--width 2 --global --center", &data, 2, "--center"),
         ("--width 2 --global --gamma 0.1", &data, 2, "--gamma 0"),
-        ("--width 2 --global", &solid, 4, "third singular value"),
+        ("--width 2 --global", &solid, 3, "third singular value"),
     ] {
         let output = run(&format!("solve --data {{}} --lambda 0.2 {options}"), &[data]);
         assert_eq!(output.status.code(), Some(code), "{options}");

@@ -333,6 +333,20 @@ fn a_pass_that_goes_on_is_one_without_a_stop() {
         let mut kept = case.kept.clone();
         kept.weights.as_mut().expect("weights")[3] += 1.0;
         refuses(&Streaming { kept: &kept, ..streaming }, &mut case.folded());
+        // Beyond the block that is measured again too: a weight, and rows of the same lengths.
+        if blocks > 1 {
+            let mut kept = case.kept.clone();
+            let weights = kept.weights.as_mut().expect("weights");
+            weights.swap(51, 52);
+            refuses(&Streaming { kept: &kept, ..streaming }, &mut case.folded());
+            let opposite = Matrix::from_fn(points.nrows(), points.ncols(), |j, i| {
+                let sign = if (80..100).contains(&i) { -1.0 } else { 1.0 };
+                sign * points.col(i)[j]
+            });
+            let files = shards(&opposite, 60);
+            let other = RowStream::open(files.path(), None).expect("shards");
+            refuses(&Streaming { stream: &other, ..streaming }, &mut case.folded());
+        }
     }
 }
 

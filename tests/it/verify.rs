@@ -295,6 +295,56 @@ fn slow_every_single_edit_is_named() {
     assert_eq!(unnamed, documented);
 }
 
+/// What no stationary point has is a claim like others, and without a center told it is 0.
+#[test]
+fn the_hull_of_an_audit_is_verified() {
+    let runs = Runs::new();
+    let data =
+        runs.data("data.npy", &[[1.0, 0.1], [0.9, 0.0], [-1.0, 0.2], [0.2, 1.1], [0.1, 0.8], [1.2, 0.9]]);
+    let (dictionary, codes, out) = (
+        runs.data("d.npy", &[[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]),
+        runs.folder.path().join("z.npz"),
+        runs.folder.path().join("audit"),
+    );
+    let z: [[f64; 6]; 3] =
+        [[1.0, 0.9, 0.1, 0.2, 0.1, 1.2], [0.1, 0.2, 0.2, 1.1, 0.8, 0.9], [0.2, 0.1, 1.0, 0.0, 0.0, 0.0]];
+    let z = Matrix::from_fn(3, 6, |k, i| z[k][i]);
+    widedict::io::write_codes(&codes, &widedict::Codes::from_dense(&z).expect("codes")).expect("written");
+    let words = "certify --data {} --dictionary {} --codes {} --lambda 0.1 --center --bound none --local none --quiet --out {}";
+    let output = command(words, &[&data, &dictionary, &codes, &out]);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let path = out.join("certificate.json");
+    let whole: Value = read_json(&path).expect("JSON");
+    assert_eq!((&whole["hull"]["checked"], &whole["hull"]["refuted"]), (&json!(3), &json!(3)), "{whole}");
+    assert_eq!(named(&verify(&out, &data)), Vec::<String>::new());
+    let edits: [&[(&str, Value)]; 6] = [
+        &[("checked", json!(2))],
+        &[
+            ("checked", json!(2)),
+            ("refuted", json!(0)),
+            ("worst", json!(0.0)),
+            ("worst_certified", json!(0.0)),
+            ("atoms", json!([])),
+        ],
+        &[("checked", json!(0)), ("refuted", json!(5)), ("atoms", json!([]))],
+        &[("windows_outside", json!(999))],
+        &[("checked", json!(4))],
+        &[("refuted", json!(0))],
+    ];
+    for edit in edits {
+        let mut changed = whole.clone();
+        edit.iter().for_each(|(key, value)| changed["hull"][*key] = value.clone());
+        write_json(&path, &forged(changed)).expect("written");
+        assert_eq!(named(&verify(&out, &data)), ["certificate.json: hull"], "{edit:?}");
+    }
+    let mut changed = whole.clone();
+    changed["hull"]["checked"] = json!(2);
+    changed["hull"]["atoms"][0]["certified_lower"] = json!(9.0);
+    write_json(&path, &forged(changed)).expect("written");
+    assert_eq!(named(&verify(&out, &data)), ["certificate.json: hull"]);
+    write_json(&path, &whole).expect("written");
+}
+
 #[test]
 fn a_refuted_run_is_verified_by_its_lower_point() {
     let runs = Runs::new();

@@ -146,6 +146,8 @@ impl Failure {
             | Self::Fold { .. }
             | Self::Compare(_)
             | Self::Threads(_) => 3,
+            // Data that a method is not for.
+            Self::Solve(SolveError::NotApplicable { .. }) => 3,
             Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) | Self::MatchL0(_) => 4,
         }
     }

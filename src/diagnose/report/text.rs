@@ -198,7 +198,8 @@ impl Diagnosis {
     fn fmt_hull(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(hull) = &self.hull else { return Ok(()) };
         let codes = if self.hull_of_given { "codes given" } else { "exact codes" };
-        writeln!(f, "\nstationary at all    (hull-condition, from atoms and {codes} alone)")?;
+        let of = if self.codes.all.is_some() { " of the sample" } else { "" };
+        writeln!(f, "\nstationary at all    (hull-condition, from atoms and {codes}{of} alone)")?;
         hull.text().lines().try_for_each(|line| writeln!(f, "  {line}"))?;
         for w in hull.windows.iter().filter(|w| w.outside > 0.0).take(SHOWN) {
             writeln!(

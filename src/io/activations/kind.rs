@@ -61,7 +61,8 @@ const ARROW: &str = "Arrow, which is not read; convert it with\n  \
     np.save(\"x.npy\", np.array(datasets.load_from_disk(\"DIR\")[\"activations\"], dtype=\"float32\"))\n\
     or, of one file,\n  \
     import numpy as np, pyarrow as pa\n  \
-    np.save(\"x.npy\", np.array(pa.ipc.open_stream(\"x.arrow\").read_all()[\"activations\"].to_pylist(), dtype=\"float32\"))";
+    np.save(\"x.npy\", np.array(pa.ipc.open_stream(\"x.arrow\").read_all()[\"activations\"].to_pylist(), dtype=\"float32\"))\n\
+    (open_file in place of open_stream for Feather and files that start with ARROW1)";
 const HDF5: &str = "HDF5, which is not read; convert it with\n  \
     import h5py, numpy as np\n  np.save(\"x.npy\", h5py.File(\"x.h5\")[\"activations\"][:].astype(\"float32\"))";
 const MATLAB: &str = "a MATLAB file, which is not read; convert it with\n  \

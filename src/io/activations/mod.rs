@@ -44,8 +44,6 @@ pub struct Activations {
     points: Matrix,
     /// Which rows of the files they are.
     rows: Rows,
-    /// Every `stride`th row was read.
-    stride: usize,
     /// What was asked for.
     path: PathBuf,
     /// The files, and the first row of each.
@@ -96,7 +94,7 @@ impl Activations {
     #[must_use]
     pub fn of(points: Matrix, name: &str) -> Self {
         let (path, rows) = (PathBuf::from(name), Rows::all(points.ncols()));
-        Self { points, rows, stride: 1, files: vec![(path.clone(), 0)], path, notes: Vec::new() }
+        Self { points, rows, files: vec![(path.clone(), 0)], path, notes: Vec::new() }
     }
 
     /// What a reader should know: how shards were ordered, axes joined, a header left out.
@@ -115,12 +113,6 @@ impl Activations {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.of() == 0
-    }
-
-    /// Every how many rows one was read.
-    #[must_use]
-    pub fn stride(&self) -> usize {
-        self.stride
     }
 
     /// Dimension n.
@@ -195,21 +187,18 @@ fn arrays(
     reading: &Reading<'_>,
 ) -> Result<Activations, FileError> {
     let (files, total, dim) = joined(path, sources, sizes)?;
-    let stride = stride(total, reading);
-    let mut values = zeros(total.div_ceil(stride), dim).map_err(|problem| FileError::new(path, problem))?;
+    let thinning = Thinning::new(total, reading);
+    let mut values = zeros(thinning.kept, dim).map_err(|problem| FileError::new(path, problem))?;
     for (source, (_, first)) in sources.iter().zip(&files) {
         let _ = source.read(&mut |row, column, value| {
-            let row = first + row;
-            if stride == 1 {
-                values[row * dim + column] = value;
-            } else if row.is_multiple_of(stride) {
-                values[row / stride * dim + column] = value;
+            if let Some(place) = thinning.place(first + row) {
+                values[place * dim + column] = value;
             }
             ControlFlow::Continue(())
         })?;
     }
     let notes = sources.iter().filter_map(Source::note).take(1).collect();
-    Ok(assemble(path, values, dim, files, (total, stride), notes))
+    Ok(assemble(path, values, dim, files, &thinning, notes))
 }
 
 /// Files, and the first row of each.
@@ -242,20 +231,21 @@ fn joined(
 /// Reads text, whose size is known when it is read: a first time where only some rows are
 /// wanted.
 fn tables(path: &Path, sources: &[Source], reading: &Reading<'_>) -> Result<Activations, FileError> {
-    let mut stride_of_rows = 1;
+    let mut thinning = None;
     if reading.most.is_some() {
         let mut total: usize = 0;
         for source in sources {
             total += source.table(&mut |_| false, &mut Vec::new())?.rows;
         }
-        stride_of_rows = stride(total, reading);
+        thinning = Some(Thinning::new(total, reading));
     }
+    let wanted = |row| thinning.as_ref().is_none_or(|thinning| thinning.place(row).is_some());
     let (mut values, mut files, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut total, mut dim) = (0, None);
     for source in sources {
         let first = total;
         files.push((source.path.clone(), first));
-        let found = source.table(&mut |row| (first + row).is_multiple_of(stride_of_rows), &mut values)?;
+        let found = source.table(&mut |row| wanted(first + row), &mut values)?;
         if found.rows == 0 {
             let found = vec![0, found.dim as u64];
             return Err(FileError::new(&source.path, FileProblem::Empty { found }));
@@ -270,7 +260,8 @@ fn tables(path: &Path, sources: &[Source], reading: &Reading<'_>) -> Result<Acti
         total += found.rows;
     }
     let dim = dim.ok_or_else(|| FileError::new(path, FileProblem::NoData))?;
-    Ok(assemble(path, values, dim, files, (total, stride_of_rows), notes))
+    let thinning = thinning.unwrap_or(Thinning { total, kept: total });
+    Ok(assemble(path, values, dim, files, &thinning, notes))
 }
 
 fn assemble(
@@ -278,21 +269,64 @@ fn assemble(
     values: Vec<f64>,
     dim: usize,
     files: Vec<(PathBuf, usize)>,
-    (total, stride): (usize, usize),
+    thinning: &Thinning,
     notes: Vec<String>,
 ) -> Activations {
     let count = values.len() / dim;
     let points = Matrix::from_column_major(dim, count, values).expect("whole rows");
-    let rows = match stride {
-        1 => Rows::all(total),
-        _ => Rows::kept(total, (0..total).step_by(stride).collect()),
+    let Thinning { total, kept } = *thinning;
+    let rows = if kept == total {
+        Rows::all(total)
+    } else {
+        Rows::kept(total, (0..kept).map(|place| thinning.row(place)).collect())
     };
-    Activations { points, rows, stride, path: path.to_path_buf(), files, notes }
+    Activations { points, rows, path: path.to_path_buf(), files, notes }
 }
 
-/// Every how many rows one is read.
-fn stride(total: usize, reading: &Reading<'_>) -> usize {
-    reading.most.map_or(1, |most| total.div_ceil(most.get()).max(1))
+/// Which rows are read: `⌊i·total/kept⌋` for `i < kept`.
+struct Thinning {
+    total: usize,
+    kept: usize,
+}
+
+impl Thinning {
+    fn new(total: usize, reading: &Reading<'_>) -> Self {
+        Self { total, kept: reading.most.map_or(total, |most| total.min(most.get())) }
+    }
+
+    /// The row that is read in a place.
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of rows")]
+    fn row(&self, place: usize) -> usize {
+        (place as u128 * self.total as u128 / self.kept as u128) as usize
+    }
+
+    /// The place of a row, where it is read.
+    #[expect(clippy::cast_possible_truncation, reason = "at most the number of rows")]
+    fn place(&self, row: usize) -> Option<usize> {
+        if self.kept == self.total {
+            return Some(row);
+        }
+        let place = (row as u128 * self.kept as u128).div_ceil(self.total as u128) as usize;
+        (place < self.kept && self.row(place) == row).then_some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Thinning;
+
+    #[test]
+    fn as_many_rows_as_are_asked_for_evenly_spaced() {
+        for (total, kept) in [(400, 399), (400, 250), (400, 201), (400, 60), (7, 7), (5, 1), (13, 4)] {
+            let thinning = Thinning { total, kept };
+            let rows: Vec<usize> = (0..total).filter(|row| thinning.place(*row).is_some()).collect();
+            assert_eq!(rows, (0..kept).map(|place| thinning.row(place)).collect::<Vec<_>>());
+            assert!(rows.iter().enumerate().all(|(place, row)| thinning.place(*row) == Some(place)));
+            let steps: Vec<usize> = rows.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let (least, most) = (total / kept, total.div_ceil(kept));
+            assert!(steps.iter().all(|step| (least..=most).contains(step)), "{steps:?}");
+        }
+    }
 }
 
 /// Zeros, for which the system finds memory when they are written to.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::description::NoEncoder;
 use super::units::Placed;
-use super::{Kind, Sae};
+use super::{Kind, Layout, Sae};
 use crate::atoms::{AtomsError, Codes, Dictionary};
 use crate::linalg::{Matrix, norm};
 
@@ -237,7 +237,10 @@ impl Sae {
         let transcodes = self.kind == Kind::Transcoder;
         match &activations.inputs {
             None if transcodes => return Err(FoldError::Transcoder),
-            Some(_) if !transcodes => return Err(FoldError::NotTranscoder),
+            // Without a configuration nothing else says what the atoms write.
+            Some(_) if !transcodes && !(self.layout == Layout::Bare && self.encoder.is_err()) => {
+                return Err(FoldError::NotTranscoder);
+            }
             _ => {}
         }
         if let Some(layers) = self.layers.filter(|_| found != expected) {

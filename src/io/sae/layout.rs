@@ -126,11 +126,46 @@ fn saelens(value: &Value) -> Result<Description, FileProblem> {
     found.subtracts = flag(value, "apply_b_dec_to_input")?.unwrap_or(true);
     found.normalization = saelens_units(value)?;
     found.finetuned = flag(value, "finetuning_scaling_factor")?.unwrap_or(false);
-    found.kind = if architecture.ends_with("transcoder") { Kind::Transcoder } else { Kind::Autoencoder };
+    if !SAELENS_ARCHITECTURES.contains(&architecture.as_str()) {
+        return Err(unknown_architecture("SAELens", &architecture));
+    }
+    let transcodes = architecture.ends_with("transcoder") || writes_elsewhere(value)?;
+    found.kind = if transcodes { Kind::Transcoder } else { Kind::Autoencoder };
     found.subtracts &= found.kind == Kind::Autoencoder;
     found.plan = saelens_plan(value, &architecture, activation, k)?;
     saelens_penalty(value, &mut found)?;
     Ok(found)
+}
+
+/// The architectures that are read: of the last three the decoder.
+const SAELENS_ARCHITECTURES: [&str; 13] = [
+    "standard",
+    "gated",
+    "jumprelu",
+    "topk",
+    "batchtopk",
+    "matryoshka_batchtopk",
+    "transcoder",
+    "skip_transcoder",
+    "jumprelu_transcoder",
+    "jumprelu_skip_transcoder",
+    "abstopk",
+    "temporal",
+    "matching_pursuit",
+];
+
+fn unknown_architecture(program: &str, name: &str) -> FileProblem {
+    FileProblem::Unread { what: format!("{name}, an architecture of {program} that is not known here") }
+}
+
+/// Whether an autoencoder writes to another place than it reads, as transcoders do.
+fn writes_elsewhere(value: &Value) -> Result<bool, FileProblem> {
+    for place in [value, &value["metadata"]] {
+        if let (Some(read), Some(written)) = (text(place, "hook_name")?, text(place, "hook_name_out")?) {
+            return Ok(read != written);
+        }
+    }
+    Ok(flag(value, "is_transcoder")?.unwrap_or(false))
 }
 
 fn saelens_plan(

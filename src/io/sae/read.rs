@@ -52,7 +52,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Sae, FileError>
         }
         None => bare(&names, weights.path()).map_err(|problem| FileError::new(weights.path(), problem))?,
     };
+    let mut description = description;
     understood(&weights, &names)?;
+    clashes(&weights, &mut description)?;
     Reader { weights: &mut weights, description, options }.read()
 }
 
@@ -75,6 +77,38 @@ fn understood(weights: &Weights, names: &[String]) -> Result<(), FileError> {
         Some(name) => {
             let shape = weights.shape(name).unwrap_or_default().to_vec();
             Err(FileError::in_array(weights.path(), name, FileProblem::UnknownTensor { shape }))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses tensors of another architecture than the configuration's. A class that its trainer
+/// does not name is told by its tensors.
+fn clashes(weights: &Weights, description: &mut Description) -> Result<(), FileError> {
+    let has = |name: &str| weights.shape(name).is_some();
+    // `dictionary_learning` writes this name for AutoEncoderNew too, which has its own bias.
+    if description.layout == Layout::DictionaryLearning
+        && description.architecture == "AutoEncoder"
+        && has("decoder.bias")
+        && !has("bias")
+    {
+        "AutoEncoderNew".clone_into(&mut description.architecture);
+        description.subtracts = false;
+    }
+    let thresholds = [&THRESHOLDS[..], &LOG_THRESHOLDS].concat();
+    let gates = [&GATES[..], &MAGNITUDES, &FACTORS].concat();
+    let foreign = match description.plan {
+        Ok(Plan::Relu) => [thresholds, gates].concat(),
+        Ok(Plan::Gated) => thresholds,
+        Ok(Plan::JumpRelu { .. } | Plan::TopK { .. } | Plan::BatchTopK { .. } | Plan::GroupMax { .. }) => {
+            gates
+        }
+        Err(_) => Vec::new(),
+    };
+    match foreign.into_iter().find(|name| has(name)) {
+        Some(name) => {
+            let what = format!("a tensor that {} has not", description.architecture);
+            Err(FileError::in_array(weights.path(), name, FileProblem::Unread { what }))
         }
         None => Ok(()),
     }
@@ -425,6 +459,9 @@ impl Reader<'_> {
                 let logs = self.pick(&LOG_THRESHOLDS)?;
                 let threshold = match (threshold, self.pick(&THRESHOLDS)?, logs) {
                     (Some(value), _, _) => vec![value; m],
+                    (None, Some(name), Some(other)) => {
+                        return Err(self.at(&name, FileProblem::TwoNames { other }));
+                    }
                     (None, Some(name), _) => self.spread(&name, m)?,
                     (None, None, Some(name)) => self.spread(&name, m)?.into_iter().map(f64::exp).collect(),
                     (None, None, None) => return missing("threshold"),
@@ -436,10 +473,8 @@ impl Reader<'_> {
                 None => return missing("k"),
             },
             Plan::BatchTopK { k, rescale } => {
-                let k = match k {
-                    None if self.weights.shape("k").is_some() => Some(self.weights.number("k")?),
-                    k => k,
-                };
+                // As the package reads its files: that of the weights.
+                let k = if self.weights.shape("k").is_some() { Some(self.weights.number("k")?) } else { k };
                 let Some(k) = k.filter(|k| *k > 0.0) else { return missing("k") };
                 let threshold = match self.pick(&THRESHOLDS)? {
                     Some(name) => Some(self.weights.number(&name)?),
@@ -461,15 +496,16 @@ impl Reader<'_> {
 
     /// k from the configuration or the weights, between 1 and M.
     fn k(&mut self, told: Option<usize>, m: usize) -> Result<Option<usize>, FileError> {
-        let k = match told {
-            Some(k) => k,
-            None if self.weights.shape("k").is_some() => {
-                let k = self.weights.number("k")?;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked below")]
-                let whole = if k >= 1.0 { k as usize } else { 0 };
-                whole
-            }
-            None => return Ok(None),
+        let k = if self.weights.shape("k").is_some() {
+            // As the package reads its files: that of the weights.
+            let k = self.weights.number("k")?;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked below")]
+            let whole = if k >= 1.0 { k as usize } else { 0 };
+            whole
+        } else if let Some(told) = told {
+            told
+        } else {
+            return Ok(None);
         };
         if (1..=m).contains(&k) {
             return Ok(Some(k));

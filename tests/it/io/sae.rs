@@ -949,6 +949,62 @@ fn a_mark_of_the_byte_order_is_passed_over_and_an_array_is_no_autoencoder() {
     assert!(error.contains("--dictionary D.npy"), "{error}");
 }
 
+/// A trainer that writes another class's name is told by the tensors; tensors of another
+/// architecture than the configuration's are no detail.
+#[test]
+fn tensors_decide_or_are_refused() {
+    let encoder = [0.5, -1.0, 0.25, 1.0, 0.5, -0.5];
+    let own =
+        [("encoder.weight", "F64", &[2, 3][..], &encoder[..]), ("encoder.bias", "F64", &[2], &[0.1, 0.2])];
+    let trainer = json!({"trainer": {"activation_dim": 3, "dict_size": 2, "dict_class": "AutoEncoder"}});
+    for (name, subtracts) in [("decoder.bias", false), ("bias", true)] {
+        let folder = Folder::new();
+        let decoder = [("decoder.weight", "F64", &[3, 2][..], &DECODER[..]), (name, "F64", &[3], &BIAS)];
+        folder.tensors("ae.safetensors", &[&own[..], &decoder].concat());
+        folder.config("config.json", &trainer);
+        let sae = folder.read().expect("readable");
+        let (folded, _) = folded(&sae, &[1.0, 2.0, 3.0]);
+        assert_eq!(folded.folding.encoder_subtracts_bias, Some(subtracts), "{name}");
+        assert_eq!(sae.architecture() == "AutoEncoderNew", !subtracts);
+    }
+    for (architecture, name) in
+        [("standard", "threshold"), ("standard", "r_mag"), ("gated", "threshold"), ("jumprelu", "b_gate")]
+    {
+        let folder = Folder::new();
+        let foreign = (name, "F32", &[2][..], &[0.5, 0.5][..]);
+        folder.tensors("sae_weights.safetensors", &[&saelens("F32")[..], &[foreign]].concat());
+        folder.config("cfg.json", &json!({"d_in": 3, "d_sae": 2, "architecture": architecture}));
+        let error = folder.read().expect_err("another architecture's").to_string();
+        assert!(error.contains(name) && error.contains(architecture), "{error}");
+    }
+    let folder = Folder::new();
+    folder.tensors("sae_weights.safetensors", &saelens("F32"));
+    folder.config("cfg.json", &json!({"d_in": 3, "d_sae": 2, "architecture": "foo"}));
+    let error = folder.read().expect_err("unknown").to_string();
+    assert!(error.contains("foo"), "{error}");
+    let folder = Folder::new();
+    folder.tensors("sae_weights.safetensors", &saelens("F32"));
+    let hooks = json!({"d_in": 3, "d_sae": 2, "hook_name": "mlp_in", "hook_name_out": "mlp_out"});
+    folder.config("cfg.json", &hooks);
+    let error =
+        folder.read().expect("readable").fold(Activations::of(Matrix::zeros(3, 1))).expect_err("one side");
+    assert!(error.to_string().starts_with("a transcoder"), "{error}");
+    // One k is that of the weights, as the package reads its files.
+    let folder = Folder::new();
+    let k = ("k", "F32", &[1][..], &[1.0][..]);
+    folder.tensors("sae_weights.safetensors", &[&saelens("F32")[..], &[k]].concat());
+    folder.config("cfg.json", &json!({"d_in": 3, "d_sae": 2, "architecture": "topk", "k": 2}));
+    let (_, codes) = folded(&folder.read().expect("readable"), &[3.0, 2.0, 3.0]);
+    assert!(codes.nnz() <= 1);
+    let before = json!({"d_in": 3, "d_sae": 2, "hook_point": "blocks.0", "l1_coefficient": 8e-5, "lr": 1e-3});
+    let folder = Folder::new();
+    folder.tensors("sae_weights.safetensors", &saelens("F32"));
+    folder.config("cfg.json", &before);
+    let sae = folder.read().expect("readable");
+    let (folded, _) = folded(&sae, &[1.0, 2.0, 3.0]);
+    assert!(matches!(sae.lambda(&folded), Err(NoLambda::NormalizedError(_))));
+}
+
 #[test]
 fn values_of_k_that_are_none_are_named() {
     for architecture in ["batchtopk", "matryoshka_batchtopk", "topk"] {

@@ -180,6 +180,12 @@ proptest! {
 
     /// At every stationary point the demands are met.
     #[test]
+    fn windows_are_those_of_every_pair(point in points()) {
+        let point = Point { penalty: Penalty::new(0.3, 0.0).unwrap(), centered: true, ..point };
+        prop_assert_eq!(point.report().windows_outside, windows_by_hand(&point));
+    }
+
+    #[test]
     fn stationary_points_are_inside(
         x in prop::collection::vec(-1.0..1.0_f64, 3 * 24),
         seed in any::<u64>(),
@@ -237,6 +243,41 @@ fn what_cannot_be_stationary_is_refuted() {
     let peaked: [&[f64]; 2] = [&[1.0, 1.0, 0.0, 0.0], &[0.0, 0.0, 1.0, 1.0]];
     assert_eq!(Point::new(&opposite, &peaked, true).report().refuted, 0);
     assert_eq!(Point::new(&opposite, &flat, false).report().refuted, 0);
+}
+
+/// The windows are those of every pair, by their definition.
+fn windows_by_hand(point: &Point) -> usize {
+    let (m, len) = (point.dictionary.len(), point.codes.datapoints());
+    let code =
+        |k: usize, i: usize| point.codes.column(i).iter().find(|(at, _)| *at == k).map_or(0.0, |(_, z)| *z);
+    let mass = |k: usize| (0..len).map(|i| point.weights[i] * code(k, i)).sum::<f64>();
+    let mut outside = 0;
+    for (j, k) in (0..m).flat_map(|j| (0..m).map(move |k| (j, k))).filter(|(j, k)| j != k) {
+        let there: Vec<f64> = (0..len).filter(|i| code(j, *i) == 0.0).map(|i| code(k, i) / mass(k)).collect();
+        if there.is_empty() || !(mass(j) > 0.0 && mass(k) > 0.0) {
+            continue;
+        }
+        let cosine = dot(point.dictionary.atom(j), point.dictionary.atom(k));
+        let most = there.iter().copied().fold(0.0, widedict::num::max);
+        let least = there.iter().copied().fold(f64::INFINITY, widedict::num::min);
+        outside += usize::from(cosine < 1.0 - most - 1e-9 || cosine > 1.0 - least + 1e-9);
+    }
+    outside
+}
+
+/// An atom that never fires with another, and always where it is off.
+#[test]
+fn a_window_needs_no_common_datapoint() {
+    let right: [&[f64]; 2] = [&[1.0, 0.0], &[0.0, 1.0]];
+    let point = Point::new(&right, &[&[1.0, 1.0, 1.0, 0.0], &[0.0, 0.0, 0.0, 1.0]], true);
+    let found = point.report();
+    assert_eq!((found.windows_outside, windows_by_hand(&point)), (2, 2), "{found:?}");
+    let worst = found.windows[0];
+    assert_eq!((worst.off, worst.other, worst.low, worst.high), (0, 1, -3.0, -3.0));
+    let first =
+        hull(&point.demands(), &point.codes, &HullOptions { max_atoms: 1, ..HullOptions::default() }, &());
+    let first = first.expect("one atom");
+    assert_eq!((first.checked, first.live, first.atoms[0].atom), (1, 2, 0));
 }
 
 /// With few datapoints a random dictionary is refuted in most of its atoms.

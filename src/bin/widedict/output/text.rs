@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use widedict::atoms::Rescaled;
+use widedict::num::at_most;
 use widedict::{Bounding, Certificate, Problem, Verdict};
 
 use super::row::{Participation, RunSummary, stop_name};
@@ -80,10 +81,8 @@ fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certific
         Some(_) if certificate.planar().is_some() => return String::new(),
         Some(bound) => {
             let gap = 100.0 * (1.0 - bound.get() / certificate.objective());
-            let bound = bound.get();
-            format!(
-                "{bound:.9}  (no dictionary of {width} unit atoms does better; {gap:.2} % below this one)"
-            )
+            let bound = at_most(bound.get(), 9);
+            format!("{bound}  (no dictionary of {width} unit atoms does better; {gap:.2} % below this one)")
         }
         None if bounding == Bounding::None => return String::new(),
         None if problem.gamma() > 0.0 => "none  (there are some for gamma = 0 only)".to_owned(),
@@ -101,8 +100,8 @@ fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certific
 
 fn bound(participation: &Participation) -> String {
     format!(
-        "participation bound  {:.9}  (any dictionary whose atoms have participations at least {:.4e}; lambda' {:.6}, gamma {:.6}, {})\n",
-        participation.lower_bound,
+        "participation bound  {}  (any dictionary whose atoms have participations at least {:.4e}; lambda' {:.6}, gamma {:.6}, {})\n",
+        at_most(participation.lower_bound, 9),
         participation.p,
         participation.lambda,
         participation.gamma,

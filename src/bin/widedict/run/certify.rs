@@ -137,7 +137,9 @@ impl Job {
         if args.participation.is_some() {
             participation::check(&penalty)?;
         }
-        let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
+        let dim = data.points.nrows();
+        let (fixed_center, variable) =
+            if centered { (None, Some(center.unwrap_or_else(|| vec![0.0; dim]))) } else { (center, None) };
         if let Some(center) = &fixed_center {
             widedict::answer::input::subtract(&mut data.points, center);
         }
@@ -289,7 +291,8 @@ fn read(args: &CertifyArgs, job: &Job) -> Result<Foreign, Failure> {
             }
             Some(center)
         }
-        _ => None,
+        (None, true) => Some(vec![0.0; problem.dim()]),
+        (_, false) => None,
     };
     let (atoms, codes, zero) = without_zeros(atoms, codes);
     trained::note_dropped(&dictionary.display().to_string(), &zero, args.run.quiet);
@@ -311,7 +314,7 @@ fn audit(
         Some(least) => participation::bound(least, &job.problem, bounded.certified.solution(), watch)?,
         None => None,
     };
-    let hull = hull::of(&job.problem, bounded.certified.solution(), &job.origin.rows, watch);
+    let hull = hull::of(&job.problem, bounded.certified.solution(), &job.origin.rows, usize::MAX, watch);
     let certifying = watch.elapsed().saturating_sub(started);
     Ok(Audit { bounded, participation, hull, certifying })
 }

@@ -47,8 +47,8 @@ pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool
         (None, Some(Dataset::Digits) | None) => Activations::of(datasets::digits(), "digits"),
     };
     let mut name = name(args);
-    if read.stride() > 1 {
-        name.push_str(&format!(", every {}th of {} points", read.stride(), read.len()));
+    if let Some(kept) = most.map(NonZeroUsize::get).filter(|most| *most < read.len()) {
+        name.push_str(&format!(", {kept} of {} points, evenly spaced", read.len()));
     }
     let weights = args.weights.as_deref().map(|path| weights(path, read.len())).transpose()?;
     let Kept { points, rows, weights, masked } = read.mask(&masking(args, weights.as_deref()))?;
