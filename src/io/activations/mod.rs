@@ -295,20 +295,29 @@ impl Thinning {
     }
 
     /// The row that is read in a place.
-    #[expect(clippy::cast_possible_truncation, reason = "below the number of rows")]
     fn row(&self, place: usize) -> usize {
-        (place as u128 * self.total as u128 / self.kept as u128) as usize
+        let row = place as u128 * self.total as u128 / self.kept as u128;
+        usize::try_from(row).expect("below the number of rows")
     }
 
     /// The place of a row, where it is read.
-    #[expect(clippy::cast_possible_truncation, reason = "at most the number of rows")]
     fn place(&self, row: usize) -> Option<usize> {
         if self.kept == self.total {
             return Some(row);
         }
-        let place = (row as u128 * self.kept as u128).div_ceil(self.total as u128) as usize;
+        let place = (row as u128 * self.kept as u128).div_ceil(self.total as u128);
+        let place = usize::try_from(place).expect("at most the number of rows");
         (place < self.kept && self.row(place) == row).then_some(place)
     }
+}
+
+/// Zeros, for which the system finds memory when they are written to.
+fn zeros(rows: usize, dim: usize) -> Result<Vec<f64>, FileProblem> {
+    let count = rows.checked_mul(dim).ok_or(FileProblem::HeaderContent)?;
+    let memory = |_| FileProblem::Memory { rows, dim };
+    // Asked for first, because what follows ends the process where there is none.
+    Vec::<f64>::new().try_reserve_exact(count).map_err(memory)?;
+    Ok(vec![0.0; count])
 }
 
 #[cfg(test)]
@@ -327,13 +336,4 @@ mod tests {
             assert!(steps.iter().all(|step| (least..=most).contains(step)), "{steps:?}");
         }
     }
-}
-
-/// Zeros, for which the system finds memory when they are written to.
-fn zeros(rows: usize, dim: usize) -> Result<Vec<f64>, FileProblem> {
-    let count = rows.checked_mul(dim).ok_or(FileProblem::HeaderContent)?;
-    let memory = |_| FileProblem::Memory { rows, dim };
-    // Asked for first, because what follows ends the process where there is none.
-    Vec::<f64>::new().try_reserve_exact(count).map_err(memory)?;
-    Ok(vec![0.0; count])
 }

@@ -238,7 +238,7 @@ impl Sae {
         match &activations.inputs {
             None if transcodes => return Err(FoldError::Transcoder),
             // Without a configuration nothing else says what the atoms write.
-            Some(_) if !transcodes && !(self.layout == Layout::Bare && self.encoder.is_err()) => {
+            Some(_) if !(transcodes || self.layout == Layout::Bare && self.encoder.is_err()) => {
                 return Err(FoldError::NotTranscoder);
             }
             _ => {}

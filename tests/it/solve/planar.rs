@@ -110,6 +110,24 @@ fn degenerate_data_are_proved_too() {
     assert!(solve(copies, 0.2, 1) > (4.0 * h(1.0, 0.2) + h(2.0, 0.2)) / 5.0 + 0.01);
 }
 
+/// Small prices have many local minima: a gap that stays open is searched again.
+#[test]
+fn slow_a_gap_that_stays_open_is_searched_again() {
+    let rows = [
+        [-0.801_931_425_253_447_4, -1.324_358_995_628_145],
+        [-0.248_361_622_095_248_54, 0.420_445_238_065_521_5],
+        [1.136_046_532_489_642_7, 0.109_706_399_321_808_19],
+        [-0.552_647_320_536_232_4, -0.784_780_355_344_278_4],
+        [0.748_745_770_734_591_1, 1.634_783_042_958_577_5],
+        [0.272_768_775_844_721_76, -1.233_328_664_030_771_7],
+        [-0.958_265_205_436_088_7, 1.600_019_088_999_111_5],
+    ];
+    let problem = Problem::builder(Matrix::from_columns(2, &rows)).lambda(1e-4).build().unwrap();
+    let one_start = Planar { finite: Finite::new(2), ..Planar::new(2) };
+    let solution = one_start.solve(&problem).unwrap();
+    assert_eq!(*solution.certified.certificate().verdict(), Verdict::GlobalWidth);
+}
+
 #[test]
 fn what_is_not_planar_is_refused() {
     let refused = |problem: &Problem, words: &str| {

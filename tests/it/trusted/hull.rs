@@ -323,8 +323,7 @@ fn windows_are_attained() {
         let point = Point::new(&atoms, &codes, true);
         let found = point.report();
         assert!(found.worst <= 1e-9 && found.refuted == 0 && found.windows_outside == 0, "{found:?}");
-        // A cosine of -1 is allowed anyway.
-        assert_eq!(found.windows_at_edge, if atoms == right { 2 } else { 0 }, "{found:?}");
+        assert_eq!(found.windows_at_edge, 2, "{found:?}");
         // And it is stationary for data.
         let x = Matrix::from_fn(2, codes[0].len(), |j, i| {
             lambda * residuals[i][j] + atoms[0][j] * codes[0][i] + atoms[1][j] * codes[1][i]
