@@ -5,11 +5,13 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use npyz::npz::{array_name_from_file_name, file_name_from_array_name};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipArchive, ZipWriter};
 
 use super::FileProblem;
+
+/// What follows the name of an array.
+const SUFFIX: &str = ".npy";
 
 /// An array may always unpack to this many bytes …
 const FREE_EXPANSION: u64 = 64 << 20;
@@ -44,7 +46,7 @@ impl<R: Read + Seek> Archive<R> {
 
     /// Names of the arrays.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.zip.file_names().filter_map(array_name_from_file_name)
+        self.zip.file_names().filter_map(|name| name.strip_suffix(SUFFIX))
     }
 
     /// The names of its arrays, in order.
@@ -65,7 +67,7 @@ impl<R: Read + Seek> Archive<R> {
             return Err(FileProblem::MissingArray);
         }
         let limit = self.limit;
-        let entry = self.zip.by_name(&file_name_from_array_name(array));
+        let entry = self.zip.by_name(&format!("{array}{SUFFIX}"));
         let entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
         let size = entry.size();
         if size > limit { Err(FileProblem::Expansion { found: size, limit }) } else { Ok((entry, size)) }
@@ -77,7 +79,7 @@ impl<R: Read + Seek> Archive<R> {
             return Err(FileProblem::MissingArray);
         }
         let limit = self.limit;
-        let entry = self.zip.by_name(&file_name_from_array_name(array));
+        let entry = self.zip.by_name(&format!("{array}{SUFFIX}"));
         let mut entry = entry.map_err(|e| FileProblem::NotNpz(e.into()))?;
         if entry.size() > limit {
             return Err(FileProblem::Expansion { found: entry.size(), limit });
@@ -131,12 +133,12 @@ impl<W: Write + Seek> ArchiveWriter<W> {
     }
 
     /// Begins an array, whose bytes the writer takes.
-    pub(super) fn array(&mut self, name: &str) -> Result<impl Write, FileProblem> {
+    pub(super) fn array(&mut self, name: &str) -> Result<&mut ZipWriter<W>, FileProblem> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(DateTime::default())
             .system(System::Unix);
-        self.0.start_file(file_name_from_array_name(name), options).map_err(io::Error::from)?;
+        self.0.start_file(format!("{name}{SUFFIX}"), options).map_err(io::Error::from)?;
         Ok(&mut self.0)
     }
 

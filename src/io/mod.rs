@@ -10,6 +10,7 @@
 mod activations;
 mod archive;
 mod description;
+mod header;
 mod json;
 mod npy;
 mod replace;

@@ -1,14 +1,16 @@
 //! `.npy` arrays.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use npyz::{DType, Deserialize, NpyFile, NpyHeader, Order, WriteOptions, WriterBuilder};
-
 use super::archive::Archive;
+use super::header::{Header, Order, Scalar, write_header};
 use super::{FileError, FileProblem, replace};
 use crate::linalg::Matrix;
+
+/// Longest string accepted: the word that names a format.
+const MAX_TEXT: usize = 4096;
 
 /// Longest header accepted. NumPy writes 118 bytes for an array of numbers and
 /// refuses more than 10 000 itself.
@@ -17,6 +19,9 @@ const MAX_HEADER: u64 = 4096;
 /// Deepest nesting of brackets accepted: a dictionary that holds a tuple is 2.
 /// The header's parser recurses, so depth costs stack.
 const MAX_DEPTH: usize = 3;
+
+/// Bytes read or written at a time: beside the numbers nothing larger is held.
+const PIECE: usize = 1 << 16;
 
 const FLOATS: &str = "numbers of type float16, float32 or float64";
 /// What a zip archive starts with.
@@ -56,8 +61,8 @@ pub fn read_atoms(path: &Path) -> Result<Matrix, FileError> {
 pub fn read_vector(path: &Path) -> Result<Vec<f64>, FileError> {
     let read = || {
         let (header, values) = read_floats(path)?;
-        if !matches!(header.shape(), [_] | [1, _] | [_, 1]) {
-            return Err(FileProblem::Dimensions { expected: VECTOR, found: header.shape().to_vec() });
+        if !matches!(header.shape[..], [_] | [1, _] | [_, 1]) {
+            return Err(FileProblem::Dimensions { expected: VECTOR, found: header.shape });
         }
         match values.iter().position(|v| !v.is_finite()) {
             Some(row) => Err(FileProblem::NotFinite { row, column: 0, value: values[row] }),
@@ -140,23 +145,21 @@ impl PointReader {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let array = Array::open(BufReader::new(&file), Some(length))?;
-        let (Some(('f', bytes @ (2 | 4 | 8))), DType::Plain(plain)) = (array.kind(), array.header.dtype())
-        else {
+        let Some(Scalar { letter: 'f', size: bytes @ (2 | 4 | 8), big_endian }) = array.header.scalar else {
             return Err(array.type_error(FLOATS));
         };
-        let big_endian = matches!(plain.endianness(), npyz::Endianness::Big);
-        let &[rows, columns] = array.header.shape() else {
-            return Err(FileProblem::Dimensions { expected: MATRIX, found: array.header.shape().to_vec() });
+        let [rows, columns] = array.header.shape[..] else {
+            return Err(FileProblem::Dimensions { expected: MATRIX, found: array.header.shape });
         };
         if rows == 0 || columns == 0 {
-            return Err(FileProblem::Empty { found: array.header.shape().to_vec() });
+            return Err(FileProblem::Empty { found: array.header.shape });
         }
-        let (order, start) = (array.header.order(), length - array.expected);
+        let (order, start) = (array.header.order, length - array.expected);
         drop(array);
         Ok(Self {
             path: path.to_path_buf(),
             start,
-            kind: Float { bytes: index(bytes)?, big_endian },
+            kind: Float { bytes, big_endian },
             order,
             dim: index(columns)?,
             len: index(rows)?,
@@ -249,23 +252,34 @@ pub fn write_vector(path: &Path, values: &[f64]) -> Result<(), FileError> {
 
 fn write(path: &Path, shape: &[u64], values: &[f64]) -> Result<(), FileError> {
     replace(path, |writer| {
-        let mut array = WriteOptions::new().default_dtype().shape(shape).writer(writer).begin_nd()?;
-        array.extend(values)?;
-        array.finish()?;
-        Ok(())
+        write_header(writer, "<f8", shape)?;
+        Ok(write_numbers(writer, values, f64::to_le_bytes)?)
     })
+}
+
+/// Writes numbers, a piece at a time.
+pub(super) fn write_numbers<T: Copy>(
+    writer: &mut impl Write,
+    values: &[T],
+    bytes_of: impl Fn(T) -> [u8; 8],
+) -> io::Result<()> {
+    for piece in values.chunks(PIECE / 8) {
+        let bytes: Vec<u8> = piece.iter().flat_map(|v| bytes_of(*v)).collect();
+        writer.write_all(&bytes)?;
+    }
+    Ok(())
 }
 
 fn read_rows(path: &Path, least_rows: u64) -> Result<Matrix, FileProblem> {
     let (header, values) = read_floats(path)?;
-    let &[rows, columns] = header.shape() else {
-        return Err(FileProblem::Dimensions { expected: MATRIX, found: header.shape().to_vec() });
+    let [rows, columns] = header.shape[..] else {
+        return Err(FileProblem::Dimensions { expected: MATRIX, found: header.shape });
     };
     if rows < least_rows || columns == 0 {
-        return Err(FileProblem::Empty { found: header.shape().to_vec() });
+        return Err(FileProblem::Empty { found: header.shape });
     }
     let (rows, columns) = (index(rows)?, index(columns)?);
-    let matrix = match header.order() {
+    let matrix = match header.order {
         Order::C => {
             Matrix::from_column_major(columns, rows, values).expect("as many values as the shape says")
         }
@@ -285,7 +299,7 @@ fn index(size: u64) -> Result<usize, FileProblem> {
 }
 
 /// All numbers of a file in the order they are stored.
-fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
+fn read_floats(path: &Path) -> Result<(Header, Vec<f64>), FileProblem> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     // Of a pipe the length is not known beforehand.
@@ -302,12 +316,13 @@ fn read_floats(path: &Path) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
 }
 
 /// All numbers of an array of floats; `length` is that of the source, if known.
-pub(super) fn floats(reader: impl Read, length: Option<u64>) -> Result<(NpyHeader, Vec<f64>), FileProblem> {
+pub(super) fn floats(reader: impl Read, length: Option<u64>) -> Result<(Header, Vec<f64>), FileProblem> {
     let array = Array::open(reader, length)?;
-    match array.kind() {
-        Some(('f', 2)) => array.values::<half::f16, f64>(f64::from),
-        Some(('f', 4)) => array.values::<f32, f64>(f64::from),
-        Some(('f', 8)) => array.values::<f64, f64>(|v| v),
+    match array.header.scalar {
+        Some(Scalar { letter: 'f', size: bytes @ (2 | 4 | 8), big_endian }) => {
+            let kind = Float { bytes, big_endian };
+            array.values(bytes, |item| kind.decode(item))
+        }
         _ => Err(array.type_error(FLOATS)),
     }
 }
@@ -315,37 +330,51 @@ pub(super) fn floats(reader: impl Read, length: Option<u64>) -> Result<(NpyHeade
 /// All numbers of an array of 1 dimension of signed integers, as scipy stores indices.
 pub(super) fn integers(reader: impl Read, length: Option<u64>) -> Result<Vec<i64>, FileProblem> {
     let array = Array::open(reader, length)?;
-    if array.header.shape().len() != 1 {
-        return Err(FileProblem::Dimensions { expected: VECTOR, found: array.header.shape().to_vec() });
+    if array.header.shape.len() != 1 {
+        return Err(FileProblem::Dimensions { expected: VECTOR, found: array.header.shape });
     }
-    let read = match array.kind() {
-        Some(('i', 4)) => array.values::<i32, i64>(i64::from),
-        Some(('i', 8)) => array.values::<i64, i64>(|v| v),
-        _ => Err(array.type_error("indices of type int32 or int64")),
+    let Some(Scalar { letter: 'i', size: size @ (4 | 8), big_endian }) = array.header.scalar else {
+        return Err(array.type_error("indices of type int32 or int64"));
     };
-    read.map(|(_, values)| values)
+    let decode = |item: &[u8]| {
+        let byte = |(at, byte): (usize, &u8)| i64::from(*byte) << (8 * at);
+        let all =
+            |bytes: &mut dyn Iterator<Item = &u8>| bytes.enumerate().map(byte).fold(0, |all, b| all | b);
+        let whole = if big_endian { all(&mut item.iter().rev()) } else { all(&mut item.iter()) };
+        // The sign of four bytes is that of the lower half.
+        let above = if size == 4 { 32 } else { 0 };
+        (whole << above) >> above
+    };
+    array.values(size, decode).map(|(_, values)| values)
 }
 
 /// A string, as NumPy stores one: an array of no dimension.
 pub(super) fn text(reader: impl Read, length: Option<u64>) -> Result<String, FileProblem> {
     let array = Array::open(reader, length)?;
-    let read = match array.kind() {
-        Some(('S', _)) => {
-            array.values::<Vec<u8>, String>(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        }
-        Some(('U', _)) => array.values::<String, String>(|text| text),
-        _ => Err(array.type_error("a string")),
+    let bytes = usize::try_from(array.expected).map_err(|_| FileProblem::HeaderContent)?;
+    let decode: fn(&[u8], bool) -> String = match array.header.scalar {
+        Some(Scalar { letter: 'S', .. }) => |bytes, _| String::from_utf8_lossy(bytes).into_owned(),
+        Some(Scalar { letter: 'U', .. }) => |bytes, big_endian| {
+            let characters = bytes.chunks_exact(4).map(|c| {
+                let four = [c[0], c[1], c[2], c[3]];
+                if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
+            });
+            characters.map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        },
+        _ => return Err(array.type_error("a string")),
     };
-    let (header, mut values) = read?;
-    match (values.pop(), values.is_empty()) {
-        (Some(value), true) => Ok(value),
-        _ => Err(FileProblem::Dimensions { expected: "one string", found: header.shape().to_vec() }),
+    if array.header.len() != Some(1) || bytes > MAX_TEXT {
+        return Err(FileProblem::Dimensions { expected: "one string", found: array.header.shape });
     }
+    let big_endian = array.header.scalar.is_some_and(|scalar| scalar.big_endian);
+    let (_, mut values) = array.values(bytes, |item| decode(item, big_endian))?;
+    // NumPy fills up with zeros.
+    Ok(values.pop().unwrap_or_default().trim_end_matches('\0').to_owned())
 }
 
 /// An array whose header has been read and whose length fits it.
 struct Array<R> {
-    header: NpyHeader,
+    header: Header,
     reader: R,
     expected: u64,
 }
@@ -354,63 +383,43 @@ impl<R: Read> Array<R> {
     /// Reads the header; checks that `length` bytes are what it asks for.
     fn open(mut reader: R, length: Option<u64>) -> Result<Self, FileProblem> {
         let bytes = header_bytes(&mut reader)?;
-        let header = NpyHeader::from_reader(&bytes[..]).map_err(FileProblem::NotNpy)?;
-        let item = header.dtype().num_bytes().map_or(0, |b| b as u64);
-        let expected = header.len().checked_mul(item).ok_or(FileProblem::HeaderContent)?;
-        let array = Self { header, reader, expected };
+        let header = Header::parse(&bytes).map_err(FileProblem::NotNpy)?;
+        let item = header.scalar.and_then(Scalar::bytes);
+        let expected = header.len().and_then(|count| count.checked_mul(item.unwrap_or(0)));
+        let array = Self { header, reader, expected: expected.ok_or(FileProblem::HeaderContent)? };
         match length.map(|l| l.saturating_sub(bytes.len() as u64)) {
-            Some(found) if found != expected => Err(array.length_error(found)),
+            Some(found) if item.is_some() && found != array.expected => Err(array.length_error(found)),
             _ => Ok(array),
         }
     }
 
-    /// The letter and size of a scalar type.
-    fn kind(&self) -> Option<(char, u64)> {
-        match self.header.dtype() {
-            DType::Plain(plain) => Some((plain.type_char().to_str().chars().next()?, plain.size_field())),
-            DType::Array(..) | DType::Record(_) => None,
-        }
-    }
-
     /// Reads every entry, which takes memory only as bytes arrive.
-    fn values<T: Deserialize, U>(self, convert: impl Fn(T) -> U) -> Result<(NpyHeader, Vec<U>), FileProblem> {
-        let Self { header, reader, expected } = self;
-        let error = |found| FileProblem::Length { shape: header.shape().to_vec(), expected, found };
-        let mut counted = Counted { reader: reader.take(expected), bytes: 0 };
-        let entries = NpyFile::with_header(header.clone(), &mut counted)
-            .data::<T>()
-            .map_err(|e| FileProblem::NotNpy(io::Error::new(io::ErrorKind::InvalidData, e)))?;
-        let values: io::Result<Vec<U>> = entries.map(|entry| entry.map(&convert)).collect();
-        let values = match values {
-            Ok(values) => values,
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(error(counted.bytes)),
-            Err(e) => return Err(e.into()),
-        };
+    fn values<U>(self, item: usize, decode: impl Fn(&[u8]) -> U) -> Result<(Header, Vec<U>), FileProblem> {
+        let Self { header, mut reader, expected } = self;
+        let error = |found| FileProblem::Length { shape: header.shape.clone(), expected, found };
+        let most = (PIECE / item.max(1)).max(1) * item;
+        let (mut values, mut piece, mut read) = (Vec::new(), Vec::new(), 0);
+        while read < expected {
+            piece.clear();
+            let wanted = (expected - read).min(most as u64);
+            let found = reader.by_ref().take(wanted).read_to_end(&mut piece)? as u64;
+            read += found;
+            if found < wanted {
+                return Err(error(read));
+            }
+            values.extend(piece.chunks_exact(item).map(&decode));
+        }
         // Reading on finds what is too much, and lets an archive check its sum.
-        let beyond = io::copy(&mut counted.reader.into_inner().take(MAX_HEADER), &mut io::sink())?;
+        let beyond = io::copy(&mut reader.take(MAX_HEADER), &mut io::sink())?;
         if beyond > 0 { Err(error(expected + beyond)) } else { Ok((header, values)) }
     }
 
     fn length_error(&self, found: u64) -> FileProblem {
-        FileProblem::Length { shape: self.header.shape().to_vec(), expected: self.expected, found }
+        FileProblem::Length { shape: self.header.shape.clone(), expected: self.expected, found }
     }
 
     fn type_error(&self, expected: &'static str) -> FileProblem {
-        FileProblem::Type { expected, found: self.header.dtype().descr() }
-    }
-}
-
-/// Counts the bytes that pass.
-struct Counted<R> {
-    reader: R,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.bytes += count as u64;
-        Ok(count)
+        FileProblem::Type { expected, found: self.header.descr.clone() }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Codes as scipy's sparse `.npz`, N × M with a datapoint a row.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Cursor, Read, Seek};
+use std::io::{BufReader, BufWriter, Cursor, Read, Seek, Write};
 use std::path::Path;
 
-use npyz::{WriteOptions, WriterBuilder};
 use sprs::CsMat;
 
 use super::archive::{Archive, ArchiveWriter};
-use super::npy::{floats, integers, text};
+use super::header::write_header;
+use super::npy::{floats, integers, text, write_numbers};
 use super::{FileError, FileProblem, replace};
 use crate::atoms::Codes;
 
@@ -23,17 +23,19 @@ pub fn write_codes(path: &Path, codes: &Codes) -> Result<(), FileError> {
     let indices: Vec<i64> = view.indices().iter().map(|&k| signed(k)).collect();
     let pointers: Vec<i64> = view.proper_indptr().iter().map(|&p| signed(p)).collect();
     let shape = [signed(codes.datapoints()), signed(codes.atoms())];
-    let format = "|S3".parse().expect("numpy's type of three bytes");
     replace(path, |writer: &mut BufWriter<File>| {
         let mut archive = ArchiveWriter::new(writer);
-        let array = WriteOptions::new().dtype(npyz::DType::Plain(format)).shape(&[]);
-        array.writer(archive.array("format")?).begin_nd()?.push(b"csr".as_slice())?;
+        let mut array = archive.array("format")?;
+        write_header(&mut array, "|S3", &[])?;
+        array.write_all(b"csr")?;
         for (name, values) in [("shape", &shape[..]), ("indices", &indices), ("indptr", &pointers)] {
-            let array = WriteOptions::new().default_dtype().shape(&[values.len() as u64]);
-            array.writer(archive.array(name)?).begin_nd()?.extend(values)?;
+            let mut array = archive.array(name)?;
+            write_header(&mut array, "<i8", &[values.len() as u64])?;
+            write_numbers(&mut array, values, i64::to_le_bytes)?;
         }
-        let array = WriteOptions::new().default_dtype().shape(&[view.data().len() as u64]);
-        array.writer(archive.array("data")?).begin_nd()?.extend(view.data())?;
+        let mut array = archive.array("data")?;
+        write_header(&mut array, "<f8", &[view.data().len() as u64])?;
+        write_numbers(&mut array, view.data(), f64::to_le_bytes)?;
         archive.finish()
     })
 }
@@ -136,10 +138,10 @@ impl<R: Read + Seek> SparseFile<'_, R> {
     fn values(&mut self) -> Result<Vec<f64>, FileError> {
         let path = self.path;
         let (header, values) = self.read("data", floats)?;
-        if header.shape().len() == 1 {
+        if header.shape.len() == 1 {
             Ok(values)
         } else {
-            let found = header.shape().to_vec();
+            let found = header.shape;
             let problem = FileProblem::Dimensions { expected: "an array of 1 dimension", found };
             Err(FileError::in_array(path, "data", problem))
         }

@@ -4,10 +4,10 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use half::{bf16, f16};
-use npyz::{DType, NpyHeader, Order, TypeChar};
 use safetensors::Dtype;
 
 use super::super::FileProblem;
+use super::super::header::{Header, Order};
 
 /// Bytes decoded at a time: beside the matrix nothing larger is held.
 const PIECE: usize = 1 << 16;
@@ -33,23 +33,23 @@ pub(super) enum Number {
 }
 
 impl Number {
-    pub(super) fn of_npy(dtype: &DType) -> Result<(Self, bool), FileProblem> {
-        let refused = |hint| FileProblem::NotNumbers { found: dtype.descr(), hint };
-        let DType::Plain(plain) = dtype else { return Err(refused(RECORDS)) };
-        let size = usize::try_from(plain.size_field()).unwrap_or(usize::MAX);
-        let number = match (plain.type_char(), size) {
-            (TypeChar::Float, 2) => Self::F16,
-            (TypeChar::Float, 4) => Self::F32,
-            (TypeChar::Float, 8) => Self::F64,
-            (TypeChar::Bool, 1) => Self::Bool,
-            (TypeChar::Int, 1 | 2 | 4 | 8) => Self::Signed(size),
-            (TypeChar::Uint, 1 | 2 | 4 | 8) => Self::Unsigned(size),
-            (TypeChar::RawData, 2) => return Err(refused(BFLOAT16)),
-            (TypeChar::Object, _) => return Err(refused(OBJECTS)),
-            (TypeChar::Complex, _) => return Err(refused(COMPLEX)),
+    pub(super) fn of_npy(header: &Header) -> Result<(Self, bool), FileProblem> {
+        let refused = |hint| FileProblem::NotNumbers { found: header.descr.clone(), hint };
+        let Some(scalar) = header.scalar else { return Err(refused(RECORDS)) };
+        let size = scalar.size;
+        let number = match (scalar.letter, size) {
+            ('f', 2) => Self::F16,
+            ('f', 4) => Self::F32,
+            ('f', 8) => Self::F64,
+            ('b', 1) => Self::Bool,
+            ('i', 1 | 2 | 4 | 8) => Self::Signed(size),
+            ('u', 1 | 2 | 4 | 8) => Self::Unsigned(size),
+            ('V', 2) => return Err(refused(BFLOAT16)),
+            ('O', _) => return Err(refused(OBJECTS)),
+            ('c', _) => return Err(refused(COMPLEX)),
             _ => return Err(refused(NUMBERS)),
         };
-        Ok((number, matches!(plain.endianness(), npyz::Endianness::Big)))
+        Ok((number, scalar.big_endian))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "every other type is the same error")]
@@ -130,10 +130,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn of_npy(header: &NpyHeader) -> Result<Self, FileProblem> {
-        let (number, big_endian) = Number::of_npy(&header.dtype())?;
-        let fortran = header.order() == Order::Fortran;
-        Ok(Self { number, big_endian, fortran, shape: header.shape().to_vec() })
+    pub(super) fn of_npy(header: &Header) -> Result<Self, FileProblem> {
+        let (number, big_endian) = Number::of_npy(header)?;
+        let fortran = header.order == Order::Fortran;
+        Ok(Self { number, big_endian, fortran, shape: header.shape.clone() })
     }
 
     /// Bytes of the array.

@@ -5,9 +5,8 @@ use std::io::{BufReader, Cursor, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use npyz::NpyHeader;
-
 use super::super::archive::Archive;
+use super::super::header::Header;
 use super::super::npy::header_bytes;
 use super::super::tensors::read_header;
 use super::super::{FileError, FileProblem};
@@ -299,7 +298,7 @@ fn name(number: Number) -> String {
 /// The header of an array in `length` bytes, which must be what it asks for.
 fn npy_layout(reader: &mut impl Read, length: u64) -> Result<Layout, FileProblem> {
     let bytes = header_bytes(reader)?;
-    let header = NpyHeader::from_reader(&bytes[..]).map_err(FileProblem::NotNpy)?;
+    let header = Header::parse(&bytes).map_err(FileProblem::NotNpy)?;
     let layout = Layout::of_npy(&header)?;
     let (expected, found) = (layout.bytes()?, length.saturating_sub(bytes.len() as u64));
     if expected == found {

@@ -6,10 +6,10 @@ use std::fs::{self, File};
 use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
 
-use npyz::Order;
 use serde_json::Value;
 
 use super::super::archive::Archive;
+use super::super::header::Order;
 use super::super::npy::floats;
 use super::super::tensors::Tensors;
 use super::super::{FileError, FileProblem};
@@ -126,9 +126,9 @@ impl Weights {
             };
             let (header, values) =
                 read(&mut archive).map_err(|problem| FileError::in_array(&path, &name, problem))?;
-            let shape: Option<Vec<usize>> = header.shape().iter().map(|&s| usize::try_from(s).ok()).collect();
+            let shape: Option<Vec<usize>> = header.shape.iter().map(|&s| usize::try_from(s).ok()).collect();
             let shape = shape.ok_or_else(|| FileError::in_array(&path, &name, FileProblem::HeaderContent))?;
-            let values = match header.order() {
+            let values = match header.order {
                 Order::C => values,
                 Order::Fortran => by_rows(&shape, &values),
             };
