@@ -4,6 +4,7 @@
 //! figure of your own, write the numbers (`--json`, `io`) and draw them elsewhere.
 
 use plotters::coord::Shift;
+use plotters::coord::combinators::BindKeyPoints;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -246,6 +247,14 @@ pub struct CurvePoint {
 /// Width and height of one panel of a curve.
 const PANEL: (u32, u32) = (720, 280);
 
+/// Room for the names of lines beside a panel, and where they begin and follow.
+const LEGEND: u32 = 140;
+const LEGEND_TOP: i32 = 24;
+const LEGEND_ROW: i32 = 20;
+
+/// Room for a label of an axis.
+const LABEL: u32 = 42;
+
 const BOUND: RGBColor = RGBColor(178, 24, 43);
 const LIMIT: RGBColor = RGBColor(120, 120, 120);
 
@@ -281,7 +290,8 @@ pub fn curve(points: &[CurvePoint], axis: &str, wide_limit: Option<f64>) -> Resu
         let panels = [values, vec![line(atoms, DOT, "atoms")], vec![line(|p| p.mean_l0, DOT, "mean L0")]];
         for (area, lines) in areas.iter().zip(&panels) {
             if first > 0.0 && first < last {
-                panel(area, lines, (first / LOG_MARGIN..last * LOG_MARGIN).log_scale(), axis)?;
+                let range = (first / LOG_MARGIN..last * LOG_MARGIN).log_scale();
+                panel(area, lines, range.with_key_points(ticks(&points)), axis)?;
             } else {
                 let margin = max(X_MARGIN * (last - first), FLAT.0);
                 panel(area, lines, first - margin..last + margin, axis)?;
@@ -299,6 +309,35 @@ struct Line {
     name: &'static str,
 }
 
+/// Where a logarithmic axis is labelled: at its points, leaving out those whose labels would
+/// overlap.
+fn ticks(points: &[CurvePoint]) -> Vec<f64> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    let least = (last.x / first.x).ln() * f64::from(LABEL) / f64::from(PANEL.0 - LEGEND);
+    let mut ticks: Vec<f64> = Vec::new();
+    for point in points {
+        if ticks.last().is_none_or(|tick| (point.x / tick).ln() >= least) {
+            ticks.push(point.x);
+        }
+    }
+    ticks
+}
+
+/// Names the lines of a panel beside it.
+fn legend(area: &Canvas<'_>, lines: &[Line]) -> Result<(), PlotError> {
+    if lines.len() < 2 {
+        return Ok(());
+    }
+    let style = ("sans-serif", 13).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
+    for (line, row) in lines.iter().zip(0..) {
+        let y = LEGEND_TOP + LEGEND_ROW * row;
+        let stroke = ShapeStyle::from(line.color).stroke_width(2);
+        area.draw(&PathElement::new([(0, y), (18, y)], stroke))?;
+        area.draw_text(line.name, &style, (24, y))?;
+    }
+    Ok(())
+}
+
 fn panel<X>(area: &Canvas<'_>, lines: &[Line], x: X, axis: &str) -> Result<(), PlotError>
 where
     X: AsRangedCoord<Value = f64>,
@@ -308,7 +347,9 @@ where
     let (low, high) = (heights().fold(f64::INFINITY, min), heights().fold(f64::NEG_INFINITY, max));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     let margin = max(Y_MARGIN * (high - low), FLAT.1 + FLAT.0 * high.abs());
-    let mut chart = ChartBuilder::on(area)
+    let (area, beside) = area.split_horizontally(PANEL.0 - LEGEND);
+    legend(&beside, lines)?;
+    let mut chart = ChartBuilder::on(&area)
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(64)
@@ -319,21 +360,16 @@ where
         .x_desc(axis)
         .y_desc(name)
         .x_label_formatter(&|v: &f64| tick(*v))
+        .y_label_formatter(&|v: &f64| tick(*v))
         .light_line_style(TRANSPARENT)
         .draw()?;
     for line in lines {
         let style = ShapeStyle::from(line.color).stroke_width(2);
         let color = line.color;
-        chart
-            .draw_series(LineSeries::new(line.values.iter().copied(), style))?
-            .label(line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+        chart.draw_series(LineSeries::new(line.values.iter().copied(), style))?;
         if line.color != LIMIT {
             chart.draw_series(line.values.iter().map(|&v| Circle::new(v, 3, color.filled())))?;
         }
-    }
-    if lines.len() > 1 {
-        chart.configure_series_labels().background_style(WHITE.mix(0.8)).draw()?;
     }
     Ok(())
 }

@@ -126,7 +126,7 @@ pub(crate) fn solve(
         &run,
         move |watch| {
             let how = Run { start: from.as_ref(), observer: watch, keeper: None };
-            let solved = solver.solve(&problem, tolerance, seed, &how)?;
+            let solved = conclusion.solve(&problem, seed, &how)?;
             let solving = watch.elapsed();
             let solution = conclusion.conclude(&problem, solved, watch)?;
             let point = solution.certified.solution();
@@ -414,7 +414,9 @@ pub(crate) fn certify(
             let bounded = conclusion::certify(bounding, &problem, factorization, &options, watch)?;
             let point = bounded.certified.solution();
             let bound = asked.map(|least| participation::bound(least, &problem, point, watch)).transpose()?;
-            let hull = hull::of(&problem, point, &origin.rows, usize::MAX, watch);
+            let hull = hull::asked(bounding, local)
+                .then(|| hull::of(&problem, point, &origin.rows, usize::MAX, watch))
+                .flatten();
             let certifying = watch.elapsed().saturating_sub(started);
             let run = RunSummary { certifying, ..RunSummary::audit(Some(point.width())) };
             let row = Row::new(&problem, &origin.masked, &run, bounded.certified.certificate())

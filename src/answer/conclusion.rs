@@ -37,19 +37,12 @@ impl Solver {
         if penalty.gamma() == 0.0 { Self::ClosedForm } else { Self::Proximal }
     }
 
-    /// Solves; what it found is bounded by [`Conclusion::conclude`]. `tolerance` and `seed`
-    /// are those of column generation.
-    ///
-    /// # Errors
-    /// Those of the solver.
-    pub fn solve(
+    fn solve(
         self,
         problem: &Problem,
-        tolerance: f64,
-        seed: u64,
+        generation: ColumnGeneration,
         how: &Run<'_>,
     ) -> Result<Solution, SolveError> {
-        let generation = ColumnGeneration { gap_tolerance: tolerance, seed, ..ColumnGeneration::default() };
         match self {
             Self::ClosedForm => wide::closed_form_with(problem, how),
             Self::Proximal => generation.solve_with(problem, how),
@@ -111,6 +104,21 @@ impl Conclusion {
     #[must_use]
     pub fn of_all(self, global: bool) -> Self {
         Self { global, ..self }
+    }
+
+    /// Solves; what it found is bounded by [`Conclusion::conclude`]. `seed` is that of column
+    /// generation. Without a bound asked for none is searched for.
+    ///
+    /// # Errors
+    /// Those of the solver.
+    pub fn solve(&self, problem: &Problem, seed: u64, how: &Run<'_>) -> Result<Solution, SolveError> {
+        let generation = ColumnGeneration {
+            gap_tolerance: self.tolerance,
+            seed,
+            bounded: self.bounding != Bounding::None,
+            ..ColumnGeneration::default()
+        };
+        self.solver.solve(problem, generation, how)
     }
 
     /// Refuses a problem that is none for what was asked.

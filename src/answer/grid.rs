@@ -1,5 +1,6 @@
 //! The answer of `path`: a row for every point of its grid.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -78,6 +79,15 @@ impl Grid {
         let wide_limit = wide_limit(problem, watch);
         let widths: Vec<usize> = self.ratios.iter().map(|ratio| width(*ratio, problem.len())).collect();
         let run = Run::observed(watch);
+        // A price may be kept again, on the way back.
+        let mut made = BTreeSet::new();
+        let rows = self.gammas.len() + widths.len();
+        watch.part(1, rows);
+        let keep = &mut |index: usize, step: &Step| {
+            made.insert(index);
+            watch.part((made.len() + 1).min(rows), rows);
+            keep(index, step);
+        };
         let steps = if widths.is_empty() {
             let (gap_tolerance, seed) = (self.tolerance, self.seed);
             let settings = ColumnGeneration { gap_tolerance, seed, ..Default::default() };
@@ -88,7 +98,8 @@ impl Grid {
         };
         #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
         let solving = watch.elapsed().div_f64(steps.len().max(1) as f64);
-        let certified = steps.into_iter().map(|step| {
+        let certified = steps.into_iter().enumerate().map(|(row, step)| {
+            watch.part(row + 1, rows);
             let started = watch.elapsed();
             let conclusion = self.conclusion(&step);
             let solution = conclusion.conclude(&step.problem, step.solution, watch)?;

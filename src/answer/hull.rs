@@ -3,13 +3,20 @@
 use crate::diagnose::{HullOptions, HullReport, hull};
 use crate::io::Rows;
 use crate::trusted::hull::Demands;
-use crate::{Factorization, Observer, Problem};
+use crate::{Bounding, Factorization, Observer, Problem};
 
 /// Atoms whose distances are listed.
 const LISTED: usize = 10;
 
-/// The worst of at most so many atoms, their datapoints named by their rows in the data; none where the observer
-/// stops it.
+/// Whether anything is searched for where these are asked for: no bound and no local test mean no
+/// search of any kind.
+#[must_use]
+pub fn asked(bounding: Bounding, local: bool) -> bool {
+    bounding != Bounding::None || local
+}
+
+/// The worst of at most so many atoms, their datapoints named by their rows in the data; none
+/// where the observer stops it.
 pub fn of(
     problem: &Problem,
     point: &Factorization,

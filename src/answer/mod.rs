@@ -31,6 +31,11 @@ pub trait Follow: Observer {
     /// Names what is done while no progress is told.
     fn phase(&self, name: &'static str);
 
+    /// Tells which part of a job of several is done, counted from 1.
+    fn part(&self, which: usize, of: usize) {
+        let _ = (which, of);
+    }
+
     /// Says what is no error and should be known.
     fn note(&self, text: &str);
 }

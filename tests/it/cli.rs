@@ -1870,3 +1870,112 @@ fn a_sample_needs_an_encoder_and_files() {
         &["--sample", "--dictionary"],
     );
 }
+
+/// What is printed by a run that answers.
+fn said(line: &str, paths: &[&Path]) -> String {
+    let output = run(line, paths);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{line}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Shells and `man` are told of every command and of options that are there.
+#[test]
+fn completions_and_manual_pages_know_the_commands() {
+    let commands = ["solve", "encode", "certify", "wide", "verify", "path", "diagnose"];
+    for shell in ["bash", "zsh", "fish"] {
+        let script = said(&format!("completions {shell}"), &[]);
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+        assert!(script.contains("checkpoint-seconds"), "{shell}");
+    }
+    let page = said("man", &[]);
+    assert!(page.contains(".TH widedict") && commands.iter().all(|command| page.contains(command)), "{page}");
+    let page = said("man solve", &[]);
+    assert!(page.contains(".TH widedict-solve") && page.contains("lambda"), "{page}");
+    fails(&run("man nothing", &[]), 2, &["nothing", "--help"]);
+}
+
+#[test]
+fn the_version_names_the_features() {
+    let text = said("--version", &[]);
+    assert!(text.contains(env!("CARGO_PKG_VERSION")) && text.contains("cli"), "{text}");
+    let (has, without) = text.split_once("; without ").unwrap_or((&text, ""));
+    for (name, there) in [("conic", cfg!(feature = "conic")), ("sdp", cfg!(feature = "sdp"))] {
+        assert_eq!((has.contains(name), without.contains(name)), (there, !there), "{text}");
+    }
+}
+
+/// Answers that are no dictionary say so, and what to do.
+#[test]
+fn an_answer_that_is_no_dictionary_says_so() {
+    let bench = Bench::new();
+    let x = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0]]);
+    let text = |line: &str| said(line, &[&x]);
+    let wide = text("solve --data {} --lambda 0.1");
+    assert!(wide.contains("wide limit") && wide.contains("(3 here)") && wide.contains("--width M"), "{wide}");
+    for line in ["solve --data {} --lambda 0.1 --width 2", "solve --data {} --lambda 0.1 --gamma 0.1"] {
+        let text = text(line);
+        assert!(!text.contains("this is the wide limit") && !text.contains("nothing is active"), "{text}");
+    }
+    for line in ["solve --data {} --lambda 2", "solve --data {} --lambda 2 --gamma 0.1"] {
+        let text = text(line);
+        assert!(text.contains("nothing is active") && text.contains("length 1.0050"), "{text}");
+    }
+}
+
+/// Neither bound nor local test asked for: nothing but the solver runs, and of a point that is
+/// given not even that.
+#[test]
+fn without_bound_and_test_nothing_is_searched() {
+    use std::sync::Mutex;
+    use std::time::Duration;
+    use widedict::answer::Follow;
+    use widedict::answer::conclusion::{Conclusion, Solver, certify, finite};
+    use widedict::certificate::Options;
+    use widedict::gauge::Penalty;
+    use widedict::{Bounding, Observer, Problem, Progress, Run};
+
+    #[derive(Default)]
+    struct Phases(Mutex<Vec<&'static str>>);
+    impl Observer for Phases {
+        fn progress(&self, progress: &Progress) {
+            self.0.lock().unwrap().push(progress.phase);
+        }
+    }
+    impl Follow for Phases {
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn phase(&self, _: &'static str) {}
+        fn note(&self, _: &str) {}
+    }
+
+    let x = Matrix::from_columns(3, &[[1.0, 0.1, 0.2], [0.9, 0.3, 0.1], [0.1, 1.0, 0.4], [0.2, 0.3, 1.0]]);
+    for (gamma, width, own) in [(0.1, None, "column generation"), (0.0, Some(2), "descent")] {
+        let problem = Problem::builder(x.clone()).lambda(0.1).gamma(gamma).build().unwrap();
+        let solver = match width {
+            Some(width) => Solver::Finite(finite(width, None, 5e-3, 0)),
+            None => Solver::auto(&Penalty::new(0.1, gamma).unwrap()),
+        };
+        let phases = Phases::default();
+        let bare = Conclusion::new(solver, Bounding::None, 5e-3, None);
+        let solved = bare.solve(&problem, 0, &Run::observed(&phases)).unwrap();
+        let solution = bare.conclude(&problem, solved, &phases).unwrap();
+        let told = phases.0.into_inner().unwrap();
+        assert!(!told.is_empty() && told.iter().all(|phase| *phase == own), "{told:?}");
+
+        let phases = Phases::default();
+        let options = Options { local: None, ..Options::default() };
+        let point = solution.certified.solution().clone();
+        let bounded = certify(Bounding::None, &problem, point.clone(), &options, &phases).unwrap();
+        assert_eq!(bounded.witness, widedict::certificate::Witness::none());
+        assert_eq!(phases.0.into_inner().unwrap(), Vec::<&str>::new());
+
+        // The same with bounds: other phases are heard of, so the count above means something.
+        let phases = Phases::default();
+        let full = Conclusion::new(solver, Bounding::Relaxation, 1e-9, None);
+        let solved = full.solve(&problem, 0, &Run::observed(&phases)).unwrap();
+        full.conclude(&problem, solved, &phases).unwrap();
+        let told = phases.0.into_inner().unwrap();
+        assert!(told.iter().any(|phase| *phase != own), "{told:?}");
+    }
+}

@@ -310,7 +310,8 @@ fn the_hull_of_an_audit_is_verified() {
         [[1.0, 0.9, 0.1, 0.2, 0.1, 1.2], [0.1, 0.2, 0.2, 1.1, 0.8, 0.9], [0.2, 0.1, 1.0, 0.0, 0.0, 0.0]];
     let z = Matrix::from_fn(3, 6, |k, i| z[k][i]);
     widedict::io::write_codes(&codes, &widedict::Codes::from_dense(&z).expect("codes")).expect("written");
-    let words = "certify --data {} --dictionary {} --codes {} --lambda 0.1 --center --bound none --local none --quiet --out {}";
+    let words =
+        "certify --data {} --dictionary {} --codes {} --lambda 0.1 --center --bound none --quiet --out {}";
     let output = command(words, &[&data, &dictionary, &codes, &out]);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
     let path = out.join("certificate.json");

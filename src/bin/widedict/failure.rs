@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     Unavailable(&'static str),
     #[error(transparent)]
     Penalty(#[from] PenaltyError),
+    #[error("there is no command '{found}': widedict --help lists them")]
+    NoCommand { found: String },
     #[error("--method closed-form needs --gamma 0, found {gamma}")]
     ClosedForm { gamma: f64 },
     #[error(transparent)]
@@ -120,6 +122,7 @@ impl Failure {
         match self {
             Self::MatchL0(MatchL0Error::Stopped(_)) => 1,
             Self::Unavailable(_)
+            | Self::NoCommand { .. }
             | Self::Penalty(_)
             | Self::NoLambda(_)
             | Self::NoCodes { .. }

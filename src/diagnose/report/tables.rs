@@ -7,6 +7,69 @@ use serde::Serialize;
 use super::super::{AtomRow, Diagnosis, HullAtom};
 use crate::io::{FileError, FileProblem, replace};
 
+/// The fields of every table, in their order.
+const FIELDS: [(&str, &[&str]); 14] = [
+    (
+        "atoms.csv",
+        &[
+            "atom",
+            "density",
+            "given_density",
+            "mass",
+            "reached",
+            "violation",
+            "turn",
+            "pressure",
+            "split_gain",
+            "nearest",
+            "nearest_cosine",
+            "opposite",
+            "opposite_cosine",
+        ],
+    ),
+    ("points.csv", &["point", "objective", "excess", "residual", "l0", "amortisation_gap", "given_gap"]),
+    ("moves.csv", &["atom", "violation", "mean_length", "turn", "gain", "towards", "towards_cosine"]),
+    (
+        "nested.csv",
+        &[
+            "child",
+            "parent",
+            "child_uses",
+            "parent_uses",
+            "together",
+            "share",
+            "child_solo",
+            "parent_solo",
+            "cosine",
+            "slack",
+            "gain",
+        ],
+    ),
+    ("absorbed.csv", &["child", "parent", "child_uses", "parent_uses", "cosine", "together", "would_fire"]),
+    ("splitting.csv", &["atom", "uses", "pressure", "relative", "gain", "opening"]),
+    ("clusters.csv", &["cluster", "atom"]),
+    ("hull.csv", &["atom", "distance", "certified_lower", "always_on"]),
+    ("windows.csv", &["off", "other", "cosine", "low", "high", "outside"]),
+    (
+        "antipodal.csv",
+        &[
+            "first",
+            "second",
+            "cosine",
+            "density_first",
+            "density_second",
+            "together",
+            "peak_first",
+            "peak_second",
+            "given_up",
+        ],
+    ),
+    ("dead.csv", &["atom", "reached", "short_by", "point", "given_uses"]),
+    ("spectra.csv", &["spectrum", "rank", "eigenvalue"]),
+    ("uses.csv", &["atom", "uses", "mean", "most"]),
+    ("matching.csv", &["left", "right", "cosine"]),
+];
+
 /// An atom without what is nested.
 #[derive(Serialize)]
 struct FlatAtom {
@@ -149,14 +212,31 @@ impl Diagnosis {
     }
 }
 
-/// Writes rows with their field names as the header (none where there is no row).
+/// The names that a row writes above itself.
+fn names_of(row: &impl Serialize) -> Option<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.serialize(row).ok()?;
+    let text = String::from_utf8(writer.into_inner().ok()?).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+/// Writes rows below the names of their fields, which an empty table has too.
 fn table<T: Serialize>(
     folder: &Path,
     name: &'static str,
     rows: impl Iterator<Item = T>,
 ) -> Result<&'static str, FileError> {
+    let (_, fields) = FIELDS.iter().find(|(known, _)| *known == name).expect("every table has its fields");
     replace(&folder.join(name), |file| {
         let mut writer = csv::Writer::from_writer(file);
+        let mut rows = rows.peekable();
+        // Rows write their names themselves.
+        match rows.peek() {
+            None => writer.write_record(*fields).map_err(|e| FileProblem::System(e.into()))?,
+            Some(first) => {
+                debug_assert!(names_of(first).is_none_or(|names| names == fields.join(",")), "{name}");
+            }
+        }
         for row in rows {
             writer.serialize(row).map_err(|e| FileProblem::System(e.into()))?;
         }
@@ -164,4 +244,22 @@ fn table<T: Serialize>(
         Ok(())
     })?;
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever has rows names its fields as an empty table would.
+    #[test]
+    fn a_table_without_rows_has_its_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let header = |rows: Vec<Member>| {
+            table(folder.path(), "clusters.csv", rows.into_iter()).unwrap();
+            let text = std::fs::read_to_string(folder.path().join("clusters.csv")).unwrap();
+            text.lines().next().unwrap().to_owned()
+        };
+        assert_eq!(header(Vec::new()), "cluster,atom");
+        assert_eq!(header(vec![Member { cluster: 1, atom: 2 }]), "cluster,atom");
+    }
 }

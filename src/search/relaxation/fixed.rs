@@ -62,7 +62,7 @@ pub(super) fn search(
             best = Some((polar, promised, split));
         }
         let (least, promised) = best.as_ref().map_or((f64::INFINITY, 0.0), |b| (b.0, b.1));
-        goal.tell("split", made, promised);
+        goal.tell("split at the residuals", made, promised);
         if goal.closes(promised, settings.gap_tolerance) || !trial.go_on(metric, iteration, least) {
             break;
         }

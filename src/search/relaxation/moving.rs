@@ -61,7 +61,7 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
             best = Some(Proposal { split, promised, iterations: iteration + 1, interrupt: None });
         }
         let promised = best.as_ref().map_or(0.0, |b| b.promised);
-        goal.tell("relaxation", iteration + 1, promised);
+        goal.tell("moving split", iteration + 1, promised);
         let left = goal.objective - promised;
         if left < mark.1 * (1.0 - NOTICEABLE) {
             mark = (iteration, left);

@@ -78,7 +78,7 @@ pub(super) fn search(
             }
         }
         made += 1;
-        goal.tell("split", made, stage.value);
+        goal.tell("rising split", made, stage.value);
         let left = goal.objective - before;
         if goal.closes(stage.value, settings.gap_tolerance) || stage.value - before < NOTICEABLE * left {
             break;

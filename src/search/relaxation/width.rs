@@ -126,7 +126,7 @@ impl Prospect {
                 best = (found, split);
             }
             observer.progress(&Progress {
-                phase: "width",
+                phase: "bound of the width",
                 iteration: iteration + 1,
                 objective: f64::NAN,
                 lower_bound: f64::NAN,

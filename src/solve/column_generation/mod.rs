@@ -54,6 +54,9 @@ pub struct ColumnGeneration {
     pub max_new_atoms: usize,
     /// Seed of the oracle's choices.
     pub seed: u64,
+    /// Whether the nuclear bound is searched for before the first round: it ends runs of a loose
+    /// tolerance early and is certified with them.
+    pub bounded: bool,
     /// What finds the codes and moves the atoms of a round.
     pub master: Method,
 }
@@ -66,6 +69,7 @@ impl Default for ColumnGeneration {
             max_sweeps: 100,
             max_new_atoms: 30,
             seed: 0,
+            bounded: true,
             master: Method::Proximal,
         }
     }
@@ -116,9 +120,19 @@ impl ColumnGeneration {
             check_shapes(problem, start).map_err(CertifyError::from)?;
         }
         if let Some(start) = run.start {
-            return Ok(Rounds::new(*self, problem, run, Some(start)).bounded());
+            return Ok(self.begin(problem, run, Some(start)));
         }
         let start = continuation::start(self, problem, run)?;
-        Ok(Rounds::new(*self, problem, run, start.as_ref()).bounded())
+        Ok(self.begin(problem, run, start.as_ref()))
+    }
+
+    fn begin<'p>(
+        &self,
+        problem: &'p Problem,
+        run: &Run<'p>,
+        start: Option<&crate::Factorization>,
+    ) -> Rounds<'p> {
+        let rounds = Rounds::new(*self, problem, run, start);
+        if self.bounded { rounds.bounded() } else { rounds }
     }
 }

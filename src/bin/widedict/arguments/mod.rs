@@ -12,6 +12,7 @@ mod wide;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -39,10 +40,31 @@ use values::{positive, seconds, threads};
 /// written, and exit code 1; a second one ends the process at once with 130. While
 /// the input is read, the first one ends it with 1: nothing is computed or written.
 #[derive(Debug, Parser)]
-#[command(name = "widedict", version, arg_required_else_help = true)]
+#[command(name = "widedict", version, long_version = long_version(), arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// The version with the features of this build, which decide what is available.
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let has = [
+            ("cli", cfg!(feature = "cli")),
+            ("conic", cfg!(feature = "conic")),
+            ("io", cfg!(feature = "io")),
+            ("plot", cfg!(feature = "plot")),
+            ("sdp", cfg!(feature = "sdp")),
+        ];
+        let names = |wanted: bool| -> Vec<&str> {
+            has.iter().filter(|(_, there)| *there == wanted).map(|(name, _)| *name).collect()
+        };
+        let without = names(false);
+        let without =
+            if without.is_empty() { String::new() } else { format!("; without {}", without.join(", ")) };
+        format!("{}\nfeatures: {}{without}", env!("CARGO_PKG_VERSION"), names(true).join(", "))
+    });
+    &TEXT
 }
 
 /// What `verify` does, at length.
@@ -73,6 +95,16 @@ pub(crate) enum Command {
     Path(PathArgs),
     /// Diagnose a sparse autoencoder: how far its codes and dictionary are from optimal, and what they show
     Diagnose(DiagnoseArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell that is to complete the command
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of the program or of a command, for `man -l -`
+    Man {
+        /// The command [default: the program]
+        command: Option<String>,
+    },
 }
 
 /// Where the data come from, and which of their rows are datapoints.

@@ -22,9 +22,15 @@ const FRAME: Duration = Duration::from_millis(120);
 pub(crate) struct Watch {
     started: Instant,
     limit: Option<TimeLimit>,
+    /// How long the run may take.
+    budget: Option<Duration>,
+    /// The relative gap at which the run stops.
+    tolerance: Option<f64>,
     display: Display,
     /// When a pass over the rows began.
     pass: Mutex<Option<Instant>>,
+    /// Which part of the job is done, of how many, from 1.
+    part: Mutex<Option<(usize, usize)>>,
 }
 
 enum Display {
@@ -51,8 +57,22 @@ impl Watch {
         } else {
             Display::Lines(Mutex::new(Instant::now()))
         };
-        let limit = max_seconds.map(|seconds| TimeLimit::new(Duration::from_secs_f64(seconds)));
-        Self { started: Instant::now(), limit, display, pass: Mutex::new(None) }
+        let budget = max_seconds.map(Duration::from_secs_f64);
+        Self {
+            started: Instant::now(),
+            limit: budget.map(TimeLimit::new),
+            budget,
+            tolerance: None,
+            display,
+            pass: Mutex::new(None),
+            part: Mutex::new(None),
+        }
+    }
+
+    /// The same, for a run that stops at this relative gap.
+    #[must_use]
+    pub(crate) fn toward(self, tolerance: f64) -> Self {
+        Self { tolerance: Some(tolerance), ..self }
     }
 
     /// How long it has been.
@@ -62,9 +82,7 @@ impl Watch {
 
     /// Names what is done while no progress is told.
     pub(crate) fn phase(&self, name: &'static str) {
-        if let Display::Bar(bar) = &self.display {
-            bar.set_message(name);
-        }
+        self.show(|| name.to_owned());
     }
 
     /// Says something on standard error, unless the run is quiet.
@@ -78,15 +96,23 @@ impl Watch {
     fn show(&self, line: impl FnOnce() -> String) {
         match &self.display {
             Display::Quiet => {}
-            Display::Bar(bar) => bar.set_message(line()),
+            Display::Bar(bar) => bar.set_message(self.placed(&line())),
             Display::Lines(last) => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
-                    say(&format!("{:7.1} s  {}", self.started.elapsed().as_secs_f64(), line()));
+                    let line = self.placed(&line());
+                    say(&format!("{:7.1} s  {line}", self.started.elapsed().as_secs_f64()));
                 }
             }
         }
+    }
+
+    /// A line with the part it belongs to, and what is left of the clock.
+    fn placed(&self, line: &str) -> String {
+        let part = *self.part.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.budget.map(|budget| budget.saturating_sub(self.started.elapsed()));
+        placed(line, part, left)
     }
 
     /// Takes the bar away.
@@ -106,6 +132,10 @@ impl Follow for Watch {
         Self::phase(self, name);
     }
 
+    fn part(&self, which: usize, of: usize) {
+        *self.part.lock().unwrap_or_else(PoisonError::into_inner) = Some((which, of));
+    }
+
     fn note(&self, text: &str) {
         Self::note(self, text);
     }
@@ -121,7 +151,7 @@ impl Observer for Watch {
     }
 
     fn progress(&self, progress: &Progress) {
-        self.show(|| line(progress));
+        self.show(|| line(progress, self.tolerance));
     }
 
     fn rows(&self, read: usize, of: usize) {
@@ -146,26 +176,90 @@ fn rows_line(read: usize, of: usize, seconds: f64) -> String {
     format!("{line}, {rate:.0} a second, about {:.0} s left", (of - read) as f64 / rate)
 }
 
+/// The row of a grid before a line, the rest of the clock behind it.
+fn placed(line: &str, part: Option<(usize, usize)>, left: Option<Duration>) -> String {
+    let part = part.map_or_else(String::new, |(which, of)| format!("row {which} of {of}, "));
+    let left = left.map_or_else(String::new, |left| format!(" [at most {:.0} s more]", left.as_secs_f64()));
+    format!("{part}{line}{left}")
+}
+
 /// What is known, in one line; what is not known is NaN and left out.
-fn line(p: &Progress) -> String {
-    let mut line = format!("{} {}: objective {:.6}", p.phase, p.iteration, p.objective);
-    for (name, value) in [("certified bound", p.lower_bound), ("estimated", p.estimated_lower_bound)] {
-        if value.is_finite() {
-            line.push_str(&format!(", {name} {value:.6}"));
+fn line(p: &Progress, tolerance: Option<f64>) -> String {
+    let mut line = format!("{} {}", p.phase, p.iteration);
+    let mut separator = ':';
+    let mut say = |text: String| {
+        line.push(separator);
+        line.push(' ');
+        line.push_str(&text);
+        separator = ',';
+    };
+    for (name, value) in [
+        ("objective", p.objective),
+        ("certified bound", p.lower_bound),
+        ("estimated bound", p.estimated_lower_bound),
+    ] {
+        // A bound of 0 is none.
+        if value.is_finite() && (value > 0.0 || name == "objective") {
+            say(format!("{name} {value:.6}"));
         }
     }
-    line.push_str(&format!(", {} atoms", p.atoms));
+    if let Some(gap) = gap(p) {
+        let target = tolerance.map_or_else(String::new, |t| format!(" (stops at {t:.0e})"));
+        say(format!("gap {gap:.1e}{target}"));
+    }
+    if p.atoms > 0 {
+        say(format!("{} atoms", p.atoms));
+    }
     line
+}
+
+/// The relative gap to the better of both bounds, where a bound is known.
+fn gap(p: &Progress) -> Option<f64> {
+    let known = [p.lower_bound, p.estimated_lower_bound].into_iter().filter(|bound| *bound > 0.0);
+    let best = known.max_by(f64::total_cmp)?;
+    let gap = (p.objective - best) / p.objective;
+    // An estimate above the objective is wrong.
+    gap.is_finite().then_some(if gap > 0.0 { gap } else { 0.0 })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rows_line;
+    use super::*;
 
     #[test]
     fn what_is_left_takes_as_long_as_what_was_read() {
         assert_eq!(rows_line(0, 10, 0.0), "0 of 10 rows");
         assert_eq!(rows_line(2048, 8192, 2.0), "2048 of 8192 rows, 1024 a second, about 6 s left");
         assert_eq!(rows_line(10, 10, 5.0), "10 of 10 rows, 2 a second, about 0 s left");
+    }
+
+    #[test]
+    fn a_line_tells_the_gap_and_what_it_must_be() {
+        let known = Progress {
+            phase: "column generation",
+            iteration: 12,
+            objective: 2.0,
+            lower_bound: 1.5,
+            estimated_lower_bound: 1.9,
+            atoms: 80,
+        };
+        assert_eq!(
+            line(&known, Some(5e-3)),
+            "column generation 12: objective 2.000000, certified bound 1.500000, estimated bound 1.900000, \
+             gap 5.0e-2 (stops at 5e-3), 80 atoms"
+        );
+        let certified = Progress { estimated_lower_bound: f64::NAN, ..known };
+        assert!(line(&certified, None).contains("gap 2.5e-1, 80 atoms"));
+        let above = Progress { estimated_lower_bound: 2.5, ..known };
+        assert!(line(&above, None).contains("gap 0.0e0,"));
+        let bare = Progress { phase: "coding", iteration: 3, ..Progress::unknown() };
+        assert_eq!(line(&bare, Some(1e-3)), "coding 3");
+    }
+
+    #[test]
+    fn a_line_tells_its_row_and_the_rest_of_the_clock() {
+        assert_eq!(placed("descent", None, None), "descent");
+        let left = Some(Duration::from_millis(2600));
+        assert_eq!(placed("descent", Some((2, 5)), left), "row 2 of 5, descent [at most 3 s more]");
     }
 }

@@ -42,6 +42,35 @@ pub(crate) fn solved(
     )
 }
 
+/// What to make of an answer that is no dictionary: nothing is active, or every datapoint has an
+/// atom of its own.
+pub(crate) fn trivial(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> String {
+    if certificate.statistics().atoms == 0 {
+        let lengths = problem.data().datapoints().columns().map(widedict::linalg::norm);
+        let longest = lengths.max_by(f64::total_cmp).unwrap_or(0.0);
+        return format!(
+            "\nnothing is active    at lambda {} and gamma {} no atom pays for itself: every code is 0. Smaller \
+             ones give a dictionary{}\n",
+            problem.lambda(),
+            problem.gamma(),
+            if problem.centered() {
+                String::new()
+            } else {
+                format!(" (the longest datapoint has length {longest:.4}: lambda must be below it)")
+            }
+        );
+    }
+    if problem.gamma() > 0.0 || run.width.is_some() {
+        return String::new();
+    }
+    format!(
+        "\nthis is the wide limit    at gamma 0 without a width the best has an atom for each active datapoint \
+         ({} here): no dictionary to share. --width M finds one of M atoms, --gamma G above 0 one of the size \
+         that pays\n",
+        certificate.statistics().atoms
+    )
+}
+
 /// The answer of an audit.
 pub(crate) fn audited(
     problem: &Problem,

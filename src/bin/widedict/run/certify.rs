@@ -314,7 +314,9 @@ fn audit(
         Some(least) => participation::bound(least, &job.problem, bounded.certified.solution(), watch)?,
         None => None,
     };
-    let hull = hull::of(&job.problem, bounded.certified.solution(), &job.origin.rows, usize::MAX, watch);
+    let hull = hull::asked(job.bounding, args.local.limits().is_some())
+        .then(|| hull::of(&job.problem, bounded.certified.solution(), &job.origin.rows, usize::MAX, watch))
+        .flatten();
     let certifying = watch.elapsed().saturating_sub(started);
     Ok(Audit { bounded, participation, hull, certifying })
 }

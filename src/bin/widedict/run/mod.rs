@@ -5,6 +5,7 @@ mod certify;
 mod diagnose;
 mod encode;
 mod input;
+mod manual;
 mod path;
 mod sampled;
 mod save;
@@ -60,6 +61,8 @@ pub(crate) fn run(command: &Command) -> Result<Outcome, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Path(args) => path::run(args),
         Command::Diagnose(args) => diagnose::run(args),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Man { command } => manual::page(command.as_deref()),
     }?;
     Ok(outcome.and(Outcome::of(!asked_to_end())))
 }

@@ -86,6 +86,7 @@ pub(super) fn run(args: &PathArgs) -> Result<Outcome, Failure> {
     args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let job = Job::read(args, penalty, bounding)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let watch = if args.ratios.is_empty() { watch.toward(args.tolerance) } else { watch };
     let solved = on_threads(&args.run, || {
         // A row is kept as soon as it is there, with the solver's own certificate, and again
         // once it is bounded. What cannot be written is an error at the end, not now.

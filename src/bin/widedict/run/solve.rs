@@ -85,6 +85,8 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
 
     let start = args.start.as_deref().map(|path| start::read(path, &problem, &origin.rows)).transpose()?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    // A descent to a width stops by its stationarity.
+    let watch = if args.width.is_none() { watch.toward(args.tolerance) } else { watch };
     let keeper = folder
         .as_ref()
         .map(|folder| Checkpoints::new(folder, (&problem, &origin.rows), args.checkpoint_seconds, &watch));
@@ -120,6 +122,7 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
     output::answer(args.run.json, &row, || {
         let mut summary =
             text::solved(&problem, &run, job.conclusion.bounding, certificate, participation.as_ref());
+        summary.push_str(&text::trivial(&problem, &run, certificate));
         summary.push_str(&masked::line(&origin.masked));
         summary.push_str(&text::written(
             if solution.certified.improvement().is_some() {
@@ -144,7 +147,7 @@ fn solve(
     watch: &Watch,
 ) -> Result<Solved, Failure> {
     let solver = job.conclusion.solver;
-    let solved = solver.solve(problem, args.tolerance, args.seed, how)?;
+    let solved = job.conclusion.solve(problem, args.seed, how)?;
     let solving = watch.elapsed();
     let solution = job.conclusion.conclude(problem, solved, watch)?;
     let participation = match job.participation {
