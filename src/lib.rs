@@ -26,6 +26,7 @@ pub mod observer;
 pub mod plot;
 pub mod problem;
 pub mod proofs;
+pub mod reduce;
 pub mod search;
 mod solution;
 pub mod solve;

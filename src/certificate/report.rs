@@ -30,15 +30,19 @@ impl Statistics {
     pub(super) fn of(subject: &Subject<'_>, observer: &dyn Observer) -> Self {
         let (data, factorization) = (subject.problem().data(), subject.factorization());
         let mean = data.mean();
-        let (mut left, mut total) = (0.0, 0.0);
-        for ((x, r), &w) in data.datapoints().columns().zip(subject.residuals().columns()).zip(data.weights())
-        {
-            left += w * norm_sq(r);
-            total += w * distance_sq(x, &mean);
-        }
+        let [left, total] = data.share().sums(|run| {
+            let (mut left, mut total) = (0.0, 0.0);
+            for (i, (x, w)) in run.clone().zip(data.weighted(run)) {
+                left += w * norm_sq(subject.residuals().col(i));
+                total += w * distance_sq(x, &mean);
+            }
+            [left, total]
+        });
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let mean_l0 = subject.uses().iter().sum::<usize>() as f64 / data.total() as f64;
         Self {
             atoms: factorization.width(),
-            mean_l0: factorization.codes().mean_l0(),
+            mean_l0,
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
             max_coherence: factorization.dictionary().coherence_until(observer),
             concentration: Concentration::of_subject(subject),

@@ -26,6 +26,7 @@ mod mechanised;
 mod num;
 mod observer;
 mod problem;
+mod reduce;
 mod search;
 mod solve;
 mod sources;
