@@ -20,6 +20,8 @@ pub mod io;
 mod iterate;
 pub mod linalg;
 pub mod master;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod num;
 pub mod observer;
 #[cfg(feature = "plot")]

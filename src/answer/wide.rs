@@ -37,7 +37,8 @@ pub struct Answer {
     pub lower_bound: f64,
     pub active: usize,
     pub share_active: f64,
-    pub distinct_directions: usize,
+    /// Null where the datapoints are spread over ranks.
+    pub distinct_directions: Option<usize>,
     /// `Σ wᵢ‖xᵢ − b‖`: the limit of `F_∞/λ` as λ → 0 at this center.
     pub slope: f64,
     #[serde(flatten)]
@@ -98,6 +99,10 @@ pub fn answer(
 ) -> Result<(Answer, Option<Certified>), Unanswered> {
     watch.phase("wide limit");
     let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), watch));
+    // Pairs are of datapoints in one place.
+    if problem.share().is_spread() {
+        return Ok(of_ranks(problem, origin, location, watch));
+    }
     let Population { active, share_active, distinct_directions, value, slope, .. } =
         wide::population_observed(problem, location.as_ref(), watch);
     let about = location.as_ref().map(|location| shifted(problem, location)).transpose()?;
@@ -117,7 +122,7 @@ pub fn answer(
     let stop = if stop == Stop::ToleranceMet { boundary.stop } else { stop };
     let answer = Answer {
         schema_version: SCHEMA_VERSION,
-        points: problem.len(),
+        points: problem.total(),
         dim: problem.dim(),
         lambda: problem.lambda(),
         centered: problem.centered(),
@@ -126,7 +131,7 @@ pub fn answer(
         lower_bound,
         active,
         share_active,
-        distinct_directions,
+        distinct_directions: Some(distinct_directions),
         slope,
         max_cosine: boundary.max_cosine,
         center: location.map(|l| l.center),
@@ -135,6 +140,40 @@ pub fn answer(
         boundary: BoundaryKeys::new(problem, &origin.rows, &boundary),
     };
     Ok((answer, certified))
+}
+
+/// The answer where datapoints are spread over ranks: the value, its bound where no center is
+/// learnt, and the population.
+fn of_ranks(
+    problem: &Problem,
+    origin: &Origin,
+    location: Option<Location>,
+    watch: &dyn Follow,
+) -> (Answer, Option<Certified>) {
+    let found = wide::population_observed(problem, location.as_ref(), watch);
+    let lower_bound = if problem.centered() { 0.0 } else { bounds::wide_limit(problem).lower.get() };
+    let stop = location.as_ref().map_or(Stop::ToleranceMet, |location| location.stop);
+    let boundary_note = "not searched: pairs of datapoints of different ranks";
+    let answer = Answer {
+        schema_version: SCHEMA_VERSION,
+        points: problem.total(),
+        dim: problem.dim(),
+        lambda: problem.lambda(),
+        centered: problem.centered(),
+        stop: stop.as_str(),
+        value: found.value,
+        lower_bound,
+        active: found.active,
+        share_active: found.share_active,
+        distinct_directions: None,
+        slope: found.slope,
+        max_cosine: None,
+        center: location.map(|location| location.center),
+        masked: origin.masked,
+        seconds: watch.elapsed().as_secs_f64(),
+        boundary: BoundaryKeys { boundary_note, ..BoundaryKeys::default() },
+    };
+    (answer, None)
 }
 
 /// The problem of the data about a center: cosines are those of the shifted data.
@@ -165,7 +204,9 @@ pub fn summary(answer: &Answer) -> String {
         "active               {} points, {:.4} of the weight (the expected L0)",
         answer.active, answer.share_active
     );
-    let _ = writeln!(text, "distinct directions  {}", answer.distinct_directions);
+    if let Some(distinct) = answer.distinct_directions {
+        let _ = writeln!(text, "distinct directions  {distinct}");
+    }
     if answer.stop != Stop::ToleranceMet.as_str() {
         let _ = writeln!(text, "not finished         {}", answer.stop);
     }

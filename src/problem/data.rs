@@ -14,6 +14,9 @@ const MAX_MAGNITUDE: f64 = 1e140;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// Another rank refused its datapoints or weights.
+    #[error("another rank refused its datapoints or weights")]
+    Elsewhere,
     /// Another number of datapoints than the share of this rank.
     #[error("expected {expected} datapoints on this rank, found {found}")]
     Share {
@@ -89,8 +92,7 @@ impl Data {
     /// Validates datapoints and weights; `None` is the uniform weight 1/N. Of a share of all
     /// datapoints, those and the weights are this rank's.
     ///
-    /// An error here is this rank's alone, and the others wait: who spreads data checks them
-    /// before.
+    /// Where a rank refuses its own, all do.
     pub(super) fn new(
         datapoints: Matrix,
         weights: Option<Vec<f64>>,
@@ -98,17 +100,14 @@ impl Data {
     ) -> Result<Self, DataError> {
         let (dim, len) = (datapoints.nrows(), datapoints.ncols());
         let share = share.unwrap_or_else(|| Share::alone(len));
-        if dim == 0 || share.total() == 0 {
+        if share.total() == 0 || (dim == 0 && share.is_whole()) {
             return Err(DataError::Empty { datapoints: len, dim });
         }
-        if share.len() != len {
-            return Err(DataError::Share { expected: share.len(), found: len });
-        }
-        check_entries(&datapoints)?;
+        together(&share, check(&datapoints, weights.as_deref(), &share))?;
         let weights = match weights {
             #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
             None => vec![1.0 / share.total() as f64; len],
-            Some(weights) => normalized(weights, &share)?,
+            Some(weights) => together(&share, normalized(weights, &share))?,
         };
         let sqrt_weights = weights.iter().map(|w| w.sqrt()).collect();
         let [total_weight] = share.sums(|part| [weights[part].iter().sum()]);
@@ -210,6 +209,39 @@ impl Data {
     }
 }
 
+/// A rank's result, or a failure where another rank has one.
+fn together<T>(share: &Share, result: Result<T, DataError>) -> Result<T, DataError> {
+    if share.is_whole() {
+        return result;
+    }
+    // Ranks without datapoints speak too, so that this is no sum over grains.
+    let failed = share.gather(vec![u64::from(result.is_err())]).concat().contains(&1);
+    if share.broadcast(vec![u64::from(failed)]) == [1] {
+        return Err(result.err().unwrap_or(DataError::Elsewhere));
+    }
+    result
+}
+
+/// What a rank can check of its own.
+fn check(datapoints: &Matrix, weights: Option<&[f64]>, share: &Share) -> Result<(), DataError> {
+    let (dim, len) = (datapoints.nrows(), datapoints.ncols());
+    if dim == 0 {
+        return Err(DataError::Empty { datapoints: len, dim });
+    }
+    if share.len() != len {
+        return Err(DataError::Share { expected: share.len(), found: len });
+    }
+    check_entries(datapoints)?;
+    let Some(weights) = weights else { return Ok(()) };
+    if weights.len() != len {
+        return Err(DataError::WeightCount { expected: len, found: weights.len() });
+    }
+    match weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w > 0.0)) {
+        Some((index, &value)) => Err(DataError::Weight { index, value }),
+        None => Ok(()),
+    }
+}
+
 /// Checks that every entry is finite and not too large to square.
 pub(crate) fn check_entries(datapoints: &Matrix) -> Result<(), DataError> {
     let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) else {
@@ -225,13 +257,6 @@ pub(crate) fn check_entries(datapoints: &Matrix) -> Result<(), DataError> {
 }
 
 fn normalized(weights: Vec<f64>, share: &Share) -> Result<Vec<f64>, DataError> {
-    let len = share.len();
-    if weights.len() != len {
-        return Err(DataError::WeightCount { expected: len, found: weights.len() });
-    }
-    if let Some((index, &value)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w > 0.0)) {
-        return Err(DataError::Weight { index, value });
-    }
     // Dividing by the largest first keeps the sum finite.
     let [largest] = share.largest(|part| [weights[part].iter().copied().fold(0.0, crate::num::max)]);
     let scaled: Vec<f64> = weights.iter().map(|w| w / largest).collect();

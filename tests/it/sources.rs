@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 17] = [
     &["num", "observer", "proofs"],
     &["reduce"],
-    &["linalg", "time_limit"],
+    &["linalg", "mpi", "time_limit"],
     &["atoms", "datasets", "gauge"],
     &["problem"],
     &["iterate", "trusted"],

@@ -12,14 +12,32 @@ use widedict::io::{
 use widedict::problem::DataError;
 use widedict::{Codes, Matrix, Problem, datasets};
 
+use super::spread;
 use crate::arguments::{DataArgs, Dataset, SaeArgs};
 use crate::failure::Failure;
 use crate::output;
+use crate::ranks;
 
 /// Joins data, weights and penalties; every error names the file it is about, and the row
 /// as it is in the file.
 pub(super) fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<(Problem, Origin), Failure> {
     Ok(widedict::answer::input::problem(input, penalty, centered)?)
+}
+
+/// Reads the data, this process's part where there are several, and joins them to a problem.
+pub(super) fn read_problem(
+    args: &DataArgs,
+    penalty: Penalty,
+    centered: bool,
+    quiet: bool,
+) -> Result<(Problem, Origin), Failure> {
+    match spread::read(args, quiet)? {
+        None => problem(read(args, quiet)?, penalty, centered),
+        Some((input, share)) => {
+            let built = widedict::answer::input::spread(input, Some(&share), penalty, centered);
+            ranks::agree(built.map_err(Failure::from))
+        }
+    }
 }
 
 /// All rows of the data, of which a sample was read.
@@ -117,7 +135,7 @@ fn masking<'a>(args: &DataArgs, weights: Option<&'a [f64]>) -> Masking<'a> {
 }
 
 /// Says how data were read, and that they look transposed.
-fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quiet: bool) {
+pub(super) fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quiet: bool) {
     if quiet {
         return;
     }
@@ -171,7 +189,7 @@ fn open_beside(path: &Path, key: Option<&str>, expected: usize) -> Result<RowStr
     Err(Failure::Beside { path: path.to_path_buf(), expected, found: other.len() })
 }
 
-fn name(args: &DataArgs) -> String {
+pub(super) fn name(args: &DataArgs) -> String {
     let mut name = args.data.as_ref().map_or_else(|| "digits".to_owned(), |path| path.display().to_string());
     if let Some(key) = &args.key {
         name.push_str(&format!(", array '{key}'"));
@@ -180,7 +198,7 @@ fn name(args: &DataArgs) -> String {
 }
 
 /// Reads weights, one a row of the data: at least 0.
-fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
+pub(super) fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
     let weights = read_vector(path)?;
     let negative = weights.iter().copied().enumerate().find(|(_, weight)| !(*weight >= 0.0));
     let path = path.to_path_buf();

@@ -1,0 +1,121 @@
+//! The processes of a job that `--mpi` joins: which one this is, and how they end together.
+//!
+//! They belong to the process, so their state is global.
+
+use std::sync::{Arc, OnceLock};
+
+use widedict::reduce::{Reduce, Share};
+
+use crate::failure::Failure;
+
+static RANKS: OnceLock<Arc<dyn Reduce>> = OnceLock::new();
+
+/// The option that joins them. It is looked for before all others, so that one process alone
+/// says what is wrong with those.
+const OPTION: &str = "--mpi";
+
+/// Stays in the job until it is dropped.
+#[cfg(feature = "mpi")]
+pub(crate) type Job = Option<widedict::mpi::World>;
+#[cfg(not(feature = "mpi"))]
+pub(crate) type Job = ();
+
+/// Joins the job, where the command line asks for it.
+#[cfg(feature = "mpi")]
+pub(crate) fn join() -> Job {
+    if !asked() {
+        return None;
+    }
+    let world = widedict::mpi::World::join()?;
+    let _ = RANKS.set(world.ranks());
+    // A process that panics would leave the others waiting.
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        told(panic);
+        widedict::mpi::abort(PANICKED);
+    }));
+    Some(world)
+}
+
+#[cfg(not(feature = "mpi"))]
+pub(crate) fn join() -> Job {}
+
+/// Exit code of a Rust program that panicked.
+#[cfg(feature = "mpi")]
+const PANICKED: i32 = 101;
+
+#[cfg(feature = "mpi")]
+fn asked() -> bool {
+    std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == OPTION)
+}
+
+/// The processes, where there are any.
+pub(crate) fn all() -> Option<&'static Arc<dyn Reduce>> {
+    RANKS.get()
+}
+
+/// Whether this process prints and writes.
+pub(crate) fn is_root() -> bool {
+    all().is_none_or(|ranks| ranks.rank() == 0)
+}
+
+/// Refuses what is not distributed.
+pub(crate) fn refuse(asked: bool, what: &'static str) -> Result<(), Failure> {
+    if asked { Err(Failure::NotDistributed(what)) } else { Ok(()) }
+}
+
+/// Refuses `--mpi` where this build cannot join a job.
+pub(crate) fn check(asked: bool) -> Result<(), Failure> {
+    if asked && all().is_none() {
+        return Err(Failure::Unavailable("--mpi (feature mpi)"));
+    }
+    Ok(())
+}
+
+/// Goes on where all processes have a result; where one has failed, all fail as the first that
+/// did. What follows may wait for the others.
+pub(crate) fn agree<T>(result: Result<T, Failure>) -> Result<T, Failure> {
+    let Some(ranks) = all() else { return result };
+    let share = Share::of(Arc::clone(ranks), 0);
+    let told = match &result {
+        Ok(_) | Err(Failure::Elsewhere) => Vec::new(),
+        Err(failure) => words(failure),
+    };
+    let first = share.gather(told).into_iter().find(|told| !told.is_empty()).unwrap_or_default();
+    match (failure(&share.broadcast(first)), result) {
+        (Some(failure), _) => Err(failure),
+        (None, result) => result,
+    }
+}
+
+fn words(failure: &Failure) -> Vec<u64> {
+    let code = std::iter::once(u64::from(failure.exit_code()));
+    code.chain(failure.to_string().bytes().map(u64::from)).collect()
+}
+
+fn failure(words: &[u64]) -> Option<Failure> {
+    let (code, message) = words.split_first()?;
+    let byte = |word: &u64| u8::try_from(*word).unwrap_or(b'?');
+    let message: Vec<u8> = message.iter().map(byte).collect();
+    let message = String::from_utf8_lossy(&message).into_owned();
+    Some(Failure::Agreed { code: byte(code), message })
+}
+
+/// Ends the job where this process failed and the others do not know.
+pub(crate) fn fail(failure: &Failure) {
+    let Some(ranks) = all() else { return };
+    let known = matches!(failure, Failure::Agreed { .. });
+    if known || ranks.size() == 1 {
+        return;
+    }
+    // Where all fail alike, one says so.
+    if !is_root() {
+        std::thread::sleep(PATIENCE);
+    }
+    crate::output::say(&format!("widedict: {failure}"));
+    #[cfg(feature = "mpi")]
+    widedict::mpi::abort(i32::from(failure.exit_code()));
+}
+
+/// How long a process waits with a failure that the first one may have too.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
