@@ -322,7 +322,8 @@ impl Coding {
             })?;
             let elapsed = watch.elapsed();
             let codes = (self.stored)(&encoded.codes).map_err(|error| error.to_string())?;
-            let measured = Measured { points, weights: weights.as_deref(), masked: origin.masked, share: None };
+            let measured =
+                Measured { points, weights: weights.as_deref(), masked: origin.masked, share: None };
             let report =
                 EncodingReport::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
                     .with_dropped(&self.dropped)

@@ -9,9 +9,9 @@ use super::input::{self, Origin, Refusal};
 use super::masked;
 use super::row::SCHEMA_VERSION;
 use crate::io::{Masked, Rows};
-use crate::trusted::bounds;
+use crate::trusted::{Subject, bounds};
 use crate::wide::{self, Boundary, Location, Population};
-use crate::{Certified, Problem, SolveError, Stop};
+use crate::{Certified, Codes, Dictionary, Factorization, Problem, SolveError, Stop, Witness};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +151,10 @@ fn of_ranks(
     watch: &dyn Follow,
 ) -> (Answer, Option<Certified>) {
     let found = wide::population_observed(problem, location.as_ref(), watch);
-    let lower_bound = if problem.centered() { 0.0 } else { bounds::wide_limit(problem).lower.get() };
+    let lower_bound = match &location {
+        None => bounds::wide_limit(problem).lower.get(),
+        Some(location) => bound_about(problem, location).unwrap_or(0.0),
+    };
     let stop = location.as_ref().map_or(Stop::ToleranceMet, |location| location.stop);
     let boundary_note = "not searched: pairs of datapoints of different ranks";
     let answer = Answer {
@@ -174,6 +177,16 @@ fn of_ranks(
         boundary: BoundaryKeys { boundary_note, ..BoundaryKeys::default() },
     };
     (answer, None)
+}
+
+/// What the dual point of a location proves, without atoms.
+fn bound_about(problem: &Problem, location: &Location) -> Option<f64> {
+    let codes = Codes::from_triplets(0, problem.len(), []).ok()?;
+    let bare = Factorization::new(Dictionary::empty(problem.dim()), codes, Some(location.center.clone()));
+    let bare = bare.ok()?;
+    let subject = Subject::of(problem, &bare).ok()?;
+    let witness = Witness { dual: Some(location.dual.clone()), ..Witness::none() };
+    Some(bounds::best(&subject, &witness).lower.get())
 }
 
 /// The problem of the data about a center: cosines are those of the shifted data.

@@ -273,7 +273,8 @@ impl Coder {
         let demand =
             Demand { lambda, gap_tolerance: self.gap_tolerance, max_steps: self.max_steps(n), stale: false };
         let pairs = dictionary.len().saturating_mul(dictionary.len());
-        let held = pairs <= GRAM_ENTRIES && pairs <= GRAM_ENTRIES_PER_DATAPOINT.saturating_mul(run.of.unwrap_or(count));
+        let held = pairs <= GRAM_ENTRIES
+            && pairs <= GRAM_ENTRIES_PER_DATAPOINT.saturating_mul(run.of.unwrap_or(count));
         let gram = held.then(|| dictionary.matrix().gram());
         let screen = Screen::new(dictionary.matrix());
         let latch = Latch::new(run.observer);

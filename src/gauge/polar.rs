@@ -162,12 +162,8 @@ impl Gauge<'_> {
         } else {
             (v, self.a)
         };
-        let mut order: Vec<(f64, f64, f64)> = v
-            .iter()
-            .zip(a)
-            .filter(|(x, _)| **x > 0.0)
-            .map(|(&x, &a)| (q - x / a, a * a, a * x))
-            .collect();
+        let mut order: Vec<(f64, f64, f64)> =
+            v.iter().zip(a).filter(|(x, _)| **x > 0.0).map(|(&x, &a)| (q - x / a, a * a, a * x)).collect();
         order.sort_unstable_by(|l, r| l.0.total_cmp(&r.0));
         let mut sums = Sums { square: 0.0, shift: 0.0, pull: 0.0 };
         let mut root = (q, 0.0);

@@ -331,9 +331,7 @@ impl<'p> Iterate<'p> {
             let (v, new) = (&v[run.clone()], &self.new[run]);
             [dot(v, new), dot(new, new)]
         });
-        let change = added - gain + 0.5 * energy + prox.gauge
-            - self.atoms[j].gauge
-            - self.atoms[l].gauge;
+        let change = added - gain + 0.5 * energy + prox.gauge - self.atoms[j].gauge - self.atoms[l].gauge;
         if !(change <= slack) {
             self.new.fill(0.0);
             return false;

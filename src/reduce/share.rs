@@ -185,7 +185,12 @@ impl Share {
 
     /// The sum over all datapoints of the arrays of `width` numbers that `part` makes of runs of
     /// at most `chunk` positions, in parallel. The parts of a grain are added in order.
-    pub fn sum(&self, width: usize, chunk: usize, part: impl Fn(Range<usize>) -> Vec<f64> + Sync) -> Vec<f64> {
+    pub fn sum(
+        &self,
+        width: usize,
+        chunk: usize,
+        part: impl Fn(Range<usize>) -> Vec<f64> + Sync,
+    ) -> Vec<f64> {
         self.fold(width, chunk, part, add)
     }
 
@@ -224,7 +229,12 @@ impl Share {
 
     /// The root of the tree, from the nodes of all ranks: up a binomial tree of ranks to rank 0,
     /// which keeps runs of grains together, and down again. 2(P − 1) messages.
-    fn across(&self, mut forest: Forest, width: usize, combine: impl Fn(&mut [f64], &[f64]) + Copy) -> Vec<f64> {
+    fn across(
+        &self,
+        mut forest: Forest,
+        width: usize,
+        combine: impl Fn(&mut [f64], &[f64]) + Copy,
+    ) -> Vec<f64> {
         let (rank, size) = (self.ranks.rank(), self.size());
         if size == 1 {
             return forest.root(combine);

@@ -70,7 +70,8 @@ pub fn on_ranks<T: Send>(count: usize, job: impl Fn(Arc<Rank>) -> T + Sync) -> V
     });
     let (job, ranks): (_, Vec<Rank>) = (&job, ranks.collect());
     std::thread::scope(|scope| {
-        let threads: Vec<_> = ranks.into_iter().map(|rank| scope.spawn(move || job(Arc::new(rank)))).collect();
+        let threads: Vec<_> =
+            ranks.into_iter().map(|rank| scope.spawn(move || job(Arc::new(rank)))).collect();
         threads.into_iter().map(|thread| thread.join().expect("no rank panics")).collect()
     })
 }

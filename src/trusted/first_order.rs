@@ -142,9 +142,11 @@ impl Noise {
             let all = run.clone().map(|i| weights[i] * sizes[i]).sum();
             subject.rows().iter().map(of_row).chain(std::iter::once(all)).collect()
         });
-        let dictionary = sums.iter().zip(prices).zip(subject.uses()).map(|((size, price), uses)| {
-            2.0 * rounding::gamma(terms + uses) * (size + price)
-        });
+        let dictionary = sums
+            .iter()
+            .zip(prices)
+            .zip(subject.uses())
+            .map(|((size, price), uses)| 2.0 * rounding::gamma(terms + uses) * (size + price));
         Self {
             codes: rounding::gamma(terms) * longest,
             dictionary: dictionary.fold(0.0, max),

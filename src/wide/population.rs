@@ -88,12 +88,5 @@ pub fn population_observed(
     let active = active as usize;
     // Directions of different ranks are not compared.
     let distinct_directions = if data.share().is_spread() { active } else { directions.leaders.len() };
-    Population {
-        datapoints: data.total(),
-        active,
-        share_active,
-        distinct_directions,
-        value,
-        slope,
-    }
+    Population { datapoints: data.total(), active, share_active, distinct_directions, value, slope }
 }

@@ -30,6 +30,7 @@ mod reduce;
 mod search;
 mod solve;
 mod sources;
+mod spread;
 mod stops;
 #[cfg(feature = "io")]
 mod streamed;

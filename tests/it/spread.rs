@@ -3,9 +3,17 @@
 use std::sync::Arc;
 
 use widedict::certificate::Options;
+use widedict::coder::{Coder, CoderRun};
+use widedict::gauge::Moments;
+use widedict::linalg::Row;
+use widedict::problem::DataError;
 use widedict::reduce::{Alone, Reduce, Share};
 use widedict::testing::ranks::on_ranks;
-use widedict::{Certificate, ColumnGeneration, Factorization, Matrix, Problem, Solution, Witness, certify, wide};
+use widedict::trusted::bounds;
+use widedict::{
+    Certificate, ColumnGeneration, Dictionary, Factorization, Finite, Matrix, Problem, ProblemError,
+    Solution, Witness, certify, wide,
+};
 
 /// Datapoints of a grain: blocks of codes are 64 of them.
 const GRAIN: usize = 64;
@@ -53,7 +61,10 @@ impl Whole {
     }
 
     /// That every rank of 1, 2, 3, 4 and 7 answers alike.
-    fn same_on_all_ranks<T: PartialEq + std::fmt::Debug + Send>(&self, answer: impl Fn(&Problem) -> T + Sync) {
+    fn same_on_all_ranks<T: PartialEq + std::fmt::Debug + Send>(
+        &self,
+        answer: impl Fn(&Problem) -> T + Sync,
+    ) {
         let expected = answer(&self.part(Arc::new(Alone)));
         for count in [2, 3, 4, 7] {
             for found in on_ranks(count, |rank| answer(&self.part(rank))) {
@@ -148,5 +159,135 @@ fn column_generation() {
             let solver = ColumnGeneration { gap_tolerance: 0.02, max_rounds: 12, ..Default::default() };
             case.same_on_all_ranks(|problem| solved(problem, &solver.solve(problem).unwrap()));
         }
+    }
+}
+
+/// A given width at γ = 0: starts, moves and descent.
+#[test]
+fn a_given_width() {
+    for case in Whole::cases(4, 400) {
+        if case.gamma == 0.0 {
+            let solver = Finite { max_iterations: 60, local: None, restarts: 2, ..Finite::new(9) };
+            case.same_on_all_ranks(|problem| solved(problem, &solver.solve(problem).unwrap()));
+        }
+    }
+}
+
+/// Codes of all ranks at rank 0, in order.
+#[test]
+fn codes_are_gathered() {
+    let case = Whole::new(3, 300);
+    let (dictionary, _) = Dictionary::normalize(case.points.select_columns(&[0, 4, 9, 20])).unwrap();
+    let whole = Coder::default().encode(&case.points, &dictionary, 0.2, &()).unwrap().codes;
+    for (rank, found) in on_ranks(3, |rank| {
+        let problem = case.part(rank);
+        let run = CoderRun { of: Some(problem.total()), ..CoderRun::default() };
+        let coded = Coder::default().encode_with(problem.data().datapoints(), &dictionary, 0.2, &run);
+        coded.unwrap().codes.gathered(problem.share())
+    })
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(found.is_some(), rank == 0);
+        assert!(found.is_none_or(|found| found == whole));
+    }
+}
+
+/// A rank that refuses its datapoints ends the others.
+#[test]
+fn all_ranks_refuse_together() {
+    let mut case = Whole::new(2, 300);
+    case.points.col_mut(200)[1] = f64::NAN;
+    let refused = on_ranks(3, |rank| {
+        let share = Share::with_grain(rank, 300, GRAIN);
+        let mine: Vec<usize> = (share.first()..share.first() + share.len()).collect();
+        let at = share.first();
+        let built = Problem::builder(case.points.select_columns(&mine)).lambda(1.0).spread(share).build();
+        (at, built.unwrap_err())
+    });
+    let own =
+        refused.iter().filter(|(_, error)| matches!(error, ProblemError::Data(DataError::NotFinite { .. })));
+    assert_eq!(own.map(|(at, _)| *at).collect::<Vec<_>>(), [128]);
+    let others = refused.iter().filter(|(_, error)| *error == ProblemError::Data(DataError::Elsewhere));
+    assert_eq!(others.count(), 2);
+}
+
+/// Messages and words that all ranks send in a job, where each holds the same power of two of
+/// grains.
+fn sent<T: Send>(count: usize, case: &Whole, job: impl Fn(&Problem) -> T + Sync) -> (usize, usize) {
+    let sent = on_ranks(count, |rank| {
+        let problem = case.part(rank.clone());
+        let before = rank.sent();
+        let _ = job(&problem);
+        let after = rank.sent();
+        (after.0 - before.0, after.1 - before.1)
+    });
+    sent.into_iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+}
+
+/// What `docs/scale.md` says of sums of these widths: messages, and words.
+fn said_of(count: usize, widths: &[usize]) -> (usize, usize) {
+    let down: usize = widths.iter().map(|width| 1 + width).sum();
+    let up: usize = widths.iter().map(|width| 1 + (1 + width)).sum();
+    (2 * (count - 1) * widths.len(), (count - 1) * (up + down))
+}
+
+/// The table of `docs/scale.md`.
+#[test]
+fn messages_and_volume_are_those_of_the_model() {
+    let case = Whole::new(3, 16 * GRAIN);
+    let direction = [0.6, 0.0, 0.8];
+    for count in [2, 4, 8] {
+        let fixed = |widths: &[usize], job: &(dyn Fn(&Problem) + Sync)| {
+            assert_eq!(sent(count, &case, job), said_of(count, widths), "{widths:?}");
+        };
+        fixed(&[1], &|problem| {
+            let _ = bounds::wide_limit(problem);
+        });
+        fixed(&[4], &|problem| {
+            let _ = wide::population(problem, None);
+        });
+        fixed(&[2], &|problem| {
+            let _ = problem.gauge().value(&vec![0.5; problem.len()]);
+        });
+        fixed(&[6], &|problem| {
+            let rows = vec![Row { indices: vec![0, 1], values: vec![1.0, 2.0] }; 3];
+            let _ = Moments::of_rows(problem.share(), problem.data().weights(), &rows);
+        });
+        // Newton's passes are counted by the messages; the volume follows from their number.
+        let newton = |first: usize, last: usize, job: &(dyn Fn(&Problem) + Sync)| {
+            let (messages, words) = sent(count, &case, job);
+            let passes = messages / (2 * (count - 1)) - 2;
+            assert!(passes > 0);
+            let widths: Vec<usize> =
+                [first].into_iter().chain(std::iter::repeat_n(3, passes)).chain([last]).collect();
+            assert_eq!((messages, words), said_of(count, &widths));
+        };
+        newton(1, 2, &|problem| {
+            let _ = problem.gauge().polar_along(
+                problem.data().datapoints(),
+                &direction,
+                &mut vec![0.0; problem.len()],
+            );
+        });
+        newton(1, 2, &|problem| {
+            let a = problem.data().sqrt_weights();
+            let v: Vec<f64> =
+                (0..problem.len()).map(|i| 2.0 * a[i] * problem.data().datapoint(i)[0].abs()).collect();
+            assert!(problem.gauge().prox(&v, 1.0, 0.0, &mut vec![0.0; problem.len()]).gauge > 0.0);
+        });
+    }
+}
+
+/// A whole run sends P − 1 times as many messages as with two ranks.
+#[test]
+fn messages_of_a_run_grow_as_the_model_says() {
+    let case = Whole { centered: true, ..Whole::new(3, 8 * GRAIN) };
+    let solver = ColumnGeneration { gap_tolerance: 0.05, max_rounds: 4, ..Default::default() };
+    let messages = |count: usize| sent(count, &case, |problem| solver.solve(problem).unwrap()).0;
+    let two = messages(2);
+    assert!(two > 100);
+    for count in [3, 4, 8] {
+        assert_eq!(messages(count), (count - 1) * two);
     }
 }

@@ -158,7 +158,12 @@ impl Failure {
             | Self::Fold { .. }
             | Self::Compare(_)
             | Self::Threads(_) => 3,
-            Self::Elsewhere | Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) | Self::MatchL0(_) => 4,
+            Self::Elsewhere
+            | Self::Solve(_)
+            | Self::Coder(_)
+            | Self::Certify(_)
+            | Self::Diagnose(_)
+            | Self::MatchL0(_) => 4,
         }
     }
 }

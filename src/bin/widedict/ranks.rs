@@ -61,7 +61,17 @@ pub(crate) fn is_root() -> bool {
 
 /// Refuses what is not distributed.
 pub(crate) fn refuse(asked: bool, what: &'static str) -> Result<(), Failure> {
-    if asked { Err(Failure::NotDistributed(what)) } else { Ok(()) }
+    if !asked {
+        return Ok(());
+    }
+    let failure = Failure::NotDistributed(what);
+    // All processes have the same command line.
+    Err(if all().is_some() { known(&failure) } else { failure })
+}
+
+/// A failure that all processes have alike.
+pub(crate) fn known(failure: &Failure) -> Failure {
+    Failure::Agreed { code: failure.exit_code(), message: failure.to_string() }
 }
 
 /// Refuses `--mpi` where this build cannot join a job.

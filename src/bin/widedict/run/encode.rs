@@ -45,7 +45,8 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
     let out = args.out.as_deref().filter(|_| ranks::is_root());
     let writable = out.map_or(Ok(()), |path| check_file(path, args.no_clobber));
     ranks::agree(writable.and_then(|()| keep_inputs(args)))?;
-    if let (Some((data, share)), Some(path)) = (spread::read(&args.source, args.run.quiet)?, &args.dictionary) {
+    if let (Some((data, share)), Some(path)) = (spread::read(&args.source, args.run.quiet)?, &args.dictionary)
+    {
         return over_dictionary(path, args, &data, Some(&share));
     }
     let data = input::read(&args.source, args.run.quiet)?;

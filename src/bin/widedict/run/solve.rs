@@ -79,7 +79,7 @@ struct Solved {
 
 /// Checks everything that can be checked, solves, writes, prints.
 pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
-    let job = Job::check(args)?;
+    let job = ranks::agree(Job::check(args))?;
     if ranks::all().is_some() {
         return together(args, &job);
     }

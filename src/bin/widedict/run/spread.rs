@@ -65,7 +65,11 @@ fn positions(share: &Share) -> std::ops::Range<usize> {
 fn input(args: &DataArgs, points: Matrix, weights: Option<Vec<f64>>, rows: Rows, masked: Masked) -> Input {
     let masked = Masked { of: rows.of(), ..masked };
     let weights_name = args.weights.as_deref().map(|path| path.display().to_string());
-    Input { points, weights, origin: Origin { name: name(args), weights_name, rows, masked, mean_norm: None } }
+    Input {
+        points,
+        weights,
+        origin: Origin { name: name(args), weights_name, rows, masked, mean_norm: None },
+    }
 }
 
 /// What a process knows before it reads numbers: the files, the weights of all rows, and the

@@ -23,7 +23,8 @@ pub(super) fn run(args: &WideArgs) -> Result<Outcome, Failure> {
     let (problem, origin) = input::read_problem(&args.source, penalty, args.center, args.run.quiet)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let agreed = Agreed::new(problem.share(), &watch);
-    let answer = on_threads(&args.run, || Ok(answer(&problem, &origin, &Together { agreed, watch: &watch })?));
+    let answer =
+        on_threads(&args.run, || Ok(answer(&problem, &origin, &Together { agreed, watch: &watch })?));
     watch.finish();
     let (answer, certified) = answer?;
     if let Some(folder) = &folder {
