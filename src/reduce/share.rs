@@ -3,6 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::agreed::Pulse;
@@ -81,6 +84,35 @@ impl Share {
     #[must_use]
     pub fn with_total(&self, total: usize) -> Self {
         Self { spread: self.spread, ..Self::with_grain(Arc::clone(&self.ranks), total, self.grain) }
+    }
+
+    /// The share of one in `every` datapoints, as many of every grain (rounded up), which are
+    /// the thinned share's grains; `None` where a grain does not divide so.
+    #[must_use]
+    pub fn thinned(&self, every: usize) -> Option<Self> {
+        if every == 0 || !self.grain.is_multiple_of(every) {
+            return None;
+        }
+        let (whole, rest) = (self.total / self.grain, self.total % self.grain);
+        let (grain, total) = (self.grain / every, whole * (self.grain / every) + rest.div_ceil(every));
+        let share = Self::with_grain(Arc::clone(&self.ranks), total, grain);
+        Some(Self { spread: self.spread, pulse: Arc::clone(&self.pulse), ..share })
+    }
+
+    /// Positions of one in `every` datapoints, as many of every grain, drawn by the seed and the
+    /// grain's number alone, with their share: the same for any number of ranks.
+    #[must_use]
+    pub fn sample(&self, every: usize, seed: u64) -> Option<(Self, Vec<usize>)> {
+        let thinned = self.thinned(every)?;
+        let mut positions = Vec::with_capacity(thinned.len);
+        for (at, grain) in self.grains().enumerate() {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream((self.first / self.grain + at) as u64);
+            let mut drawn = index::sample(&mut rng, grain.len(), grain.len().div_ceil(every)).into_vec();
+            drawn.sort_unstable();
+            positions.extend(drawn.into_iter().map(|i| grain.start + i));
+        }
+        Some((thinned, positions))
     }
 
     /// Whether datapoints are spread over ranks, be it one: what needs all datapoints in one

@@ -124,6 +124,21 @@ proptest! {
     }
 }
 
+/// A thinned share is cut where the whole is.
+#[test]
+fn thinned_shares_keep_their_grains() {
+    for (total, count) in [(100, 3), (64, 4), (65, 2), (33, 7)] {
+        for lens in each(count, total, 16, |share| {
+            let thinned = share.thinned(4).expect("16 divides");
+            let of_grains: usize = share.grains().map(|grain| grain.len().div_ceil(4)).sum();
+            (thinned.len(), of_grains, thinned.grains().len(), share.grains().len())
+        }) {
+            assert_eq!((lens.0, lens.2), (lens.1, lens.3));
+        }
+    }
+    assert!(alone(10, 6).thinned(4).is_none());
+}
+
 /// Where each rank holds a power of two of grains, a rank sends one node.
 #[test]
 fn an_even_cut_sends_one_node_a_rank() {

@@ -291,3 +291,23 @@ fn messages_of_a_run_grow_as_the_model_says() {
         assert_eq!(messages(count), (count - 1) * two);
     }
 }
+
+/// Many datapoints: samples first.
+#[test]
+fn samples_are_the_same_on_all_ranks() {
+    let case = Whole { points: Whole::new(3, 17_000).points, ..Whole::new(3, 1) };
+    let solver = ColumnGeneration { gap_tolerance: 0.05, max_rounds: 20, ..Default::default() };
+    let answer = |ranks: Arc<dyn Reduce>| {
+        let share = Share::of(ranks, 17_000);
+        let mine: Vec<usize> = (share.first()..share.first() + share.len()).collect();
+        let builder = Problem::builder(case.points.select_columns(&mine)).lambda(0.2).gamma(0.1);
+        let problem = builder.spread(share).build().unwrap();
+        solved(&problem, &solver.solve(&problem).unwrap())
+    };
+    let expected = answer(Arc::new(Alone));
+    for count in [2, 3] {
+        for found in on_ranks(count, |rank| answer(rank)) {
+            assert_eq!(found, expected, "{count} ranks");
+        }
+    }
+}

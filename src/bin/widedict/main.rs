@@ -45,10 +45,10 @@ fn main() -> ExitCode {
         Ok(Outcome::Met) => ExitCode::SUCCESS,
         Ok(Outcome::Unmet) => ExitCode::from(1),
         Err(failure) => {
-            ranks::fail(&failure);
-            if ranks::is_root() {
+            if ranks::says(&failure) {
                 output::say(&format!("widedict: {failure}"));
             }
+            ranks::end(&failure);
             ExitCode::from(failure.exit_code())
         }
     }

@@ -111,18 +111,26 @@ fn failure(words: &[u64]) -> Option<Failure> {
     Some(Failure::Agreed { code: byte(code), message })
 }
 
-/// Ends the job where this process failed and the others do not know.
-pub(crate) fn fail(failure: &Failure) {
-    let Some(ranks) = all() else { return };
-    let known = matches!(failure, Failure::Agreed { .. });
-    if known || ranks.size() == 1 {
-        return;
+/// Whether this process is the one that says a failure: the first, or one whose failure the
+/// others do not know.
+pub(crate) fn says(failure: &Failure) -> bool {
+    if is_root() {
+        return true;
     }
-    // Where all fail alike, one says so.
-    if !is_root() {
+    let known = matches!(failure, Failure::Agreed { .. });
+    if !known {
+        // Where all fail alike, the first says so and ends the others.
         std::thread::sleep(PATIENCE);
     }
-    crate::output::say(&format!("widedict: {failure}"));
+    !known
+}
+
+/// Ends the job where this process failed and the others do not know.
+pub(crate) fn end(failure: &Failure) {
+    let alone = all().is_none_or(|ranks| ranks.size() == 1);
+    if alone || matches!(failure, Failure::Agreed { .. }) {
+        return;
+    }
     #[cfg(feature = "mpi")]
     widedict::mpi::abort(i32::from(failure.exit_code()));
 }

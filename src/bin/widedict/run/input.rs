@@ -12,32 +12,14 @@ use widedict::io::{
 use widedict::problem::DataError;
 use widedict::{Codes, Matrix, Problem, datasets};
 
-use super::spread;
 use crate::arguments::{DataArgs, Dataset, SaeArgs};
 use crate::failure::Failure;
 use crate::output;
-use crate::ranks;
 
 /// Joins data, weights and penalties; every error names the file it is about, and the row
 /// as it is in the file.
 pub(super) fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<(Problem, Origin), Failure> {
     Ok(widedict::answer::input::problem(input, penalty, centered)?)
-}
-
-/// Reads the data, this process's part where there are several, and joins them to a problem.
-pub(super) fn read_problem(
-    args: &DataArgs,
-    penalty: Penalty,
-    centered: bool,
-    quiet: bool,
-) -> Result<(Problem, Origin), Failure> {
-    match spread::read(args, quiet)? {
-        None => problem(read(args, quiet)?, penalty, centered),
-        Some((input, share)) => {
-            let built = widedict::answer::input::spread(input, Some(&share), penalty, centered);
-            ranks::agree(built.map_err(Failure::from))
-        }
-    }
 }
 
 /// All rows of the data, of which a sample was read.

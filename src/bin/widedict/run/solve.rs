@@ -168,7 +168,7 @@ fn together(args: &SolveArgs, job: &Job) -> Result<Outcome, Failure> {
     distributed(args, job)?;
     let out = args.out.as_deref().filter(|_| ranks::is_root());
     let folder = ranks::agree(out.map(|path| Folder::prepare(path, args.no_clobber)).transpose())?;
-    let (problem, origin) = input::read_problem(&args.source, job.penalty, args.center, args.run.quiet)?;
+    let (problem, origin) = spread::read_problem(&args.source, job.penalty, args.center, args.run.quiet)?;
     let share = problem.share();
     let start = args.start.as_deref().map(|path| start_of_part(path, &problem, &origin.rows));
     let start = ranks::agree(start.transpose())?;

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use widedict::answer::input::{Input, Origin};
+use widedict::gauge::Penalty;
 use widedict::io::{Masked, RowStream, Rows, save_checkpoint};
 use widedict::reduce::Share;
 use widedict::{Codes, Factorization, Keeper, Matrix, Problem, datasets};
 
-use super::input::{name, note, weights};
+use super::input::{self, name, note, weights};
 use crate::arguments::DataArgs;
 use crate::failure::Failure;
 use crate::output::checkpoints::Checkpoints;
@@ -27,7 +28,7 @@ pub(super) fn read(args: &DataArgs, quiet: bool) -> Result<Option<(Input, Share)
         let share = cut(&Rows::all(digits.ncols()));
         let mine: Vec<usize> = positions(&share).collect();
         let rows = Rows::all(digits.ncols());
-        return Ok(Some((input(args, digits.select_columns(&mine), None, rows, Masked::default()), share)));
+        return Ok(Some((joined(args, digits.select_columns(&mine), None, rows, Masked::default()), share)));
     };
     let opened = ranks::agree(open(path, args, quiet))?;
     let (stream, given, rows) = opened;
@@ -54,7 +55,23 @@ pub(super) fn read(args: &DataArgs, quiet: bool) -> Result<Option<(Input, Share)
         ..Masked::default()
     };
     let given = given.map(|given| positions(&share).map(|i| given[kept.row(i)]).collect());
-    Ok(Some((input(args, points, given, kept, masked), share)))
+    Ok(Some((joined(args, points, given, kept, masked), share)))
+}
+
+/// Reads the data, this process's part where there are several, and joins them to a problem.
+pub(super) fn read_problem(
+    args: &DataArgs,
+    penalty: Penalty,
+    centered: bool,
+    quiet: bool,
+) -> Result<(Problem, Origin), Failure> {
+    match read(args, quiet)? {
+        None => input::problem(input::read(args, quiet)?, penalty, centered),
+        Some((input, share)) => {
+            let built = widedict::answer::input::spread(input, Some(&share), penalty, centered);
+            ranks::agree(built.map_err(Failure::from))
+        }
+    }
 }
 
 /// The numbers of this process's datapoints among all.
@@ -62,7 +79,7 @@ fn positions(share: &Share) -> std::ops::Range<usize> {
     share.first()..share.first() + share.len()
 }
 
-fn input(args: &DataArgs, points: Matrix, weights: Option<Vec<f64>>, rows: Rows, masked: Masked) -> Input {
+fn joined(args: &DataArgs, points: Matrix, weights: Option<Vec<f64>>, rows: Rows, masked: Masked) -> Input {
     let masked = Masked { of: rows.of(), ..masked };
     let weights_name = args.weights.as_deref().map(|path| path.display().to_string());
     Input {

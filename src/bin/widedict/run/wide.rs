@@ -7,7 +7,7 @@ use widedict::reduce::Agreed;
 use widedict::{Certified, Problem, Stop, wide};
 
 use super::threads::on_threads;
-use super::{Outcome, input};
+use super::{Outcome, spread};
 use crate::arguments::WideArgs;
 use crate::failure::Failure;
 use crate::output;
@@ -20,7 +20,7 @@ pub(super) fn run(args: &WideArgs) -> Result<Outcome, Failure> {
     let penalty = Penalty::new(args.lambda, 0.0)?;
     ranks::refuse(ranks::all().is_some() && args.out.is_some(), "wide --out")?;
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let (problem, origin) = input::read_problem(&args.source, penalty, args.center, args.run.quiet)?;
+    let (problem, origin) = spread::read_problem(&args.source, penalty, args.center, args.run.quiet)?;
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let agreed = Agreed::new(problem.share(), &watch);
     let answer =
