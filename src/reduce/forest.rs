@@ -59,7 +59,6 @@ impl Forest {
     /// Puts the nodes of a message to the right of all others.
     pub(super) fn append(&mut self, words: &[u64], combine: impl Fn(&mut [f64], &[f64])) {
         for node in words.chunks_exact(1 + self.width) {
-            #[expect(clippy::cast_possible_truncation, reason = "a level is below 64")]
             let level = (node[0] >> INDEX_BITS) as u32;
             let place = Place { level, index: node[0] & ((1 << INDEX_BITS) - 1) };
             let value: Vec<f64> = node[1..].iter().copied().map(f64::from_bits).collect();

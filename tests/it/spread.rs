@@ -153,7 +153,7 @@ fn certificates_of_any_point() {
 }
 
 #[test]
-fn column_generation() {
+fn slow_column_generation_is_the_same_on_all_ranks() {
     for case in Whole::cases(4, 300) {
         if case.gamma > 0.0 {
             let solver = ColumnGeneration { gap_tolerance: 0.02, max_rounds: 12, ..Default::default() };
@@ -294,7 +294,7 @@ fn messages_of_a_run_grow_as_the_model_says() {
 
 /// Many datapoints: samples first.
 #[test]
-fn samples_are_the_same_on_all_ranks() {
+fn slow_samples_are_the_same_on_all_ranks() {
     let case = Whole { points: Whole::new(3, 17_000).points, ..Whole::new(3, 1) };
     let solver = ColumnGeneration { gap_tolerance: 0.05, max_rounds: 20, ..Default::default() };
     let answer = |ranks: Arc<dyn Reduce>| {

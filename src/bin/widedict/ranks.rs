@@ -12,33 +12,34 @@ static RANKS: OnceLock<Arc<dyn Reduce>> = OnceLock::new();
 
 /// The option that joins them. It is looked for before all others, so that one process alone
 /// says what is wrong with those.
+#[cfg(feature = "mpi")]
 const OPTION: &str = "--mpi";
 
 /// Stays in the job until it is dropped.
-#[cfg(feature = "mpi")]
-pub(crate) type Job = Option<widedict::mpi::World>;
-#[cfg(not(feature = "mpi"))]
-pub(crate) type Job = ();
+pub(crate) struct Job {
+    #[cfg(feature = "mpi")]
+    _world: Option<widedict::mpi::World>,
+}
 
 /// Joins the job, where the command line asks for it.
 #[cfg(feature = "mpi")]
 pub(crate) fn join() -> Job {
-    if !asked() {
-        return None;
-    }
-    let world = widedict::mpi::World::join()?;
-    let _ = RANKS.set(world.ranks());
+    let world = if asked() { widedict::mpi::World::join() } else { None };
+    let Some(joined) = &world else { return Job { _world: None } };
+    let _ = RANKS.set(joined.ranks());
     // A process that panics would leave the others waiting.
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         told(panic);
         widedict::mpi::abort(PANICKED);
     }));
-    Some(world)
+    Job { _world: world }
 }
 
 #[cfg(not(feature = "mpi"))]
-pub(crate) fn join() -> Job {}
+pub(crate) fn join() -> Job {
+    Job {}
+}
 
 /// Exit code of a Rust program that panicked.
 #[cfg(feature = "mpi")]
@@ -127,12 +128,11 @@ pub(crate) fn says(failure: &Failure) -> bool {
 
 /// Ends the job where this process failed and the others do not know.
 pub(crate) fn end(failure: &Failure) {
-    let alone = all().is_none_or(|ranks| ranks.size() == 1);
-    if alone || matches!(failure, Failure::Agreed { .. }) {
-        return;
+    let others = all().is_some_and(|ranks| ranks.size() > 1);
+    if others && !matches!(failure, Failure::Agreed { .. }) {
+        #[cfg(feature = "mpi")]
+        widedict::mpi::abort(i32::from(failure.exit_code()));
     }
-    #[cfg(feature = "mpi")]
-    widedict::mpi::abort(i32::from(failure.exit_code()));
 }
 
 /// How long a process waits with a failure that the first one may have too.
