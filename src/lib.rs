@@ -20,12 +20,15 @@ pub mod io;
 mod iterate;
 pub mod linalg;
 pub mod master;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod num;
 pub mod observer;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod problem;
 pub mod proofs;
+pub mod reduce;
 pub mod search;
 mod solution;
 pub mod solve;

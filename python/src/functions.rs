@@ -315,14 +315,15 @@ impl Coding {
             let encoded = coder.encode_with(points, &self.dictionary, self.lambda, &how);
             let encoded = encoded.map_err(|error| {
                 if let CoderError::Data(error) = error {
-                    refused_rows(error.into(), origin).to_string()
+                    refused_rows(error.into(), origin, 0).to_string()
                 } else {
                     error.to_string()
                 }
             })?;
             let elapsed = watch.elapsed();
             let codes = (self.stored)(&encoded.codes).map_err(|error| error.to_string())?;
-            let measured = Measured { points, weights: weights.as_deref(), masked: origin.masked };
+            let measured =
+                Measured { points, weights: weights.as_deref(), masked: origin.masked, share: None };
             let report =
                 EncodingReport::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
                     .with_dropped(&self.dropped)

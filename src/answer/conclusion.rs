@@ -37,7 +37,11 @@ impl Solver {
         if penalty.gamma() == 0.0 { Self::ClosedForm } else { Self::Proximal }
     }
 
-    fn solve(
+    /// The answer of the solver itself, with the settings where it generates columns.
+    ///
+    /// # Errors
+    /// Those of the solver.
+    pub fn solve(
         self,
         problem: &Problem,
         generation: ColumnGeneration,

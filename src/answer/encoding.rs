@@ -7,7 +7,8 @@ use crate::coder::Encoded;
 use crate::io::Masked;
 use crate::io::sae::Folded;
 use crate::linalg::{distance_sq, norm_sq, subtract_product};
-use crate::{Codes, Matrix};
+use crate::reduce::Share;
+use crate::{Codes, Matrix, Stop};
 use serde::Serialize;
 
 use super::diagnosis::{Source, describe};
@@ -46,6 +47,8 @@ pub struct Measured<'a> {
     pub points: &'a Matrix,
     pub weights: Option<&'a [f64]>,
     pub masked: Masked,
+    /// Of which datapoints these are one rank's, where they are spread over ranks.
+    pub share: Option<&'a Share>,
 }
 
 impl Measured<'_> {
@@ -53,15 +56,22 @@ impl Measured<'_> {
     /// so that no sum overflows.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     fn mean(&self, values: &[f64]) -> f64 {
+        let alone = Share::alone(values.len());
+        let share = self.share.unwrap_or(&alone);
         let Some(weights) = self.weights else {
-            return values.iter().sum::<f64>() / values.len() as f64;
+            let [sum] = share.sums(|run| [values[run].iter().sum()]);
+            return sum / share.total() as f64;
         };
-        let largest = weights.iter().copied().fold(0.0, |a: f64, w| if w > a { w } else { a });
-        let (mut sum, mut total) = (0.0, 0.0);
-        for (value, weight) in values.iter().zip(weights) {
-            sum += value * (weight / largest);
-            total += weight / largest;
-        }
+        let larger = |a: f64, w: f64| if w > a { w } else { a };
+        let [largest] = share.largest(|run| [weights[run].iter().copied().fold(0.0, larger)]);
+        let [sum, total] = share.sums(|run| {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for (value, weight) in values[run.clone()].iter().zip(&weights[run]) {
+                sum += value * (weight / largest);
+                total += weight / largest;
+            }
+            [sum, total]
+        });
         sum / total
     }
 }
@@ -75,6 +85,53 @@ fn against(lambda: f64) -> &'static str {
     }
 }
 
+/// What was encoded by all ranks.
+pub struct Total {
+    points: usize,
+    max_relative_gap: f64,
+    at_rounding: usize,
+    mean_l0: f64,
+    /// The worst end of all.
+    pub stop: Stop,
+}
+
+impl Total {
+    /// Asks all ranks, where there is a share.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are far below 2^53"
+    )]
+    pub fn of(share: Option<&Share>, points: usize, encoded: &Encoded) -> Self {
+        let Some(share) = share else {
+            return Self {
+                points,
+                max_relative_gap: encoded.max_relative_gap(),
+                at_rounding: encoded.at_rounding,
+                mean_l0: encoded.codes.mean_l0(),
+                stop: encoded.stop,
+            };
+        };
+        // From the best end to the worst.
+        let ends = [Stop::ToleranceMet, Stop::Stalled, Stop::TimeLimit, Stop::Cancelled];
+        let end = ends.iter().position(|end| *end == encoded.stop).unwrap_or(1) as f64;
+        let [gap, end] = share.largest(|_| [encoded.max_relative_gap(), end]);
+        // Whole numbers: what a rank counts goes with its first grain.
+        let [at_rounding, used] = share.sums(|run| match run.start {
+            0 => [encoded.at_rounding as f64, encoded.codes.nnz() as f64],
+            _ => [0.0, 0.0],
+        });
+        Self {
+            points: share.total(),
+            max_relative_gap: gap,
+            at_rounding: at_rounding as usize,
+            mean_l0: used / share.total() as f64,
+            stop: ends[end as usize],
+        }
+    }
+}
+
 impl<'a> Report<'a> {
     pub fn new(
         measured: &Measured<'_>,
@@ -84,24 +141,25 @@ impl<'a> Report<'a> {
         elapsed: Duration,
     ) -> Self {
         let points = measured.points;
+        let total = Total::of(measured.share, points.ncols(), encoded);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let count = points.ncols() as f64;
+        let count = total.points as f64;
         Self {
             schema_version: SCHEMA_VERSION,
-            points: points.ncols(),
+            points: total.points,
             dim: points.nrows(),
             atoms,
             dropped_atoms: Vec::new(),
             lambda,
             mean_objective: measured.mean(&encoded.objectives),
-            max_relative_gap: encoded.max_relative_gap(),
+            max_relative_gap: total.max_relative_gap,
             gap_against: against(lambda),
-            gaps_at_rounding: encoded.at_rounding,
-            mean_l0: encoded.codes.mean_l0(),
+            gaps_at_rounding: total.at_rounding,
+            mean_l0: total.mean_l0,
             points_per_second: count / elapsed.as_secs_f64(),
             masked: measured.masked,
             source: None,
-            stop: encoded.stop.as_str(),
+            stop: total.stop.as_str(),
             seconds: elapsed.as_secs_f64(),
         }
     }
@@ -174,7 +232,7 @@ impl Unsearched {
         source: &Source,
     ) -> Self {
         let points = &folded.points;
-        let measured = Measured { points, weights, masked };
+        let measured = Measured { points, weights, masked, share: None };
         let mut residuals = points.clone();
         if let Some(center) = &folded.center {
             (0..residuals.ncols()).for_each(|i| crate::linalg::axpy(-1.0, center, residuals.col_mut(i)));

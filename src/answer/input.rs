@@ -5,6 +5,7 @@ use crate::gauge::PenaltyError;
 use crate::io::{Masked, Rows};
 use crate::linalg::Matrix;
 use crate::problem::{DataError, Problem, ProblemError};
+use crate::reduce::Share;
 
 /// Datapoints, their weights as they were given, and where both come from.
 pub struct Input {
@@ -40,27 +41,41 @@ pub enum Refusal {
 /// Joins data, weights and penalties; every error names the file it is about, and the row
 /// as it is in the file.
 pub fn problem(input: Input, penalty: Penalty, centered: bool) -> Result<(Problem, Origin), Refusal> {
+    spread(input, None, penalty, centered)
+}
+
+/// The same for one rank's part of the data, where there is a share.
+pub fn spread(
+    input: Input,
+    share: Option<&Share>,
+    penalty: Penalty,
+    centered: bool,
+) -> Result<(Problem, Origin), Refusal> {
     let Input { points, weights, origin } = input;
     let mut builder =
         Problem::builder(points).lambda(penalty.lambda()).gamma(penalty.gamma()).centered(centered);
+    if let Some(share) = share {
+        builder = builder.spread(share.clone());
+    }
     if let Some(weights) = weights {
         builder = builder.weights(weights);
     }
     match builder.build() {
         Ok(problem) => Ok((problem, origin)),
-        Err(error) => Err(refused_rows(error, &origin)),
+        Err(error) => Err(refused_rows(error, &origin, share.map_or(0, Share::first))),
     }
 }
 
-/// The failure of data that are refused, with the row as it is in the file.
-pub fn refused_rows(mut error: ProblemError, origin: &Origin) -> Refusal {
+/// The failure of data that are refused, with the row as it is in the file; `first` is the number
+/// of the first datapoint that was looked at.
+pub fn refused_rows(mut error: ProblemError, origin: &Origin, first: usize) -> Refusal {
     let mut name = &origin.name;
     if let ProblemError::Data(DataError::Weight { index, .. }) = &mut error {
-        *index = origin.rows.row(*index);
+        *index = origin.rows.row(first + *index);
         name = origin.weights_name.as_ref().unwrap_or(name);
     }
     if let ProblemError::Data(DataError::TooLarge { datapoint, .. }) = &mut error {
-        *datapoint = origin.rows.row(*datapoint);
+        *datapoint = origin.rows.row(first + *datapoint);
     }
     refused(error, name.clone())
 }

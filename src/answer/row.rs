@@ -153,7 +153,7 @@ impl Row {
     ) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
-            points: problem.len(),
+            points: problem.total(),
             dim: problem.dim(),
             lambda: problem.lambda(),
             gamma: problem.gamma(),

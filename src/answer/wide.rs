@@ -10,9 +10,9 @@ use super::masked;
 use super::row::SCHEMA_VERSION;
 use crate::io::{Masked, Rows};
 use crate::num::at_most;
-use crate::trusted::bounds;
+use crate::trusted::{Subject, bounds};
 use crate::wide::{self, Boundary, Location, Population};
-use crate::{Certified, Problem, SolveError, Stop};
+use crate::{Certified, Codes, Dictionary, Factorization, Problem, SolveError, Stop, Witness};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,8 @@ pub struct Answer {
     pub lower_bound: f64,
     pub active: usize,
     pub share_active: f64,
-    pub distinct_directions: usize,
+    /// Null where the datapoints are spread over ranks.
+    pub distinct_directions: Option<usize>,
     /// `Σ wᵢ‖xᵢ − b‖`: the limit of `F_∞/λ` as λ → 0 at this center.
     pub slope: f64,
     #[serde(flatten)]
@@ -99,6 +100,10 @@ pub fn answer(
 ) -> Result<(Answer, Option<Certified>), Unanswered> {
     watch.phase("wide limit");
     let location = problem.centered().then(|| wide::location(problem.data(), problem.lambda(), watch));
+    // Pairs are of datapoints in one place.
+    if problem.share().is_spread() {
+        return Ok(of_ranks(problem, origin, location, watch));
+    }
     let Population { active, share_active, distinct_directions, value, slope, .. } =
         wide::population_observed(problem, location.as_ref(), watch);
     let about = location.as_ref().map(|location| shifted(problem, location)).transpose()?;
@@ -118,7 +123,7 @@ pub fn answer(
     let stop = if stop == Stop::ToleranceMet { boundary.stop } else { stop };
     let answer = Answer {
         schema_version: SCHEMA_VERSION,
-        points: problem.len(),
+        points: problem.total(),
         dim: problem.dim(),
         lambda: problem.lambda(),
         centered: problem.centered(),
@@ -127,7 +132,7 @@ pub fn answer(
         lower_bound,
         active,
         share_active,
-        distinct_directions,
+        distinct_directions: Some(distinct_directions),
         slope,
         max_cosine: boundary.max_cosine,
         center: location.map(|l| l.center),
@@ -136,6 +141,53 @@ pub fn answer(
         boundary: BoundaryKeys::new(problem, &origin.rows, &boundary),
     };
     Ok((answer, certified))
+}
+
+/// The answer where datapoints are spread over ranks: the value, its bound where no center is
+/// learnt, and the population.
+fn of_ranks(
+    problem: &Problem,
+    origin: &Origin,
+    location: Option<Location>,
+    watch: &dyn Follow,
+) -> (Answer, Option<Certified>) {
+    let found = wide::population_observed(problem, location.as_ref(), watch);
+    let lower_bound = match &location {
+        None => bounds::wide_limit(problem).lower.get(),
+        Some(location) => bound_about(problem, location).unwrap_or(0.0),
+    };
+    let stop = location.as_ref().map_or(Stop::ToleranceMet, |location| location.stop);
+    let boundary_note = "not searched: pairs of datapoints of different ranks";
+    let answer = Answer {
+        schema_version: SCHEMA_VERSION,
+        points: problem.total(),
+        dim: problem.dim(),
+        lambda: problem.lambda(),
+        centered: problem.centered(),
+        stop: stop.as_str(),
+        value: found.value,
+        lower_bound,
+        active: found.active,
+        share_active: found.share_active,
+        distinct_directions: None,
+        slope: found.slope,
+        max_cosine: None,
+        center: location.map(|location| location.center),
+        masked: origin.masked,
+        seconds: watch.elapsed().as_secs_f64(),
+        boundary: BoundaryKeys { boundary_note, ..BoundaryKeys::default() },
+    };
+    (answer, None)
+}
+
+/// What the dual point of a location proves, without atoms.
+fn bound_about(problem: &Problem, location: &Location) -> Option<f64> {
+    let codes = Codes::from_triplets(0, problem.len(), []).ok()?;
+    let bare = Factorization::new(Dictionary::empty(problem.dim()), codes, Some(location.center.clone()));
+    let bare = bare.ok()?;
+    let subject = Subject::of(problem, &bare).ok()?;
+    let witness = Witness { dual: Some(location.dual.clone()), ..Witness::none() };
+    Some(bounds::best(&subject, &witness).lower.get())
 }
 
 /// The problem of the data about a center: cosines are those of the shifted data.
@@ -167,7 +219,9 @@ pub fn summary(answer: &Answer) -> String {
         "active               {} points, {:.4} of the weight (the expected L0)",
         answer.active, answer.share_active
     );
-    let _ = writeln!(text, "distinct directions  {}", answer.distinct_directions);
+    if let Some(distinct) = answer.distinct_directions {
+        let _ = writeln!(text, "distinct directions  {distinct}");
+    }
     if answer.stop != Stop::ToleranceMet.as_str() {
         let _ = writeln!(text, "not finished         {}", answer.stop);
     }

@@ -5,6 +5,7 @@ use sprs::{CsMat, CsMatView, CsVecView};
 
 use super::AtomsError;
 use crate::linalg::{Matrix, Row, rows_of};
+use crate::reduce::Share;
 
 /// Codes `Z ≥ 0`, M × N, sparse by columns: column i holds the code of datapoint i.
 ///
@@ -207,6 +208,37 @@ impl Codes {
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         rows_of(self.0.view())
+    }
+
+    /// The codes of all ranks, in order, at rank 0; `None` at the others. A number a code, and
+    /// one a datapoint, is sent.
+    #[must_use]
+    pub fn gathered(&self, share: &Share) -> Option<Self> {
+        if share.size() == 1 {
+            return Some(self.clone());
+        }
+        let mut words = Vec::with_capacity(self.datapoints() + 2 * self.nnz());
+        for i in 0..self.datapoints() {
+            let column = self.column(i);
+            words.push(column.nnz() as u64);
+            words.extend(column.iter().flat_map(|(k, z)| [k as u64, z.to_bits()]));
+        }
+        let parts = share.gather(words);
+        if !share.is_root() {
+            return None;
+        }
+        let number = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
+        let (mut starts, mut atoms, mut values) = (vec![0], Vec::new(), Vec::new());
+        for mut part in parts.iter().map(Vec::as_slice) {
+            while let Some((&count, rest)) = part.split_first() {
+                let (codes, next) = rest.split_at(2 * number(count));
+                atoms.extend(codes.iter().step_by(2).map(|word| number(*word)));
+                values.extend(codes.iter().skip(1).step_by(2).map(|word| f64::from_bits(*word)));
+                starts.push(atoms.len());
+                part = next;
+            }
+        }
+        Some(Self::from_csc(self.atoms(), starts, atoms, values))
     }
 
     /// Mean number of nonzero codes a datapoint; 0 without datapoints.

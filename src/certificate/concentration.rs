@@ -40,7 +40,16 @@ impl Concentration {
 
     /// Of a factorization: the parts are those of [`objective_parts`].
     pub(super) fn of_subject(subject: &Subject<'_>) -> Option<Self> {
-        Self::of(objective_parts(subject))
+        let share = subject.problem().share();
+        // Rank 0 looks at a number a datapoint, and tells the others what it found.
+        let parts = share.gather(objective_parts(subject).into_iter().map(f64::to_bits).collect());
+        let parts: Vec<f64> = parts.into_iter().flatten().map(f64::from_bits).collect();
+        let found = if share.is_root() { Self::of(parts) } else { None };
+        let words = |found: Self| vec![found.datapoints as u64, found.of as u64, found.share.to_bits()];
+        let told = share.broadcast(found.map_or_else(Vec::new, words));
+        let [datapoints, of, held] = *told else { return None };
+        let count = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
+        Some(Self { datapoints: count(datapoints), of: count(of), share: f64::from_bits(held) })
     }
 
     /// Whether it is a quarter of the objective or more, and five times what as many

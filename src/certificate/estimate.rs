@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::linalg::{Matrix, axpy, dot, norm, norm_sq};
+use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, weighted_mean};
 use crate::num::{max, min};
 use crate::observer::{Latch, Observer};
 use crate::trusted::Subject;
@@ -27,8 +27,7 @@ impl Estimate {
         let (data, gauge) = (problem.data(), problem.gauge());
         let mut dual = Matrix::clone(subject.residuals());
         if problem.centered() {
-            let mut mean = vec![0.0; dual.nrows()];
-            dual.columns().zip(data.weights()).for_each(|(r, &w)| axpy(w, r, &mut mean));
+            let (mean, _) = weighted_mean(data.share(), &dual, data.weights());
             (0..dual.ncols()).for_each(|i| axpy(-1.0, &mean, dual.col_mut(i)));
         }
         let usable = |d: &&[f64]| norm(d) > 0.0 && norm(d).is_finite();
@@ -36,22 +35,28 @@ impl Estimate {
         if all.is_empty() {
             return None;
         }
-        let used = subject.factorization().dictionary().atoms().zip(subject.rows());
-        all.extend(used.filter(|(_, row)| !row.is_empty()).map(|(atom, _)| atom));
-        let polar = all
-            .par_iter()
-            .filter(|_| latch.poll().is_continue())
-            .map(|d| gauge.polar_along(&dual, d, &mut vec![0.0; problem.len()]).value / norm(d))
-            .reduce_with(max)?;
+        let used = subject.factorization().dictionary().atoms().zip(subject.uses());
+        all.extend(used.filter(|(_, uses)| **uses > 0).map(|(atom, _)| atom));
+        let along = |d: &&[f64]| gauge.polar_along(&dual, d, &mut vec![0.0; problem.len()]).value / norm(d);
+        let goes_on = |_: &&&[f64]| latch.poll().is_continue();
+        // Sums that ask other ranks are made one after another.
+        let polar = if gauge.asks() {
+            all.iter().filter(goes_on).map(along).reduce(max)?
+        } else {
+            all.par_iter().filter(goes_on).map(along).reduce_with(max)?
+        };
         // The largest of some is no estimate of the largest of all.
         if latch.interrupt().is_some() {
             return None;
         }
-        let (mut inner, mut square) = (0.0, 0.0);
-        for ((x, r), w) in data.datapoints().columns().zip(dual.columns()).zip(data.weights()) {
-            inner += w * dot(x, r);
-            square += w * norm_sq(r);
-        }
+        let [inner, square] = data.share().sums(|run| {
+            let (mut inner, mut square) = (0.0, 0.0);
+            for (i, (x, w)) in run.clone().zip(data.weighted(run)) {
+                inner += w * dot(x, dual.col(i));
+                square += w * norm_sq(dual.col(i));
+            }
+            [inner, square]
+        });
         Some(Self { polar, lower_bound: dual_value(inner, square, polar) })
     }
 }

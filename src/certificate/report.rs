@@ -20,27 +20,38 @@ pub struct Statistics {
     /// `1 − Σ wᵢ‖rᵢ‖² / Σ wᵢ‖xᵢ − x̄‖²` with the weighted mean x̄; `None` when the
     /// data do not vary.
     pub explained_variance: Option<f64>,
-    /// Largest `|d_jᵀd_l|` over pairs; `None` where the observer broke.
+    /// Largest `|d_jᵀd_l|` over pairs; `None` where the observer broke, and beyond 16 384 atoms:
+    /// [`Dictionary::max_coherence`](crate::Dictionary::max_coherence) computes it for any number.
     pub max_coherence: Option<f64>,
     /// What the datapoints that cost most hold of the objective; `None` where it is 0.
     pub concentration: Option<Concentration>,
 }
 
+/// Most atoms whose pairs are compared for a figure that nothing is claimed by: some seconds. A
+/// closed form has an atom a datapoint.
+const COMPARED_ATOMS: usize = 1 << 14;
+
 impl Statistics {
     pub(super) fn of(subject: &Subject<'_>, observer: &dyn Observer) -> Self {
         let (data, factorization) = (subject.problem().data(), subject.factorization());
         let mean = data.mean();
-        let (mut left, mut total) = (0.0, 0.0);
-        for ((x, r), &w) in data.datapoints().columns().zip(subject.residuals().columns()).zip(data.weights())
-        {
-            left += w * norm_sq(r);
-            total += w * distance_sq(x, &mean);
-        }
+        let [left, total] = data.share().sums(|run| {
+            let (mut left, mut total) = (0.0, 0.0);
+            for (i, (x, w)) in run.clone().zip(data.weighted(run)) {
+                left += w * norm_sq(subject.residuals().col(i));
+                total += w * distance_sq(x, &mean);
+            }
+            [left, total]
+        });
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let mean_l0 = subject.uses().iter().sum::<usize>() as f64 / data.total() as f64;
         Self {
             atoms: factorization.width(),
-            mean_l0: factorization.codes().mean_l0(),
+            mean_l0,
             explained_variance: (total > 0.0).then(|| 1.0 - left / total),
-            max_coherence: factorization.dictionary().coherence_until(observer),
+            max_coherence: (factorization.width() <= COMPARED_ATOMS)
+                .then(|| factorization.dictionary().coherence_until(observer))
+                .flatten(),
             concentration: Concentration::of_subject(subject),
         }
     }

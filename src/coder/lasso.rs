@@ -65,20 +65,20 @@ impl Lasso<'_> {
         values.into_iter().flatten().collect()
     }
 
-    /// What every atom is worth: the rise of `Σ wᵢ(½‖xᵢ − Dzᵢ‖² + λ1ᵀzᵢ)` when the
-    /// datapoints that use it are coded without it. `values` are the datapoints' own
-    /// objectives at `codes`. Where the observer stops it, an atom not tried is worth
-    /// everything.
-    pub(crate) fn removal_costs(
+    /// What every atom is worth to every datapoint that uses it: the rise of
+    /// `wᵢ(½‖xᵢ − Dzᵢ‖² + λ1ᵀzᵢ)` when the datapoint is coded without it, as (datapoint, atom,
+    /// rise) in order. `values` are the datapoints' own objectives at `codes`. Where the observer
+    /// stops it, an atom not tried is worth everything.
+    pub(crate) fn removal_rises(
         &self,
         weights: &[f64],
         codes: &[Vec<(usize, f64)>],
         values: &[f64],
         observer: &dyn Observer,
-    ) -> Vec<f64> {
+    ) -> Vec<(usize, usize, f64)> {
         let demand = self.demand();
         let latch = Latch::new(observer);
-        let rises: Vec<Vec<(usize, f64)>> = codes
+        let rises: Vec<Vec<(usize, usize, f64)>> = codes
             .par_chunks(TASK)
             .enumerate()
             .map_init(
@@ -94,23 +94,19 @@ impl Lasso<'_> {
                         let datapoint = Datapoint { x: self.datapoints.col(i), products };
                         for &(out, _) in code {
                             if latch.poll().is_break() {
-                                rises.push((out, f64::INFINITY));
+                                rises.push((i, out, f64::INFINITY));
                                 continue;
                             }
                             let rest: Vec<(usize, f64)> =
                                 code.iter().copied().filter(|(k, _)| *k != out).collect();
                             let without = solver.solve_without(out, &datapoint, &rest, &demand, &latch);
-                            rises.push((out, weights[i] * (without.objective - values[i])));
+                            rises.push((i, out, weights[i] * (without.objective - values[i])));
                         }
                     }
                     rises
                 },
             )
             .collect();
-        let mut costs = vec![0.0; self.atoms.ncols()];
-        for (k, rise) in rises.into_iter().flatten() {
-            costs[k] += rise;
-        }
-        costs
+        rises.into_iter().flatten().collect()
     }
 }

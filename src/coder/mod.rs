@@ -131,6 +131,9 @@ pub struct CoderRun<'a> {
     pub start: Option<&'a Codes>,
     /// Subtracted from every datapoint.
     pub center: Option<&'a [f64]>,
+    /// Of how many datapoints these are a part, where they are: how inner products of atoms are
+    /// held is decided by all.
+    pub of: Option<usize>,
     /// Hears of the progress, and may stop the run.
     pub observer: &'a dyn Observer,
 }
@@ -138,7 +141,7 @@ pub struct CoderRun<'a> {
 impl Default for CoderRun<'_> {
     /// From nothing, no center, and nobody who follows.
     fn default() -> Self {
-        Self { start: None, center: None, observer: &() }
+        Self { start: None, center: None, of: None, observer: &() }
     }
 }
 
@@ -270,7 +273,8 @@ impl Coder {
         let demand =
             Demand { lambda, gap_tolerance: self.gap_tolerance, max_steps: self.max_steps(n), stale: false };
         let pairs = dictionary.len().saturating_mul(dictionary.len());
-        let held = pairs <= GRAM_ENTRIES && pairs <= GRAM_ENTRIES_PER_DATAPOINT.saturating_mul(count);
+        let held = pairs <= GRAM_ENTRIES
+            && pairs <= GRAM_ENTRIES_PER_DATAPOINT.saturating_mul(run.of.unwrap_or(count));
         let gram = held.then(|| dictionary.matrix().gram());
         let screen = Screen::new(dictionary.matrix());
         let latch = Latch::new(run.observer);

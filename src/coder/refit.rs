@@ -44,7 +44,7 @@ impl Coder {
         codes: &Codes,
         observer: &dyn Observer,
     ) -> Result<Encoded, CoderError> {
-        let run = CoderRun { start: Some(codes), center: None, observer };
+        let run = CoderRun { start: Some(codes), observer, ..CoderRun::default() };
         check(datapoints, dictionary, lambda, &run)?;
         let max_steps = self.max_steps(datapoints.nrows());
         let demand = Demand { lambda, gap_tolerance: self.gap_tolerance, max_steps, stale: false };

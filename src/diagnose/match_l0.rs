@@ -130,7 +130,7 @@ pub fn match_l0(
     let inputs = less(points, trained.center)?;
     let latch = Latch::new(observer);
     let coder = Coder { gap_tolerance, ..Coder::default() };
-    let run = CoderRun { start: Some(codes), center: None, observer: &latch };
+    let run = CoderRun { start: Some(codes), observer: &latch, ..CoderRun::default() };
     check(&inputs, trained.dictionary, 0.0, &run)?;
     let stopped = || MatchL0Error::Stopped(latch.interrupt().map_or(Stop::Stalled, Stop::from));
     let mut largest = extremes(trained.dictionary, &inputs, &latch).ok_or_else(stopped)?.of_datapoints;

@@ -340,7 +340,7 @@ fn diagnose_shifted(
     // What is coded: the data less the center.
     let inputs = Residuals::of(problem, &zero)?.into_matrix();
     let coder = Coder { gap_tolerance: thresholds.gap_tolerance, ..Coder::default() };
-    let run = CoderRun { start: trained.codes, center: None, observer: &latch };
+    let run = CoderRun { start: trained.codes, observer: &latch, ..CoderRun::default() };
     let coded = coder.encode_with(&inputs, dictionary, problem.lambda(), &run)?;
     let factorization = join(coded.codes.clone())?;
     let residuals = Residuals::of(problem, &factorization)?.into_matrix();

@@ -17,7 +17,10 @@ pub use penalty::{Penalty, PenaltyError, huber};
 pub use polar::Polar;
 pub use prox::Prox;
 
+use std::ops::Range;
+
 use crate::linalg::{Matrix, Row, dot, norm_sq, simd};
+use crate::reduce::Share;
 
 /// Ratio of the penalties below which the smaller is treated as 0.
 ///
@@ -37,6 +40,8 @@ pub struct Gauge<'a> {
     lambda_sq: f64,
     /// (γ/scale)².
     gamma_sq: f64,
+    /// Of which datapoints these are; of all, where it is `None`.
+    share: Option<&'a Share>,
 }
 
 impl<'a> Gauge<'a> {
@@ -48,7 +53,46 @@ impl<'a> Gauge<'a> {
             let r = p / scale;
             if r < NEGLIGIBLE { 0.0 } else { r * r }
         };
-        Self { a, penalty, scale, lambda_sq: relative(penalty.lambda()), gamma_sq: relative(penalty.gamma()) }
+        let (lambda_sq, gamma_sq) = (relative(penalty.lambda()), relative(penalty.gamma()));
+        Self { a, penalty, scale, lambda_sq, gamma_sq, share: None }
+    }
+
+    /// The gauge over the datapoints of all ranks, of which `a` is this rank's part. Rows are
+    /// this rank's parts of rows, and every sum asks all ranks.
+    #[must_use]
+    pub fn spread(a: &'a [f64], penalty: Penalty, share: &'a Share) -> Self {
+        Self { share: Some(share), ..Self::new(a, penalty) }
+    }
+
+    /// Whether sums ask other ranks, so that they may not be made in a parallel loop.
+    #[must_use]
+    pub(crate) fn asks(&self) -> bool {
+        self.share.is_some_and(|share| !share.is_whole())
+    }
+
+    /// Of which datapoints the rows are.
+    pub(crate) fn share(&self) -> Share {
+        self.share.cloned().unwrap_or_else(|| Share::alone(self.a.len()))
+    }
+
+    /// A sum over all datapoints, of what `part` makes of a run of positions.
+    fn sums<const K: usize>(&self, mut part: impl FnMut(Range<usize>) -> [f64; K]) -> [f64; K] {
+        match self.share {
+            Some(share) => share.sums(part),
+            None => part(0..self.a.len()),
+        }
+    }
+
+    /// `aᵀz` and `‖z‖²` of a dense row.
+    fn moments(&self, z: &[f64]) -> Moments {
+        let [mass, energy] = self.sums(|part| {
+            let (a, z) = (&self.a[part.clone()], &z[part]);
+            simd(
+                #[inline(always)]
+                || [dot(a, z), norm_sq(z)],
+            )
+        });
+        Moments { mass, energy }
     }
 
     /// `a = √w`.
@@ -60,21 +104,20 @@ impl<'a> Gauge<'a> {
     /// `g(z)` for a dense whitened row of length N. O(N).
     #[must_use]
     pub fn value(&self, z: &[f64]) -> f64 {
-        let (mass, energy) = simd(
-            #[inline(always)]
-            || (dot(self.a, z), norm_sq(z)),
-        );
-        self.penalty.price(Moments { mass, energy })
+        self.penalty.price(self.moments(z))
     }
 
     /// `g(z)` for a sparse whitened row. O(nnz).
     #[must_use]
     pub fn value_of_row(&self, z: &Row) -> f64 {
-        let (mut mass, mut energy) = (0.0, 0.0);
-        for (i, v) in z.iter() {
-            mass += self.a[i] * v;
-            energy += v * v;
-        }
+        let [mass, energy] = self.sums(|part| {
+            let (mut mass, mut energy) = (0.0, 0.0);
+            for (i, v) in z.within(part) {
+                mass += self.a[i] * v;
+                energy += v * v;
+            }
+            [mass, energy]
+        });
         self.penalty.price(Moments { mass, energy })
     }
 

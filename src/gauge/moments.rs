@@ -2,6 +2,7 @@
 
 use super::Penalty;
 use crate::linalg::Row;
+use crate::reduce::Share;
 
 /// Moments of one code row: all that its price depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,6 +21,21 @@ impl Moments {
             mass: sum.mass + weights[i] * z,
             energy: sum.energy + weights[i] * z * z,
         })
+    }
+
+    /// The moments of code rows over the datapoints of all ranks, of which these are this rank's
+    /// parts. O(nnz).
+    #[must_use]
+    pub fn of_rows(share: &Share, weights: &[f64], rows: &[Row]) -> Vec<Self> {
+        let sums = share.sum(2 * rows.len(), usize::MAX, |part| {
+            let of_row = |row: &Row| {
+                row.within(part.clone()).fold([0.0, 0.0], |[mass, energy], (i, z)| {
+                    [mass + weights[i] * z, energy + weights[i] * z * z]
+                })
+            };
+            rows.iter().flat_map(of_row).collect()
+        });
+        sums.chunks_exact(2).map(|sum| Self { mass: sum[0], energy: sum[1] }).collect()
     }
 
     /// `s²/q`, the participation of the atom: the share of the data it would fire on with

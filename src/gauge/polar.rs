@@ -1,6 +1,6 @@
 //! The polar `g°(v) = max_{z ≥ 0} vᵀz / g(z)` and its maximizer.
 
-use super::Gauge;
+use super::{Gauge, Moments};
 use crate::linalg::{LANES, opaque, simd};
 use crate::num::min;
 
@@ -39,22 +39,19 @@ impl Gauge<'_> {
     pub fn polar(&self, v: &[f64], hint: f64, z: &mut [f64]) -> Polar {
         z.fill(0.0);
         // The largest of the *rounded* ratios, so that no distance from it is negative.
-        let largest = simd(
-            #[inline(always)]
-            || largest_ratio(v, self.a),
-        );
+        let largest = self.largest_ratio(v);
         if largest <= 0.0 {
             return Polar { value: 0.0, tau: 0.0 };
         }
         let (sigma, tau) =
             if self.gamma_sq == 0.0 { (0.0, largest) } else { self.polar_root(v, largest, hint) };
         if sigma == 0.0 {
-            let best = v.iter().zip(self.a).position(|(x, a)| x / a >= largest).unwrap_or(0);
             let lambda = self.scale * self.lambda_sq.sqrt();
-            z[best] = 1.0 / (lambda * self.a[best]);
+            if let Some(best) = self.first_at(v, largest) {
+                z[best] = 1.0 / (lambda * self.a[best]);
+            }
             return Polar { value: largest / lambda, tau: largest };
         }
-        let (mut mass, mut energy) = (0.0, 0.0);
         simd(
             #[inline(always)]
             || {
@@ -66,10 +63,9 @@ impl Gauge<'_> {
                     let p = if far { x / sigma - slope * a } else { a * (1.0 - (largest - x / a) / sigma) };
                     *z = if p > 0.0 { p } else { 0.0 };
                 }
-                mass = crate::linalg::dot(self.a, z);
-                energy = crate::linalg::norm_sq(z);
             },
         );
+        let Moments { mass, energy } = self.moments(z);
         let unit = 1.0 / (self.relative(mass, energy) * self.scale);
         z.iter_mut().for_each(|z| *z *= unit);
         // The minimized form: an error in τ enters it squared.
@@ -96,10 +92,7 @@ impl Gauge<'_> {
             sigma = q - hint;
         }
         for _ in 0..NEWTON_PASSES {
-            let sums = simd(
-                #[inline(always)]
-                || segment_sums(v, self.a, q, sigma),
-            );
+            let sums = self.segment_sums(v, q, sigma);
             let (next, tau) = self.segment_root(q, sums);
             if std::mem::take(&mut guessed) {
                 sigma = min(next, q);
@@ -119,14 +112,58 @@ impl Gauge<'_> {
         ((self.gamma_sq * q + self.lambda_sq * sums.shift) / slope, self.lambda_sq * sums.pull / slope)
     }
 
-    /// The same root by sorting the breakpoints. O(N log N).
+    /// The largest `vᵢ/aᵢ` of all datapoints.
+    fn largest_ratio(&self, v: &[f64]) -> f64 {
+        let of = |v: &[f64], a: &[f64]| {
+            simd(
+                #[inline(always)]
+                || largest_ratio(v, a),
+            )
+        };
+        let Some(share) = self.share else { return of(v, self.a) };
+        let [largest] = share.largest(|part| [of(&v[part.clone()], &self.a[part])]);
+        largest
+    }
+
+    /// The position here of the first of all datapoints at which the ratio is the largest;
+    /// `None` where another rank has it.
+    fn first_at(&self, v: &[f64], largest: f64) -> Option<usize> {
+        let found = v.iter().zip(self.a).position(|(x, a)| x / a >= largest);
+        if !self.asks() {
+            return Some(found.unwrap_or(0));
+        }
+        let share = self.share();
+        // The smallest number wins: the largest of their negatives.
+        #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
+        let number = found.map_or(f64::NEG_INFINITY, |i| -((share.first() + i) as f64));
+        let [first] = share.largest(|_| [number]);
+        found.filter(|_| number >= first)
+    }
+
+    /// The sums of a segment over all datapoints.
+    fn segment_sums(&self, v: &[f64], q: f64, sigma: f64) -> Sums {
+        let [square, shift, pull] = self.sums(|part| {
+            let (v, a) = (&v[part.clone()], &self.a[part]);
+            simd(
+                #[inline(always)]
+                || segment_sums(v, a, q, sigma),
+            )
+        });
+        Sums { square, shift, pull }
+    }
+
+    /// The same root by sorting the breakpoints, of all datapoints on every rank. O(N log N).
     fn polar_root_sorted(&self, v: &[f64], q: f64) -> (f64, f64) {
-        let mut order: Vec<(f64, f64, f64)> = v
-            .iter()
-            .zip(self.a)
-            .filter(|(x, _)| **x > 0.0)
-            .map(|(&x, &a)| (q - x / a, a * a, a * x))
-            .collect();
+        let (all, a);
+        let (v, a) = if self.asks() {
+            let share = self.share();
+            (all, a) = (share.gather_all(v), share.gather_all(self.a));
+            (&*all, &*a)
+        } else {
+            (v, self.a)
+        };
+        let mut order: Vec<(f64, f64, f64)> =
+            v.iter().zip(a).filter(|(x, _)| **x > 0.0).map(|(&x, &a)| (q - x / a, a * a, a * x)).collect();
         order.sort_unstable_by(|l, r| l.0.total_cmp(&r.0));
         let mut sums = Sums { square: 0.0, shift: 0.0, pull: 0.0 };
         let mut root = (q, 0.0);
@@ -174,7 +211,7 @@ fn largest_ratio(v: &[f64], a: &[f64]) -> f64 {
 
 /// The sums of a segment, in eight lanes.
 #[inline(always)]
-fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> Sums {
+fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> [f64; 3] {
     let (mut square, mut shift, mut pull) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     let (v_lanes, v_rest) = v.as_chunks::<LANES>();
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
@@ -197,5 +234,5 @@ fn segment_sums(v: &[f64], a: &[f64], q: f64, sigma: f64) -> Sums {
         }
     }
     let sum = |lanes: [f64; LANES]| opaque(lanes).iter().sum();
-    Sums { square: sum(square), shift: sum(shift), pull: sum(pull) }
+    [sum(square), sum(shift), sum(pull)]
 }

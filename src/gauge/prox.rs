@@ -58,16 +58,17 @@ impl Gauge<'_> {
                 None => return zero(z),
             }
         };
-        let p = simd(
+        simd(
             #[inline(always)]
             || {
                 for ((z, &x), &a) in z.iter_mut().zip(v).zip(self.a) {
                     let p = (x - tau * a) - rest * a;
                     *z = if p > 0.0 { p } else { 0.0 };
                 }
-                self.relative(crate::linalg::dot(self.a, z), crate::linalg::norm_sq(z))
             },
         );
+        let of_row = self.moments(z);
+        let p = self.relative(of_row.mass, of_row.energy);
         let shrunk = p - t * self.gamma_sq;
         if !(shrunk > 0.0) {
             return zero(z);
@@ -94,10 +95,14 @@ impl Gauge<'_> {
         let mut asked = false;
         let mut tau = if hint > 0.0 && hint < bracket.hi { hint } else { 0.0 };
         for _ in 0..MAX_PASSES {
-            let moments = simd(
-                #[inline(always)]
-                || moments(v, self.a, tau),
-            );
+            let [mass, energy, square] = self.sums(|part| {
+                let (v, a) = (&v[part.clone()], &self.a[part]);
+                simd(
+                    #[inline(always)]
+                    || moments(v, a, tau),
+                )
+            });
+            let moments = Moments { mass, energy, square };
             match self.newton_step(t, tau, &moments, &mut bracket) {
                 Step::Zero => return None,
                 Step::Converged { rest, doubtful } => {
@@ -129,10 +134,13 @@ impl Gauge<'_> {
     /// A number above every root: `u² ≤ (Σa²)‖p‖²` by Cauchy–Schwarz, so that `tλ²u/P`
     /// is at most this.
     fn largest_root(&self, t: f64) -> f64 {
-        let total = simd(
-            #[inline(always)]
-            || crate::linalg::norm_sq(self.a),
-        );
+        let [total] = self.sums(|part| {
+            let a = &self.a[part];
+            simd(
+                #[inline(always)]
+                || [crate::linalg::norm_sq(a)],
+            )
+        });
         t * self.lambda_sq / (self.lambda_sq + self.gamma_sq / total).sqrt() * WIDENED
     }
 
@@ -229,7 +237,7 @@ struct Moments {
 }
 
 #[inline(always)]
-fn moments(v: &[f64], a: &[f64], tau: f64) -> Moments {
+fn moments(v: &[f64], a: &[f64], tau: f64) -> [f64; 3] {
     let (mut mass, mut energy, mut square) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     let (v_lanes, v_rest) = v.as_chunks::<LANES>();
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
@@ -252,5 +260,5 @@ fn moments(v: &[f64], a: &[f64], tau: f64) -> Moments {
         }
     }
     let sum = |lanes: [f64; LANES]| opaque(lanes).iter().sum();
-    Moments { mass: sum(mass), energy: sum(energy), square: sum(square) }
+    [sum(mass), sum(energy), sum(square)]
 }

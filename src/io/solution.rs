@@ -299,7 +299,7 @@ pub fn save_checkpoint(
     let description = Checkpoint {
         schema_version: CHECKPOINT_VERSION,
         checkpoint: true,
-        points: problem.len(),
+        points: problem.total(),
         dim: problem.dim(),
         lambda: problem.lambda(),
         gamma: problem.gamma(),

@@ -43,7 +43,7 @@ impl Iterate<'_> {
     /// One exact step on each of the atoms `from..to`, then the center. Never raises
     /// the objective (theorem `gauge-calculus`). O(nN) an atom.
     pub(crate) fn update(&mut self, from: usize, to: usize, moves: Moves) {
-        let (len, b) = (self.problem.len(), to - from);
+        let (len, b, share) = (self.problem.len(), to - from, self.problem.share());
         let a = self.problem.data().sqrt_weights();
         self.materialize();
         self.panel.reshape(len, 2 * b);
@@ -60,17 +60,17 @@ impl Iterate<'_> {
         if moves == Moves::Directions {
             let mut turn = old.clone();
             axpy(-1.0, new.as_slice(), turn.as_mut_slice());
-            add_rows(&mut self.residual, 1.0, &turn, &self.panel, 0);
+            add_rows(share, &mut self.residual, 1.0, &turn, &self.panel, 0);
         } else {
             let mix = Matrix::from_fn(b, b, |j, k| {
                 let kept = dot(old.col(j), new.col(k));
                 if j <= k { kept } else { kept - dot(new.col(j), new.col(k)) }
             });
-            correlate_rows(&self.residual, &new, Some(&mix), &mut self.panel);
+            correlate_rows(share, &self.residual, &new, Some(&mix), &mut self.panel);
             for k in 0..b {
                 let (before, v) = self.panel.split_row_mut(b + k);
                 for j in 0..k {
-                    if !self.atoms[from + j].row.is_empty() {
+                    if self.atoms[from + j].is_used() {
                         let cosine = dot(new.col(j), new.col(k));
                         simd(
                             #[inline(always)]
@@ -85,14 +85,18 @@ impl Iterate<'_> {
                 (atom.gauge, atom.tau) = (prox.gauge, prox.tau);
             }
             self.new.fill(0.0);
-            add_rows(&mut self.residual, 1.0, &old, &self.panel, 0);
-            add_rows(&mut self.residual, -1.0, &new, &self.panel, b);
+            add_rows(share, &mut self.residual, 1.0, &old, &self.panel, 0);
+            add_rows(share, &mut self.residual, -1.0, &new, &self.panel, b);
         }
         if self.problem.centered() {
+            let first = if moves == Moves::Directions { 0 } else { b };
+            let masses = share.sum(2 * b, usize::MAX, |run| {
+                let mass = |j: usize| dot(&a[run.clone()], &self.panel.row(j)[run.clone()]);
+                (0..b).map(mass).chain((first..first + b).map(mass)).collect()
+            });
             for j in 0..b {
-                let after = if moves == Moves::Directions { j } else { b + j };
-                axpy(dot(a, self.panel.row(j)), old.col(j), &mut self.mean);
-                axpy(-dot(a, self.panel.row(after)), new.col(j), &mut self.mean);
+                axpy(masses[j], old.col(j), &mut self.mean);
+                axpy(-masses[b + j], new.col(j), &mut self.mean);
             }
         }
         for j in 0..b {
@@ -111,12 +115,13 @@ impl Iterate<'_> {
     /// panel hold. The direction of an unused atom stays.
     fn turned(&self, from: usize, old: &Matrix) -> Matrix {
         let b = old.ncols();
-        let images = times_rows(&self.residual, &self.panel, b);
-        let products = products_of_rows(&self.panel, b);
+        let share = self.problem.share();
+        let images = times_rows(share, &self.residual, &self.panel, b);
+        let products = products_of_rows(share, &self.panel, b);
         let mut new = old.clone();
         let mut image = vec![0.0; old.nrows()];
         for k in 0..b {
-            if self.atoms[from + k].row.is_empty() {
+            if !self.atoms[from + k].is_used() {
                 continue;
             }
             image.copy_from_slice(images.col(k));

@@ -8,9 +8,11 @@ pub(crate) use block::Moves;
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
 use crate::linalg::{
-    Matrix, Panel, Row, add_rows, axpy, combine, correlate, dot, norm, norm_sq, replace_outer,
+    Matrix, Panel, Row, add_rows, axpy, combine_all, correlate, dot, dot_all, norm, replace_outer,
+    sum_of_squares,
 };
 use crate::problem::Problem;
+use crate::reduce::Share;
 
 /// One atom with its whitened code row.
 #[derive(Clone, Debug)]
@@ -26,6 +28,11 @@ pub(crate) struct Atom {
 }
 
 impl Atom {
+    /// Whether a datapoint of any rank uses it: the gauge is 0 where no code is.
+    pub(crate) fn is_used(&self) -> bool {
+        self.gauge > 0.0 || !self.row.is_empty()
+    }
+
     /// An atom nobody uses yet.
     pub(crate) fn unused(direction: Vec<f64>) -> Self {
         Self { direction, row: Row::default(), gauge: 0.0, tau: 0.0 }
@@ -77,7 +84,7 @@ impl<'p> Iterate<'p> {
             residual: problem.data().whitened(),
             offset: vec![0.0; n],
             mean: vec![0.0; n],
-            total: problem.data().weights().iter().sum(),
+            total: problem.data().total_weight(),
             old: vec![0.0; len],
             new: vec![0.0; len],
             panel: Panel::default(),
@@ -124,6 +131,11 @@ impl<'p> Iterate<'p> {
         iterate
     }
 
+    /// Sums over the datapoints of all ranks.
+    fn share(&self) -> &'p Share {
+        self.problem.share()
+    }
+
     /// Recomputes the residual from atoms, codes and center, which removes the drift of many
     /// updates.
     pub(crate) fn refresh(&mut self) {
@@ -140,11 +152,11 @@ impl<'p> Iterate<'p> {
                 atom.row.scatter(row);
             }
             let directions = self.directions(from, to);
-            add_rows(&mut self.residual, -1.0, &directions, &self.panel, 0);
+            add_rows(self.problem.share(), &mut self.residual, -1.0, &directions, &self.panel, 0);
         }
         self.materialize();
         if self.problem.centered() {
-            combine(&self.residual, a, &mut self.mean);
+            self.mean = combine_all(self.problem.share(), &self.residual, a);
         }
     }
 
@@ -238,7 +250,8 @@ impl<'p> Iterate<'p> {
     /// `½‖R̃‖² + Σ g(z_k)`.
     pub(crate) fn objective(&mut self) -> f64 {
         let penalty: f64 = self.atoms.iter().map(|a| a.gauge).sum();
-        0.5 * sum_of_squares(self.residual()) + penalty
+        let share = self.share();
+        0.5 * sum_of_squares(share, self.residual()) + penalty
     }
 
     /// Puts `direction` and the dense row in `new` in place of atom `k`, whose
@@ -248,8 +261,9 @@ impl<'p> Iterate<'p> {
         replace_outer(&mut self.residual, &atom.direction, &self.old, &direction, &self.new);
         if self.problem.centered() {
             let a = self.problem.data().sqrt_weights();
-            axpy(dot(a, &self.old), &atom.direction, &mut self.mean);
-            axpy(-dot(a, &self.new), &direction, &mut self.mean);
+            let share = self.problem.share();
+            axpy(dot_all(share, a, &self.old), &atom.direction, &mut self.mean);
+            axpy(-dot_all(share, a, &self.new), &direction, &mut self.mean);
         }
         atom.row.indices.iter().for_each(|&i| self.old[i] = 0.0);
         atom.row = Row::from_dense(&self.new);
@@ -273,7 +287,7 @@ impl<'p> Iterate<'p> {
     /// Drops atoms that no datapoint uses. Returns the number of dropped atoms.
     pub(crate) fn prune(&mut self) -> usize {
         let before = self.atoms.len();
-        self.atoms.retain(|atom| !atom.row.is_empty());
+        self.atoms.retain(Atom::is_used);
         before - self.atoms.len()
     }
 
@@ -284,15 +298,18 @@ impl<'p> Iterate<'p> {
     /// `d = Ez/‖Ez‖`, `z ← prox_g(Eᵀd)`; the change is evaluated exactly.
     pub(crate) fn try_merge(&mut self, j: usize, l: usize, slack: f64) -> bool {
         self.materialize();
-        let (n, len) = (self.problem.dim(), self.problem.len());
+        let (share, len) = (self.share(), self.problem.len());
         let (mut zj, mut zl) = (vec![0.0; len], vec![0.0; len]);
         self.atoms[j].row.scatter(&mut zj);
         self.atoms[l].row.scatter(&mut zl);
-        let (mut rj, mut rl) = (vec![0.0; n], vec![0.0; n]);
-        combine(&self.residual, &zj, &mut rj);
-        combine(&self.residual, &zl, &mut rl);
+        let rj = combine_all(share, &self.residual, &zj);
+        let rl = combine_all(share, &self.residual, &zl);
         let (dj, dl) = (&self.atoms[j].direction, &self.atoms[l].direction);
-        let (ej, el, cross, cosine) = (norm_sq(&zj), norm_sq(&zl), dot(&zj, &zl), dot(dj, dl));
+        let [ej, el, cross] = share.sums(|run| {
+            let (j, l) = (&zj[run.clone()], &zl[run]);
+            [dot(j, j), dot(l, l), dot(j, l)]
+        });
+        let cosine = dot(dj, dl);
         // ½‖E‖² − ½‖R̃‖².
         let added = dot(dj, &rj) + dot(dl, &rl) + 0.5 * (ej + el + 2.0 * cosine * cross);
         // E(z_j + z_l).
@@ -310,9 +327,11 @@ impl<'p> Iterate<'p> {
         axpy(dot(&image, dl), &zl, &mut v);
         let prox = self.gauge.prox(&v, 1.0, self.atoms[j].tau, &mut self.new);
         // ½‖E − dzᵀ‖² = ½‖E‖² − (Eᵀd)ᵀz + ½‖z‖².
-        let change = added - dot(&v, &self.new) + 0.5 * norm_sq(&self.new) + prox.gauge
-            - self.atoms[j].gauge
-            - self.atoms[l].gauge;
+        let [gain, energy] = share.sums(|run| {
+            let (v, new) = (&v[run.clone()], &self.new[run]);
+            [dot(v, new), dot(new, new)]
+        });
+        let change = added - gain + 0.5 * energy + prox.gauge - self.atoms[j].gauge - self.atoms[l].gauge;
         if !(change <= slack) {
             self.new.fill(0.0);
             return false;
@@ -343,9 +362,4 @@ impl<'p> Iterate<'p> {
         let codes = Codes::from_rows(self.problem.len(), &rows);
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }
-}
-
-/// `‖matrix‖²_F`, summed a column at a time in order.
-pub(crate) fn sum_of_squares(matrix: &Matrix) -> f64 {
-    matrix.columns().map(norm_sq).sum()
 }

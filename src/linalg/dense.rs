@@ -183,6 +183,13 @@ impl Matrix {
         self.cols += 1;
     }
 
+    /// Appends the columns of another matrix with as many rows.
+    pub(crate) fn append(&mut self, other: &Self) {
+        assert_eq!(other.rows, self.rows, "columns of one length");
+        self.data.extend_from_slice(&other.data);
+        self.cols += other.cols;
+    }
+
     /// A view for faer.
     #[must_use]
     pub(crate) fn as_faer(&self) -> MatRef<'_, f64> {

@@ -7,6 +7,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::Matrix;
+use crate::reduce::Share;
 
 /// Lanes of the unrolled sums: one AVX-512 register, two of AVX2. Changing it
 /// changes the last bits of every result.
@@ -176,6 +177,53 @@ pub(crate) fn combine(matrix: &Matrix, coefficients: &[f64], out: &mut [f64]) {
             axpy(1.0, sum, out);
         }
     }
+}
+
+/// `Σ_i z_i R_i` over the datapoints of all ranks, skipping zero coefficients. O(n · nnz).
+pub(crate) fn combine_all(share: &Share, matrix: &Matrix, coefficients: &[f64]) -> Vec<f64> {
+    let rows = matrix.nrows();
+    share.sum(rows, chunk_columns(rows), |run| {
+        let mut sum = vec![0.0; rows];
+        let data = &matrix.as_slice()[run.start * rows..run.end * rows];
+        simd(
+            #[inline(always)]
+            || {
+                for (column, &c) in data.chunks_exact(rows).zip(&coefficients[run]) {
+                    if c != 0.0 {
+                        axpy(c, column, &mut sum);
+                    }
+                }
+            },
+        );
+        sum
+    })
+}
+
+/// `xᵀy` over the datapoints of all ranks.
+pub(crate) fn dot_all(share: &Share, x: &[f64], y: &[f64]) -> f64 {
+    let [sum] = share.sums(|run| [dot(&x[run.clone()], &y[run])]);
+    sum
+}
+
+/// `Σᵢ wᵢrᵢ` over the datapoints of all ranks, and `Σᵢ wᵢ‖rᵢ‖`. O(nN).
+pub(crate) fn weighted_mean(share: &Share, columns: &Matrix, weights: &[f64]) -> (Vec<f64>, f64) {
+    let n = columns.nrows();
+    let mut sums = share.sum(n + 1, usize::MAX, |run| {
+        let mut sums = vec![0.0; n + 1];
+        for i in run {
+            axpy(weights[i], columns.col(i), &mut sums[..n]);
+            sums[n] += weights[i] * norm(columns.col(i));
+        }
+        sums
+    });
+    let size = sums.pop().unwrap_or_default();
+    (sums, size)
+}
+
+/// `‖matrix‖²_F` over the datapoints of all ranks, summed a column at a time in order.
+pub(crate) fn sum_of_squares(share: &Share, matrix: &Matrix) -> f64 {
+    let [sum] = share.sums(|run| [run.map(|i| norm_sq(matrix.col(i))).sum()]);
+    sum
 }
 
 /// `R += old · z_oldᵀ − new · z_newᵀ`: replaces one atom in a residual. O(n · nnz).

@@ -5,11 +5,14 @@
 //! run in parallel, and partial sums are combined in order. For a single sparse row
 //! the kernels on [`Row`](super::Row) do less work.
 
+use std::ops::Range;
+
 use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::Matrix;
+use crate::reduce::Share;
 
 /// Entries of the residual a parallel task works on: 128 kB. They and the rows beside
 /// them stay in the second cache from one product to the next.
@@ -42,7 +45,7 @@ impl Panel {
     /// Makes room for `rows` rows of length `len`; what they hold is not defined.
     pub(crate) fn reshape(&mut self, len: usize, rows: usize) {
         self.len = len;
-        self.stride = if len < PAGE { len } else { len.next_multiple_of(PAGE) + LINE };
+        self.stride = if len < PAGE { len.max(1) } else { len.next_multiple_of(PAGE) + LINE };
         if self.data.len() < self.stride * rows {
             self.data.resize(self.stride * rows, 0.0);
         }
@@ -118,81 +121,94 @@ fn columns(matrix: &Matrix, from: usize, to: usize) -> MatRef<'_, f64> {
     MatRef::from_column_major_slice(&matrix.as_slice()[from * rows..to * rows], rows, to - from)
 }
 
-/// `R Z` (n × b) for the rows `0..b` of the panel as Z (b × N). O(nbN).
-pub(crate) fn times_rows(residual: &Matrix, panel: &Panel, b: usize) -> Matrix {
-    let (n, len) = (residual.nrows(), residual.ncols());
-    let chunk = panel_chunk(n);
-    let part = |c: usize| {
-        let (from, to) = (c * chunk, ((c + 1) * chunk).min(len));
-        let mut out = Matrix::zeros(n, b);
-        let rows = panel.columns(0, b).subrows(from, to - from);
-        let view = MatMut::from_column_major_slice_mut(out.as_mut_slice(), n, b);
-        product(view, Accum::Replace, columns(residual, from, to), rows, 1.0);
+/// `R Z` (n × b) over all datapoints, for the rows `0..b` of the panel as Z (b × N). O(nbN).
+pub(crate) fn times_rows(share: &Share, residual: &Matrix, panel: &Panel, b: usize) -> Matrix {
+    let n = residual.nrows();
+    let part = |run: Range<usize>| {
+        let mut out = vec![0.0; n * b];
+        let rows = panel.columns(0, b).subrows(run.start, run.len());
+        let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
+        product(view, Accum::Replace, columns(residual, run.start, run.end), rows, 1.0);
         out
     };
-    sum((0..len.div_ceil(chunk)).into_par_iter().map(part).collect(), n, b)
+    matrix(n, b, share.sum(n * b, panel_chunk(n), part))
 }
 
-/// `Z Zᵀ` (b × b) for the rows `0..b` of the panel. O(b²N).
-pub(crate) fn products_of_rows(panel: &Panel, b: usize) -> Matrix {
-    let chunk = panel_chunk(b);
-    let part = |c: usize| {
-        let (from, to) = (c * chunk, ((c + 1) * chunk).min(panel.len));
-        let mut out = Matrix::zeros(b, b);
-        let rows = panel.columns(0, b).subrows(from, to - from);
-        let view = MatMut::from_column_major_slice_mut(out.as_mut_slice(), b, b);
+/// `Z Zᵀ` (b × b) over all datapoints, for the rows `0..b` of the panel. O(b²N).
+pub(crate) fn products_of_rows(share: &Share, panel: &Panel, b: usize) -> Matrix {
+    let part = |run: Range<usize>| {
+        let mut out = vec![0.0; b * b];
+        let rows = panel.columns(0, b).subrows(run.start, run.len());
+        let view = MatMut::from_column_major_slice_mut(&mut out, b, b);
         product(view, Accum::Replace, rows.transpose(), rows, 1.0);
         out
     };
-    sum((0..panel.len.div_ceil(chunk)).into_par_iter().map(part).collect(), b, b)
+    matrix(b, b, share.sum(b * b, panel_chunk(b), part))
 }
 
-/// Partial sums in order.
-fn sum(parts: Vec<Matrix>, rows: usize, cols: usize) -> Matrix {
-    parts
-        .into_iter()
-        .reduce(|mut all, part| {
-            super::axpy(1.0, part.as_slice(), all.as_mut_slice());
-            all
-        })
-        .unwrap_or_else(|| Matrix::zeros(rows, cols))
+fn matrix(rows: usize, cols: usize, entries: Vec<f64>) -> Matrix {
+    Matrix::from_column_major(rows, cols, entries).expect("an entry a place")
 }
 
 /// Rows `b..2b` of the panel become `DᵀR`, plus `CᵀZ` for a b × b matrix C where one is
 /// given, for D (n × b) and the rows `0..b` as Z. O(nbN).
 pub(crate) fn correlate_rows(
+    share: &Share,
     residual: &Matrix,
     dictionary: &Matrix,
     mix: Option<&Matrix>,
     panel: &mut Panel,
 ) {
     let (n, len, b) = (residual.nrows(), residual.ncols(), dictionary.ncols());
-    let chunk = panel_chunk(n);
     let stride = panel.stride;
     let (before, out) = panel.data.split_at_mut(b * stride);
     let codes = MatRef::from_column_major_slice_with_stride(before, len, b, stride);
-    MatMut::from_column_major_slice_with_stride_mut(&mut out[..b * stride], len, b, stride)
-        .par_row_chunks_mut(chunk)
-        .enumerate()
-        .for_each(|(c, mut out)| {
-            let (from, to) = (c * chunk, ((c + 1) * chunk).min(len));
-            let block = columns(residual, from, to);
-            product(out.rb_mut(), Accum::Replace, block.transpose(), dictionary.as_faer(), 1.0);
-            if let Some(mix) = mix {
-                product(out, Accum::Add, codes.subrows(from, to - from), mix.as_faer(), 1.0);
-            }
-        });
+    let out = MatMut::from_column_major_slice_with_stride_mut(&mut out[..b * stride], len, b, stride);
+    row_runs(share, out, panel_chunk(n)).into_par_iter().for_each(|(run, mut out)| {
+        let block = columns(residual, run.start, run.end);
+        product(out.rb_mut(), Accum::Replace, block.transpose(), dictionary.as_faer(), 1.0);
+        if let Some(mix) = mix {
+            product(out, Accum::Add, codes.subrows(run.start, run.len()), mix.as_faer(), 1.0);
+        }
+    });
+}
+
+/// The rows of a matrix with a datapoint a row, in runs that end where grains do: products of
+/// other shapes may round otherwise.
+fn row_runs<'m>(
+    share: &Share,
+    matrix: MatMut<'m, f64>,
+    chunk: usize,
+) -> Vec<(Range<usize>, MatMut<'m, f64>)> {
+    let (mut runs, mut rest) = (Vec::new(), matrix);
+    for run in share.chunks(chunk) {
+        let (head, tail) = rest.split_at_row_mut(run.len());
+        runs.push((run, head));
+        rest = tail;
+    }
+    runs
 }
 
 /// `R += scale · D Z` for D (n × k) and the rows `first..first + k` of the panel as Z.
 /// O(nkN).
-pub(crate) fn add_rows(residual: &mut Matrix, scale: f64, dictionary: &Matrix, panel: &Panel, first: usize) {
-    let (n, len, k) = (residual.nrows(), residual.ncols(), dictionary.ncols());
-    let chunk = panel_chunk(n);
-    residual.as_mut_slice().par_chunks_mut(chunk * n.max(1)).enumerate().for_each(|(c, block)| {
-        let (from, to) = (c * chunk, ((c + 1) * chunk).min(len));
-        let rows = panel.columns(first, first + k).subrows(from, to - from);
-        let view = MatMut::from_column_major_slice_mut(block, n, to - from);
+pub(crate) fn add_rows(
+    share: &Share,
+    residual: &mut Matrix,
+    scale: f64,
+    dictionary: &Matrix,
+    panel: &Panel,
+    first: usize,
+) {
+    let (n, k) = (residual.nrows(), dictionary.ncols());
+    let (mut runs, mut rest) = (Vec::new(), residual.as_mut_slice());
+    for run in share.chunks(panel_chunk(n)) {
+        let (head, tail) = rest.split_at_mut(run.len() * n);
+        runs.push((run, head));
+        rest = tail;
+    }
+    runs.into_par_iter().for_each(|(run, block)| {
+        let rows = panel.columns(first, first + k).subrows(run.start, run.len());
+        let view = MatMut::from_column_major_slice_mut(block, n, run.len());
         product(view, Accum::Add, dictionary.as_faer(), rows.transpose(), scale);
     });
 }

@@ -3,6 +3,8 @@
 //!
 //! sprs' own product of sparse and dense matrices is single-threaded, hence these two.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use sprs::CsMatView;
 
@@ -52,6 +54,13 @@ impl Row {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
+    }
+
+    /// The pairs of a run of datapoints.
+    pub(crate) fn within(&self, run: Range<usize>) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let from = self.indices.partition_point(|i| *i < run.start);
+        let to = from + self.indices[from..].partition_point(|i| *i < run.end);
+        self.indices[from..to].iter().copied().zip(self.values[from..to].iter().copied())
     }
 
     /// The pairs (datapoint, code).

@@ -1,7 +1,10 @@
 //! Validated data with weights: what is finite, positive and of the right number is
 //! checked here once, and nowhere else.
 
+use std::ops::Range;
+
 use crate::linalg::Matrix;
+use crate::reduce::Share;
 
 /// Largest magnitude accepted. Sums of squares overflow from 1e154 on; the room between
 /// is for what multiplies them. Larger data must be rescaled, and λ and γ with them.
@@ -11,6 +14,17 @@ const MAX_MAGNITUDE: f64 = 1e140;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// Another rank refused its datapoints or weights.
+    #[error("another rank refused its datapoints or weights")]
+    Elsewhere,
+    /// Another number of datapoints than the share of this rank.
+    #[error("expected {expected} datapoints on this rank, found {found}")]
+    Share {
+        /// Datapoints of its share.
+        expected: usize,
+        /// Datapoints found.
+        found: usize,
+    },
     /// No datapoint, or datapoints without coordinates.
     #[error(
         "data must have at least one datapoint and one dimension, found {datapoints} datapoints of dimension {dim}"
@@ -62,29 +76,64 @@ pub enum DataError {
     },
 }
 
-/// Data `X` (n × N, a datapoint a column) with positive weights of sum 1.
+/// Data `X` (n × N, a datapoint a column) with positive weights of sum 1; or this rank's part of
+/// them, where they are spread over ranks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     datapoints: Matrix,
     weights: Vec<f64>,
     sqrt_weights: Vec<f64>,
+    /// `Σ wᵢ` over all datapoints, as computed: 1 up to rounding.
+    total_weight: f64,
+    share: Share,
 }
 
 impl Data {
-    /// Validates datapoints and weights; `None` is the uniform weight 1/N.
-    pub(super) fn new(datapoints: Matrix, weights: Option<Vec<f64>>) -> Result<Self, DataError> {
+    /// Validates datapoints and weights; `None` is the uniform weight 1/N. Of a share of all
+    /// datapoints, those and the weights are this rank's.
+    ///
+    /// Where a rank refuses its own, all do.
+    pub(super) fn new(
+        datapoints: Matrix,
+        weights: Option<Vec<f64>>,
+        share: Option<Share>,
+    ) -> Result<Self, DataError> {
         let (dim, len) = (datapoints.nrows(), datapoints.ncols());
-        if dim == 0 || len == 0 {
+        let share = share.unwrap_or_else(|| Share::alone(len));
+        if share.total() == 0 || (dim == 0 && share.is_whole()) {
             return Err(DataError::Empty { datapoints: len, dim });
         }
-        check_entries(&datapoints)?;
+        together(&share, check(&datapoints, weights.as_deref(), &share))?;
         let weights = match weights {
             #[expect(clippy::cast_precision_loss, reason = "N is far below 2^53")]
-            None => vec![1.0 / len as f64; len],
-            Some(weights) => normalized(weights, len)?,
+            None => vec![1.0 / share.total() as f64; len],
+            Some(weights) => together(&share, normalized(weights, &share))?,
         };
         let sqrt_weights = weights.iter().map(|w| w.sqrt()).collect();
-        Ok(Self { datapoints, weights, sqrt_weights })
+        let [total_weight] = share.sums(|part| [weights[part].iter().sum()]);
+        Ok(Self { datapoints, weights, sqrt_weights, total_weight, share })
+    }
+
+    /// Which datapoints are here, and sums over those of all ranks.
+    #[must_use]
+    pub fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Number of datapoints of all ranks: N.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.share.total()
+    }
+
+    /// `Σ wᵢ` over all datapoints, as computed.
+    pub(crate) fn total_weight(&self) -> f64 {
+        self.total_weight
+    }
+
+    /// The datapoints of a run of positions with their weights.
+    pub(crate) fn weighted(&self, part: Range<usize>) -> impl Iterator<Item = (&[f64], f64)> {
+        part.map(|i| (self.datapoints.col(i), self.weights[i]))
     }
 
     /// The datapoints, n × N.
@@ -111,7 +160,7 @@ impl Data {
         &self.sqrt_weights
     }
 
-    /// Number of datapoints N.
+    /// Number of datapoints N; of those here, where they are spread over ranks.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "data have at least one datapoint")]
     pub fn len(&self) -> usize {
@@ -138,13 +187,58 @@ impl Data {
     /// themselves as their mean.
     #[must_use]
     pub fn mean(&self) -> Vec<f64> {
-        let first = self.datapoints.col(0);
-        let mut moved = vec![0.0; self.dim()];
-        for (x, &w) in self.datapoints.columns().zip(&self.weights) {
-            moved.iter_mut().zip(x).zip(first).for_each(|((m, x), f)| *m += w * (x - f));
+        let first = self.first();
+        let moved = self.share.sum(self.dim(), usize::MAX, |part| {
+            let mut moved = vec![0.0; self.dim()];
+            for (x, w) in self.weighted(part) {
+                moved.iter_mut().zip(x).zip(&first).for_each(|((m, x), f)| *m += w * (x - f));
+            }
+            moved
+        });
+        first.iter().zip(&moved).map(|(f, m)| f + m / self.total_weight).collect()
+    }
+
+    /// The first of all datapoints, which rank 0 holds.
+    fn first(&self) -> Vec<f64> {
+        if self.share.is_whole() {
+            return self.datapoints.col(0).to_vec();
         }
-        let total: f64 = self.weights.iter().sum();
-        first.iter().zip(&moved).map(|(f, m)| f + m / total).collect()
+        let here = if self.share.is_root() { self.datapoints.col(0) } else { &[] };
+        let words = self.share.broadcast(here.iter().map(|v| v.to_bits()).collect());
+        words.into_iter().map(f64::from_bits).collect()
+    }
+}
+
+/// A rank's result, or a failure where another rank has one.
+fn together<T>(share: &Share, result: Result<T, DataError>) -> Result<T, DataError> {
+    if share.is_whole() {
+        return result;
+    }
+    // Ranks without datapoints speak too, so that this is no sum over grains.
+    let failed = share.gather(vec![u64::from(result.is_err())]).concat().contains(&1);
+    if share.broadcast(vec![u64::from(failed)]) == [1] {
+        return Err(result.err().unwrap_or(DataError::Elsewhere));
+    }
+    result
+}
+
+/// What a rank can check of its own.
+fn check(datapoints: &Matrix, weights: Option<&[f64]>, share: &Share) -> Result<(), DataError> {
+    let (dim, len) = (datapoints.nrows(), datapoints.ncols());
+    if dim == 0 {
+        return Err(DataError::Empty { datapoints: len, dim });
+    }
+    if share.len() != len {
+        return Err(DataError::Share { expected: share.len(), found: len });
+    }
+    check_entries(datapoints)?;
+    let Some(weights) = weights else { return Ok(()) };
+    if weights.len() != len {
+        return Err(DataError::WeightCount { expected: len, found: weights.len() });
+    }
+    match weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w > 0.0)) {
+        Some((index, &value)) => Err(DataError::Weight { index, value }),
+        None => Ok(()),
     }
 }
 
@@ -162,17 +256,11 @@ pub(crate) fn check_entries(datapoints: &Matrix) -> Result<(), DataError> {
     })
 }
 
-fn normalized(weights: Vec<f64>, len: usize) -> Result<Vec<f64>, DataError> {
-    if weights.len() != len {
-        return Err(DataError::WeightCount { expected: len, found: weights.len() });
-    }
-    if let Some((index, &value)) = weights.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w > 0.0)) {
-        return Err(DataError::Weight { index, value });
-    }
+fn normalized(weights: Vec<f64>, share: &Share) -> Result<Vec<f64>, DataError> {
     // Dividing by the largest first keeps the sum finite.
-    let largest = weights.iter().copied().fold(0.0, crate::num::max);
+    let [largest] = share.largest(|part| [weights[part].iter().copied().fold(0.0, crate::num::max)]);
     let scaled: Vec<f64> = weights.iter().map(|w| w / largest).collect();
-    let total: f64 = scaled.iter().sum();
+    let [total] = share.sums(|part| [scaled[part].iter().sum()]);
     let normalized: Vec<f64> = scaled.iter().map(|w| w / total).collect();
     match normalized.iter().position(|&w| !(w >= f64::MIN_POSITIVE)) {
         Some(index) => Err(DataError::Weight { index, value: weights[index] }),

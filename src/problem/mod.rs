@@ -10,6 +10,7 @@ pub use lambda::Lambda;
 
 use crate::gauge::{Gauge, Penalty, PenaltyError};
 use crate::linalg::Matrix;
+use crate::reduce::Share;
 
 /// Why a problem could not be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -58,6 +59,7 @@ pub struct Problem {
 pub struct ProblemBuilder {
     datapoints: Matrix,
     weights: Option<Vec<f64>>,
+    share: Option<Share>,
     lambda: f64,
     gamma: f64,
     centered: bool,
@@ -71,6 +73,7 @@ impl Problem {
         ProblemBuilder {
             datapoints: datapoints.into(),
             weights: None,
+            share: None,
             lambda: 0.0,
             gamma: 0.0,
             centered: false,
@@ -109,11 +112,23 @@ impl Problem {
         self.centered
     }
 
-    /// Number of datapoints N.
+    /// Number of datapoints N; of those here, where they are spread over ranks.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a problem has at least one datapoint")]
     pub fn len(&self) -> usize {
         self.data.len()
+    }
+
+    /// Number of datapoints of all ranks: N.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.data.total()
+    }
+
+    /// Which datapoints are here, and sums over those of all ranks.
+    #[must_use]
+    pub fn share(&self) -> &Share {
+        self.data.share()
     }
 
     /// Dimension n of the data space.
@@ -126,7 +141,7 @@ impl Problem {
     /// The gauge of this problem's code rows, in whitened variables.
     #[must_use]
     pub fn gauge(&self) -> Gauge<'_> {
-        Gauge::new(self.data.sqrt_weights(), self.penalty)
+        Gauge::spread(self.data.sqrt_weights(), self.penalty, self.data.share())
     }
 
     /// The same problem at other penalties.
@@ -158,6 +173,16 @@ impl ProblemBuilder {
         self
     }
 
+    /// Makes datapoints and weights those of one rank, a part of all. All ranks build alike.
+    ///
+    /// What speaks of a problem as a whole asks all ranks: objective, stationarity, the bounds
+    /// that need no matrix of N × N, codes, [`ColumnGeneration`](crate::ColumnGeneration) and
+    /// [`Finite`](crate::Finite) at γ = 0. Nothing else is for a part of the datapoints.
+    pub fn spread(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
+    }
+
     /// Makes the center b a variable.
     pub fn centered(mut self, centered: bool) -> Self {
         self.centered = centered;
@@ -172,7 +197,7 @@ impl ProblemBuilder {
     /// finite, ≥ 0 and not both 0. Each names the entry and its value.
     pub fn build(self) -> Result<Problem, ProblemError> {
         let penalty = Penalty::new(self.lambda, self.gamma)?;
-        let data = Data::new(self.datapoints, self.weights)?;
+        let data = Data::new(self.datapoints, self.weights, self.share)?;
         Ok(Problem { data, penalty, centered: self.centered })
     }
 }

@@ -16,16 +16,17 @@
 //! The bound ignores that codes are nonnegative. Where N × N matrices are affordable,
 //! [`relaxation`](super::relaxation) goes on from here.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 
 use crate::linalg::{
-    Matrix, axpy, dot, largest_magnitude, norm, norm_sq, orthonormal_columns, symmetric_eigen,
+    Matrix, axpy, dot, dot_all, largest_magnitude, norm, norm_sq, orthonormal_columns, symmetric_eigen,
 };
 use crate::num::{max, min, power_of_two};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::{Data, Problem};
+use crate::reduce::Share;
 
 /// Axes shorter than this share of the longest are left out: their second moments are rounding.
 const SHORT: f64 = 1e-7;
@@ -158,7 +159,10 @@ impl Axes {
     #[must_use]
     pub fn of(data: &Data) -> Option<Self> {
         let mut centered = data.datapoints().clone();
-        let largest = largest_magnitude(centered.as_slice());
+        let share = data.share();
+        let [largest] = share.largest(|run| {
+            [largest_magnitude(&centered.as_slice()[run.start * data.dim()..run.end * data.dim()])]
+        });
         if !(largest > 0.0) {
             return None;
         }
@@ -170,7 +174,7 @@ impl Axes {
             x.iter_mut().zip(&mean).for_each(|(x, m)| *x = a * (scale * *x - m));
         });
         // In few datapoints the mean is one more direction.
-        let basis = (n > data.len()).then(|| {
+        let basis = (n > data.total() && !share.is_spread()).then(|| {
             let mut span = centered.clone();
             span.col_mut(0).copy_from_slice(&mean);
             orthonormal_columns(&span)
@@ -179,28 +183,24 @@ impl Axes {
             Some(q) => q.transpose_times(&centered),
             None => centered,
         };
-        let (values, vectors) = symmetric_eigen(&second_moment(&inner))?;
+        let (values, vectors) = symmetric_eigen(&second_moment(share, &inner))?;
         let order: Vec<usize> = (0..values.len()).rev().collect();
         let rotation = vectors.select_columns(&order);
         let directions = basis.map_or_else(|| rotation.clone(), |q| q.times(&rotation));
         let lengths = order.iter().map(|&k| max(values[k], 0.0).sqrt()).collect();
-        Some(Self { unit, mean, directions, lengths, root: dot(a, a).sqrt() })
+        Some(Self { unit, mean, directions, lengths, root: dot_all(share, a, a).sqrt() })
     }
 }
 
 /// `XXᵀ`, in ordered chunks.
-fn second_moment(columns: &Matrix) -> Matrix {
+fn second_moment(share: &Share, columns: &Matrix) -> Matrix {
     let n = columns.nrows();
-    let chunk = (4 * n).max(FEWEST_COLUMNS) * n;
-    let partial: Vec<Matrix> = columns
-        .as_slice()
-        .par_chunks(chunk)
-        .filter_map(|part| Matrix::from_column_major(n, part.len() / n, part.to_vec()).ok())
-        .map(|part| part.times_own_transpose())
-        .collect();
-    let mut sum = Matrix::zeros(n, n);
-    partial.iter().for_each(|part| axpy(1.0, part.as_slice(), sum.as_mut_slice()));
-    sum
+    let part = |run: Range<usize>| {
+        let part = columns.as_slice()[run.start * n..run.end * n].to_vec();
+        Matrix::from_column_major(n, run.len(), part).expect("whole columns").times_own_transpose().into_vec()
+    };
+    let sum = share.sum(n * n, (4 * n).max(FEWEST_COLUMNS), part);
+    Matrix::from_column_major(n, n, sum).expect("an entry a place")
 }
 
 /// The problem along the longest axes, k rows and k + 1 columns: a column an axis and the mean.

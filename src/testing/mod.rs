@@ -2,7 +2,8 @@
 //! ([`naive`]), instances whose optimum is known ([`planted`]), data for which chosen atoms and
 //! codes are stationary ([`inverse`]), a brute-force
 //! reference for points of the plane ([`plane`]), exact arithmetic ([`exact`]), checks
-//! that take any solver ([`harness`]), a hunt for false claims ([`hunt`]), and doors to the
+//! that take any solver ([`harness`]), a hunt for false claims ([`hunt`]), ranks as
+//! threads ([`ranks`]), and doors to the
 //! crate's private kernels ([`kernels`]). Behind the feature `testing`; not covered by
 //! any promise of stability.
 
@@ -14,6 +15,7 @@ pub mod kernels;
 pub mod naive;
 pub mod plane;
 pub mod planted;
+pub mod ranks;
 
 use sprs::TriMat;
 

@@ -11,10 +11,11 @@
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
+use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::{Lower, Upper};
-use crate::linalg::{Matrix, distance_sq, dot, norm, norm_sq, psd};
+use crate::linalg::{Matrix, distance_sq, dot, norm, norm_sq, psd, simd};
 use crate::num::{Interval, max, min, rounding};
 use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
@@ -92,9 +93,13 @@ pub enum Regime {
 pub(crate) struct Pairs {
     /// Unit directions.
     units: Matrix,
+    /// The same in single precision.
+    screen: Screen,
     /// Lengths over λ, enclosed.
     lengths: Vec<Interval>,
     weights: Vec<f64>,
+    /// The least weight of each block.
+    least_weights: Vec<f64>,
     /// Their datapoints.
     index: Vec<usize>,
     /// Datapoints of the problem, zeros too.
@@ -103,6 +108,53 @@ pub(crate) struct Pairs {
     /// Error of a unit direction, in Euclidean norm.
     unit_error: f64,
 }
+
+/// Unit roundoff of single precision.
+const SINGLE: f64 = 1.0 / (1_u64 << 24) as f64;
+
+/// The nearest number in single precision.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is the purpose")]
+fn single(value: f64) -> f32 {
+    value as f32
+}
+
+/// Unit directions in single precision: twice the speed, and enough to tell which few pairs are
+/// worth a look.
+struct Screen {
+    dim: usize,
+    units: Vec<f32>,
+    /// What a product differs from the exact one by at most (theorem `rounding`, item 10).
+    error: f64,
+}
+
+impl Screen {
+    fn new(units: &Matrix) -> Self {
+        let rounded = (units.nrows() + SCREEN_ROUNDINGS) as f64 * SINGLE;
+        // Beyond any use of single precision nothing is passed over.
+        let error = if rounded < 0.5 { rounded / (1.0 - rounded) } else { f64::INFINITY };
+        Self { dim: units.nrows(), units: units.as_slice().iter().map(|v| single(*v)).collect(), error }
+    }
+
+    /// The products of some directions with others, a column for each of the others.
+    fn products(&self, left: Range<usize>, right: Range<usize>, out: &mut Vec<f32>) {
+        let view = |range: &Range<usize>| {
+            let entries = &self.units[range.start * self.dim..range.end * self.dim];
+            MatRef::from_column_major_slice(entries, self.dim, range.len())
+        };
+        out.resize(left.len() * right.len(), 0.0);
+        faer::linalg::matmul::matmul(
+            MatMut::from_column_major_slice_mut(out, left.len(), right.len()),
+            faer::Accum::Replace,
+            view(&left).transpose(),
+            view(&right),
+            1.0,
+            Par::Seq,
+        );
+    }
+}
+
+/// Roundings besides those of an inner product's n terms: of both factors, and of the floor.
+const SCREEN_ROUNDINGS: usize = 8;
 
 /// The smallest `(γᵢⱼ/λ)²` over some pairs.
 #[derive(Clone, Copy, Debug)]
@@ -179,10 +231,15 @@ impl Pairs {
             let length = norm(column);
             column.iter_mut().for_each(|v| *v /= length);
         }
+        let weights: Vec<f64> = index.iter().map(|&i| data.weights()[i]).collect();
+        let least_weights =
+            weights.chunks(BLOCK).map(|block| block.iter().copied().fold(f64::INFINITY, min)).collect();
         Some(Self {
+            screen: Screen::new(&units),
             units,
             lengths,
-            weights: index.iter().map(|&i| data.weights()[i]).collect(),
+            least_weights,
+            weights,
             index,
             datapoints: data.len(),
             lambda: problem.lambda(),
@@ -222,25 +279,49 @@ impl Pairs {
         limit: f64,
         observer: &dyn Observer,
     ) -> Result<BlockRow, Interrupt> {
-        let mine: Vec<usize> = self.block(row).collect();
-        let left = self.units.select_columns(&mine);
+        let mine = self.block(row);
         let mut smallest = Smallest { upper: limit, ..Smallest::default() };
+        let mut cosines = Vec::new();
         for block in row..self.block_rows() {
             if let ControlFlow::Break(interrupt) = observer.poll() {
                 return Err(interrupt);
             }
-            let theirs: Vec<usize> = self.block(block).collect();
-            let cosines = left.transpose_times(&self.units.select_columns(&theirs));
-            for (b, &j) in theirs.iter().enumerate() {
-                for (&i, &cosine) in mine.iter().zip(cosines.col(b)) {
-                    if i < j {
+            let theirs = self.block(block);
+            self.screen.products(mine.clone(), theirs.clone(), &mut cosines);
+            let weight = min(self.least_weights[row], self.least_weights[block]);
+            let mut floor = self.floor(&smallest, weight);
+            for (column, j) in cosines.chunks_exact(mine.len()).zip(theirs) {
+                if simd(
+                    #[inline(always)]
+                    || column.iter().all(|cosine| *cosine < floor),
+                ) {
+                    continue;
+                }
+                for (i, &screened) in mine.clone().zip(column) {
+                    // What is not a number is no reason to pass a pair over.
+                    if i < j && !(screened < floor) {
+                        let cosine = dot(self.units.col(i), self.units.col(j));
                         smallest.cosine = max(smallest.cosine, cosine);
                         self.try_pair(i, j, cosine, &mut smallest);
+                        floor = self.floor(&smallest, weight);
                     }
                 }
             }
         }
         Ok(BlockRow { row, smallest })
+    }
+
+    /// A pair of these weights at least whose cosine is below this in single precision changes
+    /// nothing: its cosine is not the largest, and its `(γᵢⱼ/λ)²` is above what is known. That is
+    /// at least the root t of `(1 + t/wᵢ)(1 + t/wⱼ) = 1/c²`, where both are active; it grows with
+    /// both weights, so that `t ≥ w(1/c − 1)` for the smaller one, which is above `upper` where
+    /// `c < w/(w + upper)`.
+    fn floor(&self, smallest: &Smallest, weight: f64) -> f32 {
+        let decides = weight / (weight + smallest.upper) * (1.0 - FILTER_MARGIN);
+        let margin = self.screen.error + COSINE_ERRORS * self.unit_error;
+        let floor = min(decides, smallest.cosine) - margin;
+        // Below any cosine in single precision, where nothing is known.
+        if floor > -2.0 { single(floor).next_down() } else { f32::NEG_INFINITY }
     }
 
     /// The boundary that block rows of these pairs prove. `lower` is 0 where a row is

@@ -4,16 +4,17 @@
 //! *proved* upper bound κ of its polar (theorem `copositive-duality`). The ways
 //! to prove κ differ in cost and tightness; see [`BoundKind`].
 
-use rayon::prelude::*;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::copositive::{self, Origin, Split};
 use super::exact;
 use super::{Subject, Witness};
-use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen};
+use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen, weighted_mean};
 use crate::num::{Interval, max, rounding};
 use crate::observer::Observer;
-use crate::problem::Problem;
+use crate::problem::{Data, Problem};
 use crate::trusted::objective;
 use crate::trusted::{Lower, Upper};
 
@@ -133,7 +134,12 @@ pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
         return None;
     }
     let linear = map.select_columns(&(0..n).collect::<Vec<_>>());
-    let mut dual = linear.times(problem.data().datapoints());
+    // A grain at a time: what rounding makes of a product may depend on its shape.
+    let mut dual = Matrix::zeros(n, 0);
+    for grain in problem.share().grains() {
+        let points = problem.data().datapoints().select_columns(&grain.collect::<Vec<_>>());
+        dual.append(&linear.times(&points));
+    }
     for i in 0..dual.ncols() {
         axpy(1.0, map.col(n), dual.col_mut(i));
     }
@@ -180,22 +186,18 @@ pub fn wide_limit(problem: &Problem) -> Bound {
     let data = problem.data();
     let huber = HuberBelow::new(data.dim(), problem.lambda());
     let (n, chunk) = (data.dim(), chunk_columns(data.dim()));
-    let parts: Vec<f64> = data
-        .datapoints()
-        .as_slice()
-        .par_chunks(chunk * n)
-        .zip(data.weights().par_chunks(chunk))
-        .map(|(points, weights)| {
-            simd(
-                #[inline(always)]
-                || {
-                    let values = points.chunks_exact(n).zip(weights).map(|(x, &w)| huber.at(norm_sq(x), w));
-                    values.fold(0.0, |sum: f64, value| (sum + value).next_down())
-                },
-            )
-        })
-        .collect();
-    let total = parts.into_iter().fold(0.0, |sum: f64, value| (sum + value).next_down());
+    let part = |run: Range<usize>| {
+        let points = &data.datapoints().as_slice()[run.start * n..run.end * n];
+        let weights = &data.weights()[run];
+        simd(
+            #[inline(always)]
+            || {
+                let values = points.chunks_exact(n).zip(weights).map(|(x, &w)| huber.at(norm_sq(x), w));
+                vec![values.fold(0.0, |sum: f64, value| (sum + value).next_down())]
+            },
+        )
+    };
+    let total = data.share().fold(1, chunk, part, |all, part| all[0] = (all[0] + part[0]).next_down())[0];
     let kind = if problem.gamma() == 0.0 { BoundKind::ClosedForm } else { BoundKind::WideLimit };
     Bound { lower: Lower::proved(max(total, 0.0)), kind }
 }
@@ -260,7 +262,7 @@ impl<'a> DualPoint<'a> {
         let mut dual = dual.clone();
         let mut defect = 0.0;
         if problem.centered() {
-            center_columns(&mut dual, data.weights());
+            center_columns(&mut dual, data);
             defect = center_defect(problem, &dual, upper);
         }
         let products = objective::dual_products(data, &dual);
@@ -284,7 +286,8 @@ impl<'a> DualPoint<'a> {
     /// γ because the gauge grows with γ. O(nN).
     fn radial(&self) -> Bound {
         let lambda = self.problem.lambda();
-        let largest = self.dual.columns().map(norm_sq).fold(0.0, max);
+        let of = |run: Range<usize>| [run.map(|i| norm_sq(self.dual.col(i))).fold(0.0, max)];
+        let [largest] = self.problem.share().largest(of);
         let largest = Interval::around(largest, rounding::radius(self.problem.dim(), largest)).sqrt();
         let lower = if lambda > 0.0 {
             self.value(Upper::proved(largest.div(Interval::point(lambda)).hi))
@@ -301,19 +304,15 @@ impl<'a> DualPoint<'a> {
         if gamma == 0.0 {
             return None;
         }
-        let polar = spectral_polar(&self.dual, self.problem.data().weights(), lambda, gamma)?;
+        let polar = spectral_polar(&self.dual, self.problem.data(), lambda, gamma)?;
         Some(Bound { lower: self.value(polar), kind: BoundKind::Fast })
     }
 }
 
 /// `rᵢ ← rᵢ − Σ w_j r_j / Σ w_j`.
-fn center_columns(dual: &mut Matrix, weights: &[f64]) {
-    let mut mean = vec![0.0; dual.nrows()];
-    for (r, &w) in dual.columns().zip(weights) {
-        axpy(w, r, &mut mean);
-    }
-    let total: f64 = weights.iter().sum();
-    mean.iter_mut().for_each(|v| *v /= total);
+fn center_columns(dual: &mut Matrix, data: &Data) {
+    let (mut mean, _) = weighted_mean(data.share(), dual, data.weights());
+    mean.iter_mut().for_each(|v| *v /= data.total_weight());
     for i in 0..dual.ncols() {
         axpy(-1.0, &mean, dual.col_mut(i));
     }
@@ -322,22 +321,25 @@ fn center_columns(dual: &mut Matrix, weights: &[f64]) {
 /// `B‖Σ wᵢrᵢ‖` rounded up, with `B = ‖x̄‖ + U/√(λ² + γ²)`: some optimal center
 /// is no longer than B (theorem `centre`).
 fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
-    let weights = problem.data().weights();
     let n = problem.dim();
-    let (mut sum, mut absolute) = (vec![0.0; n], vec![0.0; n]);
-    let mut mean_norm = 0.0;
-    for ((r, x), &w) in dual.columns().zip(problem.data().datapoints().columns()).zip(weights) {
-        for ((s, a), v) in sum.iter_mut().zip(&mut absolute).zip(r) {
-            *s += w * v;
-            *a += (w * v).abs();
+    // The sum, the sum of magnitudes, and Σ wᵢ‖xᵢ‖.
+    let sums = problem.share().sum(2 * n + 1, usize::MAX, |run| {
+        let mut sums = vec![0.0; 2 * n + 1];
+        for (i, (x, w)) in run.clone().zip(problem.data().weighted(run)) {
+            for (j, v) in dual.col(i).iter().enumerate() {
+                sums[j] += w * v;
+                sums[n + j] += (w * v).abs();
+            }
+            sums[2 * n] += w * norm(x);
         }
-        mean_norm += w * norm(x);
-    }
-    let square = sum.iter().zip(&absolute).fold(Interval::point(0.0), |total, (&s, &a)| {
-        total.add(Interval::around(s, rounding::radius(problem.len(), a)).square())
+        sums
+    });
+    let (sum, absolute, mean_norm) = (&sums[..n], &sums[n..2 * n], sums[2 * n]);
+    let square = sum.iter().zip(absolute).fold(Interval::point(0.0), |total, (&s, &a)| {
+        total.add(Interval::around(s, rounding::radius(problem.total(), a)).square())
     });
     // ‖x̄‖ ≤ Σ wᵢ‖xᵢ‖ / Σ wᵢ; the factor covers N + n roundings of nonnegative sums.
-    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.len() + n) + rounding::FEW);
+    let slack = 1.0 + 4.0 * rounding::gamma(2 * (problem.total() + n) + rounding::FEW);
     let (lambda, gamma) = (Interval::point(problem.lambda()), Interval::point(problem.gamma()));
     let price = lambda.square().add(gamma.square()).sqrt();
     // U/√(λ² + γ²) is for Σw = 1, which holds to as many roundings.
@@ -347,10 +349,18 @@ fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
 }
 
 /// The proved κ of [`DualPoint::spectral`], for unwhitened columns. O(n²N + n³).
-fn spectral_polar(dual: &Matrix, weights: &[f64], lambda: f64, gamma: f64) -> Option<Upper> {
+fn spectral_polar(dual: &Matrix, data: &Data, lambda: f64, gamma: f64) -> Option<Upper> {
     let n = dual.nrows();
-    let (second, mean, energy) = second_moment(dual, weights);
-    let total = weights.iter().fold(Interval::point(0.0), |t, &w| t.add(Interval::point(w)));
+    let (second, mean, energy) = second_moment(dual, data);
+    let weights = |run: Range<usize>| {
+        let sum = data.weights()[run].iter().fold(Interval::point(0.0), |t, &w| t.add(Interval::point(w)));
+        [sum.lo, sum.hi]
+    };
+    let [lo, hi] = data.share().folded(weights, |all, part| {
+        let sum = Interval { lo: all[0], hi: all[1] }.add(Interval { lo: part[0], hi: part[1] });
+        (all[0], all[1]) = (sum.lo, sum.hi);
+    });
+    let total = Interval { lo, hi };
     let (l2, g2) = (Interval::point(lambda).square(), Interval::point(gamma).square());
     // Any c at or below the exact one gives a larger matrix, hence a valid bound.
     let c = l2.div(g2.add(l2.mul(total))).lo;
@@ -360,45 +370,36 @@ fn spectral_polar(dual: &Matrix, weights: &[f64], lambda: f64, gamma: f64) -> Op
     // Entries are sums of N triple products, |Σ w r rᵀ| ≤ Σ w |r||r|ᵀ whose norm is
     // at most `energy`; m is off by γ_N Σ w|r|, ‖m‖² ≤ Σw · energy ≤ 2 energy, c·Σw ≤ 1.
     let error =
-        SECOND_MOMENT_SHARE * rounding::gamma(dual.ncols() + rounding::FEW) * energy + f64::MIN_POSITIVE;
+        SECOND_MOMENT_SHARE * rounding::gamma(data.total() + rounding::FEW) * energy + f64::MIN_POSITIVE;
     let polar = Interval::point(0.0).add(Interval { lo: 0.0, hi: (max(largest, 0.0) + error).next_up() });
     Some(Upper::proved(polar.div(g2).sqrt().hi))
 }
 
 /// `Σ wᵢrᵢrᵢᵀ`, `Σ wᵢrᵢ` and `Σ wᵢ‖rᵢ‖²` (rounded up), in ordered chunks.
-fn second_moment(dual: &Matrix, weights: &[f64]) -> (Matrix, Vec<f64>, f64) {
+fn second_moment(dual: &Matrix, data: &Data) -> (Matrix, Vec<f64>, f64) {
     let n = dual.nrows();
     // Columns a partial sum takes in: the partial sums hold n² numbers each.
     let chunk = (4 * n).max(256);
-    let partial: Vec<(Matrix, Vec<f64>, f64)> = (0..dual.ncols().div_ceil(chunk))
-        .into_par_iter()
-        .map(|c| {
-            let range = c * chunk..((c + 1) * chunk).min(dual.ncols());
-            let mut mean = vec![0.0; n];
-            let mut energy = 0.0;
-            let scaled = Matrix::from_columns(
-                n,
-                &range
-                    .map(|i| {
-                        let (r, w) = (dual.col(i), weights[i]);
-                        axpy(w, r, &mut mean);
-                        energy += w * norm_sq(r);
-                        let a = w.sqrt();
-                        r.iter().map(|v| a * v).collect::<Vec<f64>>()
-                    })
-                    .collect::<Vec<_>>(),
-            );
-            (scaled.times_own_transpose(), mean, energy)
-        })
-        .collect();
-    let mut second = Matrix::zeros(n, n);
-    let (mut mean, mut energy) = (vec![0.0; n], 0.0);
-    for (s, m, e) in partial {
-        axpy(1.0, s.as_slice(), second.as_mut_slice());
-        axpy(1.0, &m, &mut mean);
-        energy += e;
-    }
-    (second, mean, energy * (1.0 + rounding::gamma(dual.ncols() + n + rounding::FEW)))
+    let part = |run: Range<usize>| {
+        let mut mean = vec![0.0; n + 1];
+        let columns: Vec<Vec<f64>> = run
+            .map(|i| {
+                let (r, w) = (dual.col(i), data.weights()[i]);
+                axpy(w, r, &mut mean[..n]);
+                mean[n] += w * norm_sq(r);
+                let a = w.sqrt();
+                r.iter().map(|v| a * v).collect()
+            })
+            .collect();
+        let mut sums = Matrix::from_columns(n, &columns).times_own_transpose().into_vec();
+        sums.append(&mut mean);
+        sums
+    };
+    let mut sums = data.share().sum(n * n + n + 1, chunk, part);
+    let energy = sums.pop().unwrap_or_default();
+    let mean = sums.split_off(n * n);
+    let second = Matrix::from_column_major(n, n, sums).expect("an entry a place");
+    (second, mean, energy * (1.0 + rounding::gamma(data.total() + n + rounding::FEW)))
 }
 
 #[cfg(test)]
@@ -466,7 +467,7 @@ mod tests {
                 .expect("valid");
             let mut dual = Matrix::from_fn(dim, len, |j, i| entries[32 + j * len + i]);
             if projected {
-                center_columns(&mut dual, problem.data().weights());
+                center_columns(&mut dual, problem.data());
             }
             let defect = center_defect(&problem, &dual, Upper::proved(upper));
             let exact = |v: f64| BigRational::from_float(v).expect("finite");

@@ -9,12 +9,14 @@
 //! At γ = 0 the right-hand side of the first is λ. An atom without codes asks
 //! for `g°(R̃ᵀd_k) ≤ 1` instead. `DᵀR` is formed a tile at a time.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
 use crate::gauge::Moments;
-use crate::linalg::{Matrix, axpy, dot, fold_tiles, norm};
+use crate::linalg::{Matrix, Row, axpy, dot, fold_tiles, norm, weighted_mean};
 use crate::num::{max, rounding};
 
 /// A violation and the size it is compared with, both in units of the gradient.
@@ -127,17 +129,28 @@ impl Noise {
                 norm(problem.data().datapoints().col(i)) + from_center + mass
             })
             .collect();
-        let most = (0..problem.len()).map(|i| codes.column(i).nnz()).fold(0, usize::max);
-        let terms = problem.dim() + most + rounding::FEW;
-        let dictionary = subject.rows().iter().zip(prices).map(|(row, price)| {
-            let size: f64 = row.iter().map(|(i, z)| weights[i] * z * sizes[i]).sum();
-            2.0 * rounding::gamma(terms + row.len()) * (size + price)
+        let share = problem.share();
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let [most, longest] = share.largest(|run| {
+            let most = run.clone().map(|i| codes.column(i).nnz()).fold(0, usize::max);
+            [most as f64, sizes[run].iter().copied().fold(0.0, max)]
         });
-        let total: f64 = sizes.iter().zip(weights).map(|(size, w)| w * size).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count again")]
+        let terms = problem.dim() + most as usize + rounding::FEW;
+        let sums = share.sum(subject.rows().len() + 1, usize::MAX, |run| {
+            let of_row = |row: &Row| row.within(run.clone()).map(|(i, z)| weights[i] * z * sizes[i]).sum();
+            let all = run.clone().map(|i| weights[i] * sizes[i]).sum();
+            subject.rows().iter().map(of_row).chain(std::iter::once(all)).collect()
+        });
+        let dictionary = sums
+            .iter()
+            .zip(prices)
+            .zip(subject.uses())
+            .map(|((size, price), uses)| 2.0 * rounding::gamma(terms + uses) * (size + price));
         Self {
-            codes: rounding::gamma(terms) * sizes.iter().copied().fold(0.0, max),
+            codes: rounding::gamma(terms) * longest,
             dictionary: dictionary.fold(0.0, max),
-            center: 2.0 * rounding::gamma(terms + problem.len()) * total,
+            center: 2.0 * rounding::gamma(terms + problem.total()) * sums[subject.rows().len()],
         }
     }
 }
@@ -145,20 +158,34 @@ impl Noise {
 /// Largest `‖Σᵢ wᵢz_ki rᵢ − g(z_k)d_k‖`.
 fn dictionary(subject: &Subject<'_>, prices: &[f64]) -> f64 {
     let problem = subject.problem();
-    subject
-        .rows()
-        .par_iter()
-        .enumerate()
-        .map(|(k, row)| {
-            let mut gradient = vec![0.0; problem.dim()];
-            for (i, z) in row.iter() {
-                axpy(problem.data().weights()[i] * z, subject.residuals().col(i), &mut gradient);
-            }
-            axpy(-prices[k], subject.factorization().dictionary().atom(k), &mut gradient);
-            length(&gradient)
-        })
-        .reduce(|| 0.0, max)
+    let (n, weights) = (problem.dim(), problem.data().weights());
+    let part = |row: &Row, run: Range<usize>| {
+        let mut gradient = vec![0.0; n];
+        for (i, z) in row.within(run) {
+            axpy(weights[i] * z, subject.residuals().col(i), &mut gradient);
+        }
+        gradient
+    };
+    let norm_of = |k: usize, mut gradient: Vec<f64>| {
+        axpy(-prices[k], subject.factorization().dictionary().atom(k), &mut gradient);
+        length(&gradient)
+    };
+    // Atoms in parallel, a few at a time: their gradients may be larger than the data.
+    let share = problem.share();
+    (0..prices.len()).step_by(GRADIENTS).fold(0.0, |worst, from| {
+        let rows = &subject.rows()[from..(from + GRADIENTS).min(prices.len())];
+        let sums = share.sum(n * rows.len(), usize::MAX, |run| {
+            let parts: Vec<Vec<f64>> = rows.par_iter().map(|row| part(row, run.clone())).collect();
+            parts.concat()
+        });
+        let sums = sums.chunks_exact(n).enumerate();
+        sums.fold(worst, |worst, (j, gradient)| max(worst, norm_of(from + j, gradient.to_vec())))
+    })
 }
+
+/// Atoms whose gradients are summed together: with fewer there are more sums, with more the
+/// gradients take more memory.
+const GRADIENTS: usize = 1024;
 
 /// `‖v‖` without overflow or underflow: gradients have the size of squared data.
 fn length(v: &[f64]) -> f64 {
@@ -220,7 +247,14 @@ fn codes(subject: &Subject<'_>, prices: &[f64]) -> f64 {
             used.fold(max(norm(r) - lambda, 0.0), max)
         })
         .reduce(|| 0.0, max);
-    max(worst_near, by_products(subject, &far, &slopes))
+    // A grain at a time: what rounding makes of a product may depend on its shape.
+    let [worst_far] = problem.share().largest(|grain| {
+        let from = far.partition_point(|i| *i < grain.start);
+        let to = far.partition_point(|i| *i < grain.end);
+        if from == to { [0.0] } else { [by_products(subject, &far[from..to], &slopes)] }
+    });
+    let [worst_near] = problem.share().largest(|_| [worst_near]);
+    max(worst_near, worst_far)
 }
 
 /// The same for some datapoints, by their products with all atoms.
@@ -268,24 +302,21 @@ fn dead_atoms(subject: &Subject<'_>) -> f64 {
         return 0.0;
     }
     let gauge = problem.gauge();
-    (0..subject.rows().len())
-        .into_par_iter()
-        .filter(|&k| subject.rows()[k].is_empty())
-        .map(|k| {
-            let atom = subject.factorization().dictionary().atom(k);
-            gauge.polar_along(subject.residuals(), atom, &mut vec![0.0; problem.len()]).value - 1.0
-        })
-        .reduce(|| 0.0, max)
+    let dead = (0..subject.rows().len()).filter(|&k| subject.uses()[k] == 0);
+    let excess = |k: usize| {
+        let atom = subject.factorization().dictionary().atom(k);
+        gauge.polar_along(subject.residuals(), atom, &mut vec![0.0; problem.len()]).value - 1.0
+    };
+    // Sums that ask other ranks are made one after another.
+    if gauge.asks() {
+        return dead.map(excess).fold(0.0, max);
+    }
+    dead.collect::<Vec<_>>().into_par_iter().map(excess).reduce(|| 0.0, max)
 }
 
 /// `‖Σ wᵢrᵢ‖` against `Σ wᵢ‖rᵢ‖`.
 fn center(subject: &Subject<'_>) -> Residual {
     let problem = subject.problem();
-    let mut sum = vec![0.0; problem.dim()];
-    let mut scale = 0.0;
-    for (r, &w) in subject.residuals().columns().zip(problem.data().weights()) {
-        axpy(w, r, &mut sum);
-        scale += w * norm(r);
-    }
+    let (sum, scale) = weighted_mean(problem.share(), subject.residuals(), problem.data().weights());
     Residual { value: norm(&sum), scale, noise: 0.0 }
 }

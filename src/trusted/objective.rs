@@ -4,6 +4,8 @@
 //! [`Upper`] bound of the optimum, the dual value of a dual point a [`Lower`]
 //! one; the widths cover every rounding (`proofs/rounding.md`).
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::residuals::Residuals;
@@ -41,21 +43,31 @@ pub(super) fn primal(
     problem: &Problem,
     factorization: &Factorization,
     residuals: &Residuals,
-    rows: &[Row],
+    uses: &[usize],
     moments: &[Moments],
 ) -> Objective {
     let data = problem.data();
-    let mut value = 0.0;
-    let mut fit = Interval::point(0.0);
-    for (i, (half, error)) in fit_terms(data, factorization, residuals).into_iter().enumerate() {
-        if half == 0.0 && error == 0.0 {
-            continue; // exactly 0
+    let terms = fit_terms(data, factorization, residuals);
+    let part = |run: Range<usize>| {
+        let mut value = 0.0;
+        let mut fit = Interval::point(0.0);
+        for i in run {
+            let (half, error) = terms[i];
+            if half == 0.0 && error == 0.0 {
+                continue; // exactly 0
+            }
+            let w = data.weights()[i];
+            value += w * half;
+            fit = fit.add(Interval::point(w).mul(Interval::around(half, error)));
         }
-        let w = data.weights()[i];
-        value += w * half;
-        fit = fit.add(Interval::point(w).mul(Interval::around(half, error)));
-    }
-    let (penalty_value, penalty) = penalty(problem, factorization, rows, moments);
+        [value, fit.lo, fit.hi]
+    };
+    let [value, lo, hi] = data.share().folded(part, |all, part| {
+        all[0] += part[0];
+        add_enclosed(&mut all[1..], &part[1..]);
+    });
+    let fit = Interval { lo, hi };
+    let (penalty_value, penalty) = penalty(problem, factorization, uses, moments);
     // Nothing was added to an exact 0: the sum is exact, and so is a gap of 0.
     let none = |part: Interval| part.lo == 0.0 && part.hi == 0.0;
     let total = if none(fit) {
@@ -70,6 +82,22 @@ pub(super) fn primal(
         penalty: penalty_value,
         upper: Upper::proved(total.hi),
         lower: Lower::proved(crate::num::max(total.lo, 0.0)),
+    }
+}
+
+/// Adds enclosures, each its two ends. An exact 0 adds nothing.
+fn add_enclosed(all: &mut [f64], part: &[f64]) {
+    for (all, part) in all.chunks_exact_mut(2).zip(part.chunks_exact(2)) {
+        let (one, other) = (Interval { lo: all[0], hi: all[1] }, Interval { lo: part[0], hi: part[1] });
+        let none = |interval: &Interval| interval.lo == 0.0 && interval.hi == 0.0;
+        let sum = if none(&one) {
+            other
+        } else if none(&other) {
+            one
+        } else {
+            one.add(other)
+        };
+        (all[0], all[1]) = (sum.lo, sum.hi);
     }
 }
 
@@ -122,20 +150,20 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
 fn penalty(
     problem: &Problem,
     factorization: &Factorization,
-    rows: &[Row],
+    uses: &[usize],
     moments: &[Moments],
 ) -> (f64, Interval) {
     let lambda = Interval::point(problem.lambda());
     let gamma = Interval::point(problem.gamma());
     let mut value = 0.0;
     let mut total = Interval::point(0.0);
-    for (k, (row, &of_row)) in rows.iter().zip(moments).enumerate() {
-        if row.is_empty() {
+    for (k, &of_row) in moments.iter().enumerate() {
+        if uses[k] == 0 {
             continue; // exactly 0
         }
         let Moments { mass, energy } = of_row;
         // Sums of nonnegative terms: the error is relative to the sum itself.
-        let terms = 2 * row.len();
+        let terms = 2 * uses[k];
         let s = Interval::around(mass, rounding::radius(terms, mass));
         let q = Interval::around(energy, rounding::radius(terms, energy));
         let atom = factorization.dictionary().atom(k);
@@ -151,6 +179,24 @@ fn penalty(
         total = total.add(term);
     }
     (value, total)
+}
+
+/// How many datapoints of all ranks use each atom.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts are far below 2^53"
+)]
+pub(super) fn uses(problem: &Problem, rows: &[Row]) -> Vec<usize> {
+    let share = problem.share();
+    if share.size() == 1 {
+        return rows.iter().map(Row::len).collect();
+    }
+    let counts = share.sum(rows.len(), usize::MAX, |run| {
+        rows.iter().map(|row| row.within(run.clone()).count() as f64).collect()
+    });
+    counts.into_iter().map(|count| count as usize).collect()
 }
 
 /// `√(x² + y²)` for intervals of numbers at least 0, without squares that
@@ -187,9 +233,13 @@ pub(super) fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) 
             )
         })
         .collect();
-    terms.into_iter().fold((Interval::point(0.0), Interval::point(0.0)), |sum, term| {
-        (sum.0.add(term.0), sum.1.add(term.1))
-    })
+    let part = |run: Range<usize>| {
+        let none = (Interval::point(0.0), Interval::point(0.0));
+        let sum = terms[run].iter().fold(none, |sum, term| (sum.0.add(term.0), sum.1.add(term.1)));
+        [sum.0.lo, sum.0.hi, sum.1.lo, sum.1.hi]
+    };
+    let [inner_lo, inner_hi, lo, hi] = data.share().folded(part, add_enclosed);
+    (Interval { lo: inner_lo, hi: inner_hi }, Interval { lo, hi })
 }
 
 /// The dual bound `max_t t⟨X̃,R̃⟩ − ½t²‖R̃‖²` over `0 ≤ t ≤ 1/κ`, for `κ ≥ Ω°(R̃)`

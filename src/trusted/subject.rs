@@ -29,6 +29,7 @@ pub struct Subject<'a> {
     residuals: Residuals,
     rows: Vec<Row>,
     moments: Vec<Moments>,
+    uses: Vec<usize>,
     primal: Objective,
 }
 
@@ -56,13 +57,13 @@ impl<'a> Subject<'a> {
     pub fn of(problem: &'a Problem, factorization: &'a Factorization) -> Result<Self, CertifyError> {
         let residuals = Residuals::of(problem, factorization)?;
         let rows = factorization.codes().rows();
-        let moments: Vec<Moments> =
-            rows.iter().map(|row| Moments::of(problem.data().weights(), row)).collect();
-        let primal = objective::primal(problem, factorization, &residuals, &rows, &moments);
+        let moments = Moments::of_rows(problem.share(), problem.data().weights(), &rows);
+        let uses = objective::uses(problem, &rows);
+        let primal = objective::primal(problem, factorization, &residuals, &uses, &moments);
         if !primal.upper.get().is_finite() {
             return Err(CertifyError::Overflow);
         }
-        Ok(Self { problem, factorization, residuals, rows, moments, primal })
+        Ok(Self { problem, factorization, residuals, rows, moments, uses, primal })
     }
 
     /// The problem.
@@ -93,6 +94,12 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn moments(&self) -> &[Moments] {
         &self.moments
+    }
+
+    /// How many datapoints use each atom, of all ranks where these are one rank's.
+    #[must_use]
+    pub fn uses(&self) -> &[usize] {
+        &self.uses
     }
 
     /// `g(z_k)` of atom `k`, as computed.

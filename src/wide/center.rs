@@ -72,7 +72,6 @@ pub struct Location {
 /// dual point proves how close the value is.
 #[must_use]
 pub fn location(data: &Data, lambda: f64, observer: &dyn Observer) -> Location {
-    let weights = data.weights();
     let mut center = data.mean();
     let mut step = 0;
     let (stop, state) = loop {
@@ -87,8 +86,8 @@ pub fn location(data: &Data, lambda: f64, observer: &dyn Observer) -> Location {
             break (interrupt.into(), state);
         }
         step += 1;
-        let direction = state.newton_direction(weights, observer);
-        let length = state.line_search(weights, lambda, &direction);
+        let direction = state.newton_direction(data, observer);
+        let length = state.line_search(data, lambda, &direction);
         let before = center.clone();
         axpy(length, &direction, &mut center);
         let next = State::at(data, lambda, &center);
@@ -126,32 +125,43 @@ struct State {
 impl State {
     fn at(data: &Data, lambda: f64, center: &[f64]) -> Self {
         let mut residuals = data.datapoints().clone();
-        let mut shares = Vec::with_capacity(data.len());
-        let mut gradient = vec![0.0; data.dim()];
-        let (mut value, mut reach) = (0.0, 0.0);
+        let (mut shares, mut lengths) = (Vec::with_capacity(data.len()), Vec::with_capacity(data.len()));
         for i in 0..data.len() {
             let r = residuals.col_mut(i);
             axpy(-1.0, center, r);
             let length = norm(r);
-            let share = if length > lambda { lambda / length } else { 1.0 };
-            axpy(data.weights()[i] * share, r, &mut gradient);
-            value += data.weights()[i] * huber(lambda, length);
-            reach = max(reach, length);
-            shares.push(share);
+            shares.push(if length > lambda { lambda / length } else { 1.0 });
+            lengths.push(length);
         }
+        let n = data.dim();
+        let mut gradient = data.share().sum(n + 1, usize::MAX, |run| {
+            let mut sums = vec![0.0; n + 1];
+            for i in run {
+                axpy(data.weights()[i] * shares[i], residuals.col(i), &mut sums[..n]);
+                sums[n] += data.weights()[i] * huber(lambda, lengths[i]);
+            }
+            sums
+        });
+        let value = gradient.pop().unwrap_or_default();
+        let [reach] = data.share().largest(|run| [lengths[run].iter().copied().fold(0.0, max)]);
         Self { residuals, shares, gradient, value, reach }
     }
 
     /// `H p` with `H = Σ wᵢcᵢ(I − [‖rᵢ‖ > λ] r̂ᵢr̂ᵢᵀ)`.
-    fn hessian_times(&self, weights: &[f64], p: &[f64]) -> Vec<f64> {
-        let mut out = vec![0.0; p.len()];
-        let mut identity = 0.0;
-        for ((r, &share), &w) in self.residuals.columns().zip(&self.shares).zip(weights) {
-            identity += w * share;
-            if share < 1.0 {
-                axpy(-w * share * dot(r, p) / norm_sq(r), r, &mut out);
+    fn hessian_times(&self, data: &Data, p: &[f64]) -> Vec<f64> {
+        let n = p.len();
+        let mut out = data.share().sum(n + 1, usize::MAX, |run| {
+            let mut sums = vec![0.0; n + 1];
+            for i in run {
+                let (r, share, w) = (self.residuals.col(i), self.shares[i], data.weights()[i]);
+                sums[n] += w * share;
+                if share < 1.0 {
+                    axpy(-w * share * dot(r, p) / norm_sq(r), r, &mut sums[..n]);
+                }
             }
-        }
+            sums
+        });
+        let identity = out.pop().unwrap_or_default();
         axpy(identity, p, &mut out);
         out
     }
@@ -159,8 +169,8 @@ impl State {
     /// Solves `(H + μI)p = gradient` by conjugate gradients. The ridge μ keeps the step
     /// finite where H is singular (collinear data). Where the observer breaks, the direction
     /// so far still descends.
-    fn newton_direction(&self, weights: &[f64], observer: &dyn Observer) -> Vec<f64> {
-        let curvature: f64 = self.shares.iter().zip(weights).map(|(c, w)| c * w).sum();
+    fn newton_direction(&self, data: &Data, observer: &dyn Observer) -> Vec<f64> {
+        let [curvature] = data.share().sums(|run| [run.map(|i| self.shares[i] * data.weights()[i]).sum()]);
         let ridge = RIDGE * curvature;
         let mut direction = vec![0.0; self.gradient.len()];
         let mut left = self.gradient.clone();
@@ -171,7 +181,7 @@ impl State {
             if observer.poll().is_break() {
                 break;
             }
-            let mut image = self.hessian_times(weights, &p);
+            let mut image = self.hessian_times(data, &p);
             axpy(ridge, &p, &mut image);
             let bend = dot(&p, &image);
             if !(bend > 0.0) {
@@ -193,15 +203,18 @@ impl State {
 
     /// The minimizer of the value along `center + t·p`, t ≥ 0: the root of its
     /// derivative, each evaluation O(N) from `‖rᵢ‖²`, `rᵢᵀp`, `‖p‖²`.
-    fn line_search(&self, weights: &[f64], lambda: f64, p: &[f64]) -> f64 {
+    fn line_search(&self, data: &Data, lambda: f64, p: &[f64]) -> f64 {
         let square = norm_sq(p);
         let moments: Vec<(f64, f64)> = self.residuals.columns().map(|r| (norm_sq(r), dot(r, p))).collect();
         let slope = |t: f64| {
-            let mut sum = 0.0;
-            for (&(rr, rp), &w) in moments.iter().zip(weights) {
-                let length = max(rr - 2.0 * t * rp + t * t * square, 0.0).sqrt();
-                sum += w * min(1.0, lambda / length) * (rp - t * square);
-            }
+            let [sum] = data.share().sums(|run| {
+                let mut sum = 0.0;
+                for (&(rr, rp), &w) in moments[run.clone()].iter().zip(&data.weights()[run]) {
+                    let length = max(rr - 2.0 * t * rp + t * t * square, 0.0).sqrt();
+                    sum += w * min(1.0, lambda / length) * (rp - t * square);
+                }
+                [sum]
+            });
             sum
         };
         let mut far = 1.0;

@@ -23,7 +23,7 @@ pub struct Population {
     /// too: an active datapoint uses one atom, an inactive one none.
     pub share_active: f64,
     /// Distinct directions of active datapoints: the least width that attains
-    /// [`Population::value`].
+    /// [`Population::value`]. Where datapoints are spread over ranks, all count as distinct.
     pub distinct_directions: usize,
     /// `F_∞ = Σ wᵢh_λ(‖xᵢ − b‖)`.
     pub value: f64,
@@ -72,20 +72,21 @@ pub fn population_observed(
             Directions::of(&datapoints, lambda, observer)
         }
     };
-    let (mut share_active, mut value, mut slope) = (0.0, 0.0, 0.0);
-    for (&length, &w) in directions.lengths.iter().zip(data.weights()) {
-        value += w * huber(lambda, length);
-        slope += w * length;
-        if length > lambda {
-            share_active += w;
+    let [share_active, value, slope, active] = data.share().sums(|run| {
+        let (mut share_active, mut value, mut slope, mut active) = (0.0, 0.0, 0.0, 0.0);
+        for (&length, &w) in directions.lengths[run.clone()].iter().zip(&data.weights()[run]) {
+            value += w * huber(lambda, length);
+            slope += w * length;
+            if length > lambda {
+                share_active += w;
+                active += 1.0;
+            }
         }
-    }
-    Population {
-        datapoints: data.len(),
-        active: directions.active.len(),
-        share_active,
-        distinct_directions: directions.leaders.len(),
-        value,
-        slope,
-    }
+        [share_active, value, slope, active]
+    });
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of datapoints")]
+    let active = active as usize;
+    // Directions of different ranks are not compared.
+    let distinct_directions = if data.share().is_spread() { active } else { directions.leaders.len() };
+    Population { datapoints: data.total(), active, share_active, distinct_directions, value, slope }
 }

@@ -26,9 +26,11 @@ mod mechanised;
 mod num;
 mod observer;
 mod problem;
+mod reduce;
 mod search;
 mod solve;
 mod sources;
+mod spread;
 mod stops;
 #[cfg(feature = "io")]
 mod streamed;

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules from the bottom up; those of one line do not use each other.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["num", "observer", "proofs"],
-    &["linalg", "time_limit"],
+    &["reduce"],
+    &["linalg", "mpi", "time_limit"],
     &["atoms", "datasets", "gauge"],
     &["problem"],
     &["iterate", "trusted"],

@@ -23,6 +23,15 @@ pub(crate) enum Failure {
     /// An option that needs a feature this build has not.
     #[error("not available in this build: {0}")]
     Unavailable(&'static str),
+    /// An option that one process alone can do.
+    #[error("{0} is not distributed: leave --mpi out")]
+    NotDistributed(&'static str),
+    /// A failure that all processes of a job know of.
+    #[error("{message}")]
+    Agreed { code: u8, message: String },
+    /// Another process of the job has failed.
+    #[error("another process of the job has failed")]
+    Elsewhere,
     #[error(transparent)]
     Penalty(#[from] PenaltyError),
     #[error("there is no command '{found}': widedict --help lists them")]
@@ -93,6 +102,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Penalty(error) => error.into(),
+            Refusal::Data { error: DataError::Elsewhere, .. } => Self::Elsewhere,
             Refusal::Data { source_name, error } => Self::Data { source_name, error },
         }
     }
@@ -121,8 +131,10 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::MatchL0(MatchL0Error::Stopped(_)) => 1,
+            Self::Agreed { code, .. } => *code,
             Self::Unavailable(_)
             | Self::NoCommand { .. }
+            | Self::NotDistributed(_)
             | Self::Penalty(_)
             | Self::NoLambda(_)
             | Self::NoCodes { .. }
@@ -151,7 +163,12 @@ impl Failure {
             | Self::Threads(_) => 3,
             // Data that a method is not for.
             Self::Solve(SolveError::NotApplicable { .. }) => 3,
-            Self::Solve(_) | Self::Coder(_) | Self::Certify(_) | Self::Diagnose(_) | Self::MatchL0(_) => 4,
+            Self::Elsewhere
+            | Self::Solve(_)
+            | Self::Coder(_)
+            | Self::Certify(_)
+            | Self::Diagnose(_)
+            | Self::MatchL0(_) => 4,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod failure;
 mod output;
+mod ranks;
 mod run;
 mod signals;
 
@@ -26,12 +27,15 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     outlive_file_size_limits();
     signals::handle();
+    // Dropped last: it waits for the other processes of a job.
+    let _job = ranks::join();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {
             // Help and version go to standard output, errors to standard error.
             let code = u8::try_from(message.exit_code()).unwrap_or(2);
-            return match message.print() {
+            // One process says it for all.
+            return match if ranks::is_root() { message.print() } else { Ok(()) } {
                 Ok(()) => ExitCode::from(code),
                 Err(_) => ExitCode::from(3),
             };
@@ -41,7 +45,10 @@ fn main() -> ExitCode {
         Ok(Outcome::Met) => ExitCode::SUCCESS,
         Ok(Outcome::Unmet) => ExitCode::from(1),
         Err(failure) => {
-            output::say(&format!("widedict: {failure}"));
+            if ranks::says(&failure) {
+                output::say(&format!("widedict: {failure}"));
+            }
+            ranks::end(&failure);
             ExitCode::from(failure.exit_code())
         }
     }

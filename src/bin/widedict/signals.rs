@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::output::say;
+use crate::ranks;
 
 /// Arguments are checked and files read.
 const READING: u8 = 0;
@@ -38,7 +39,9 @@ pub(crate) fn handle() {
                 let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
                 // Only an empty folder can be removed.
                 made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
-                say("widedict: interrupted while the input was read: nothing was computed or written");
+                if ranks::is_root() {
+                    say("widedict: interrupted while the input was read: nothing was computed or written");
+                }
                 std::process::exit(UNMET);
             }
             Err(_) => std::process::exit(INTERRUPTED),

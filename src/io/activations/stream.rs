@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 
 use super::mask::{Decided, Survey};
 use super::source::Source;
-use super::{Masked, Masking, Rows, check_alike, empty_note, joined, other_dimension, shards, shards_note};
+use super::{
+    Masked, Masking, Rows, check_alike, empty_note, joined, other_dimension, place, shards, shards_note,
+};
 use crate::io::{FileError, FileProblem};
 use crate::linalg::Matrix;
 
@@ -182,6 +184,19 @@ impl RowStream {
         // Nothing is left to hand over where `visit` had enough.
         let _ = filler.hand_over();
         Ok(filler.passed)
+    }
+
+    /// Checks that rows that were taken are finite.
+    ///
+    /// # Errors
+    /// [`FileError`] naming the first that is not, and how many there are.
+    pub fn check_finite(&self, rows: &Rows, points: &Matrix) -> Result<(), FileError> {
+        let bad = |point: &[f64]| point.iter().position(|v| !v.is_finite());
+        let mut found = points.columns().enumerate().filter_map(|(i, point)| Some((i, bad(point)?)));
+        let Some((at, column)) = found.next() else { return Ok(()) };
+        let (file, row) = place(&self.files, rows.row(at));
+        let (value, rows) = (points.get(column, at), 1 + found.count());
+        Err(FileError::new(file, FileProblem::RowsNotFinite { row, column, value, rows, of: points.ncols() }))
     }
 
     /// Reads these rows into one matrix.

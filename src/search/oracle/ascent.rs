@@ -77,7 +77,8 @@ impl Ascent {
         extra: &[Vec<f64>],
         observer: &dyn Observer,
     ) -> Vec<Candidate> {
-        let len = residual.ncols();
+        let share = gauge.share();
+        let len = share.total();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let chosen: Vec<usize> = if len <= self.starts {
             (0..len).collect()
@@ -85,21 +86,24 @@ impl Ascent {
             index::sample(&mut rng, len, self.starts).into_vec()
         };
         // A maximum may lie between residuals, out of reach of each of them alone.
-        let sums: Vec<Vec<f64>> = (chosen.len()..if len < 3 { 0 } else { self.starts })
-            .map(|s| {
-                let mut sum = vec![0.0; residual.nrows()];
-                for i in index::sample(&mut rng, len, (2 + s % 3).min(len)) {
-                    axpy(1.0, residual.col(i), &mut sum);
-                }
+        let summed: Vec<Vec<usize>> = (chosen.len()..if len < 3 { 0 } else { self.starts })
+            .map(|s| index::sample(&mut rng, len, (2 + s % 3).min(len)).into_vec())
+            .collect();
+        let numbers: Vec<usize> = chosen.iter().chain(summed.iter().flatten()).copied().collect();
+        let rows = residual.nrows();
+        let columns = share.columns(residual.as_slice(), rows, &numbers);
+        let mut columns = columns.chunks_exact(rows);
+        let own: Vec<&[f64]> = columns.by_ref().take(chosen.len()).collect();
+        let sums: Vec<Vec<f64>> = summed
+            .iter()
+            .map(|numbers| {
+                let mut sum = vec![0.0; rows];
+                columns.by_ref().take(numbers.len()).for_each(|column| axpy(1.0, column, &mut sum));
                 sum
             })
             .collect();
-        let starts: Vec<&[f64]> = extra
-            .iter()
-            .map(Vec::as_slice)
-            .chain(chosen.iter().map(|&i| residual.col(i)))
-            .chain(sums.iter().map(Vec::as_slice))
-            .collect();
+        let starts: Vec<&[f64]> =
+            extra.iter().map(Vec::as_slice).chain(own).chain(sums.iter().map(Vec::as_slice)).collect();
         self.climb(gauge, residual, &starts, observer)
     }
 
@@ -120,6 +124,7 @@ impl Ascent {
         let mut ended: Vec<Climber> = Vec::new();
         let mut active: Vec<Climber> = Vec::new();
         let mut panel = Panel::default();
+        let share = gauge.share();
         let together = (residual.nrows() / 2).clamp(MIN_BATCH, MAX_BATCH);
         loop {
             active.extend(waiting.by_ref().take(together - active.len()));
@@ -134,17 +139,13 @@ impl Ascent {
             let directions: Vec<&[f64]> = active.iter().map(|c| c.direction.as_slice()).collect();
             let directions = Matrix::from_columns(residual.nrows(), &directions);
             panel.reshape(residual.ncols(), 2 * count);
-            correlate_rows(residual, &directions, None, &mut panel);
-            let polars: Vec<Polar> = panel
-                .pairs_mut(count)
-                .zip(&active)
-                .map(|((z, v), climber)| gauge.polar(v, climber.tau, z))
-                .collect();
-            let images = times_rows(residual, &panel, count);
+            correlate_rows(&share, residual, &directions, None, &mut panel);
+            let polars = polars(gauge, &mut panel, &active);
+            let images = times_rows(&share, residual, &panel, count);
             for (k, mut climber) in std::mem::take(&mut active).into_iter().enumerate() {
                 climber.steps += 1;
                 let more = climber.step(polars[k], images.col(k), self.increase_tolerance);
-                let look = climber.steps % LOOK_AROUND == 0 || ended.len() + active.len() <= residual.ncols();
+                let look = climber.steps % LOOK_AROUND == 0 || ended.len() + active.len() <= share.total();
                 if !more || climber.steps >= self.max_steps {
                     climber.settle();
                     ended.push(climber);
@@ -157,6 +158,18 @@ impl Ascent {
         ended.sort_by(|l, r| r.value.total_cmp(&l.value).then(l.start.cmp(&r.start)));
         ended.into_iter().map(|c| Candidate { direction: c.reached, value: c.value }).collect()
     }
+}
+
+/// The polar at every ascent's direction; its maximizer takes the place of the first rows. Where
+/// sums ask other ranks, one ascent after another: all ranks ask in one order.
+fn polars(gauge: &Gauge<'_>, panel: &mut Panel, active: &[Climber]) -> Vec<Polar> {
+    let pairs = panel.pairs_mut(active.len()).zip(active);
+    let polar = |((z, v), climber): ((&mut [f64], &mut [f64]), &Climber)| gauge.polar(v, climber.tau, z);
+    if gauge.asks() {
+        let pairs: Vec<_> = pairs.collect();
+        return pairs.into_iter().map(polar).collect();
+    }
+    pairs.map(polar).collect()
 }
 
 /// An ascent under way.

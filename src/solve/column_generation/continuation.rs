@@ -71,5 +71,7 @@ fn size(problem: &Problem, price: f64, run: &Run<'_>) -> f64 {
         None => norm(x),
         Some(b) => norm(&x.iter().zip(b).map(|(x, b)| x - b).collect::<Vec<f64>>()),
     };
-    problem.data().datapoints().columns().map(from).fold(0.0, max)
+    let points = problem.data().datapoints();
+    let [size] = problem.share().largest(|run| [run.map(|i| from(points.col(i))).fold(0.0, max)]);
+    size
 }

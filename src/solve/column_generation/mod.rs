@@ -2,6 +2,7 @@
 //! finite dictionary, descend on codes and atoms, ask the oracle for directions
 //! with polar above 1, add them, drop what is unused, stop when the gap closes.
 
+mod coarse;
 mod continuation;
 mod rounds;
 
@@ -29,7 +30,8 @@ use crate::trusted::check_shapes;
 /// number of threads.
 ///
 /// # Cost
-/// O(nN + nnz) memory; a sweep is O(nNM) at worst.
+/// O(nN + nnz) memory; a sweep is O(nNM) at worst. From 16 384 datapoints on, the first rounds are
+/// made on samples of them, each four times as large as the one before.
 ///
 /// # Examples
 /// ```
@@ -122,7 +124,10 @@ impl ColumnGeneration {
         if let Some(start) = run.start {
             return Ok(self.begin(problem, run, Some(start)));
         }
-        let start = continuation::start(self, problem, run)?;
+        let start = match continuation::start(self, problem, run)? {
+            None => coarse::start(self, problem, run)?,
+            start => start,
+        };
         Ok(self.begin(problem, run, start.as_ref()))
     }
 

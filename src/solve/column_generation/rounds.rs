@@ -204,11 +204,14 @@ impl<'p> Rounds<'p> {
         let a = self.problem.data().sqrt_weights();
         let datapoints = self.problem.data().datapoints();
         let residual = self.iterate.residual();
-        let (mut inner, mut square) = (0.0, 0.0);
-        for (i, r) in residual.columns().enumerate() {
-            inner += a[i] * dot(datapoints.col(i), r);
-            square += dot(r, r);
-        }
+        let [inner, square] = self.problem.share().sums(|run| {
+            let (mut inner, mut square) = (0.0, 0.0);
+            for i in run {
+                inner += a[i] * dot(datapoints.col(i), residual.col(i));
+                square += dot(residual.col(i), residual.col(i));
+            }
+            [inner, square]
+        });
         Round {
             round: self.round,
             objective,
@@ -275,7 +278,7 @@ impl<'p> Rounds<'p> {
             if self.observer.poll().is_break() {
                 break;
             }
-            if !self.iterate.atoms[j].row.is_empty() && !self.iterate.atoms[l].row.is_empty() {
+            if self.iterate.atoms[j].is_used() && self.iterate.atoms[l].is_used() {
                 self.iterate.try_merge(j, l, f64::EPSILON * objective);
             }
         }

@@ -1,11 +1,13 @@
 //! The iterate of a descent at γ = 0: a dictionary, the exact codes of every datapoint, and the
 //! residuals.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::coder::Lasso;
-use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd};
+use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd, weighted_mean};
 use crate::num::max;
 use crate::observer::Observer;
 use crate::problem::Problem;
@@ -44,6 +46,16 @@ pub(super) struct LassoIterate<'p> {
     pub(super) values: Vec<f64>,
     /// The keeper that is offered this iterate, see [`LassoIterate::offer`].
     pub(super) keeper: Option<&'p dyn Keeper>,
+}
+
+/// Atoms whose gradients are summed together.
+const GRADIENTS: usize = 1024;
+
+/// The part of a row within a run of datapoints.
+pub(super) fn within<'r>(row: &'r [(usize, f64)], run: &Range<usize>) -> &'r [(usize, f64)] {
+    let from = row.partition_point(|(i, _)| *i < run.start);
+    let to = from + row[from..].partition_point(|(i, _)| *i < run.end);
+    &row[from..to]
 }
 
 /// A past iterate, without its residual.
@@ -156,7 +168,15 @@ impl<'p> LassoIterate<'p> {
         let (shifted, gram) = (self.shifted(), self.gram());
         let lambda = self.problem.lambda();
         let lasso = Lasso { datapoints: &shifted, atoms: &self.atoms, gram: gram.as_ref(), lambda };
-        lasso.removal_costs(self.problem.data().weights(), &self.codes, &self.values, observer)
+        let rises = lasso.removal_rises(self.problem.data().weights(), &self.codes, &self.values, observer);
+        self.problem.share().sum(self.atoms.ncols(), usize::MAX, |run| {
+            let mut costs = vec![0.0; self.atoms.ncols()];
+            let from = rises.partition_point(|(i, ..)| *i < run.start);
+            for &(_, k, rise) in rises[from..].iter().take_while(|(i, ..)| *i < run.end) {
+                costs[k] += rise;
+            }
+            costs
+        })
     }
 
     /// `residual ← residual − DZ`.
@@ -178,12 +198,23 @@ impl<'p> LassoIterate<'p> {
     /// `Σ wᵢ(½‖rᵢ‖² + λ1ᵀzᵢ)` of the iterate as it stands.
     pub(super) fn value(&self) -> f64 {
         let lambda = self.problem.lambda();
-        let mut total = 0.0;
-        for ((r, code), &w) in self.residual.columns().zip(&self.codes).zip(self.problem.data().weights()) {
-            let l1: f64 = code.iter().map(|(_, z)| z).sum();
-            total += w * (0.5 * norm_sq(r) + lambda * l1);
-        }
+        let weights = self.problem.data().weights();
+        let [total] = self.problem.share().sums(|run| {
+            let mut total = 0.0;
+            for i in run {
+                let l1: f64 = self.codes[i].iter().map(|(_, z)| z).sum();
+                total += weights[i] * (0.5 * norm_sq(self.residual.col(i)) + lambda * l1);
+            }
+            [total]
+        });
         total
+    }
+
+    /// How many datapoints use every atom, of all ranks.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    pub(super) fn uses(&self, rows: &Rows) -> Vec<f64> {
+        let counts = |run: Range<usize>| rows.iter().map(|row| within(row, &run).len() as f64).collect();
+        self.problem.share().sum(rows.len(), usize::MAX, counts)
     }
 
     /// The datapoints of every atom, with their codes.
@@ -201,51 +232,79 @@ impl<'p> LassoIterate<'p> {
     /// step `d_k ← Σᵢ wᵢz_ki(rᵢ + z_kid_k)`, normalized, is the exact minimizer in one atom. Never
     /// raises the objective; atoms that an observer breaks before stay. Takes O(n·nnz) a pass.
     pub(super) fn turn_atoms(&mut self, rows: &Rows, passes: usize, observer: &dyn Observer) {
-        let mut dense = vec![0.0; self.codes.len()];
         for _ in 0..passes {
             for from in (0..rows.len()).step_by(TURNED) {
                 if observer.poll().is_break() {
                     break;
                 }
-                self.turn_block(from, &rows[from..(from + TURNED).min(rows.len())], &mut dense);
+                self.turn_block(from, &rows[from..(from + TURNED).min(rows.len())]);
             }
             self.recenter();
         }
         self.objective = self.value();
     }
 
+    /// The images `Σᵢ wᵢz_kirᵢ` of some atoms, one after another: a sum over all datapoints.
+    fn images(&self, rows: &[Vec<(usize, f64)>], parallel: bool) -> Vec<f64> {
+        let (n, weights, residual) = (self.atoms.nrows(), self.problem.data().weights(), &self.residual);
+        self.problem.share().sum(n * rows.len(), usize::MAX, |run| {
+            let image = |row: &Vec<(usize, f64)>| {
+                let mut image = vec![0.0; n];
+                let part = within(row, &run);
+                simd(
+                    #[inline(always)]
+                    || part.iter().for_each(|&(i, z)| axpy(weights[i] * z, residual.col(i), &mut image)),
+                );
+                image
+            };
+            let images: Vec<Vec<f64>> = if parallel {
+                rows.par_iter().map(image).collect()
+            } else {
+                rows.iter().map(image).collect()
+            };
+            images.concat()
+        })
+    }
+
+    /// `Σᵢ wᵢz_jiz_ki` for `j ≤ k`, row after row: sums over all datapoints.
+    fn products(&self, rows: &[Vec<(usize, f64)>]) -> Vec<f64> {
+        let weights = self.problem.data().weights();
+        self.problem.share().sum(rows.len() * (rows.len() + 1) / 2, usize::MAX, |run| {
+            let mut dense = vec![0.0; run.len()];
+            let mut products = Vec::with_capacity(rows.len() * (rows.len() + 1) / 2);
+            for (k, row) in rows.iter().enumerate() {
+                let row = within(row, &run);
+                row.iter().for_each(|&(i, z)| dense[i - run.start] = weights[i] * z);
+                products.extend(rows[..=k].iter().map(|other| {
+                    within(other, &run).iter().map(|&(i, z)| dense[i - run.start] * z).sum::<f64>()
+                }));
+                row.iter().for_each(|&(i, _)| dense[i - run.start] = 0.0);
+            }
+            products
+        })
+    }
+
     /// Steps on the atoms from `from` on, one for each of `rows`, in order. The images
     /// `Σᵢ wᵢz_kirᵢ` are formed together from the residual before the block. Inner products of
     /// rows then correct each image for the earlier steps.
-    fn turn_block(&mut self, from: usize, rows: &[Vec<(usize, f64)>], dense: &mut [f64]) {
+    fn turn_block(&mut self, from: usize, rows: &[Vec<(usize, f64)>]) {
         let (n, count) = (self.atoms.nrows(), rows.len());
-        let weights = self.problem.data().weights();
         let parallel = n * rows.iter().map(Vec::len).sum::<usize>() >= PARALLEL;
-        let residual = &self.residual;
-        let image = |row: &Vec<(usize, f64)>| {
-            let mut image = vec![0.0; n];
-            simd(
-                #[inline(always)]
-                || row.iter().for_each(|&(i, z)| axpy(weights[i] * z, residual.col(i), &mut image)),
-            );
-            image
-        };
-        let images: Vec<Vec<f64>> =
-            if parallel { rows.par_iter().map(image).collect() } else { rows.iter().map(image).collect() };
+        let images = self.images(rows, parallel);
+        let products = self.products(rows);
         let mut changes = Matrix::zeros(n, count);
-        for (k, mut image) in images.into_iter().enumerate() {
-            rows[k].iter().for_each(|&(i, z)| dense[i] = weights[i] * z);
-            let inner = |row: &[(usize, f64)]| row.iter().map(|&(i, z)| dense[i] * z).sum::<f64>();
-            axpy(inner(&rows[k]), self.atoms.col(from + k), &mut image);
-            for (j, row) in rows[..k].iter().enumerate() {
-                let shared = inner(row);
+        for (k, image) in images.chunks_exact(n).enumerate() {
+            let mut image = image.to_vec();
+            let shared = &products[k * (k + 1) / 2..(k + 1) * (k + 2) / 2];
+            axpy(shared[k], self.atoms.col(from + k), &mut image);
+            for (j, &shared) in shared[..k].iter().enumerate() {
                 if shared > 0.0 {
                     axpy(shared, changes.col(j), &mut image);
                 }
             }
-            rows[k].iter().for_each(|&(i, _)| dense[i] = 0.0);
             let length = norm(&image);
-            if rows[k].is_empty() || !(length > 0.0 && length.is_finite()) {
+            // An atom that nobody uses has no energy.
+            if !(shared[k] > 0.0 && length > 0.0 && length.is_finite()) {
                 continue;
             }
             image.iter_mut().for_each(|v| *v /= length);
@@ -256,6 +315,7 @@ impl<'p> LassoIterate<'p> {
                 *d = v;
             }
         }
+        let residual = &self.residual;
         let chunk = if parallel { chunk_columns(n) } else { residual.ncols() };
         let update = |(c, block): (usize, &mut [f64])| {
             let first = c * chunk;
@@ -284,13 +344,9 @@ impl<'p> LassoIterate<'p> {
         if !self.problem.centered() {
             return;
         }
-        let weights = self.problem.data().weights();
-        let mut mean = vec![0.0; self.center.len()];
-        for (r, &w) in self.residual.columns().zip(weights) {
-            axpy(w, r, &mut mean);
-        }
-        let total: f64 = weights.iter().sum();
-        mean.iter_mut().for_each(|v| *v /= total);
+        let data = self.problem.data();
+        let (mut mean, _) = weighted_mean(data.share(), &self.residual, data.weights());
+        mean.iter_mut().for_each(|v| *v /= data.total_weight());
         axpy(1.0, &mean, &mut self.center);
         let n = mean.len();
         self.residual.as_mut_slice().chunks_exact_mut(n).for_each(|r| axpy(-1.0, &mean, r));
@@ -302,36 +358,41 @@ impl<'p> LassoIterate<'p> {
     pub(super) fn stationarity(&self, rows: &Rows) -> f64 {
         let weights = self.problem.data().weights();
         let lambda = self.problem.lambda();
-        let of_atom = |(k, row): (usize, &Vec<(usize, f64)>)| {
-            let mut gradient = vec![0.0; self.atoms.nrows()];
-            let mut mass = 0.0;
-            simd(
-                #[inline(always)]
-                || {
-                    for &(i, z) in row {
-                        axpy(weights[i] * z, self.residual.col(i), &mut gradient);
-                        mass += weights[i] * z;
-                    }
-                },
-            );
-            axpy(-lambda * mass, self.atoms.col(k), &mut gradient);
-            (norm(&gradient), lambda * mass)
-        };
-        let (worst, scale) = rows
-            .par_iter()
-            .enumerate()
-            .map(of_atom)
-            .reduce(|| (0.0, 0.0), |l, r| (max(l.0, r.0), max(l.1, r.1)));
+        let n = self.atoms.nrows();
+        let (mut worst, mut scale) = (0.0, 0.0);
+        // The gradients of some atoms at a time: all together may be larger than the data.
+        for from in (0..rows.len()).step_by(GRADIENTS) {
+            let some = &rows[from..(from + GRADIENTS).min(rows.len())];
+            let mut sums = self.problem.share().sum((n + 1) * some.len(), usize::MAX, |run| {
+                let of_atom = |row: &Vec<(usize, f64)>| {
+                    let mut sums = vec![0.0; n + 1];
+                    let part = within(row, &run);
+                    simd(
+                        #[inline(always)]
+                        || {
+                            for &(i, z) in part {
+                                axpy(weights[i] * z, self.residual.col(i), &mut sums[..n]);
+                                sums[n] += weights[i] * z;
+                            }
+                        },
+                    );
+                    sums
+                };
+                let sums: Vec<Vec<f64>> = some.par_iter().map(of_atom).collect();
+                sums.concat()
+            });
+            for (j, sums) in sums.chunks_exact_mut(n + 1).enumerate() {
+                let mass = sums[n];
+                axpy(-lambda * mass, self.atoms.col(from + j), &mut sums[..n]);
+                worst = max(worst, norm(&sums[..n]));
+                scale = max(scale, lambda * mass);
+            }
+        }
         let atoms = if worst > 0.0 { worst / scale } else { 0.0 };
         if !self.problem.centered() {
             return atoms;
         }
-        let mut mean = vec![0.0; self.center.len()];
-        let mut size = 0.0;
-        for (r, &w) in self.residual.columns().zip(weights) {
-            axpy(w, r, &mut mean);
-            size += w * norm(r);
-        }
+        let (mean, size) = weighted_mean(self.problem.share(), &self.residual, weights);
         let length = norm(&mean);
         max(atoms, if length > 0.0 { length / size } else { 0.0 })
     }
@@ -381,7 +442,8 @@ impl<'p> LassoIterate<'p> {
     /// Drops atoms no datapoint uses.
     pub(super) fn prune(&mut self) {
         let rows = self.rows();
-        let kept: Vec<usize> = (0..rows.len()).filter(|&k| !rows[k].is_empty()).collect();
+        let uses = self.uses(&rows);
+        let kept: Vec<usize> = (0..rows.len()).filter(|&k| uses[k] > 0.0).collect();
         let mut number = vec![0; rows.len()];
         kept.iter().enumerate().for_each(|(new, &old)| number[old] = new);
         self.atoms = self.atoms.select_columns(&kept);

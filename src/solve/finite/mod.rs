@@ -11,6 +11,10 @@ mod starts;
 
 pub use starts::Start;
 
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+
 use crate::atoms::{Dictionary, Factorization};
 use crate::certificate::{self, Certified, Witness, certify_observed};
 use crate::linalg::{Matrix, axpy};
@@ -127,6 +131,30 @@ impl Task<'_> {
         datapoints
     }
 }
+
+impl Task<'_> {
+    /// What a start is made from: the data minus a center, or a sample of them on every rank
+    /// where they are spread.
+    fn ground(&self, center: &[f64], width: usize, seed: u64) -> (Matrix, Vec<f64>) {
+        let (about, weights) = (self.about(center), self.problem.data().weights());
+        let (share, n) = (self.problem.share(), self.problem.dim());
+        if !share.is_spread() {
+            return (about, weights.to_vec());
+        }
+        let count = (SAMPLED * width).max(FEWEST_SAMPLED).min(share.total());
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut numbers = index::sample(&mut rng, share.total(), count).into_vec();
+        numbers.sort_unstable();
+        let points = share.columns(about.as_slice(), n, &numbers);
+        let points = Matrix::from_column_major(n, count, points).expect("whole columns");
+        (points, share.columns(weights, 1, &numbers))
+    }
+}
+
+/// Datapoints a wanted atom, and at least, that a start is made from where all are spread over
+/// ranks. A rank holds them beside its own.
+const SAMPLED: usize = 16;
+const FEWEST_SAMPLED: usize = 4096;
 
 /// Where a descent ended.
 struct Descended {
@@ -342,6 +370,10 @@ impl Finite {
 
     /// The closed form, where the width holds all of its atoms (theorem `wide-limit`).
     fn wide(&self, task: &Task<'_>) -> Result<Option<Solution>, SolveError> {
+        // The closed form is of datapoints in one place.
+        if task.problem.share().is_spread() {
+            return Ok(None);
+        }
         // Collinear datapoints share an atom: directions count, not datapoints.
         let found = wide::population_observed(task.problem, task.location, task.observer);
         if found.distinct_directions > self.width {
@@ -359,15 +391,12 @@ impl Finite {
         let (problem, observer) = (task.problem, task.observer);
         let center = task.location.map_or_else(|| vec![0.0; problem.dim()], |found| found.center.clone());
         let (kind, seed) = self.start(restart, [Start::Spread, Start::Rounded, Start::Random]);
-        let ground = Ground {
-            datapoints: &task.about(&center),
-            weights: problem.data().weights(),
-            lambda: problem.lambda(),
-            width: self.width,
-        };
+        let (lambda, width) = (problem.lambda(), self.width);
+        let (datapoints, weights) = task.ground(&center, width, seed);
+        let ground = Ground { datapoints: &datapoints, weights: &weights, lambda, width };
         let found = ground.directions(kind, seed, observer);
         let mut iterate = LassoIterate::new(problem, found.atoms.clone(), center, observer);
-        if observer.poll().is_break() {
+        if observer.poll().is_break() && !problem.share().is_spread() {
             iterate.take_better(&found.single_codes(&ground));
         }
         iterate.keeper = task.keeper;

@@ -3,9 +3,10 @@
 
 use super::descent::{DescentLimits, descend};
 use super::lasso_iterate::{LassoIterate, Rows};
-use crate::linalg::{axpy, combine, correlate, dot, norm, norm_sq};
+use crate::linalg::{axpy, combine_all, correlate, dot, norm, norm_sq};
 use crate::num::max;
 use crate::observer::Observer;
+use crate::reduce::Share;
 use crate::trusted::Subject;
 use crate::trusted::nesting::{self, NestedPair};
 
@@ -46,7 +47,8 @@ struct Offer {
 /// Once the observer breaks, the other dead atoms stay dead.
 pub(super) fn revive(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
     let rows = iterate.rows();
-    let dead: Vec<usize> = (0..rows.len()).filter(|&k| rows[k].is_empty()).collect();
+    let uses = iterate.uses(&rows);
+    let dead: Vec<usize> = (0..rows.len()).filter(|&k| uses[k] == 0.0).collect();
     let mut revived = false;
     for k in dead {
         let Some(offer) = new_direction(iterate, observer) else { break };
@@ -103,13 +105,18 @@ fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<
         })
         .collect();
     worst.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+    worst.truncate(STARTS);
+    let share = iterate.problem.share();
+    let worst = worst_of_all(share, worst);
+    let rows = iterate.residual.nrows();
+    let starts = share.columns(iterate.residual.as_slice(), rows, &worst);
     let mut best: Option<Offer> = None;
     let mut correlations = vec![0.0; iterate.residual.ncols()];
-    for &(_, i) in worst.iter().take(STARTS) {
+    for start in starts.chunks_exact(rows) {
         if observer.poll().is_break() {
             return None;
         }
-        let mut direction = iterate.residual.col(i).to_vec();
+        let mut direction = start.to_vec();
         let mut gain = 0.0;
         for _ in 0..ASCENT_STEPS {
             let length = norm(&direction);
@@ -118,18 +125,21 @@ fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<
             }
             direction.iter_mut().for_each(|v| *v /= length);
             correlate(&iterate.residual, &direction, &mut correlations);
-            let mut risen = 0.0;
-            for (c, w) in correlations.iter_mut().zip(weights) {
-                let code = max(*c - lambda, 0.0);
-                risen += 0.5 * w * code * code;
-                *c = w * code;
-            }
+            let [risen] = share.sums(|run| {
+                let mut risen = 0.0;
+                for (c, w) in correlations[run.clone()].iter_mut().zip(&weights[run]) {
+                    let code = max(*c - lambda, 0.0);
+                    risen += 0.5 * w * code * code;
+                    *c = w * code;
+                }
+                [risen]
+            });
             let settled = risen - gain <= ASCENT_GAIN * risen;
             gain = risen;
             if settled {
                 break;
             }
-            combine(&iterate.residual, &correlations, &mut direction);
+            direction = combine_all(share, &iterate.residual, &correlations);
         }
         let length = norm(&direction);
         direction.iter_mut().for_each(|v| *v /= length);
@@ -140,6 +150,31 @@ fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<
     best
 }
 
+/// The numbers of the worst datapoints among all, from the worst of every rank.
+fn worst_of_all(share: &Share, worst: Vec<(f64, usize)>) -> Vec<usize> {
+    let number = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
+    let words = worst.iter().flat_map(|(size, i)| [size.to_bits(), (share.first() + i) as u64]).collect();
+    let told = share.gather(words).concat();
+    let mut all: Vec<(f64, u64)> =
+        told.chunks_exact(2).map(|word| (f64::from_bits(word[0]), word[1])).collect();
+    all.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+    all.truncate(STARTS);
+    share.broadcast(all.into_iter().map(|(_, i)| i).collect()).into_iter().map(number).collect()
+}
+
+/// The longest vector of all ranks, the last of equals; `None` where no rank has one.
+fn longest_of_all(share: &Share, longest: Option<Vec<f64>>) -> Option<Vec<f64>> {
+    if share.size() == 1 {
+        return longest;
+    }
+    let words = longest.map_or_else(Vec::new, |vector| vector.into_iter().map(f64::to_bits).collect());
+    let vectors = share.gather(words).into_iter().filter(|words| !words.is_empty());
+    let vectors = vectors.map(|words| words.into_iter().map(f64::from_bits).collect::<Vec<f64>>());
+    let longest = vectors.max_by(|l, r| norm_sq(l).total_cmp(&norm_sq(r))).unwrap_or_default();
+    let told = share.broadcast(longest.into_iter().map(f64::to_bits).collect());
+    (!told.is_empty()).then(|| told.into_iter().map(f64::from_bits).collect())
+}
+
 /// What splitting atom `k` gains with all codes fixed (theorem `splitting-pressure`):
 /// its points go to two atoms `d± ∝ y± = Σ± wᵢz_ki(rᵢ + z_kid_k)`, the best for
 /// their side, and the gain is `‖y₊‖ + ‖y₋‖ − d_kᵀ(y₊ + y₋)`. Sides and atoms
@@ -148,27 +183,35 @@ fn split(iterate: &LassoIterate<'_>, k: usize, row: &[(usize, f64)]) -> Option<O
     let atom = iterate.atoms.col(k);
     let weights = iterate.problem.data().weights();
     // What the atom's points ask for, less the common part.
-    let asked: Vec<Vec<f64>> = row
+    let share = iterate.problem.share();
+    let asked: Vec<(usize, Vec<f64>)> = row
         .iter()
         .map(|&(i, z)| {
             let mut e: Vec<f64> = iterate.residual.col(i).to_vec();
             axpy(z, atom, &mut e);
             e.iter_mut().for_each(|v| *v *= weights[i] * z);
-            e
+            (i, e)
         })
         .collect();
     let aside = |e: &[f64]| -> Vec<f64> {
         let along = dot(atom, e);
         e.iter().zip(atom).map(|(v, d)| v - along * d).collect()
     };
-    let longest = asked.iter().map(|e| aside(e)).max_by(|l, r| norm_sq(l).total_cmp(&norm_sq(r)))?;
-    let mut axis = longest;
+    let longest = asked.iter().map(|(_, e)| aside(e)).max_by(|l, r| norm_sq(l).total_cmp(&norm_sq(r)));
+    let mut axis = longest_of_all(share, longest)?;
     let mut found: Option<(Vec<f64>, Vec<f64>, f64)> = None;
     for _ in 0..SPLIT_ROUNDS {
-        let (mut plus, mut minus) = (vec![0.0; axis.len()], vec![0.0; axis.len()]);
-        for e in &asked {
-            axpy(1.0, e, if dot(&axis, e) > 0.0 { &mut plus } else { &mut minus });
-        }
+        let n = axis.len();
+        let mut plus = share.sum(2 * n, usize::MAX, |run| {
+            let mut sides = vec![0.0; 2 * n];
+            let (plus, minus) = sides.split_at_mut(n);
+            let from = asked.partition_point(|(i, _)| *i < run.start);
+            for (_, e) in asked[from..].iter().take_while(|(i, _)| *i < run.end) {
+                axpy(1.0, e, if dot(&axis, e) > 0.0 { &mut *plus } else { &mut *minus });
+            }
+            sides
+        });
+        let mut minus = plus.split_off(n);
         let (p, m) = (norm(&plus), norm(&minus));
         if !(p > 0.0 && m > 0.0) {
             break;
@@ -248,7 +291,8 @@ fn swaps(iterate: &mut LassoIterate<'_>, rows: &Rows, observer: &dyn Observer) -
         reason = "a share of a count"
     )]
     let most = (EXCHANGE_SHARE * costs.len() as f64).ceil() as usize;
-    let mut apart = Apart::new(rows, iterate.problem.len());
+    let share = iterate.problem.share();
+    let mut apart = Apart::new(rows, share);
     let mut swaps: Vec<Swap> = Vec::new();
     let mut order = order.into_iter();
     let mut fresh = new_direction(iterate, observer);
@@ -290,15 +334,21 @@ struct Apart<'a> {
     taken: Vec<bool>,
     /// Datapoints of atoms taken.
     touched: Vec<bool>,
+    share: &'a Share,
 }
 
 impl<'a> Apart<'a> {
-    fn new(rows: &'a Rows, datapoints: usize) -> Self {
-        Self { rows, taken: vec![false; rows.len()], touched: vec![false; datapoints] }
+    fn new(rows: &'a Rows, share: &'a Share) -> Self {
+        Self { rows, taken: vec![false; rows.len()], touched: vec![false; share.len()], share }
     }
 
     fn is_free(&self, k: usize) -> bool {
-        !self.taken[k] && self.rows[k].iter().all(|&(i, _)| !self.touched[i])
+        if self.taken[k] {
+            return false;
+        }
+        let touched = self.rows[k].iter().any(|&(i, _)| self.touched[i]);
+        let [touched] = self.share.largest(|_| [f64::from(u8::from(touched))]);
+        touched <= 0.0
     }
 
     fn take(&mut self, k: usize) {
@@ -316,7 +366,8 @@ const NESTING_GAIN: f64 = 1e-12;
 /// the reconstructions unchanged. Returns whether any pair was exchanged; codes
 /// are exact after.
 pub(super) fn unnest(iterate: &mut LassoIterate<'_>, observer: &dyn Observer) -> bool {
-    if observer.poll().is_break() {
+    // Pairs of supports are compared in one place.
+    if observer.poll().is_break() || iterate.problem.share().is_spread() {
         return false;
     }
     let Ok(here) = iterate.factorization() else { return false };

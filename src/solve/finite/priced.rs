@@ -245,8 +245,8 @@ fn merge(iterate: &mut Iterate<'_>, observer: &dyn Observer) {
         }
         for l in j + 1..directions.ncols() {
             if dot(directions.col(j), directions.col(l)) > MERGE_COHERENCE
-                && !iterate.atoms[j].row.is_empty()
-                && !iterate.atoms[l].row.is_empty()
+                && iterate.atoms[j].is_used()
+                && iterate.atoms[l].is_used()
             {
                 if observer.poll().is_break() {
                     return;

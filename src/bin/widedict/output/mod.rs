@@ -25,12 +25,16 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Print)
 }
 
-/// Prints a finished answer: one JSON object, or a text for people.
+/// Prints a finished answer: one JSON object, or a text for people. Of several processes, the
+/// first prints.
 pub(crate) fn answer(
     json: bool,
     value: &impl Serialize,
     text: impl FnOnce() -> String,
 ) -> Result<(), Failure> {
+    if !crate::ranks::is_root() {
+        return Ok(());
+    }
     if json { print(&row::json(value)) } else { print(&text()) }
 }
 

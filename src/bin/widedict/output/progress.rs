@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use widedict::answer::Follow;
+use widedict::reduce::Agreed;
 use widedict::{Interrupt, Observer, Progress, TimeLimit};
 
 use super::say;
@@ -45,7 +46,7 @@ impl Watch {
     /// end with what it has, the second ends the process.
     pub(crate) fn start(max_seconds: Option<f64>, quiet: bool) -> Self {
         signals::run_begins();
-        let display = if quiet {
+        let display = if quiet || !crate::ranks::is_root() {
             Display::Quiet
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new_spinner();
@@ -138,6 +139,40 @@ impl Follow for Watch {
 
     fn note(&self, text: &str) {
         Self::note(self, text);
+    }
+}
+
+/// What follows a job of several processes: clocks and signals by agreement.
+pub(crate) struct Together<'w> {
+    pub(crate) agreed: Agreed<'w>,
+    pub(crate) watch: &'w Watch,
+}
+
+impl Follow for Together<'_> {
+    fn elapsed(&self) -> Duration {
+        self.watch.elapsed()
+    }
+
+    fn phase(&self, name: &'static str) {
+        self.watch.phase(name);
+    }
+
+    fn note(&self, text: &str) {
+        self.watch.note(text);
+    }
+}
+
+impl Observer for Together<'_> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        self.agreed.poll()
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.agreed.progress(progress);
+    }
+
+    fn rows(&self, read: usize, of: usize) {
+        self.agreed.rows(read, of);
     }
 }
 

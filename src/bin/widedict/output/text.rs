@@ -13,7 +13,7 @@ use super::row::{Participation, RunSummary, stop_name};
 fn subject(problem: &Problem) -> String {
     format!(
         "{} points of dimension {}, lambda {}, gamma {}{}\n",
-        problem.len(),
+        problem.total(),
         problem.dim(),
         problem.lambda(),
         problem.gamma(),

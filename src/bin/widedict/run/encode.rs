@@ -8,24 +8,28 @@ use widedict::atoms::AtomsError;
 use widedict::coder::{Coder, CoderError, CoderRun};
 use widedict::io::sae::NoLambda;
 use widedict::io::{read_atoms, write_codes};
+use widedict::reduce::Share;
 use widedict::{Codes, Dictionary, Matrix, Stop};
 
 use super::threads::on_threads;
 use super::trained::{self, Trained};
-use super::{Outcome, input};
+use super::{Outcome, input, spread};
 use crate::arguments::EncodeArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::output::diagnosis::Source;
-use crate::output::encoding::{Measured, Report, Unsearched};
+use crate::output::encoding::{Measured, Report, Total, Unsearched};
 use crate::output::folder::check_file;
 use crate::output::progress::Watch;
+use crate::ranks;
 
 /// What is coded over what.
 struct Job<'a> {
     points: &'a Matrix,
     weights: Option<&'a [f64]>,
     origin: &'a Origin,
+    /// Of which datapoints these are one process's, where they are spread.
+    share: Option<&'a Share>,
     dictionary: &'a Dictionary,
     center: Option<&'a [f64]>,
     lambda: f64,
@@ -37,8 +41,14 @@ struct Job<'a> {
 
 /// Reads everything, encodes, writes, prints.
 pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
-    args.out.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
-    keep_inputs(args)?;
+    ranks::refuse(ranks::all().is_some() && args.trained.sae.is_some(), "encode --sae")?;
+    let out = args.out.as_deref().filter(|_| ranks::is_root());
+    let writable = out.map_or(Ok(()), |path| check_file(path, args.no_clobber));
+    ranks::agree(writable.and_then(|()| keep_inputs(args)))?;
+    if let (Some((data, share)), Some(path)) = (spread::read(&args.source, args.run.quiet)?, &args.dictionary)
+    {
+        return over_dictionary(path, args, &data, Some(&share));
+    }
     let data = input::read(&args.source, args.run.quiet)?;
     match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => {
@@ -50,7 +60,7 @@ pub(super) fn run(args: &EncodeArgs) -> Result<Outcome, Failure> {
                 (false, None) => by_encoder(args, read),
             }
         }
-        (None, Some(path)) => over_dictionary(path, args, &data),
+        (None, Some(path)) => over_dictionary(path, args, &data, None),
         (None, None) => unreachable!("the command line asks for one of them"),
     }
 }
@@ -70,15 +80,21 @@ fn keep_inputs(args: &EncodeArgs) -> Result<(), Failure> {
 }
 
 /// The best codes over a dictionary of a file.
-fn over_dictionary(path: &Path, args: &EncodeArgs, data: &Input) -> Result<Outcome, Failure> {
-    let plain = dictionary(path, data.points.nrows())?;
-    trained::note_dropped(&path.display().to_string(), &plain.dropped, args.run.quiet);
-    let center =
-        args.center_file.as_deref().map(|path| input::center(path, data.points.nrows())).transpose()?;
+fn over_dictionary(
+    path: &Path,
+    args: &EncodeArgs,
+    data: &Input,
+    share: Option<&Share>,
+) -> Result<Outcome, Failure> {
+    let plain = ranks::agree(dictionary(path, data.points.nrows()))?;
+    trained::note_dropped(&path.display().to_string(), &plain.dropped, args.run.quiet || !ranks::is_root());
+    let center = args.center_file.as_deref().map(|path| input::center(path, data.points.nrows()));
+    let center = ranks::agree(center.transpose())?;
     let job = Job {
         points: &data.points,
         weights: data.weights.as_deref(),
         origin: &data.origin,
+        share,
         dictionary: &plain.dictionary,
         center: center.as_deref(),
         lambda: args.lambda.ok_or(Failure::NoLambda(NoLambda::Absent))?,
@@ -95,6 +111,7 @@ fn over_autoencoder(path: &Path, args: &EncodeArgs, mut read: Trained) -> Result
         points: &read.folded.points,
         weights: read.weights.as_deref(),
         origin: &read.origin,
+        share: None,
         dictionary: &read.folded.dictionary,
         center: read.folded.center.as_deref(),
         lambda,
@@ -142,11 +159,14 @@ impl Job<'_> {
         if let Some(tolerance) = args.tolerance {
             coder.gap_tolerance = tolerance;
         }
-        let run = CoderRun { center: self.center, observer: &watch, ..CoderRun::default() };
+        let of = self.share.map(Share::total);
+        let run = CoderRun { center: self.center, observer: &watch, of, ..CoderRun::default() };
         let encode = || {
             let encoded = coder.encode_with(self.points, self.dictionary, self.lambda, &run);
             encoded.map_err(|error| match (error, self.center) {
-                (CoderError::Data(error), _) => refused_rows(error.into(), self.origin).into(),
+                (CoderError::Data(error), _) => {
+                    refused_rows(error.into(), self.origin, self.share.map_or(0, Share::first)).into()
+                }
                 (CoderError::Atoms(error), Some(_)) => {
                     Failure::Atoms { path: self.path.to_path_buf(), error }
                 }
@@ -156,18 +176,26 @@ impl Job<'_> {
         let encoded = on_threads(&args.run, encode);
         let elapsed = watch.elapsed();
         watch.finish();
-        let encoded = encoded?;
+        let encoded = ranks::agree(encoded)?;
+        let atoms = |error| Failure::Atoms { path: self.path.to_path_buf(), error };
         if let Some(path) = &args.out {
-            let codes = stored(&encoded.codes)
-                .map_err(|error| Failure::Atoms { path: self.path.to_path_buf(), error })?;
-            write_codes(path, &self.origin.rows.spread(&codes))?;
+            let codes = ranks::agree(stored(&encoded.codes).map_err(atoms))?;
+            let all = spread::gathered(&codes, self.share);
+            let written = all.map_or(Ok(()), |codes| write_codes(path, &self.origin.rows.spread(&codes)));
+            ranks::agree(written.map_err(Failure::from))?;
         }
-        let measured = Measured { points: self.points, weights: self.weights, masked: self.origin.masked };
+        let measured = Measured {
+            points: self.points,
+            weights: self.weights,
+            masked: self.origin.masked,
+            share: self.share,
+        };
+        let stop = Total::of(self.share, self.points.ncols(), &encoded).stop;
         let report = Report::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
             .with_dropped(dropped)
             .with_source(self.source);
         output::answer(args.run.json, &report, || report.summary(args.out.as_deref()))?;
-        Ok(Outcome::of(encoded.stop == Stop::ToleranceMet))
+        Ok(Outcome::of(stop == Stop::ToleranceMet))
     }
 }
 

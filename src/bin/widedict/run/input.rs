@@ -117,7 +117,7 @@ fn masking<'a>(args: &DataArgs, weights: Option<&'a [f64]>) -> Masking<'a> {
 }
 
 /// Says how data were read, and that they look transposed.
-fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quiet: bool) {
+pub(super) fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quiet: bool) {
     if quiet {
         return;
     }
@@ -171,7 +171,7 @@ fn open_beside(path: &Path, key: Option<&str>, expected: usize) -> Result<RowStr
     Err(Failure::Beside { path: path.to_path_buf(), expected, found: other.len() })
 }
 
-fn name(args: &DataArgs) -> String {
+pub(super) fn name(args: &DataArgs) -> String {
     let mut name = args.data.as_ref().map_or_else(|| "digits".to_owned(), |path| path.display().to_string());
     if let Some(key) = &args.key {
         name.push_str(&format!(", array '{key}'"));
@@ -180,7 +180,7 @@ fn name(args: &DataArgs) -> String {
 }
 
 /// Reads weights, one a row of the data: at least 0.
-fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
+pub(super) fn weights(path: &Path, rows: usize) -> Result<Vec<f64>, Failure> {
     let weights = read_vector(path)?;
     let negative = weights.iter().copied().enumerate().find(|(_, weight)| !(*weight >= 0.0));
     let path = path.to_path_buf();

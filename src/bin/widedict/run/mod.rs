@@ -10,6 +10,7 @@ mod path;
 mod sampled;
 mod save;
 mod solve;
+mod spread;
 mod threads;
 mod trained;
 mod verify;
@@ -19,6 +20,7 @@ use widedict::{Certificate, Stop, Verdict};
 
 use crate::arguments::Command;
 use crate::failure::Failure;
+use crate::ranks;
 use crate::signals::asked_to_end;
 
 /// What an answered run exits with.
@@ -50,9 +52,27 @@ impl Outcome {
     }
 }
 
+/// Refuses `--mpi` where the build has it not, or the command is for one process alone.
+fn distributed(command: &Command) -> Result<(), Failure> {
+    let (run, refused) = match command {
+        Command::Solve(args) => (&args.run, None),
+        Command::Encode(args) => (&args.run, None),
+        Command::Wide(args) => (&args.run, None),
+        Command::Certify(args) => (&args.run, Some("certify")),
+        Command::Path(args) => (&args.run, Some("path")),
+        Command::Diagnose(args) => (&args.run, Some("diagnose")),
+        // It reads a folder that one process wrote.
+        Command::Verify(args) => (&args.run, Some("verify")),
+        Command::Completions { .. } | Command::Man { .. } => return Ok(()),
+    };
+    refused.map_or(Ok(()), |what| ranks::refuse(run.mpi, what))?;
+    ranks::check(run.mpi)
+}
+
 /// Runs a command. One that a signal ended has not met what was asked, even where the
 /// signal came after the solver's end.
 pub(crate) fn run(command: &Command) -> Result<Outcome, Failure> {
+    distributed(command)?;
     let outcome = match command {
         Command::Solve(args) => solve::run(args),
         Command::Encode(args) => encode::run(args),

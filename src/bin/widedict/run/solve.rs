@@ -1,17 +1,19 @@
 //! `widedict solve`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use widedict::answer::conclusion::{Conclusion, Solver, finite};
 use widedict::answer::participation::{self, Least};
 use widedict::answer::start;
 use widedict::gauge::Penalty;
-use widedict::io::Saving;
-use widedict::{Factorization, Keeper, Problem, Run, Solution, plot};
+use widedict::io::{Rows, Saving};
+use widedict::reduce::Agreed;
+use widedict::{Bounding, ColumnGeneration, Factorization, Keeper, Problem, Run, Solution, plot};
 
 use super::save::{bounding, save};
 use super::threads::on_threads;
-use super::{Outcome, input};
+use super::{Outcome, input, spread};
 use crate::arguments::{BoundChoice, Method, SolveArgs};
 use crate::failure::Failure;
 use crate::output::checkpoints::Checkpoints;
@@ -19,6 +21,7 @@ use crate::output::folder::{Folder, check_file};
 use crate::output::progress::Watch;
 use crate::output::row::{Participation, Row, RunSummary};
 use crate::output::{self, masked, text};
+use crate::ranks;
 
 /// Arguments that were checked against each other.
 struct Job {
@@ -76,7 +79,10 @@ struct Solved {
 
 /// Checks everything that can be checked, solves, writes, prints.
 pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
-    let job = Job::check(args)?;
+    let job = ranks::agree(Job::check(args))?;
+    if ranks::all().is_some() {
+        return together(args, &job);
+    }
     let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
     args.plot.as_deref().map_or(Ok(()), |path| check_file(path, args.no_clobber))?;
     let data = input::read(&args.source, args.run.quiet)?;
@@ -136,6 +142,101 @@ pub(super) fn run(args: &SolveArgs) -> Result<Outcome, Failure> {
         summary
     })?;
     Ok(Outcome::judge(run.stop, certificate, args.require_gap))
+}
+
+/// Refuses what is for one process alone.
+fn distributed(args: &SolveArgs, job: &Job) -> Result<(), Failure> {
+    let solver = job.conclusion.solver;
+    let closed = matches!(solver, Solver::ClosedForm);
+    let priced = matches!(solver, Solver::Finite(_)) && job.penalty.gamma() > 0.0;
+    let proximal = matches!(solver, Solver::Proximal | Solver::Finite(_) | Solver::ClosedForm);
+    let bounded = [Bounding::Auto, Bounding::Nuclear].contains(&job.conclusion.bounding);
+    for (asked, what) in [
+        (closed, "solve without --width at --gamma 0 (wide gives the value)"),
+        (priced, "--width at --gamma > 0"),
+        (!proximal, "another --method than proximal"),
+        (!bounded, "another --bound than auto or nuclear"),
+        (args.global, "--global"),
+        (args.participation.is_some(), "--participation"),
+        (args.plot.is_some(), "--plot"),
+    ] {
+        ranks::refuse(asked, what)?;
+    }
+    Ok(())
+}
+
+/// The same on all processes of a job: each solves with its datapoints, the first writes and
+/// prints. What is certified is what the solver certifies.
+fn together(args: &SolveArgs, job: &Job) -> Result<Outcome, Failure> {
+    distributed(args, job)?;
+    let out = args.out.as_deref().filter(|_| ranks::is_root());
+    let folder = ranks::agree(out.map(|path| Folder::prepare(path, args.no_clobber)).transpose())?;
+    let (problem, origin) = spread::read_problem(&args.source, job.penalty, args.center, args.run.quiet)?;
+    let share = problem.share();
+    let start = args.start.as_deref().map(|path| start_of_part(path, &problem, &origin.rows));
+    let start = ranks::agree(start.transpose())?;
+    let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    let writes = folder
+        .as_ref()
+        .map(|folder| Checkpoints::new(folder, (&problem, &origin.rows), args.checkpoint_seconds, &watch));
+    let keeper = args.out.is_some().then(|| spread::Together::new(&problem, writes));
+    let agreed = Agreed::new(share, &watch);
+    let how = Run {
+        start: start.as_ref(),
+        observer: &agreed,
+        keeper: keeper.as_ref().map(|keeper| keeper as &dyn Keeper),
+    };
+    let solver = job.conclusion.solver;
+    let generation =
+        ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
+    let solved = on_threads(&args.run, || Ok(solver.solve(&problem, generation, &how)?));
+    watch.finish();
+    let solution = solved?;
+    let run = RunSummary {
+        width: solver.width(),
+        method: solver.name(),
+        seed: args.seed,
+        stop: Some(solution.stop),
+        solving: watch.elapsed(),
+        certifying: Duration::ZERO,
+    };
+    let certificate = solution.certified.certificate();
+    if args.out.is_some() {
+        let whole = spread::whole(solution.certified.solution(), share)?;
+        let written = match (&folder, whole) {
+            (Some(folder), Some(whole)) => write_point(folder, &problem, &whole, &origin.rows),
+            _ => Ok(()),
+        };
+        ranks::agree(written)?;
+    }
+    let row = Row::new(&problem, &origin.masked, &run, certificate);
+    output::answer(args.run.json, &row, || {
+        let mut summary = text::solved(&problem, &run, job.conclusion.bounding, certificate, None);
+        summary.push_str(&masked::line(&origin.masked));
+        let files = "dictionary.npy, codes.npz, center.npy and sae/, without certificate";
+        summary.push_str(&text::written(files, folder.as_ref().map(Folder::path)));
+        summary
+    })?;
+    Ok(Outcome::judge(run.stop, certificate, args.require_gap))
+}
+
+/// The saved point to start from, with this process's codes.
+fn start_of_part(path: &Path, problem: &Problem, rows: &Rows) -> Result<Factorization, Failure> {
+    spread::part(start::read(path, problem, rows)?, problem.share())
+}
+
+/// Writes the point in place of what an earlier run wrote.
+fn write_point(
+    folder: &Folder,
+    problem: &Problem,
+    whole: &Factorization,
+    rows: &Rows,
+) -> Result<(), Failure> {
+    spread::save(folder.path(), problem, whole, rows)?;
+    folder.remove_improved()?;
+    folder.write_sae(whole, problem.lambda())?;
+    folder.remove_rows(0)?;
+    folder.remove_checkpoint()
 }
 
 /// Runs the solver, then bounds and certifies its solution.

@@ -1,0 +1,86 @@
+//! A start for many datapoints: the same problem for a sample of them first.
+//!
+//! Atoms that some thousand datapoints share are found from some thousand datapoints. Rounds of
+//! column generation are made on a sample, then on one four times as large, each beginning with
+//! the atoms of the one before; all datapoints see the last rounds alone. The certificate does
+//! not care where a run began.
+
+use super::{ColumnGeneration, Rounds};
+use crate::atoms::Factorization;
+use crate::iterate::{Iterate, Moves};
+use crate::linalg::Matrix;
+use crate::master::{Method, sweep_once};
+use crate::problem::Problem;
+use crate::solution::{Run, SolveError};
+
+/// Datapoints of the smallest sample, at least. With a quarter of them the next stage begins
+/// with atoms that fit the sample more than the data.
+const FEWEST: usize = 1 << 12;
+
+/// How many times larger a sample is than the one before.
+const RATIO: usize = 4;
+
+/// Fewest datapoints for which samples are made.
+const MANY: usize = RATIO * FEWEST;
+
+/// Sweeps over the codes of atoms that come from another sample. The descent goes on with codes
+/// and atoms together.
+const CODING_SWEEPS: usize = 2;
+
+/// A start from samples; `None` where datapoints are few, for another master, or where the
+/// observer has broken.
+pub(super) fn start(
+    settings: &ColumnGeneration,
+    problem: &Problem,
+    run: &Run<'_>,
+) -> Result<Option<Factorization>, SolveError> {
+    if settings.master != Method::Proximal || problem.total() < MANY {
+        return Ok(None);
+    }
+    let mut every = RATIO;
+    while problem.total() / (every * RATIO) >= FEWEST {
+        every *= RATIO;
+    }
+    let mut last: Option<Factorization> = None;
+    while every > 1 && run.observer.poll().is_continue() {
+        let Some(sample) = sample(problem, every, settings.seed) else { return Ok(None) };
+        let begin = last.map(|last| coded(&sample, &last)).transpose()?;
+        let mut rounds = Rounds::new(*settings, &sample, &Run::observed(run.observer), begin.as_ref());
+        rounds.by_ref().for_each(|round| run.observer.progress(&round.progress()));
+        last = Some(rounds.factorization()?);
+        every /= RATIO;
+    }
+    last.map(|last| coded(problem, &last)).transpose()
+}
+
+/// The problem of one in `every` datapoints.
+fn sample(problem: &Problem, every: usize, seed: u64) -> Option<Problem> {
+    let data = problem.data();
+    let (thinned, positions) = problem.share().sample(every, seed)?;
+    let points: Matrix = data.datapoints().select_columns(&positions);
+    Problem::builder(points)
+        .weights(positions.iter().map(|&i| data.weights()[i]).collect())
+        .lambda(problem.lambda())
+        .gamma(problem.gamma())
+        .centered(problem.centered())
+        .spread(thinned)
+        .build()
+        .ok()
+}
+
+/// The atoms (and the center) of another sample with codes of these datapoints. Nobody is asked
+/// whether to go on: without codes, what a stopped run has would be lost. O(nNM).
+fn coded(problem: &Problem, from: &Factorization) -> Result<Factorization, SolveError> {
+    let mut iterate = Iterate::with_dictionary(problem, from.dictionary())?;
+    if let Some(center) = from.center() {
+        iterate.center.copy_from_slice(center);
+        iterate.refresh();
+    }
+    for _ in 0..CODING_SWEEPS {
+        if sweep_once(&mut iterate, Moves::Codes, &()).is_break() {
+            break;
+        }
+    }
+    iterate.prune();
+    Ok(iterate.factorization()?)
+}
