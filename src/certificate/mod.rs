@@ -181,8 +181,11 @@ pub fn certify_observed(
     let directions = witness.directions.as_ref().filter(|_| options.bounds);
     let estimate = directions.and_then(|directions| Estimate::of(&subject, directions, &latch));
     let statistics = Statistics::of(&subject, &latch);
-    let tested =
-        options.local.and_then(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, &latch));
+    let whole = !problem.share().is_spread();
+    let tested = options
+        .local
+        .filter(|_| whole)
+        .and_then(|limits| width_test(&subject, witness.curvature.as_ref(), &limits, &latch));
     let (local, improvement) = tested.map_or((None, None), |(local, better)| (Some(local), better));
     let split = witness.width.as_ref().filter(|_| options.bounds);
     let width = split.and_then(|split| width::line(problem, split));

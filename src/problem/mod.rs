@@ -177,7 +177,11 @@ impl ProblemBuilder {
     ///
     /// What speaks of a problem as a whole asks all ranks: objective, stationarity, the bounds
     /// that need no matrix of N × N, codes, [`ColumnGeneration`](crate::ColumnGeneration) and
-    /// [`Finite`](crate::Finite) at γ = 0. Nothing else is for a part of the datapoints.
+    /// [`Finite`](crate::Finite) at γ = 0. What needs all datapoints in one place proves nothing of
+    /// a part: the exact polar, a split, the bounds of a width, the boundary, the local test.
+    /// Anything else must not be asked of a part, and ranks that do not build or call alike wait
+    /// for each other for ever: observers are to be wrapped in [`Agreed`](crate::reduce::Agreed),
+    /// one a problem, since an interrupt stays with the share.
     pub fn spread(mut self, share: Share) -> Self {
         self.share = Some(share);
         self

@@ -208,9 +208,10 @@ impl BlockRow {
 }
 
 impl Pairs {
-    /// Takes a problem with λ > 0 and a fixed center; `None` for another. O(nN).
+    /// Takes a problem with λ > 0, a fixed center and all datapoints in one place; `None` for
+    /// another. O(nN).
     pub(crate) fn new(problem: &Problem) -> Option<Self> {
-        if problem.centered() || !(problem.lambda() > 0.0) {
+        if problem.centered() || !(problem.lambda() > 0.0) || problem.share().is_spread() {
             return None;
         }
         let data = problem.data();

@@ -87,7 +87,7 @@ const LANCZOS_STEPS: usize = 150;
 pub fn polar(problem: &Problem, dual: &Matrix, slack: &Matrix) -> Option<Upper> {
     let len = problem.len();
     let fits = dual.ncols() == len && slack.nrows() == len && slack.ncols() == len;
-    if !(problem.gamma() > 0.0) || !fits {
+    if !(problem.gamma() > 0.0) || !fits || problem.share().is_spread() {
         return None;
     }
     let weights = problem.data().weights();

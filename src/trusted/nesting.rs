@@ -21,13 +21,17 @@ pub struct NestedPair {
     pub change: f64,
 }
 
-/// All ordered pairs with nested supports, both in use; `None` where the observer breaks.
+/// All ordered pairs with nested supports, both in use; `None` where the observer breaks, and
+/// where the datapoints are a part of all.
 /// O(Σᵢ|Sᵢ|²) time and memory for co-occurrences.
 ///
 /// At γ = 0 every pair with different atoms refutes the point (theorem
 /// `no-nesting`); at γ > 0 only a negative change does.
 #[must_use]
 pub fn pairs(subject: &Subject<'_>, observer: &dyn Observer) -> Option<Vec<NestedPair>> {
+    if subject.problem().share().is_spread() {
+        return None;
+    }
     let (rows, codes) = (subject.rows(), subject.factorization().codes());
     let mut together = std::collections::BTreeMap::<(usize, usize), usize>::new();
     for i in 0..codes.datapoints() {

@@ -75,6 +75,10 @@ const EFFORT: Effort = Effort { accuracy: 1e-3, products: 100_000_000 };
 /// some seconds for cones, a thousandth from the largest payment where they suffice.
 #[must_use]
 pub fn line(problem: &Problem, split: &WidthSplit) -> Option<WidthLine> {
+    // A part of the datapoints says nothing of all.
+    if problem.share().is_spread() {
+        return None;
+    }
     let len = problem.len();
     let gains = Gains::of(problem, &split.dual)?;
     let prices = [

@@ -9,7 +9,7 @@ use widedict::linalg::Row;
 use widedict::problem::DataError;
 use widedict::reduce::{Alone, Reduce, Share};
 use widedict::testing::ranks::on_ranks;
-use widedict::trusted::bounds;
+use widedict::trusted::{bounds, copositive, exact, local, planar};
 use widedict::{
     Certificate, ColumnGeneration, Dictionary, Factorization, Finite, Matrix, Problem, ProblemError,
     Solution, Witness, certify, wide,
@@ -171,6 +171,36 @@ fn a_given_width() {
             case.same_on_all_ranks(|problem| solved(problem, &solver.solve(problem).unwrap()));
         }
     }
+}
+
+/// What needs all datapoints in one place proves nothing of a part, and nobody waits for another.
+#[test]
+fn a_part_proves_nothing_of_the_whole() {
+    let case = Whole { gamma: 0.1, ..Whole::new(2, 130) };
+    let asked = Options {
+        exact: Some(exact::Limits::default()),
+        local: Some(local::Limits::default()),
+        ..Options::default()
+    };
+    case.same_on_all_ranks(|problem| {
+        let solver = ColumnGeneration { gap_tolerance: 0.05, max_rounds: 4, ..Default::default() };
+        let point = solver.solve(problem).unwrap().certified.into_parts().0;
+        let certificate = certify(problem, point, &Witness::none(), &asked).unwrap();
+        let certificate = certificate.certificate();
+        assert!(certificate.local().is_none());
+        assert!(exact::polar(problem, problem.data().datapoints(), &exact::Limits::default(), &()).is_none());
+        let slack = Matrix::zeros(problem.len(), problem.len());
+        assert!(copositive::polar(problem, problem.data().datapoints(), &slack).is_none());
+        said(certificate)
+    });
+    let case = Whole { gamma: 0.0, ..case };
+    case.same_on_all_ranks(|problem| {
+        assert!(!planar::applies(problem) && wide::boundary(problem, &()).is_err());
+        // The default settings ask for the local test.
+        let solution = Finite { max_iterations: 20, ..Finite::new(3) }.solve(problem).unwrap();
+        assert!(solution.certified.certificate().local().is_none());
+        said(solution.certified.certificate())
+    });
 }
 
 /// Codes of all ranks at rank 0, in order.

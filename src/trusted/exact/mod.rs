@@ -104,8 +104,8 @@ impl ProvedPolar {
 /// where the observer stops it, the best that was proved by then, which the
 /// accuracy of the answer shows. `None` for γ = 0 (the polar is
 /// `maxᵢ‖rᵢ‖/λ` there), where neither dimension nor datapoints are few, where
-/// nothing is proved yet, or where the dual point is not finite or has another
-/// shape. Deterministic, sequential.
+/// nothing is proved yet, where the dual point is not finite or has another
+/// shape, or where the datapoints are a part of all. Deterministic, sequential.
 ///
 /// With a center the dual point must satisfy `Σ wᵢrᵢ = 0` up to a defect that the
 /// caller prices: [`bounds::exact`](super::bounds::exact) does.
@@ -116,6 +116,9 @@ pub fn polar(
     limits: &Limits,
     observer: &dyn Observer,
 ) -> Option<ProvedPolar> {
+    if problem.share().is_spread() {
+        return None;
+    }
     let scaled = Scaled::new(problem, dual)?;
     let Some((scaled, back)) = scaled else {
         return Some(ProvedPolar { upper: Upper::proved(0.0), attained: 0.0, steps: 0 });

@@ -120,7 +120,8 @@ pub fn test(
     limits: &Limits,
     observer: &dyn Observer,
 ) -> Local {
-    if let Some(lower) = curvature.and_then(|found| refutation(subject, found)) {
+    let spread = subject.problem().share().is_spread();
+    if let Some(lower) = curvature.filter(|_| !spread).and_then(|found| refutation(subject, found)) {
         return lower;
     }
     let ritz = curvature.map(|found| found.smallest);
@@ -132,6 +133,9 @@ pub fn test(
         outcome: Outcome::Undecided,
         reason,
     };
+    if spread {
+        return undecided("not tested: the datapoints are a part of all".to_owned());
+    }
     let in_use = subject.rows().iter().filter(|row| !row.is_empty()).count();
     let (size, limit) = (variables(subject.problem(), in_use), limits.max_dense_variables);
     if size == 0 {

@@ -113,10 +113,11 @@ impl Flatness {
     }
 }
 
-/// Whether the theorem speaks of a problem: γ = 0, λ > 0, no center that is learnt.
+/// Whether the theorem speaks of a problem: γ = 0, λ > 0, no center that is learnt, all
+/// datapoints in one place.
 #[must_use]
 pub fn applies(problem: &Problem) -> bool {
-    problem.gamma() == 0.0 && problem.lambda() > 0.0 && !problem.centered()
+    problem.gamma() == 0.0 && problem.lambda() > 0.0 && !problem.centered() && !problem.share().is_spread()
 }
 
 /// A lower bound for dictionaries of `goal.width` unit atoms, up to `goal.value`.
