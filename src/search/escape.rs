@@ -79,6 +79,9 @@ pub fn curvature(
     limits: &Limits,
     observer: &dyn Observer,
 ) -> Option<Curvature> {
+    if problem.share().is_spread() {
+        return None;
+    }
     let latch = Latch::new(observer);
     if latch.poll().is_break() {
         return None;
