@@ -243,3 +243,15 @@ def test_data_are_copied_once(dtype):
     print(f"{dtype}: {added / 1e6:.1f} MB beyond the input; a float64 array has {one / 1e6:.1f} MB")
     # The copy, and less than a quarter of another for what is told of every datapoint.
     assert 0.9 * one < added < 1.25 * one
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(2**53) - 1, 2**63 - 1])
+def test_integers_that_no_double_holds_are_refused(value):
+    x = np.ones((3, 2), dtype=np.int64)
+    x[2, 1] = 2**53
+    widedict.wide(x, 0.1)
+    x[1, 0] = value
+    with pytest.raises(ValueError, match=rf"X\[1, 0\].*{value}"):
+        widedict.wide(x, 0.1)
+    with pytest.raises(ValueError, match="18446744073709551615"):
+        widedict.wide(np.array([[2**64 - 1, 2**63]], dtype=np.uint64), 0.1)

@@ -49,8 +49,22 @@ def _numbers(name, values, keep_single):
         wanted = np.dtype(np.float64)
     # Native byte order and alignment; strides and write protection are the array's own.
     if array.dtype != wanted or not array.flags.aligned:
-        array = array.astype(wanted)
+        given, array = array, array.astype(wanted)
+        if given.dtype.kind in "iu" and given.dtype.itemsize == 8:
+            _exact(name, given, array)
     return array
+
+
+def _exact(name, given, converted):
+    """Refuses integers of eight bytes that no double holds, as the command does."""
+    if converted.size == 0 or max(converted.max(), -converted.min()) < 2.0**53:
+        return
+    # What was rounded up to the end of the type's range has no way back.
+    beyond = converted > np.iinfo(given.dtype).max - 1024
+    inexact = beyond | (np.where(beyond, 0.0, converted).astype(given.dtype) != given)
+    for place in np.argwhere(inexact)[:1]:
+        at = ", ".join(map(str, place))
+        raise ValueError(f"{name}[{at}]: no float64 holds {given[tuple(place)]}; convert it first")
 
 
 def _matrix(name, values, rows, keep_single=True):

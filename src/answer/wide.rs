@@ -51,6 +51,44 @@ pub struct Answer {
     pub seconds: f64,
 }
 
+/// What is told by pairs of datapoints, which must be in one place.
+struct OfPairs {
+    boundary: BoundaryKeys,
+    max_cosine: Option<f64>,
+    distinct_directions: Option<usize>,
+}
+
+impl Answer {
+    fn new(
+        (problem, origin): (&Problem, &Origin),
+        found: &Population,
+        (lower_bound, stop): (f64, Stop),
+        pairs: OfPairs,
+        center: Option<Vec<f64>>,
+        watch: &dyn Follow,
+    ) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            points: problem.total(),
+            dim: problem.dim(),
+            lambda: problem.lambda(),
+            centered: problem.centered(),
+            stop: stop.as_str(),
+            value: found.value,
+            lower_bound,
+            active: found.active,
+            share_active: found.share_active,
+            distinct_directions: pairs.distinct_directions,
+            slope: found.slope,
+            boundary: pairs.boundary,
+            max_cosine: pairs.max_cosine,
+            center,
+            masked: origin.masked,
+            seconds: watch.elapsed().as_secs_f64(),
+        }
+    }
+}
+
 /// The boundary γ*, with its proved ends.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct BoundaryKeys {
@@ -104,8 +142,7 @@ pub fn answer(
     if problem.share().is_spread() {
         return Ok(of_ranks(problem, origin, location, watch));
     }
-    let Population { active, share_active, distinct_directions, value, slope, .. } =
-        wide::population_observed(problem, location.as_ref(), watch);
+    let found = wide::population_observed(problem, location.as_ref(), watch);
     let about = location.as_ref().map(|location| shifted(problem, location)).transpose()?;
     let boundary = wide::boundary(about.as_ref().unwrap_or(problem), watch)?;
     let (lower_bound, gap, certified) = match &location {
@@ -121,26 +158,13 @@ pub fn answer(
     let located = location.as_ref().map_or(Stop::ToleranceMet, |l| l.stop);
     let stop = if gap <= NO_GAP { Stop::ToleranceMet } else { located };
     let stop = if stop == Stop::ToleranceMet { boundary.stop } else { stop };
-    let answer = Answer {
-        schema_version: SCHEMA_VERSION,
-        points: problem.total(),
-        dim: problem.dim(),
-        lambda: problem.lambda(),
-        centered: problem.centered(),
-        stop: stop.as_str(),
-        value,
-        lower_bound,
-        active,
-        share_active,
-        distinct_directions: Some(distinct_directions),
-        slope,
-        max_cosine: boundary.max_cosine,
-        center: location.map(|l| l.center),
-        masked: origin.masked,
-        seconds: watch.elapsed().as_secs_f64(),
+    let pairs = OfPairs {
         boundary: BoundaryKeys::new(problem, &origin.rows, &boundary),
+        max_cosine: boundary.max_cosine,
+        distinct_directions: Some(found.distinct_directions),
     };
-    Ok((answer, certified))
+    let center = location.map(|location| location.center);
+    Ok((Answer::new((problem, origin), &found, (lower_bound, stop), pairs, center, watch), certified))
 }
 
 /// The answer where datapoints are spread over ranks: the value, its bound where no center is
@@ -158,26 +182,10 @@ fn of_ranks(
     };
     let stop = location.as_ref().map_or(Stop::ToleranceMet, |location| location.stop);
     let boundary_note = "not searched: pairs of datapoints of different ranks";
-    let answer = Answer {
-        schema_version: SCHEMA_VERSION,
-        points: problem.total(),
-        dim: problem.dim(),
-        lambda: problem.lambda(),
-        centered: problem.centered(),
-        stop: stop.as_str(),
-        value: found.value,
-        lower_bound,
-        active: found.active,
-        share_active: found.share_active,
-        distinct_directions: None,
-        slope: found.slope,
-        max_cosine: None,
-        center: location.map(|location| location.center),
-        masked: origin.masked,
-        seconds: watch.elapsed().as_secs_f64(),
-        boundary: BoundaryKeys { boundary_note, ..BoundaryKeys::default() },
-    };
-    (answer, None)
+    let boundary = BoundaryKeys { boundary_note, ..BoundaryKeys::default() };
+    let pairs = OfPairs { boundary, max_cosine: None, distinct_directions: None };
+    let center = location.map(|location| location.center);
+    (Answer::new((problem, origin), &found, (lower_bound, stop), pairs, center, watch), None)
 }
 
 /// What the dual point of a location proves, without atoms.

@@ -180,8 +180,7 @@ impl ProblemBuilder {
     /// [`Finite`](crate::Finite) at γ = 0. What needs all datapoints in one place proves nothing of
     /// a part: the exact polar, a split, the bounds of a width, the boundary, the local test.
     /// Anything else must not be asked of a part, and ranks that do not build or call alike wait
-    /// for each other for ever: observers are to be wrapped in [`Agreed`](crate::reduce::Agreed),
-    /// one a problem, since an interrupt stays with the share.
+    /// for each other for ever: observers are to be wrapped in [`Agreed`](crate::reduce::Agreed).
     pub fn spread(mut self, share: Share) -> Self {
         self.share = Some(share);
         self

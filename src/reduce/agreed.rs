@@ -23,6 +23,11 @@ impl Pulse {
         self.agreed.fetch_max(word, Ordering::Relaxed);
     }
 
+    fn forget(&self) {
+        self.wish.store(0, Ordering::Relaxed);
+        self.agreed.store(0, Ordering::Relaxed);
+    }
+
     fn want(&self, interrupt: Interrupt) {
         let word = match interrupt {
             Interrupt::TimeLimit => 1,
@@ -51,9 +56,11 @@ pub struct Agreed<'o> {
 }
 
 impl<'o> Agreed<'o> {
-    /// Follows this rank's observer.
+    /// Follows this rank's observer. What an earlier run agreed on is forgotten: all ranks begin
+    /// a run alike.
     #[must_use]
     pub fn new(share: &'o Share, observer: &'o dyn Observer) -> Self {
+        share.pulse().forget();
         Self { share, observer }
     }
 }

@@ -171,8 +171,8 @@ impl Planar {
             }
             let missed = upper - bound.lower.get() > self.tolerance * upper;
             if missed && open && !searched {
-                // The bound is not at fault here: it is as near as is asked to what a better
-                // dictionary may reach.
+                // The bound is within a millionth of the optimum, unless data lie outside the plane:
+                // it is the dictionary that is bad.
                 searched = true;
                 let found = self.again(problem, options, observer)?;
                 if found.certified.certificate().objective() < solution.certified.certificate().objective() {

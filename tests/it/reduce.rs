@@ -167,9 +167,14 @@ fn all_ranks_break_at_one_place() {
         let agreed = Agreed::new(share, &observer);
         let before = agreed.poll();
         let _ = share.sums(|_| [1.0]);
-        (before, agreed.poll())
+        let after = agreed.poll();
+        // The next run of the same share knows nothing of it.
+        let next = Agreed::new(share, &());
+        let _ = share.sums(|_| [1.0]);
+        (before, after, next.poll())
     }) {
-        assert_eq!(places, (ControlFlow::Continue(()), ControlFlow::Break(Interrupt::TimeLimit)));
+        let (goes_on, breaks) = (ControlFlow::Continue(()), ControlFlow::Break(Interrupt::TimeLimit));
+        assert_eq!(places, (goes_on, breaks, goes_on));
     }
     assert_eq!(Alone.size(), 1);
 }

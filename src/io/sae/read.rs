@@ -46,13 +46,12 @@ const IDLE_PREFIXES: [&str; 1] = ["dataset_average_activation_norm."];
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Sae, FileError> {
     let mut weights = Weights::open(path)?;
     let names = weights.names();
-    let description = match weights.configuration()? {
+    let mut description = match weights.configuration()? {
         Some((path, value)) => {
             describe(&value, weights.path()).map_err(|problem| FileError::new(&path, problem))?
         }
         None => bare(&names, weights.path()).map_err(|problem| FileError::new(weights.path(), problem))?,
     };
-    let mut description = description;
     understood(&weights, &names)?;
     clashes(&weights, &mut description)?;
     Reader { weights: &mut weights, description, options }.read()
