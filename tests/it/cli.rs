@@ -239,6 +239,7 @@ fn usage_errors_are_2() {
         ("solve --data {}", &["--lambda"][..]),
         ("solve --data {} --lambda -1", &["--lambda", "-1", "at least 0"]),
         ("solve --data {} --lambda=-1", &["--lambda", "-1"]),
+        ("solve --data {} --lambda 0.2 --width 0", &["--width", "'0'", "a whole number above 0"]),
         ("solve --data {} --lambda nan", &["--lambda", "finite"]),
         ("solve --data {} --lambda inf", &["--lambda", "finite"]),
         ("solve --data {} --lambda 0", &["lambda", "gamma", "both 0"]),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{cosine, positive, share};
+use super::values::{cosine, count, positive, share};
 use super::{DataArgs, RunArgs, SaeArgs};
 
 #[derive(Debug, Args)]
@@ -39,13 +39,14 @@ pub(crate) struct DiagnoseArgs {
     #[arg(long)]
     pub(crate) fixed_center: bool,
     /// Take at most so many points, evenly spaced; the others are not held in memory
-    #[arg(long, value_name = "N", conflicts_with = "dataset")]
+    #[arg(long, value_name = "N", value_parser = count, conflicts_with = "dataset")]
     pub(crate) points: Option<NonZeroUsize>,
     /// Measure the encoder's codes on all rows, a block at a time, and the rest on a sample of
     /// so many: for data larger than the memory
     #[arg(
         long,
         value_name = "K",
+        value_parser = count,
         conflicts_with_all = ["dictionary", "points", "dataset", "codes", "per_batch"]
     )]
     pub(crate) sample: Option<NonZeroUsize>,
@@ -59,7 +60,7 @@ pub(crate) struct DiagnoseArgs {
     #[arg(long, value_name = "S", default_value = "60", value_parser = positive, requires_all = ["sample", "out"])]
     pub(crate) checkpoint_seconds: f64,
     /// Also diagnose the first so many atoms of a nested (Matryoshka) autoencoder
-    #[arg(long, value_name = "M,M,…", value_delimiter = ',', num_args = 1)]
+    #[arg(long, value_name = "M,M,…", value_parser = count, value_delimiter = ',', num_args = 1)]
     pub(crate) prefixes: Vec<NonZeroUsize>,
     /// Another dictionary to compare with: a folder, a safetensors file or a `.npy`
     #[arg(long, value_name = "OTHER")]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::{BoundChoice, nonnegative, positive};
+use super::values::{BoundChoice, count, nonnegative, positive};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(crate) struct PathArgs {
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Starts of the joint problem at each width, beside the last width's [default: 1]
-    #[arg(long, value_name = "R", conflicts_with = "gammas")]
+    #[arg(long, value_name = "R", value_parser = count, conflicts_with = "gammas")]
     pub(crate) restarts: Option<NonZeroUsize>,
     /// Folder for path.json, path.csv and a folder a row
     #[arg(long, value_name = "DIR")]

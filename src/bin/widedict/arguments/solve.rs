@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use widedict::answer::participation::Least;
 
-use super::values::{BoundChoice, LocalChoice, nonnegative, positive, seconds};
+use super::values::{BoundChoice, LocalChoice, count, nonnegative, positive, seconds};
 use super::{DataArgs, RunArgs};
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(crate) struct SolveArgs {
     #[arg(long)]
     pub(crate) center: bool,
     /// Number of atoms of the joint problem [default: the convex problem, any number]
-    #[arg(long, value_name = "M", conflicts_with = "method")]
+    #[arg(long, value_name = "M", value_parser = count, conflicts_with = "method")]
     pub(crate) width: Option<NonZeroUsize>,
     /// How to solve; auto is closed-form where gamma is 0, else proximal
     #[arg(long, value_enum, default_value_t = Method::Auto)]
@@ -46,7 +46,7 @@ pub(crate) struct SolveArgs {
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Starts of the joint problem, of which the best is kept [default: 1]
-    #[arg(long, value_name = "R", requires = "width")]
+    #[arg(long, value_name = "R", value_parser = count, requires = "width")]
     pub(crate) restarts: Option<NonZeroUsize>,
     /// Prove the best dictionary of this width among all: data of rank two at most, gamma 0, no
     /// learnt center. The verdict is then global-width within the tolerance

@@ -103,6 +103,10 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     number(text, |v| (0.0..=3e13).contains(&v), "a number of seconds at least 0")
 }
 
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number above 0".to_owned())
+}
+
 /// A number of threads that a machine may have.
 pub(super) fn threads(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse::<NonZeroUsize>() {
