@@ -612,6 +612,7 @@ impl Digest {
     }
 
     /// Goes on from [`Digest::get`].
+    #[cfg(feature = "io")]
     pub(crate) fn from(state: u64) -> Self {
         Self(state)
     }
@@ -622,6 +623,8 @@ impl Digest {
         }
     }
 
+    /// Where it stands.
+    #[cfg(feature = "io")]
     pub(crate) fn get(&self) -> u64 {
         self.0
     }
