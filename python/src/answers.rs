@@ -1,10 +1,11 @@
 //! What functions return: arrays, the command's JSON, and what `--out` writes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
-use widedict::answer::grid::{Answer, Solved, csv};
+use widedict::answer::grid::Answer;
 use widedict::answer::input::Origin;
 use widedict::answer::row::Row;
 use widedict::answer::start::CHECKPOINT;
@@ -13,10 +14,12 @@ use widedict::coder::Encoded;
 use widedict::io::{
     Saving, remove_solution, replace, save_factorization, write_codes, write_json, write_saelens,
 };
+use widedict::trusted::Subject;
 use widedict::{Bounding, Certified, Codes, Factorization, Problem, Witness};
 
 use crate::arrays::{self, CsrOut};
 use crate::errors;
+use crate::follow::apart;
 
 /// JSON as the command prints it.
 pub(crate) fn json(value: &impl serde::Serialize) -> PyResult<String> {
@@ -25,7 +28,15 @@ pub(crate) fn json(value: &impl serde::Serialize) -> PyResult<String> {
 
 /// Creates a folder where it is missing.
 fn folder(path: &Path) -> PyResult<()> {
-    Ok(std::fs::create_dir_all(path)?)
+    std::fs::create_dir_all(path).map_err(|error| errors::system(&error, path))
+}
+
+/// Removes a file where it is there.
+fn remove(path: &Path) -> PyResult<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(errors::system(&error, path)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes what an earlier run left that would be taken for this one's: its autoencoder, and a
@@ -36,19 +47,33 @@ fn remove_earlier(path: &Path) -> PyResult<()> {
         remove_solution(&checkpoint).map_err(errors::file)?;
     }
     for name in ["sae/sae_weights.safetensors", "sae/cfg.json"] {
-        match std::fs::remove_file(path.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        remove(&path.join(name))?;
     }
     // Another's files keep the folder.
     let _ = std::fs::remove_dir(path.join("sae"));
     Ok(())
 }
 
-/// What `solve` and `certify` return.
-#[pyclass(frozen, module = "widedict._widedict")]
-pub(crate) struct Solution {
+/// Removes the rows of a grid from this one on.
+fn remove_rows(path: &Path, first: usize) -> PyResult<()> {
+    for index in first.. {
+        let row = path.join(format!("row-{index:03}"));
+        if !row.is_dir() {
+            break;
+        }
+        remove_earlier(&row)?;
+        remove_solution(&row).map_err(errors::file)?;
+    }
+    Ok(())
+}
+
+fn write_text(path: &Path, text: &str) -> PyResult<()> {
+    replace(path, |writer: &mut _| Ok(std::io::Write::write_all(writer, text.as_bytes())?))
+        .map_err(errors::file)
+}
+
+/// What is known of a solution: whoever shows it shares it.
+pub(crate) struct Known {
     pub(crate) problem: Problem,
     pub(crate) certified: Certified,
     pub(crate) witness: Witness,
@@ -56,11 +81,14 @@ pub(crate) struct Solution {
     pub(crate) origin: Origin,
     pub(crate) fixed_center: Option<Vec<f64>>,
     pub(crate) row: Row,
+    /// All that the command prints, and the part about what is proved.
+    pub(crate) text: String,
+    pub(crate) proved: String,
     /// Whether the dictionary is also saved as an autoencoder.
     pub(crate) solved: bool,
 }
 
-impl Solution {
+impl Known {
     pub(crate) fn factorization(&self) -> &Factorization {
         self.certified.solution()
     }
@@ -88,40 +116,95 @@ impl Solution {
         }
         Ok(())
     }
+
+    /// The center, learnt or subtracted.
+    fn center<'a>(&'a self, point: &'a Factorization) -> Option<&'a [f64]> {
+        self.fixed_center.as_deref().or(point.center())
+    }
+}
+
+/// What `solve` and `certify` return.
+#[pyclass(frozen, module = "widedict._widedict")]
+pub(crate) struct Solution(pub(crate) Arc<Known>);
+
+impl Solution {
+    pub(crate) fn new(known: Known) -> Self {
+        Self(Arc::new(known))
+    }
 }
 
 #[pymethods]
 impl Solution {
     fn json(&self) -> PyResult<String> {
-        json(&self.row)
+        json(&self.0.row)
+    }
+
+    /// All that the command prints.
+    fn text(&self) -> &str {
+        &self.0.text
     }
 
     /// The certificate in words.
-    fn text(&self) -> String {
-        self.certified.certificate().to_string()
+    fn proved(&self) -> &str {
+        &self.0.proved
     }
 
     /// Proved upper bound of the objective.
     fn upper_bound(&self) -> f64 {
-        self.certified.certificate().upper().get()
+        self.0.certified.certificate().upper().get()
     }
 
     fn dictionary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        arrays::rows(py, self.factorization().dictionary().matrix())
+        arrays::rows(py, self.0.factorization().dictionary().matrix())
     }
 
     fn codes<'py>(&self, py: Python<'py>) -> PyResult<CsrOut<'py>> {
-        arrays::csr(py, &self.origin.rows.spread(self.factorization().codes()))
+        arrays::csr(py, &self.0.origin.rows.spread(self.0.factorization().codes()))
     }
 
-    /// The center, learnt or subtracted.
     fn center<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
-        let center = self.fixed_center.as_deref().or(self.factorization().center());
-        center.map(|center| PyArray1::from_slice(py, center))
+        self.0.center(self.0.factorization()).map(|center| PyArray1::from_slice(py, center))
     }
 
-    fn save(&self, path: PathBuf) -> PyResult<()> {
-        self.write(&path)
+    /// The lower point that refutes it.
+    fn improved(&self) -> Option<Improved> {
+        self.0.certified.improvement().map(|_| Improved(Arc::clone(&self.0)))
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        apart(py, || self.0.write(&path))
+    }
+}
+
+/// The lower point that refutes a solution.
+#[pyclass(frozen, module = "widedict._widedict")]
+pub(crate) struct Improved(pub(crate) Arc<Known>);
+
+impl Improved {
+    pub(crate) fn point(&self) -> &Factorization {
+        self.0.certified.improvement().unwrap_or(self.0.factorization())
+    }
+}
+
+#[pymethods]
+impl Improved {
+    fn dictionary<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        arrays::rows(py, self.point().dictionary().matrix())
+    }
+
+    fn codes<'py>(&self, py: Python<'py>) -> PyResult<CsrOut<'py>> {
+        arrays::csr(py, &self.0.origin.rows.spread(self.point().codes()))
+    }
+
+    fn center<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
+        self.0.center(self.point()).map(|center| PyArray1::from_slice(py, center))
+    }
+
+    fn objective(&self, py: Python<'_>) -> PyResult<f64> {
+        apart(py, || {
+            let subject = Subject::of(&self.0.problem, self.point()).map_err(errors::value)?;
+            Ok(subject.primal().value())
+        })
     }
 }
 
@@ -158,8 +241,8 @@ impl Encoding {
         self.encoded.as_ref().map(|encoded| PyArray1::from_slice(py, &encoded.gaps))
     }
 
-    fn save(&self, path: PathBuf) -> PyResult<()> {
-        write_codes(&path, &self.codes).map_err(errors::file)
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        apart(py, || write_codes(&path, &self.codes).map_err(errors::file))
     }
 }
 
@@ -173,6 +256,29 @@ pub(crate) struct Wide {
     pub(crate) text: String,
 }
 
+impl Wide {
+    fn write(&self, path: &Path) -> PyResult<()> {
+        let closed;
+        let certified = match &self.certified {
+            Some(certified) => certified,
+            None => {
+                closed = widedict::wide::closed_form(&self.problem).map_err(errors::solve)?.certified;
+                &closed
+            }
+        };
+        folder(path)?;
+        let solution = certified.solution();
+        save_factorization(path, solution, solution.center(), Some(&self.origin.rows))
+            .map_err(errors::file)?;
+        let improved = path.join("improved");
+        if improved.is_dir() {
+            remove_solution(&improved).map_err(errors::file)?;
+        }
+        remove_rows(path, 0)?;
+        remove_earlier(path)
+    }
+}
+
 #[pymethods]
 impl Wide {
     fn json(&self) -> &str {
@@ -184,29 +290,31 @@ impl Wide {
     }
 
     /// The solution with an atom a datapoint.
-    fn save(&self, path: PathBuf) -> PyResult<()> {
-        let closed;
-        let certified = match &self.certified {
-            Some(certified) => certified,
-            None => {
-                closed = widedict::wide::closed_form(&self.problem).map_err(errors::solve)?.certified;
-                &closed
-            }
-        };
-        folder(&path)?;
-        let solution = certified.solution();
-        save_factorization(&path, solution, solution.center(), Some(&self.origin.rows)).map_err(errors::file)
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        apart(py, || self.write(&path))
     }
 }
 
 /// What `path` returns.
 #[pyclass(frozen, module = "widedict._widedict")]
 pub(crate) struct Grid {
-    pub(crate) grid: widedict::answer::grid::Grid,
     pub(crate) answer: Answer,
-    pub(crate) solved: Vec<Solved>,
-    pub(crate) origin: Origin,
+    pub(crate) rows: Vec<Arc<Known>>,
+    pub(crate) table: String,
     pub(crate) text: String,
+}
+
+impl Grid {
+    fn write(&self, path: &Path) -> PyResult<()> {
+        folder(path)?;
+        for (index, row) in self.rows.iter().enumerate() {
+            row.write(&path.join(format!("row-{index:03}")))?;
+        }
+        // Those of an earlier, longer grid.
+        remove_rows(path, self.rows.len())?;
+        write_json(&path.join("path.json"), &self.answer).map_err(errors::file)?;
+        write_text(&path.join("path.csv"), &self.table)
+    }
 }
 
 #[pymethods]
@@ -220,40 +328,11 @@ impl Grid {
     }
 
     fn rows(&self) -> Vec<Solution> {
-        let solution = |one: &Solved| {
-            let (step, solution) = (&one.step, &one.step.solution);
-            Solution {
-                problem: step.problem.clone(),
-                certified: solution.certified.clone(),
-                witness: solution.witness.clone(),
-                options: self.grid.conclusion(step).options(&step.problem, solution.stop),
-                origin: self.origin.clone(),
-                fixed_center: None,
-                row: one.row.clone(),
-                solved: true,
-            }
-        };
-        self.solved.iter().map(solution).collect()
+        self.rows.iter().map(|row| Solution(Arc::clone(row))).collect()
     }
 
-    fn save(&self, path: PathBuf) -> PyResult<()> {
-        folder(&path)?;
-        for (index, row) in self.rows().iter().enumerate() {
-            row.write(&path.join(format!("row-{index:03}")))?;
-        }
-        // Rows of an earlier, longer grid.
-        for index in self.solved.len().. {
-            let row = path.join(format!("row-{index:03}"));
-            if !row.is_dir() {
-                break;
-            }
-            remove_earlier(&row)?;
-            remove_solution(&row).map_err(errors::file)?;
-        }
-        write_json(&path.join("path.json"), &self.answer).map_err(errors::file)?;
-        let table = csv(&self.solved);
-        let write = |writer: &mut _| Ok(std::io::Write::write_all(writer, table.as_bytes())?);
-        replace(&path.join("path.csv"), write).map_err(errors::file)
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        apart(py, || self.write(&path))
     }
 }
 
@@ -267,6 +346,20 @@ pub(crate) struct Diagnosis {
     /// Codes of the stored atoms, a row of the data a row.
     pub(crate) exact: Codes,
     pub(crate) given: Option<Codes>,
+}
+
+impl Diagnosis {
+    fn write(&self, path: &Path) -> PyResult<()> {
+        folder(path)?;
+        self.found.write_tables(path).map_err(errors::file)?;
+        write_text(&path.join("diagnosis.json"), &self.json)?;
+        write_text(&path.join("diagnosis.html"), &self.page)?;
+        write_codes(&path.join("codes_exact.npz"), &self.exact).map_err(errors::file)?;
+        match &self.given {
+            Some(codes) => write_codes(&path.join("codes_given.npz"), codes).map_err(errors::file),
+            None => Ok(()),
+        }
+    }
 }
 
 #[pymethods]
@@ -291,22 +384,12 @@ impl Diagnosis {
         self.given.as_ref().map(|codes| arrays::csr(py, codes)).transpose()
     }
 
-    fn save(&self, path: PathBuf) -> PyResult<()> {
-        folder(&path)?;
-        self.found.write_tables(&path).map_err(errors::file)?;
-        for (name, text) in [("diagnosis.json", &self.json), ("diagnosis.html", &self.page)] {
-            let write = |writer: &mut _| Ok(std::io::Write::write_all(writer, text.as_bytes())?);
-            replace(&path.join(name), write).map_err(errors::file)?;
-        }
-        write_codes(&path.join("codes_exact.npz"), &self.exact).map_err(errors::file)?;
-        match &self.given {
-            Some(codes) => write_codes(&path.join("codes_given.npz"), codes).map_err(errors::file),
-            None => Ok(()),
-        }
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        apart(py, || self.write(&path))
     }
 }
 
 /// The bound by its name.
 pub(crate) fn bounding(name: &str) -> PyResult<Bounding> {
-    name.parse().map_err(|error| errors::value(format!("bound: {error}")))
+    name.parse().map_err(|error| errors::argument("bound", error))
 }

@@ -10,20 +10,29 @@ use widedict::{Codes, Matrix};
 
 use crate::errors;
 
+/// Room for so many numbers: how many is the caller's choice, who may ask for more than there is.
+fn room<T>(count: usize) -> PyResult<Vec<T>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(count).map_err(|_| errors::memory(count))?;
+    Ok(all)
+}
+
 /// A matrix whose columns are the rows of an array.
 pub(crate) fn matrix(rows: &Bound<'_, PyAny>) -> PyResult<Matrix> {
     let (shape, values) = if let Ok(array) = rows.extract::<PyReadonlyArray2<'_, f32>>() {
         let view = array.as_array();
-        let mut values = Vec::with_capacity(view.len());
+        let mut values = room(view.len())?;
         values.extend(view.iter().map(|v| f64::from(*v)));
         ([array.shape()[0], array.shape()[1]], values)
     } else {
         let array = rows.extract::<PyReadonlyArray2<'_, f64>>()?;
+        let view = array.as_array();
+        let mut values = room(view.len())?;
         // `as_slice` is that of the memory, which in Fortran order is not row by row.
-        let values = match array.as_slice() {
-            Ok(values) if array.is_c_contiguous() => values.to_vec(),
-            _ => array.as_array().iter().copied().collect(),
-        };
+        match array.as_slice() {
+            Ok(all) if array.is_c_contiguous() => values.extend_from_slice(all),
+            _ => values.extend(view.iter().copied()),
+        }
         ([array.shape()[0], array.shape()[1]], values)
     };
     Matrix::from_column_major(shape[1], shape[0], values)
@@ -31,8 +40,11 @@ pub(crate) fn matrix(rows: &Bound<'_, PyAny>) -> PyResult<Matrix> {
 }
 
 /// A vector of numbers.
-pub(crate) fn vector(values: &PyReadonlyArray1<'_, f64>) -> Vec<f64> {
-    values.as_array().iter().copied().collect()
+pub(crate) fn vector(values: &PyReadonlyArray1<'_, f64>) -> PyResult<Vec<f64>> {
+    let view = values.as_array();
+    let mut all = room(view.len())?;
+    all.extend(view.iter().copied());
+    Ok(all)
 }
 
 /// Data with what masks their rows.
@@ -45,26 +57,45 @@ pub(crate) struct Data<'py> {
     max_norm_multiple: Option<f64>,
 }
 
+/// The same, taken out of Python.
+pub(crate) struct Taken {
+    points: Matrix,
+    weights: Option<Vec<f64>>,
+    skip_nonfinite: bool,
+    max_norm_multiple: Option<f64>,
+}
+
 impl Data<'_> {
+    pub(crate) fn take(&self) -> PyResult<Taken> {
+        Ok(Taken {
+            points: matrix(&self.x)?,
+            weights: self.weights.as_ref().map(vector).transpose()?,
+            skip_nonfinite: self.skip_nonfinite,
+            max_norm_multiple: self.max_norm_multiple,
+        })
+    }
+}
+
+impl Taken {
     /// The datapoints; errors name rows as they are in the array.
-    pub(crate) fn read(&self) -> PyResult<Input> {
-        let activations = Activations::of(matrix(&self.x)?, "X");
-        let weights = self.weights.as_ref().map(|weights| given_weights(weights, activations.len()));
-        let weights = weights.transpose()?;
+    pub(crate) fn read(self) -> PyResult<Input> {
+        let activations = Activations::of(self.points, "X");
+        if let Some(weights) = &self.weights {
+            check_weights(weights, activations.len())?;
+        }
         let masking = Masking {
-            weights: weights.as_deref(),
+            weights: self.weights.as_deref(),
             skip_nonfinite: self.skip_nonfinite,
             max_norm_multiple: self.max_norm_multiple,
         };
-        let weights_name = weights.is_some().then(|| "weights".to_owned());
+        let weights_name = self.weights.is_some().then(|| "weights".to_owned());
         let Kept { points, rows, weights, masked } = activations.mask(&masking).map_err(errors::file)?;
         let origin = Origin { name: "X".to_owned(), weights_name, rows, masked, mean_norm: None };
         Ok(Input { points, weights, origin })
     }
 }
 
-fn given_weights(weights: &PyReadonlyArray1<'_, f64>, rows: usize) -> PyResult<Vec<f64>> {
-    let weights = vector(weights);
+fn check_weights(weights: &[f64], rows: usize) -> PyResult<()> {
     if weights.len() != rows {
         return Err(errors::value(format!(
             "weights: expected one a row of X, {rows}, found {}",
@@ -79,7 +110,7 @@ fn given_weights(weights: &PyReadonlyArray1<'_, f64>, rows: usize) -> PyResult<V
     if weights.iter().all(|weight| weight.abs() <= 0.0) {
         return Err(errors::value("weights: every weight is 0, and a weight of 0 masks a row"));
     }
-    Ok(weights)
+    Ok(())
 }
 
 /// Codes of a scipy CSR, a datapoint a row.
@@ -93,19 +124,28 @@ pub(crate) struct CodesIn<'py> {
 }
 
 impl CodesIn<'_> {
-    pub(crate) fn read(&self) -> PyResult<Codes> {
+    pub(crate) fn take(&self) -> PyResult<Csr> {
         let counts = |array: &PyReadonlyArray1<'_, i64>| {
-            let counts = array.as_array().iter().map(|i| usize::try_from(*i)).collect::<Result<Vec<_>, _>>();
-            counts.map_err(|_| errors::value("codes: an index is negative"))
+            let view = array.as_array();
+            let mut counts = room(view.len())?;
+            for index in view {
+                let count = usize::try_from(*index);
+                counts.push(count.map_err(|_| errors::value("codes: an index is negative"))?);
+            }
+            Ok::<_, PyErr>(counts)
         };
-        let csr = Csr {
+        Ok(Csr {
             atoms: self.atoms,
             indptr: counts(&self.indptr)?,
             indices: counts(&self.indices)?,
-            values: vector(&self.values),
-        };
-        Codes::from_csr(csr).map_err(|error| errors::value(format!("codes: {error}")))
+            values: vector(&self.values)?,
+        })
     }
+}
+
+/// Codes that were taken.
+pub(crate) fn codes(csr: Csr) -> PyResult<Codes> {
+    Codes::from_csr(csr).map_err(|error| errors::argument("codes", error))
 }
 
 /// An array whose rows are the columns of a matrix.

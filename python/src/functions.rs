@@ -1,7 +1,9 @@
-//! The functions of the module: arguments that were checked in Python, and calls of the library.
+//! The functions of the module: arguments that were checked in Python are taken out of it, and
+//! everything else is done by a run, see `follow`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
@@ -9,31 +11,28 @@ use pyo3::types::PyDict;
 use widedict::answer::conclusion::{self, Conclusion, Solver};
 use widedict::answer::diagnosis::{Report, Source, concentration, facts, name_rows, screen};
 use widedict::answer::encoding::{Measured, Report as EncodingReport, Unsearched};
-use widedict::answer::input::{self, Input, refused_rows};
+use widedict::answer::input::{self, Input, Origin, refused_rows};
 use widedict::answer::participation::{self, Least};
 use widedict::answer::plain::{Plain, without_zeros};
 use widedict::answer::row::{Row, RunSummary};
 use widedict::answer::verify::{Saved, VerifyError};
-use widedict::answer::{Follow, grid, hull, start, wide as wide_answer};
-use widedict::atoms::Rescaled;
+use widedict::answer::{Follow, grid, hull, masked, start, text, wide as wide_answer};
+use widedict::atoms::{Csr, Rescaled};
 use widedict::certificate::Options;
 use widedict::coder::{Coder, CoderError, CoderRun};
-use widedict::diagnose::{self as diagnoses, CompareError, Similarity, Thresholds, Trained};
+use widedict::diagnose::{self as diagnoses, CompareError, HullReport, Similarity, Thresholds, Trained};
 use widedict::gauge::Penalty;
 use widedict::io::sae::Folded;
 use widedict::io::{Rows, load_solution};
 use widedict::problem::Lambda;
 use widedict::trusted::local;
-use widedict::{Codes, Dictionary, Factorization, Run, datasets};
+use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Run, datasets};
 
-use crate::answers::{Diagnosis, Encoding, Grid, Solution, Wide, bounding, json};
+use crate::answers::{Diagnosis, Encoding, Grid, Improved, Known, Solution, Wide, bounding, json};
 use crate::arrays::{self, CodesIn, CsrOut, Data};
 use crate::errors;
-use crate::follow::{Followed, RunArgs, run as follow};
-use crate::saes::Sae;
-
-/// An answer, the exception that cancelled its run, and notes.
-type Out<T> = (T, Option<Py<PyAny>>, Vec<String>);
+use crate::follow::{RunArgs, Watch, apart, run as follow};
+use crate::saes::{Joined, Model, Sae};
 
 fn local_limits(local: bool) -> Option<local::Limits> {
     local.then(local::Limits::default)
@@ -68,11 +67,45 @@ fn solver(method: &str, penalty: &Penalty) -> PyResult<Solver> {
     }
 }
 
-/// Where a run starts: a solution, or a folder that one was saved in.
+/// Where a run starts: a solution, the lower point that refutes one, or a folder that one was
+/// saved in.
 #[derive(FromPyObject)]
 pub(crate) enum Start<'py> {
     Solution(PyRef<'py, Solution>),
+    Improved(PyRef<'py, Improved>),
     Folder(PathBuf),
+}
+
+/// The same, taken out of Python.
+enum Beginning {
+    Solution(Arc<Known>),
+    Improved(Arc<Known>),
+    Folder(PathBuf),
+}
+
+impl Start<'_> {
+    fn take(self) -> Beginning {
+        match self {
+            Self::Solution(solution) => Beginning::Solution(Arc::clone(&solution.0)),
+            Self::Improved(improved) => Beginning::Improved(Arc::clone(&improved.0)),
+            Self::Folder(folder) => Beginning::Folder(folder),
+        }
+    }
+}
+
+impl Beginning {
+    fn point(&self, problem: &Problem, origin: &Origin) -> PyResult<Factorization> {
+        let misfit = |error| errors::argument("start", error);
+        let (known, point) = match self {
+            Self::Folder(folder) => {
+                return start::read(folder, problem, &origin.rows).map_err(errors::start);
+            }
+            Self::Solution(known) => (known, known.factorization()),
+            Self::Improved(known) => (known, known.certified.improvement().unwrap_or(known.factorization())),
+        };
+        let found = start::restricted(point.clone(), &known.origin.rows, problem.dim(), &origin.rows);
+        start::centered(found.map_err(misfit)?, known.fixed_center.clone(), problem).map_err(misfit)
+    }
 }
 
 /// `widedict solve`.
@@ -97,7 +130,7 @@ pub(crate) fn solve(
     restarts: Option<NonZeroUsize>,
     participation: Option<&str>,
     start: Option<Start<'_>>,
-) -> PyResult<Out<Solution>> {
+) -> PyResult<()> {
     let penalty = Penalty::new(lambda_, gamma).map_err(errors::value)?;
     let asked = least(participation, &penalty)?;
     let solver = match width {
@@ -106,80 +139,101 @@ pub(crate) fn solve(
     };
     let conclusion =
         Conclusion::new(solver, bounding(bound)?, tolerance, local_limits(local)).of_all(global_);
-    let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
-    conclusion.check(&problem).map_err(errors::solve)?;
-    let from = match &start {
-        None => None,
-        Some(Start::Folder(folder)) => {
-            Some(start::read(folder, &problem, &origin.rows).map_err(errors::value)?)
-        }
-        Some(Start::Solution(solution)) => {
-            let of = &solution.origin.rows;
-            let found = solution.factorization().clone();
-            let found = start::restricted(found, of, problem.dim(), &origin.rows).map_err(errors::value)?;
-            let center = solution.fixed_center.clone();
-            Some(start::centered(found, center, &problem).map_err(errors::value)?)
-        }
+    let data = data.take()?;
+    let start = start.map(Start::take);
+    let work = move |watch: &Watch| {
+        let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
+        conclusion.check(&problem).map_err(errors::solve)?;
+        let from = start.map(|start| start.point(&problem, &origin)).transpose()?;
+        solved((problem, origin), &conclusion, (seed, asked), from.as_ref(), watch).map_err(errors::solve)
     };
-    let followed = follow(
-        py,
-        &run,
-        move |watch| {
-            let how = Run { start: from.as_ref(), observer: watch, keeper: None };
-            let solved = conclusion.solve(&problem, seed, &how)?;
-            let solving = watch.elapsed();
-            let solution = conclusion.conclude(&problem, solved, watch)?;
-            let point = solution.certified.solution();
-            let bound = asked.map(|least| participation::bound(least, &problem, point, watch)).transpose()?;
-            let run = RunSummary {
-                width: solver.width(),
-                method: solver.name(),
-                seed,
-                stop: Some(solution.stop),
-                solving,
-                certifying: watch.elapsed().saturating_sub(solving),
-            };
-            let row = Row::new(&problem, &origin.masked, &run, solution.certified.certificate())
-                .with_participation(bound.flatten());
-            let options = conclusion.options(&problem, solution.stop);
-            Ok(Solution {
-                certified: solution.certified,
-                witness: solution.witness,
-                problem,
-                options,
-                origin,
-                fixed_center: None,
-                row,
-                solved: true,
-            })
-        },
-        errors::solve,
-    )?;
-    Ok(followed.out(py))
+    follow(py, &run, work)?.give(py, &run)
+}
+
+/// Solves, bounds and certifies.
+fn solved(
+    (problem, origin): (Problem, Origin),
+    conclusion: &Conclusion,
+    (seed, asked): (u64, Option<Least>),
+    start: Option<&Factorization>,
+    watch: &Watch,
+) -> Result<Solution, widedict::SolveError> {
+    let how = Run { start, observer: watch, keeper: None };
+    let solved = conclusion.solve(&problem, seed, &how)?;
+    let solving = watch.elapsed();
+    let solution = conclusion.conclude(&problem, solved, watch)?;
+    let point = solution.certified.solution();
+    let bound = asked.map(|least| participation::bound(least, &problem, point, watch)).transpose()?.flatten();
+    let run = RunSummary {
+        width: conclusion.solver.width(),
+        method: conclusion.solver.name(),
+        seed,
+        stop: Some(solution.stop),
+        solving,
+        certifying: watch.elapsed().saturating_sub(solving),
+    };
+    let certificate = solution.certified.certificate();
+    let bounding = conclusion.bounding;
+    let text = text::solved(&problem, &run, bounding, certificate, bound.as_ref())
+        + &text::trivial(&problem, &run, certificate)
+        + &masked::line(&origin.masked);
+    let proved = text::proved(&problem, &run, bounding, certificate, bound.as_ref());
+    let row = Row::new(&problem, &origin.masked, &run, certificate).with_participation(bound);
+    let options = conclusion.options(&problem, solution.stop);
+    Ok(Solution::new(Known {
+        certified: solution.certified,
+        witness: solution.witness,
+        problem,
+        options,
+        origin,
+        fixed_center: None,
+        row,
+        text: errors::spoken(&text),
+        proved: errors::spoken(&proved),
+        solved: true,
+    }))
 }
 
 /// What is certified, coded over or diagnosed: atoms, or an autoencoder.
 #[derive(FromPyObject)]
-pub(crate) enum Subject<'py> {
+pub(crate) enum SubjectIn<'py> {
     Sae(PyRef<'py, Sae>),
     Atoms(Bound<'py, PyAny>),
 }
 
-/// Atoms of the data's dimension, a row an atom.
-fn atoms(rows: &Bound<'_, PyAny>, dim: usize) -> PyResult<widedict::Matrix> {
-    let atoms = arrays::matrix(rows)?;
+/// The same, taken out of Python.
+enum Subject {
+    Sae(Arc<Model>),
+    Atoms(Matrix),
+}
+
+impl SubjectIn<'_> {
+    fn take(&self) -> PyResult<Subject> {
+        match self {
+            Self::Sae(sae) => Ok(Subject::Sae(Arc::clone(&sae.0))),
+            Self::Atoms(rows) => Ok(Subject::Atoms(arrays::matrix(rows)?)),
+        }
+    }
+}
+
+/// Atoms of the data's dimension, by the name of their argument.
+fn atoms(atoms: Matrix, dim: usize, name: &str) -> PyResult<Matrix> {
     if atoms.nrows() == dim {
         return Ok(atoms);
     }
     let hint = if atoms.ncols() == dim { " (an atom a row: the array looks transposed)" } else { "" };
     let (count, found) = (atoms.ncols(), atoms.nrows());
     Err(errors::value(format!(
-        "dictionary: expected atoms of dimension {dim}, found shape ({count}, {found}){hint}"
+        "{name}: expected atoms of dimension {dim}, found shape ({count}, {found}){hint}"
     )))
 }
 
-fn center_of(center: Option<PyReadonlyArray1<'_, f64>>, dim: usize) -> PyResult<Option<Vec<f64>>> {
-    let center = center.map(|center| arrays::vector(&center));
+/// The center that was given.
+fn taken(center: Option<PyReadonlyArray1<'_, f64>>) -> PyResult<Option<Vec<f64>>> {
+    center.map(|center| arrays::vector(&center)).transpose()
+}
+
+fn center_of(center: Option<Vec<f64>>, dim: usize) -> PyResult<Option<Vec<f64>>> {
     match center.as_ref().map(Vec::len).filter(|found| *found != dim) {
         Some(found) => {
             Err(errors::value(format!("center: expected a vector of dimension {dim}, found {found}")))
@@ -189,8 +243,8 @@ fn center_of(center: Option<PyReadonlyArray1<'_, f64>>, dim: usize) -> PyResult<
 }
 
 /// Codes of so many atoms, a row of the data a row; those of masked rows are left out.
-fn codes_of(codes: &CodesIn<'_>, rows: &Rows, count: usize) -> PyResult<Codes> {
-    let codes = codes.read()?;
+fn codes_of(codes: Csr, rows: &Rows, count: usize) -> PyResult<Codes> {
+    let codes = arrays::codes(codes)?;
     if (codes.datapoints(), codes.atoms()) == (rows.of(), count) {
         return Ok(rows.restrict(&codes));
     }
@@ -203,9 +257,9 @@ fn codes_of(codes: &CodesIn<'_>, rows: &Rows, count: usize) -> PyResult<Codes> {
 }
 
 /// The codes of an autoencoder's own encoder.
-fn encoder_codes(sae: &Sae, joined: &crate::saes::Joined) -> PyResult<Codes> {
-    let codes = sae.sae.activations(&joined.folded, joined.batch);
-    codes.map_err(|error| errors::value(format!("{}: {error}", sae.path)))
+fn encoder_codes(model: &Model, joined: &Joined) -> PyResult<Codes> {
+    let codes = model.sae.activations(&joined.folded, joined.batch);
+    codes.map_err(|error| errors::value(format!("{}: {error}", model.path)))
 }
 
 /// `widedict encode`.
@@ -216,77 +270,50 @@ pub(crate) fn encode(
     py: Python<'_>,
     data: Data<'_>,
     run: RunArgs,
-    subject: Subject<'_>,
+    subject: SubjectIn<'_>,
     lambda_: Option<f64>,
     center: Option<PyReadonlyArray1<'_, f64>>,
     tolerance: Option<f64>,
     exact: bool,
     per_batch: bool,
-) -> PyResult<Out<Encoding>> {
-    let data = data.read()?;
-    match subject {
-        Subject::Atoms(rows) => {
-            let dim = data.points.nrows();
-            let plain = Plain::of(atoms(&rows, dim)?).map_err(errors::value)?;
-            let center = center_of(center, dim)?;
-            let lambda = lambda_.ok_or_else(|| errors::value("lambda_ is needed"))?;
-            let dropped = plain.dropped.clone();
-            let job = Coding {
-                data,
-                dictionary: plain.dictionary.clone(),
-                center,
-                lambda,
-                dropped,
-                source: None,
-                stored: Box::new(move |codes| plain.to_stored(codes)),
-            };
-            job.run(py, &run, tolerance)
-        }
-        Subject::Sae(sae) => {
-            let mut joined = sae.join(data, per_batch)?;
-            if exact {
-                let lambda = sae.price(&mut joined, lambda_)?;
-                let crate::saes::Joined { mut folded, source, weights, origin, .. } = joined;
-                let data = Input { points: folded.take_points(), weights, origin };
-                let job = Coding {
-                    data,
-                    dictionary: folded.dictionary.clone(),
-                    center: folded.center.clone(),
-                    lambda,
-                    dropped: folded.folding.dropped_atoms.clone(),
-                    source: Some(source),
-                    stored: Box::new(move |codes| folded.to_stored(codes)),
-                };
-                return job.run(py, &run, tolerance);
+) -> PyResult<()> {
+    let (data, subject, center) = (data.take()?, subject.take()?, taken(center)?);
+    let work = move |watch: &Watch| {
+        let data = data.read()?;
+        match subject {
+            Subject::Atoms(rows) => {
+                let lambda = lambda_.ok_or_else(|| errors::value("lambda_ is needed"))?;
+                Coding::over(rows, data, center, lambda)?.run(tolerance, watch)
             }
-            let priced = lambda_.is_some() || sae.sae.lambda(&joined.folded).is_ok();
-            let lambda = if priced { Some(sae.price(&mut joined, lambda_)?) } else { None };
-            let model = sae.sae.clone();
-            let name = sae.path.clone();
-            let followed = follow(
-                py,
-                &run,
-                move |watch| {
-                    let stored = model.activations(&joined.folded, joined.batch);
-                    let stored = stored.map_err(|error| format!("{name}: {error}"))?;
-                    joined.source.seconds = watch.elapsed().as_secs_f64();
-                    let unit = joined.folded.of_stored(&stored).map_err(|error| error.to_string())?;
-                    let report = Unsearched::new(
-                        &joined.folded,
-                        (joined.weights.as_deref(), joined.origin.masked),
-                        (&stored, &unit),
-                        lambda,
-                        &joined.source,
-                    );
-                    let (json, text) = (serde_json::to_string(&report), report.summary(None));
-                    let json = json.map_err(|error| error.to_string())?;
-                    Ok(Encoding { codes: joined.origin.rows.spread(&stored), encoded: None, json, text })
-                },
-                |error: String| errors::value(error),
-            )?;
-            Ok(followed.out(py))
+            Subject::Sae(model) => {
+                let mut joined = model.join(data, per_batch)?;
+                if exact {
+                    let lambda = model.price(&mut joined, lambda_)?;
+                    return Coding::best(joined, lambda).run(tolerance, watch);
+                }
+                let priced = lambda_.is_some() || model.sae.lambda(&joined.folded).is_ok();
+                let lambda = if priced { Some(model.price(&mut joined, lambda_)?) } else { None };
+                unsearched(&model, joined, lambda, watch)
+            }
         }
-    }
+    };
+    follow(py, &run, work)?.give(py, &run)
+}
+
+/// The codes of an autoencoder's encoder, and what they cost.
+fn unsearched(model: &Model, mut joined: Joined, lambda: Option<f64>, watch: &Watch) -> PyResult<Encoding> {
+    let stored = encoder_codes(model, &joined)?;
+    joined.source.seconds = watch.elapsed().as_secs_f64();
+    let unit = joined.folded.of_stored(&stored).map_err(errors::value)?;
+    let report = Unsearched::new(
+        &joined.folded,
+        (joined.weights.as_deref(), joined.origin.masked),
+        (&stored, &unit),
+        lambda,
+        &joined.source,
+    );
+    let text = errors::spoken(&report.summary(None));
+    Ok(Encoding { codes: joined.origin.rows.spread(&stored), encoded: None, json: json(&report)?, text })
 }
 
 /// From codes of the unit atoms to those of the stored ones.
@@ -304,35 +331,59 @@ struct Coding {
 }
 
 impl Coding {
-    fn run(self, py: Python<'_>, run: &RunArgs, tolerance: Option<f64>) -> PyResult<Out<Encoding>> {
+    /// Atoms of any length.
+    fn over(rows: Matrix, data: Input, center: Option<Vec<f64>>, lambda: f64) -> PyResult<Self> {
+        let dim = data.points.nrows();
+        let plain = Plain::of(atoms(rows, dim, "dictionary")?);
+        let plain = plain.map_err(|error| errors::argument("dictionary", error))?;
+        Ok(Self {
+            data,
+            dictionary: plain.dictionary.clone(),
+            center: center_of(center, dim)?,
+            lambda,
+            dropped: plain.dropped.clone(),
+            source: None,
+            stored: Box::new(move |codes| plain.to_stored(codes)),
+        })
+    }
+
+    /// The dictionary of an autoencoder.
+    fn best(joined: Joined, lambda: f64) -> Self {
+        let Joined { mut folded, source, weights, origin, .. } = joined;
+        Self {
+            data: Input { points: folded.take_points(), weights, origin },
+            dictionary: folded.dictionary.clone(),
+            center: folded.center.clone(),
+            lambda,
+            dropped: folded.folding.dropped_atoms.clone(),
+            source: Some(source),
+            stored: Box::new(move |codes| folded.to_stored(codes)),
+        }
+    }
+
+    fn run(self, tolerance: Option<f64>, watch: &Watch) -> PyResult<Encoding> {
         let mut coder = Coder::default();
         if let Some(tolerance) = tolerance {
             coder.gap_tolerance = tolerance;
         }
-        let work = move |watch: &crate::follow::Watch| {
-            let Input { points, weights, origin } = &self.data;
-            let how = CoderRun { center: self.center.as_deref(), observer: watch, ..CoderRun::default() };
-            let encoded = coder.encode_with(points, &self.dictionary, self.lambda, &how);
-            let encoded = encoded.map_err(|error| {
-                if let CoderError::Data(error) = error {
-                    refused_rows(error.into(), origin, 0).to_string()
-                } else {
-                    error.to_string()
-                }
-            })?;
-            let elapsed = watch.elapsed();
-            let codes = (self.stored)(&encoded.codes).map_err(|error| error.to_string())?;
-            let measured =
-                Measured { points, weights: weights.as_deref(), masked: origin.masked, share: None };
-            let report =
-                EncodingReport::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
-                    .with_dropped(&self.dropped)
-                    .with_source(self.source.as_ref());
-            let (json, text) = (serde_json::to_string(&report), report.summary(None));
-            let json = json.map_err(|error| error.to_string())?;
-            Ok(Encoding { codes: origin.rows.spread(&codes), encoded: Some(encoded), json, text })
-        };
-        Ok(follow(py, run, work, |error: String| errors::value(error))?.out(py))
+        let Input { points, weights, origin } = &self.data;
+        let how = CoderRun { center: self.center.as_deref(), observer: watch, ..CoderRun::default() };
+        let encoded = coder.encode_with(points, &self.dictionary, self.lambda, &how);
+        let encoded = encoded.map_err(|error| {
+            if let CoderError::Data(error) = error {
+                errors::value(refused_rows(error.into(), origin, 0))
+            } else {
+                errors::value(error)
+            }
+        })?;
+        let elapsed = watch.elapsed();
+        let codes = (self.stored)(&encoded.codes).map_err(errors::value)?;
+        let measured = Measured { points, weights: weights.as_deref(), masked: origin.masked, share: None };
+        let report = EncodingReport::new(&measured, self.dictionary.len(), self.lambda, &encoded, elapsed)
+            .with_dropped(&self.dropped)
+            .with_source(self.source.as_ref());
+        let (json, text) = (json(&report)?, errors::spoken(&report.summary(None)));
+        Ok(Encoding { codes: origin.rows.spread(&codes), encoded: Some(encoded), json, text })
     }
 }
 
@@ -345,7 +396,7 @@ pub(crate) fn certify(
     py: Python<'_>,
     data: Data<'_>,
     run: RunArgs,
-    subject: Subject<'_>,
+    subject: SubjectIn<'_>,
     codes: Option<CodesIn<'_>>,
     lambda_: Option<f64>,
     gamma: f64,
@@ -356,106 +407,161 @@ pub(crate) fn certify(
     local: bool,
     participation: Option<&str>,
     per_batch: bool,
-) -> PyResult<Out<Solution>> {
-    let bounding = bounding(bound)?;
-    let mut data = data.read()?;
-    let dim = data.points.nrows();
-    let (point, center, lambda, source) = match &subject {
-        Subject::Atoms(rows) => {
-            let lambda = lambda_.ok_or_else(|| errors::value("lambda_ is needed"))?;
-            let atoms = atoms(rows, dim)?;
-            let codes = codes.as_ref().ok_or_else(|| errors::value("codes are needed"))?;
-            let codes = codes_of(codes, &data.origin.rows, atoms.ncols())?;
-            let (atoms, codes, _) = without_zeros(atoms, codes);
-            let (found, rescaled) = Factorization::from_foreign(atoms, codes, None).map_err(errors::value)?;
-            let (dictionary, codes, _) = found.into_parts();
-            ((dictionary, codes, rescaled), center_of(center, dim)?, lambda, None)
-        }
-        Subject::Sae(sae) => {
-            let mut joined = sae.join(data, per_batch)?;
-            let lambda = sae.price(&mut joined, lambda_)?;
-            let stored = match &codes {
-                Some(codes) => {
-                    joined.source.no_encoder = None;
-                    joined.source.encoder = None;
-                    codes_of(codes, &joined.origin.rows, sae.sae.atoms())?
-                }
-                None => encoder_codes(sae, &joined)?,
-            };
-            let codes = joined.folded.of_stored(&stored).map_err(errors::value)?;
-            let crate::saes::Joined { folded, source, weights, origin, .. } = joined;
-            let Folded { points, dictionary, center, folding, .. } = folded;
-            data = Input { points, weights, origin };
-            let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
-                atoms: folding.rescaled_atoms,
-                shortest: folding.shortest_atom,
-                longest: folding.longest_atom,
-            });
-            ((dictionary, codes, rescaled), center, lambda, Some(source))
-        }
+) -> PyResult<()> {
+    let (bounding, participation) = (bounding(bound)?, participation.map(str::to_owned));
+    let (data, subject, center) = (data.take()?, subject.take()?, taken(center)?);
+    let codes = codes.map(|codes| codes.take()).transpose()?;
+    let work = move |watch: &Watch| {
+        let data = data.read()?;
+        let foreign = match subject {
+            Subject::Atoms(rows) => Foreign::atoms(rows, data, codes, center, lambda_)?,
+            Subject::Sae(model) => Foreign::autoencoder(&model, data, codes, lambda_, per_batch)?,
+        };
+        let penalty = Penalty::new(foreign.lambda, gamma).map_err(errors::value)?;
+        let asked = least(participation.as_deref(), &penalty)?;
+        foreign.audit(penalty, centered, &Audit { bounding, tolerance, local, asked }, watch)
     };
-    let penalty = Penalty::new(lambda, gamma).map_err(errors::value)?;
-    let asked = least(participation, &penalty)?;
-    let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
-    if let Some(center) = &fixed_center {
-        input::subtract(&mut data.points, center);
+    follow(py, &run, work)?.give(py, &run)
+}
+
+/// How what was made elsewhere is certified.
+struct Audit {
+    bounding: widedict::Bounding,
+    tolerance: f64,
+    local: bool,
+    asked: Option<Least>,
+}
+
+/// A dictionary and codes that were made elsewhere, with their data.
+struct Foreign {
+    data: Input,
+    dictionary: Dictionary,
+    codes: Codes,
+    center: Option<Vec<f64>>,
+    rescaled: Option<Rescaled>,
+    lambda: f64,
+    source: Option<Source>,
+}
+
+impl Foreign {
+    fn atoms(
+        rows: Matrix,
+        data: Input,
+        codes: Option<Csr>,
+        center: Option<Vec<f64>>,
+        lambda: Option<f64>,
+    ) -> PyResult<Self> {
+        let dim = data.points.nrows();
+        let lambda = lambda.ok_or_else(|| errors::value("lambda_ is needed"))?;
+        let atoms = atoms(rows, dim, "dictionary")?;
+        let codes = codes.ok_or_else(|| errors::value("codes are needed"))?;
+        let codes = codes_of(codes, &data.origin.rows, atoms.ncols())?;
+        let (atoms, codes, _) = without_zeros(atoms, codes);
+        let found = Factorization::from_foreign(atoms, codes, None);
+        let (found, rescaled) = found.map_err(|error| errors::argument("dictionary", error))?;
+        let (dictionary, codes, _) = found.into_parts();
+        let center = center_of(center, dim)?;
+        Ok(Self { data, dictionary, codes, center, rescaled, lambda, source: None })
     }
-    let (problem, origin) = input::problem(data, penalty, centered).map_err(errors::value)?;
-    let (dictionary, codes, rescaled) = point;
-    let variable = variable.or_else(|| centered.then(|| vec![0.0; problem.dim()]));
-    let factorization = Factorization::new(dictionary, codes, variable).map_err(errors::value)?;
-    bounding.check(&problem).map_err(errors::solve)?;
-    let options = Options { gap_tolerance: tolerance, local: local_limits(local), ..Options::default() };
-    let options = bounding.options(&problem, options);
-    let followed = follow(
-        py,
-        &run,
-        move |watch| {
-            let started = watch.elapsed();
-            let bounded = conclusion::certify(bounding, &problem, factorization, &options, watch)?;
-            let point = bounded.certified.solution();
-            let bound = asked.map(|least| participation::bound(least, &problem, point, watch)).transpose()?;
-            let hull = hull::asked(bounding, local)
-                .then(|| hull::of(&problem, point, &origin.rows, usize::MAX, watch))
-                .flatten();
-            let certifying = watch.elapsed().saturating_sub(started);
-            let run = RunSummary { certifying, ..RunSummary::audit(Some(point.width())) };
-            let row = Row::new(&problem, &origin.masked, &run, bounded.certified.certificate())
-                .with_rescaled(rescaled)
-                .with_hull(hull)
-                .with_source(source)
-                .with_participation(bound.flatten());
-            let (certified, witness) = (bounded.certified, bounded.witness);
-            Ok(Solution { problem, certified, witness, options, origin, fixed_center, row, solved: false })
-        },
-        errors::solve,
-    )?;
-    Ok(followed.out(py))
+
+    fn autoencoder(
+        model: &Model,
+        data: Input,
+        codes: Option<Csr>,
+        lambda: Option<f64>,
+        per_batch: bool,
+    ) -> PyResult<Self> {
+        let mut joined = model.join(data, per_batch)?;
+        let lambda = model.price(&mut joined, lambda)?;
+        let stored = match codes {
+            Some(codes) => {
+                joined.source.no_encoder = None;
+                joined.source.encoder = None;
+                codes_of(codes, &joined.origin.rows, model.sae.atoms())?
+            }
+            None => encoder_codes(model, &joined)?,
+        };
+        let codes = joined.folded.of_stored(&stored).map_err(errors::value)?;
+        let Joined { folded, source, weights, origin, .. } = joined;
+        let Folded { points, dictionary, center, folding, .. } = folded;
+        let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
+            atoms: folding.rescaled_atoms,
+            shortest: folding.shortest_atom,
+            longest: folding.longest_atom,
+        });
+        let data = Input { points, weights, origin };
+        Ok(Self { data, dictionary, codes, center, rescaled, lambda, source: Some(source) })
+    }
+
+    fn audit(self, penalty: Penalty, centered: bool, how: &Audit, watch: &Watch) -> PyResult<Solution> {
+        let Self { mut data, dictionary, codes, center, rescaled, source, .. } = self;
+        let Audit { bounding, tolerance, local, asked } = *how;
+        let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
+        if let Some(center) = &fixed_center {
+            input::subtract(&mut data.points, center);
+        }
+        let (problem, origin) = input::problem(data, penalty, centered).map_err(errors::value)?;
+        let variable = variable.or_else(|| centered.then(|| vec![0.0; problem.dim()]));
+        let factorization = Factorization::new(dictionary, codes, variable).map_err(errors::value)?;
+        bounding.check(&problem).map_err(errors::solve)?;
+        let options = Options { gap_tolerance: tolerance, local: local_limits(local), ..Options::default() };
+        let options = bounding.options(&problem, options);
+        let started = watch.elapsed();
+        let bounded = conclusion::certify(bounding, &problem, factorization, &options, watch);
+        let bounded = bounded.map_err(errors::solve)?;
+        let (certified, witness) = (bounded.certified, bounded.witness);
+        let point = certified.solution();
+        let bound = asked.map(|least| participation::bound(least, &problem, point, watch)).transpose();
+        let bound = bound.map_err(errors::solve)?.flatten();
+        let hull = hull::asked(bounding, local)
+            .then(|| hull::of(&problem, point, &origin.rows, usize::MAX, watch))
+            .flatten();
+        let certifying = watch.elapsed().saturating_sub(started);
+        let run = RunSummary { certifying, ..RunSummary::audit(Some(point.width())) };
+        let certificate = certified.certificate();
+        let edge = hull.as_ref().map_or_else(String::new, HullReport::text);
+        let text = text::audited(&problem, &run, bounding, certificate, bound.as_ref(), rescaled)
+            + &edge
+            + &masked::line(&origin.masked);
+        let proved = text::proved(&problem, &run, bounding, certificate, bound.as_ref()) + &edge;
+        let (text, proved) = (errors::spoken(&text), errors::spoken(&proved));
+        let row = Row::new(&problem, &origin.masked, &run, certificate)
+            .with_rescaled(rescaled)
+            .with_hull(hull)
+            .with_source(source)
+            .with_participation(bound);
+        Ok(Solution::new(Known {
+            problem,
+            certified,
+            witness,
+            options,
+            origin,
+            fixed_center,
+            row,
+            text,
+            proved,
+            solved: false,
+        }))
+    }
 }
 
 /// `widedict wide`.
 #[pyfunction]
 #[pyo3(signature = (data, run, *, lambda_, center))]
-pub(crate) fn wide(
-    py: Python<'_>,
-    data: Data<'_>,
-    run: RunArgs,
-    lambda_: f64,
-    center: bool,
-) -> PyResult<Out<Wide>> {
+pub(crate) fn wide(py: Python<'_>, data: Data<'_>, run: RunArgs, lambda_: f64, center: bool) -> PyResult<()> {
     let penalty = Penalty::new(lambda_, 0.0).map_err(errors::value)?;
-    let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
-    let work = move |watch: &crate::follow::Watch| {
-        let (answer, certified) = wide_answer::answer(&problem, &origin, watch)?;
-        Ok((answer, certified, problem, origin))
+    let data = data.take()?;
+    let work = move |watch: &Watch| {
+        let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
+        let answer = wide_answer::answer(&problem, &origin, watch);
+        let (answer, certified) = answer.map_err(|error| match error {
+            wide_answer::Unanswered::Solve(error) => errors::solve(error),
+            error @ wide_answer::Unanswered::Refused(_) => errors::value(error),
+        })?;
+        let text = errors::spoken(&wide_answer::summary(&answer));
+        Ok(Wide { problem, origin, certified, json: json(&answer)?, text })
     };
-    let Followed { answer, interrupt, notes } = follow(py, &run, work, |error| match error {
-        wide_answer::Unanswered::Solve(error) => errors::solve(error),
-        error @ wide_answer::Unanswered::Refused(_) => errors::value(error),
-    })?;
-    let (answer, certified, problem, origin) = answer;
-    let wide = Wide { problem, origin, certified, json: json(&answer)?, text: wide_answer::summary(&answer) };
-    Ok(Followed { answer: wide, interrupt, notes }.out(py))
+    follow(py, &run, work)?.give(py, &run)
 }
 
 /// `widedict path`.
@@ -475,21 +581,39 @@ pub(crate) fn path(
     bound: &str,
     seed: u64,
     restarts: Option<NonZeroUsize>,
-) -> PyResult<Out<Grid>> {
+) -> PyResult<()> {
     for gamma in &gammas {
         Penalty::new(lambda_, *gamma).map_err(errors::value)?;
     }
     let penalty = Penalty::new(lambda_, gammas.first().copied().unwrap_or(gamma)).map_err(errors::value)?;
     let asked = gammas.len() + ratios.len();
     let grid = grid::Grid { gammas, ratios, restarts, tolerance, seed, bounding: bounding(bound)? };
-    let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
-    grid.bounding.check(&problem).map_err(errors::solve)?;
-    let work = move |watch: &crate::follow::Watch| {
-        let (answer, solved) = grid.solve(&problem, &origin.masked, watch, &mut |_, _| {})?;
-        let text = grid::table(&problem, &answer, &solved, asked);
-        Ok(Grid { grid, answer, solved, origin, text })
+    let data = data.take()?;
+    let work = move |watch: &Watch| {
+        let (problem, origin) = input::problem(data.read()?, penalty, center).map_err(errors::value)?;
+        grid.bounding.check(&problem).map_err(errors::solve)?;
+        let solved = grid.solve(&problem, &origin.masked, watch, &mut |_, _| {});
+        let (answer, solved) = solved.map_err(errors::solve)?;
+        let text = grid::table(&problem, &answer, &solved, asked) + &masked::line(&origin.masked);
+        let table = grid::csv(&solved);
+        let rows = solved.into_iter().map(|one| Arc::new(known(&grid, one, &origin))).collect();
+        Ok(Grid { answer, rows, table, text: errors::spoken(&text) })
     };
-    Ok(follow(py, &run, work, errors::solve)?.out(py))
+    follow(py, &run, work)?.give(py, &run)
+}
+
+/// A row of a grid as a solution.
+fn known(grid: &grid::Grid, one: grid::Solved, origin: &Origin) -> Known {
+    let grid::Solved { step, row, run } = one;
+    let conclusion = grid.conclusion(&step);
+    let options = conclusion.options(&step.problem, step.solution.stop);
+    let (problem, certified, witness) = (step.problem, step.solution.certified, step.solution.witness);
+    let certificate = certified.certificate();
+    let text = text::solved(&problem, &run, conclusion.bounding, certificate, None);
+    let proved = text::proved(&problem, &run, conclusion.bounding, certificate, None);
+    let (text, proved) = (errors::spoken(&text), errors::spoken(&proved));
+    let (origin, fixed_center) = (origin.clone(), None);
+    Known { problem, certified, witness, options, origin, fixed_center, row, text, proved, solved: true }
 }
 
 /// `widedict diagnose`.
@@ -501,14 +625,14 @@ pub(crate) fn diagnose(
     py: Python<'_>,
     data: Data<'_>,
     run: RunArgs,
-    subject: Subject<'_>,
+    subject: SubjectIn<'_>,
     lambda_: Option<f64>,
     match_l0: bool,
     codes: Option<CodesIn<'_>>,
     center: Option<PyReadonlyArray1<'_, f64>>,
     fixed_center: bool,
     refit: bool,
-    compare: Option<Subject<'_>>,
+    compare: Option<SubjectIn<'_>>,
     compare_absolute: bool,
     max_pairs: usize,
     min_uses: usize,
@@ -517,92 +641,48 @@ pub(crate) fn diagnose(
     antipodal: f64,
     duplicate: f64,
     per_batch: bool,
-) -> PyResult<Out<Diagnosis>> {
-    let data = data.read()?;
-    let mut subject = match &subject {
-        Subject::Sae(sae) => {
-            let told = if match_l0 { None } else { Some(lambda_) };
-            Diagnosed::autoencoder(sae, data, codes.as_ref(), told, per_batch)?
-        }
-        Subject::Atoms(rows) => {
-            let lambda = if match_l0 { None } else { lambda_ };
-            if lambda.is_none() && !match_l0 {
-                return Err(errors::value("lambda_ is needed, or match_l0"));
-            }
-            Diagnosed::atoms(rows, data, codes.as_ref(), center, lambda)?
-        }
-    };
-    if match_l0 {
-        subject.source.lambda_from = MATCHED;
-    }
-    if subject.unit.is_none() && (match_l0 || refit) {
-        return Err(errors::value("match_l0 and refit need codes, or an autoencoder with its encoder"));
-    }
-    let other = compare.as_ref().map(|other| compared(other, subject.data.points.nrows())).transpose()?;
+) -> PyResult<()> {
+    let (data, subject, center) = (data.take()?, subject.take()?, taken(center)?);
+    let codes = codes.map(|codes| codes.take()).transpose()?;
+    let other = compare.map(|other| other.take()).transpose()?;
     let thresholds =
         Thresholds { min_uses, nested, absorption, antipodal, duplicate, ..Thresholds::default() };
     let by = if compare_absolute { Similarity::AbsoluteCosine } else { Similarity::Cosine };
-    let work = move |watch: &crate::follow::Watch| {
-        let Diagnosed { data, dictionary, center, unit, stored, numbers, mut source, lambda, convert } =
-            subject;
-        let trained = Trained { dictionary: &dictionary, center: center.as_deref(), codes: unit.as_ref() };
-        let matched = match lambda {
-            Some(_) => None,
-            None => {
-                watch.phase("matching L0");
-                let tolerance = Thresholds::default().gap_tolerance;
-                let found = diagnoses::match_l0(&data.points, &trained, tolerance, watch);
-                Some(found.map_err(|error| format!("match_l0: {error}"))?)
+    let asked = Asked { thresholds, fixed_center, refit, by, max_pairs };
+    let work = move |watch: &Watch| {
+        let data = data.read()?;
+        let mut subject = match subject {
+            Subject::Sae(model) => {
+                let told = if match_l0 { None } else { Some(lambda_) };
+                Diagnosed::autoencoder(&model, data, codes, told, per_batch)?
             }
-        };
-        let lambda = lambda.or(matched.map(|matched| matched.lambda)).unwrap_or(f64::NAN);
-        let penalty = Penalty::new(lambda, 0.0).map_err(|error| error.to_string())?;
-        let centered = center.is_some() && !fixed_center;
-        let (problem, origin) = input::problem(data, penalty, centered).map_err(|error| error.to_string())?;
-        watch.phase("diagnosing");
-        let found = diagnoses::diagnose(&problem, &trained, &thresholds, watch);
-        let mut found = found.map_err(|error| error.to_string())?;
-        if refit {
-            let tolerance = thresholds.gap_tolerance;
-            let again = diagnoses::refit(&problem, &trained, &found.codes, tolerance, watch);
-            found.codes.refit = again.map_err(|error| error.to_string())?;
-            if found.codes.refit.is_none() {
-                found.unfinished.push("refit");
-            }
-        }
-        if let Some((other, kept)) = &other {
-            match diagnoses::compare(&dictionary, other, by, duplicate, max_pairs, watch) {
-                Ok(mut comparison) => {
-                    comparison.pairs.iter_mut().for_each(|pair| pair.right = kept[pair.right]);
-                    found.comparison = Some(comparison);
+            Subject::Atoms(rows) => {
+                let lambda = if match_l0 { None } else { lambda_ };
+                if lambda.is_none() && !match_l0 {
+                    return Err(errors::value("lambda_ is needed, or match_l0"));
                 }
-                Err(CompareError::Stopped(_)) => found.unfinished.push("comparison"),
-                Err(error) => return Err(format!("compare: {error}")),
+                Diagnosed::atoms(rows, data, codes, center, lambda)?
             }
-        }
-        source.seconds = watch.elapsed().as_secs_f64();
-        let mut found = found.renumbered(&numbers);
-        let concentration = concentration(&problem, &found);
-        name_rows(&mut found, &origin.rows);
-        let report = Report {
-            diagnosis: &found,
-            prefixes: &[],
-            objective_share_of_top_percent: concentration.map(|c| c.share),
-            masked: origin.masked,
-            match_l0: matched,
-            concentration,
-            source: &source,
-            sample: None,
         };
-        let json = serde_json::to_string(&report).map_err(|error| error.to_string())?;
-        let text = screen(&report, None, &[]);
-        let page = found.html(&facts(&source, std::iter::once("diagnose".to_owned())));
-        let exact = convert(&found.exact_codes).map_err(|error| error.to_string())?;
-        let exact = origin.rows.spread(&exact);
-        let given = stored.map(|codes| origin.rows.spread(&codes));
-        Ok(Diagnosis { found, json, text, page, exact, given })
+        if match_l0 {
+            subject.source.lambda_from = MATCHED;
+        }
+        if subject.unit.is_none() && (match_l0 || refit) {
+            return Err(errors::value("match_l0 and refit need codes, or an autoencoder with its encoder"));
+        }
+        let other = other.map(|other| compared(other, subject.data.points.nrows())).transpose()?;
+        subject.diagnose(&asked, other.as_ref(), watch)
     };
-    Ok(follow(py, &run, work, |error: String| errors::value(error))?.out(py))
+    follow(py, &run, work)?.give(py, &run)
+}
+
+/// What is asked of a diagnosis.
+struct Asked {
+    thresholds: Thresholds,
+    fixed_center: bool,
+    refit: bool,
+    by: Similarity,
+    max_pairs: usize,
 }
 
 /// What λ was taken from where it was matched.
@@ -628,25 +708,26 @@ impl Diagnosed {
     /// An autoencoder with its encoder's codes, or those given; λ as told, unless it is to be
     /// matched.
     fn autoencoder(
-        sae: &Sae,
+        model: &Model,
         data: Input,
-        codes: Option<&CodesIn<'_>>,
+        codes: Option<Csr>,
         told: Option<Option<f64>>,
         per_batch: bool,
     ) -> PyResult<Self> {
-        let mut joined = sae.join(data, per_batch)?;
-        joined.source.without_price = sae.sae.lambda(&joined.folded).is_err();
-        let lambda = told.map(|told| sae.price(&mut joined, told)).transpose()?;
+        let mut joined = model.join(data, per_batch)?;
+        joined.source.without_price = model.sae.lambda(&joined.folded).is_err();
+        let lambda = told.map(|told| model.price(&mut joined, told)).transpose()?;
         let stored = match codes {
             Some(codes) => {
                 joined.source.no_encoder = None;
                 joined.source.encoder = None;
-                Some(codes_of(codes, &joined.origin.rows, sae.sae.atoms())?)
+                joined.source.codes = Some("codes".to_owned());
+                Some(codes_of(codes, &joined.origin.rows, model.sae.atoms())?)
             }
-            None if sae.sae.no_encoder().is_some() => None,
-            None => Some(encoder_codes(sae, &joined)?),
+            None if model.sae.no_encoder().is_some() => None,
+            None => Some(encoder_codes(model, &joined)?),
         };
-        let crate::saes::Joined { mut folded, source, weights, origin, .. } = joined;
+        let Joined { mut folded, source, weights, origin, .. } = joined;
         let unit = stored.as_ref().map(|codes| folded.of_stored(codes)).transpose();
         let data = Input { points: folded.take_points(), weights, origin };
         Ok(Self {
@@ -664,20 +745,23 @@ impl Diagnosed {
 
     /// Atoms of any length.
     fn atoms(
-        rows: &Bound<'_, PyAny>,
+        rows: Matrix,
         data: Input,
-        codes: Option<&CodesIn<'_>>,
-        center: Option<PyReadonlyArray1<'_, f64>>,
+        codes: Option<Csr>,
+        center: Option<Vec<f64>>,
         lambda: Option<f64>,
     ) -> PyResult<Self> {
         let dim = data.points.nrows();
-        let plain = Plain::of(atoms(rows, dim)?).map_err(errors::value)?;
+        let plain = Plain::of(atoms(rows, dim, "dictionary")?);
+        let plain = plain.map_err(|error| errors::argument("dictionary", error))?;
         let center = center_of(center, dim)?;
+        let given = codes.is_some();
         let stored = codes.map(|codes| codes_of(codes, &data.origin.rows, plain.stored)).transpose()?;
         let unit = stored.as_ref().map(|codes| plain.to_unit(codes)).transpose();
         let source = Source {
             data: data.origin.name.clone(),
             dictionary: "dictionary".to_owned(),
+            codes: given.then(|| "codes".to_owned()),
             folding: Some(plain.folding(center.as_deref())),
             lambda_from: "lambda_",
             ..Source::default()
@@ -696,18 +780,100 @@ impl Diagnosed {
     }
 }
 
+impl Diagnosed {
+    fn diagnose(
+        self,
+        asked: &Asked,
+        other: Option<&(Dictionary, Vec<usize>)>,
+        watch: &Watch,
+    ) -> PyResult<Diagnosis> {
+        let Self { data, dictionary, center, unit, stored, numbers, mut source, lambda, convert } = self;
+        let trained = Trained { dictionary: &dictionary, center: center.as_deref(), codes: unit.as_ref() };
+        let matched = match lambda {
+            Some(_) => None,
+            None => {
+                watch.phase("matching L0");
+                let tolerance = Thresholds::default().gap_tolerance;
+                let found = diagnoses::match_l0(&data.points, &trained, tolerance, watch);
+                Some(found.map_err(|error| errors::argument("match_l0", error))?)
+            }
+        };
+        let lambda = lambda.or(matched.map(|matched| matched.lambda)).unwrap_or(f64::NAN);
+        let penalty = Penalty::new(lambda, 0.0).map_err(errors::value)?;
+        let centered = center.is_some() && !asked.fixed_center;
+        let (problem, origin) = input::problem(data, penalty, centered).map_err(errors::value)?;
+        watch.phase("diagnosing");
+        let mut found = asked.diagnose(&problem, &trained, other, watch)?;
+        source.seconds = watch.elapsed().as_secs_f64();
+        found = found.renumbered(&numbers);
+        let concentration = concentration(&problem, &found);
+        name_rows(&mut found, &origin.rows);
+        let report = Report {
+            diagnosis: &found,
+            prefixes: &[],
+            objective_share_of_top_percent: concentration.map(|c| c.share),
+            masked: origin.masked,
+            match_l0: matched,
+            concentration,
+            source: &source,
+            sample: None,
+        };
+        let (json, text) = (json(&report)?, errors::spoken(&screen(&report, None, &[])));
+        let page = found.html(&facts(&source, std::iter::once("diagnose".to_owned())));
+        let exact = origin.rows.spread(&convert(&found.exact_codes).map_err(errors::value)?);
+        let given = stored.map(|codes| origin.rows.spread(&codes));
+        Ok(Diagnosis { found, json, text, page, exact, given })
+    }
+}
+
+impl Asked {
+    fn diagnose(
+        &self,
+        problem: &Problem,
+        trained: &Trained<'_>,
+        other: Option<&(Dictionary, Vec<usize>)>,
+        watch: &Watch,
+    ) -> PyResult<diagnoses::Diagnosis> {
+        let thresholds = &self.thresholds;
+        let found = diagnoses::diagnose(problem, trained, thresholds, watch);
+        let mut found = found.map_err(errors::value)?;
+        if self.refit {
+            let tolerance = thresholds.gap_tolerance;
+            let again = diagnoses::refit(problem, trained, &found.codes, tolerance, watch);
+            found.codes.refit = again.map_err(errors::value)?;
+            if found.codes.refit.is_none() {
+                found.unfinished.push("refit");
+            }
+        }
+        let Some((other, kept)) = other else { return Ok(found) };
+        let duplicate = thresholds.duplicate;
+        match diagnoses::compare(trained.dictionary, other, self.by, duplicate, self.max_pairs, watch) {
+            Ok(mut comparison) => {
+                comparison.pairs.iter_mut().for_each(|pair| pair.right = kept[pair.right]);
+                found.comparison = Some(comparison);
+            }
+            Err(CompareError::Stopped(_)) => found.unfinished.push("comparison"),
+            Err(error) => return Err(errors::argument("compare", error)),
+        }
+        Ok(found)
+    }
+}
+
 /// A dictionary to compare with, and the numbers of its atoms where it is stored.
-fn compared(other: &Subject<'_>, dim: usize) -> PyResult<(Dictionary, Vec<usize>)> {
+fn compared(other: Subject, dim: usize) -> PyResult<(Dictionary, Vec<usize>)> {
     match other {
         Subject::Atoms(rows) => {
-            let plain = Plain::of(atoms(rows, dim)?).map_err(|e| errors::value(format!("compare: {e}")))?;
+            let plain = Plain::of(atoms(rows, dim, "compare")?);
+            let plain = plain.map_err(|error| errors::argument("compare", error))?;
             Ok((plain.dictionary, plain.kept))
         }
-        Subject::Sae(sae) if sae.sae.dim() == dim => sae.sae.directions().map_err(errors::value),
-        Subject::Sae(sae) => Err(errors::value(format!(
-            "{}: expected atoms of dimension {dim}, found {}",
-            sae.path,
-            sae.sae.dim()
+        Subject::Sae(model) if model.sae.dim() == dim => {
+            model.sae.directions().map_err(|error| errors::argument("compare", error))
+        }
+        Subject::Sae(model) => Err(errors::value(format!(
+            "compare: {}: expected atoms of dimension {dim}, found {}",
+            model.path,
+            model.sae.dim()
         ))),
     }
 }
@@ -715,44 +881,50 @@ fn compared(other: &Subject<'_>, dim: usize) -> PyResult<(Dictionary, Vec<usize>
 /// `widedict verify`: its JSON and its text. Data are not asked for where there is no record.
 #[pyfunction]
 #[pyo3(signature = (folder, data, run))]
-pub(crate) fn verify(
-    py: Python<'_>,
-    folder: PathBuf,
-    data: Data<'_>,
-    run: RunArgs,
-) -> PyResult<Out<(String, String)>> {
-    let named = |error| match error {
-        VerifyError::File(error) => errors::file(error),
-        VerifyError::Checkpoint | VerifyError::Refused(_) => {
-            errors::value(format!("{}: {error}", folder.display()))
-        }
+pub(crate) fn verify(py: Python<'_>, folder: PathBuf, data: Data<'_>, run: RunArgs) -> PyResult<()> {
+    let data = data.take()?;
+    let work = move |watch: &Watch| {
+        let named = |error| match error {
+            VerifyError::File(error) => errors::file(error),
+            VerifyError::Checkpoint | VerifyError::Refused(_) => {
+                errors::value(format!("{}: {error}", folder.display()))
+            }
+        };
+        let saved = Saved::read(&folder).map_err(named)?;
+        let data = if saved.has_record() { Some(data.read()?) } else { None };
+        let verification = saved.join(data).map_err(named)?.verify(watch);
+        Ok((json(&verification)?, errors::spoken(&verification.screen(&folder))))
     };
-    let saved = Saved::read(&folder).map_err(named)?;
-    let data = saved.has_record().then(|| data.read()).transpose()?;
-    let joined = saved.join(data).map_err(named)?;
-    let name = folder.clone();
-    let work = move |watch: &crate::follow::Watch| {
-        let verification = joined.verify(watch);
-        let json = serde_json::to_string(&verification).map_err(|error| error.to_string())?;
-        Ok((json, verification.summary(&name)))
-    };
-    Ok(follow(py, &run, work, |error: String| errors::value(error))?.out(py))
+    follow(py, &run, work)?.give(py, &run)
 }
 
 /// Dictionary, codes, center and certificate.json of a folder.
 #[pyfunction]
 pub(crate) fn load<'py>(py: Python<'py>, folder: PathBuf) -> PyResult<Bound<'py, PyDict>> {
-    let loaded = load_solution(&folder).map_err(errors::file)?;
+    let (loaded, codes) = apart(py, || {
+        let loaded = load_solution(&folder).map_err(errors::file)?;
+        let codes = loaded.rows.spread(loaded.factorization.codes());
+        Ok((loaded, codes))
+    })?;
     let solution = &loaded.factorization;
     let center = loaded.fixed_center.as_deref().or(solution.center());
     let fields = PyDict::new(py);
     let dictionary: Bound<'py, PyArray2<f64>> = arrays::rows(py, solution.dictionary().matrix())?;
-    let codes: CsrOut<'py> = arrays::csr(py, &loaded.rows.spread(solution.codes()))?;
+    let codes: CsrOut<'py> = arrays::csr(py, &codes)?;
     fields.set_item("dictionary", dictionary)?;
     fields.set_item("codes", codes)?;
     fields.set_item("center", center.map(|center| PyArray1::from_slice(py, center)))?;
     fields.set_item("certificate", json(&loaded.certificate)?)?;
     Ok(fields)
+}
+
+/// certificate.json of a folder as it is now.
+#[pyfunction]
+pub(crate) fn description(py: Python<'_>, folder: PathBuf) -> PyResult<String> {
+    apart(py, || {
+        let found = widedict::io::Description::read(&folder).map_err(errors::file)?;
+        json(found.fields())
+    })
 }
 
 /// The digits that travel with the library.

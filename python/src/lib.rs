@@ -16,6 +16,7 @@ fn _widedict(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("BOUNDS", widedict::Bounding::ALL.iter().map(|b| b.as_str()).collect::<Vec<_>>())?;
     module.add_class::<answers::Solution>()?;
+    module.add_class::<answers::Improved>()?;
     module.add_class::<answers::Encoding>()?;
     module.add_class::<answers::Wide>()?;
     module.add_class::<answers::Grid>()?;
@@ -29,6 +30,7 @@ fn _widedict(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(functions::diagnose, module)?)?;
     module.add_function(wrap_pyfunction!(functions::verify, module)?)?;
     module.add_function(wrap_pyfunction!(functions::load, module)?)?;
+    module.add_function(wrap_pyfunction!(functions::description, module)?)?;
     module.add_function(wrap_pyfunction!(functions::digits, module)?)?;
     module.add_function(wrap_pyfunction!(functions::lambda_from_sklearn, module)?)?;
     module.add_function(wrap_pyfunction!(saes::load_sae, module)?)

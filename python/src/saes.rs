@@ -1,6 +1,7 @@
 //! Autoencoders of other programs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -8,19 +9,28 @@ use widedict::answer::diagnosis::Source;
 use widedict::answer::input::{Input, Origin};
 use widedict::io::sae::{Activations, Atoms, Batch, Folded, ReadOptions};
 
+use crate::follow::apart;
 use crate::{arrays, errors};
 
 /// An autoencoder as it is stored.
-#[pyclass(frozen, module = "widedict._widedict")]
-pub(crate) struct Sae {
+pub(crate) struct Model {
     pub(crate) sae: widedict::io::Sae,
     pub(crate) path: String,
 }
 
+/// The same in Python.
+#[pyclass(frozen, module = "widedict._widedict")]
+pub(crate) struct Sae(pub(crate) Arc<Model>);
+
 /// Reads an autoencoder.
 #[pyfunction]
 #[pyo3(signature = (path, dim, atoms))]
-pub(crate) fn load_sae(path: PathBuf, dim: Option<usize>, atoms: Option<&str>) -> PyResult<Sae> {
+pub(crate) fn load_sae(
+    py: Python<'_>,
+    path: PathBuf,
+    dim: Option<usize>,
+    atoms: Option<&str>,
+) -> PyResult<Sae> {
     let atoms = match atoms {
         None => None,
         Some("rows") => Some(Atoms::Rows),
@@ -29,8 +39,14 @@ pub(crate) fn load_sae(path: PathBuf, dim: Option<usize>, atoms: Option<&str>) -
             return Err(errors::value(format!("atoms: expected rows or columns, found '{other}'")));
         }
     };
-    let sae = widedict::io::Sae::read(&path, &ReadOptions { dim, atoms }).map_err(errors::file)?;
-    Ok(Sae { sae, path: path.display().to_string() })
+    let sae =
+        apart(py, || widedict::io::Sae::read(&path, &ReadOptions { dim, atoms }).map_err(errors::file))?;
+    let found = sae.dim();
+    if let Some(dim) = dim.filter(|dim| *dim != found) {
+        let path = path.display();
+        return Err(errors::value(format!("dim: {path} has atoms of dimension {found}, expected {dim}")));
+    }
+    Ok(Sae(Arc::new(Model { sae, path: path.display().to_string() })))
 }
 
 /// An autoencoder with its data in one system of units.
@@ -42,11 +58,12 @@ pub(crate) struct Joined {
     pub(crate) batch: Batch,
 }
 
-impl Sae {
+impl Model {
     /// Brings the data and the autoencoder together.
     pub(crate) fn join(&self, input: Input, per_batch: bool) -> PyResult<Joined> {
         let Input { points, weights, origin } = input;
-        let folded = self.sae.fold(Activations::of(points)).map_err(errors::value)?;
+        let folded = self.sae.fold(Activations::of(points));
+        let folded = folded.map_err(|error| errors::value(format!("{}: {error}", self.path)))?;
         let batch = if per_batch { Batch::Whole } else { Batch::Inference };
         let source = Source {
             data: origin.name.clone(),
@@ -65,7 +82,7 @@ impl Sae {
     /// λ as told, or that of the configuration.
     pub(crate) fn price(&self, joined: &mut Joined, told: Option<f64>) -> PyResult<f64> {
         if let Some(lambda) = told {
-            joined.source.lambda_from = "--lambda";
+            joined.source.lambda_from = "lambda_";
             return Ok(lambda);
         }
         let lambda = self.sae.lambda(&joined.folded);
@@ -78,50 +95,50 @@ impl Sae {
 #[pymethods]
 impl Sae {
     fn decoder<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        arrays::rows(py, self.sae.decoder())
+        arrays::rows(py, self.0.sae.decoder())
     }
 
     fn decoder_bias<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f64>>> {
-        self.sae.decoder_bias().map(|bias| PyArray1::from_slice(py, bias))
+        self.0.sae.decoder_bias().map(|bias| PyArray1::from_slice(py, bias))
     }
 
     #[getter]
     fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     #[getter]
     fn atoms(&self) -> usize {
-        self.sae.atoms()
+        self.0.sae.atoms()
     }
 
     #[getter]
     fn dim(&self) -> usize {
-        self.sae.dim()
+        self.0.sae.dim()
     }
 
     #[getter]
     fn architecture(&self) -> &str {
-        self.sae.architecture()
+        self.0.sae.architecture()
     }
 
     #[getter]
     fn program(&self) -> String {
-        self.sae.layout().program().to_owned()
+        self.0.sae.layout().program().to_owned()
     }
 
     #[getter]
     fn l1_coefficient(&self) -> Option<f64> {
-        self.sae.l1_coefficient()
+        self.0.sae.l1_coefficient()
     }
 
     #[getter]
     fn encoder(&self) -> Option<String> {
-        self.sae.encoder(Batch::Inference)
+        self.0.sae.encoder(Batch::Inference)
     }
 
     #[getter]
     fn no_encoder(&self) -> Option<String> {
-        self.sae.no_encoder().map(ToString::to_string)
+        self.0.sae.no_encoder().map(ToString::to_string)
     }
 }

@@ -23,6 +23,29 @@ def points():
     return planted()
 
 
+def write_sae(folder, atoms=1024, dim=64, seed=0):
+    """A random autoencoder in SAELens's layout: a file of tensors is a header and their bytes."""
+    rng = np.random.default_rng(seed)
+    tensors = {
+        "W_enc": 0.1 * rng.normal(size=(dim, atoms)),
+        "W_dec": 0.1 * rng.normal(size=(atoms, dim)),
+        "b_enc": np.full(atoms, -1.0),
+        "b_dec": np.zeros(dim),
+    }
+    header, body = {}, b""
+    for name, tensor in tensors.items():
+        part = tensor.astype(np.float32).tobytes()
+        header[name] = {"dtype": "F32", "shape": tensor.shape, "data_offsets": [len(body), len(body) + len(part)]}
+        body += part
+    text = json.dumps(header).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sae_weights.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + body)
+    names = {"dtype": "float32", "hook_name": "x", "model_name": "m", "normalize_activations": "none"}
+    kind = {"architecture": "standard", "apply_b_dec_to_input": True}
+    (folder / "cfg.json").write_text(json.dumps({"d_in": dim, "d_sae": atoms, **names, **kind}))
+    return folder
+
+
 def program():
     """The command, as it was built last: WIDEDICT names another."""
     if "WIDEDICT" in os.environ:

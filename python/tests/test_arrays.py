@@ -157,6 +157,36 @@ def test_sparse_data_are_refused_with_the_way_out(points):
         (lambda x: widedict.diagnose(x, np.ones((4, 6))), "lambda_"),
         (lambda x: widedict.diagnose(x, np.ones((4, 6)), match_l0=True), "codes"),
         (lambda x: widedict.diagnose(x, np.ones((4, 6)), 0.1, nested=1.5), "nested.*1.5"),
+        (lambda x: widedict.solve(x, 10**400), "lambda_"),
+        (lambda x: widedict.solve(x, True), "lambda_.*True"),
+        (lambda x: widedict.solve(x, 0.1, width=2**64), "width.*18446744073709551616"),
+        (lambda x: widedict.solve(x, 0.1, width=2, restarts=2**64), "restarts"),
+        (lambda x: widedict.solve(x, 0.1, width=2, participation="half"), "participation.*half"),
+        (lambda x: widedict.solve(x, 0.1, start=np.ones(3)), "start.*ndarray"),
+        (lambda x: widedict.solve(x, 0.1, center=x[0]), "center: expected True or False.*certify"),
+        (lambda x: widedict.solve(x, 0.1, center=list(x[0])), "center: expected True or False"),
+        (lambda x: widedict.solve(x, 0.1, center="no"), "center.*'no'"),
+        (lambda x: widedict.solve(x, 0.1, width=2, local="none"), "local.*'none'"),
+        (lambda x: widedict.solve(x, 0.1, width=2, global_="x"), "global_.*'x'"),
+        (lambda x: widedict.solve(x, 0.1, skip_nonfinite="no"), "skip_nonfinite.*'no'"),
+        (lambda x: widedict.solve(x, 0.1, progress="no"), "progress.*'no'"),
+        (lambda x: widedict.certify(x, np.eye(6), x, 0.1, local="none"), "local.*'none'"),
+        (lambda x: widedict.certify(x, np.eye(6), x, 0.1, centered=1), "centered.*1"),
+        (lambda x: widedict.certify(x, np.zeros((4, 6)), np.ones((60, 4)), 0.1, "x"), "gamma.*'x'"),
+        (lambda x: widedict.encode(x, np.eye(6), 0.1, exact="yes"), "exact.*'yes'"),
+        (lambda x: widedict.encode(x, np.eye(6), 0.1, center=np.full(6, 1e300)), r"center: coordinate 0.*1e\+300"),
+        (lambda x: widedict.encode(x, widedict.wide(x, 0.1), 0.1), "dictionary"),
+        (lambda x: widedict.encode(x, widedict.solve(x, 0.1), 0.1), "dictionary.*Solution"),
+        (lambda x: widedict.wide(x, 0.0), "lambda_.*0"),
+        (lambda x: widedict.wide(x, 0.1, center=1), "center.*1"),
+        (lambda x: widedict.path(x, 0.1, gammas=0.1), "gammas.*0.1"),
+        (lambda x: widedict.path(x, 0.1, ratios=np.float64(0.1)), "ratios.*0.1"),
+        (lambda x: widedict.diagnose(x, np.eye(6), 0.1, compare=np.eye(3)), "compare: expected atoms of dimension 6"),
+        (lambda x: widedict.diagnose(x, np.eye(6), 0.1, compare_absolute=True), "compare_absolute"),
+        (lambda x: widedict.diagnose(x, np.eye(6), 0.1, max_pairs=2**64), "max_pairs"),
+        (lambda x: widedict.diagnose(x, np.eye(6), 0.1, fixed_center="no"), "fixed_center.*'no'"),
+        (lambda x: widedict.load_sae("none", dim=2**64), "dim"),
+        (lambda x: widedict.certify(x, np.eye(6), scipy.sparse.coo_array(np.ones(60)), 0.1), r"codes: .*shape \(60,\)"),
     ],
 )
 def test_arguments_that_make_no_sense(points, call, match):
@@ -255,3 +285,69 @@ def test_integers_that_no_double_holds_are_refused(value):
         widedict.wide(x, 0.1)
     with pytest.raises(ValueError, match="18446744073709551615"):
         widedict.wide(np.array([[2**64 - 1, 2**63]], dtype=np.uint64), 0.1)
+
+
+def test_numbers_of_other_kinds(points):
+    from fractions import Fraction
+
+    expected = widedict.wide(points, 0.25).to_dict()["value"]
+    for number in (Fraction(1, 4), np.float32(0.25), np.array(0.25)):
+        assert widedict.wide(points, number).value == expected
+
+
+def test_flags_of_numpy(points):
+    assert widedict.solve(points, 0.2, width=2, local=np.bool_(False), bound="none").local is None
+
+
+def test_masked_entries_are_no_data(points):
+    masked = np.ma.MaskedArray(points, mask=np.zeros_like(points, dtype=bool))
+    masked[7, 2] = np.ma.masked
+    with pytest.raises(ValueError, match="X: row 7, column 2 is masked.*skip_nonfinite"):
+        widedict.solve(masked, 0.2)
+    found = widedict.wide(masked.astype(float).filled(np.nan), 0.2, skip_nonfinite=True)
+    assert found.masked["rows"] == 1
+    weights = np.ma.MaskedArray(np.ones(60), mask=np.arange(60) == 3)
+    with pytest.raises(ValueError, match="weights: row 3 is masked"):
+        widedict.solve(points, 0.2, weights=weights)
+
+
+def test_integers_in_objects_and_sparse_codes():
+    x = np.ones((3, 2), dtype=object)
+    x[1, 0] = 2**53 + 1
+    with pytest.raises(ValueError, match=rf"X\[1, 0\].*{2**53 + 1}"):
+        widedict.wide(x, 0.1)
+    x[1, 0] = 10**400
+    with pytest.raises(ValueError, match="X: "):
+        widedict.wide(x, 0.1)
+    x[1, 0] = 1 + 2j
+    with pytest.raises(ValueError, match="X: "):
+        widedict.wide(x, 0.1)
+    codes = scipy.sparse.csr_array(np.full((3, 2), 2**53 + 1))
+    with pytest.raises(ValueError, match="codes"):
+        widedict.certify(np.ones((3, 2)), np.eye(2), codes, 0.1)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+def test_sparse_codes_with_a_broken_structure(points, kind):
+    codes = scipy.sparse.csr_array(np.ones((60, 6))).asformat(kind)
+    if kind == "coo":
+        codes.coords[0][5] = 10**6
+    else:
+        codes.indptr[5] = 10**6
+    with pytest.raises(ValueError, match="codes"):
+        widedict.certify(points, np.eye(6), codes, 0.1)
+
+
+def test_errors_speak_python(points):
+    points[3, 2] = np.nan
+    with pytest.raises(ValueError, match=r"skip_nonfinite=True masks them") as raised:
+        widedict.solve(points, 0.2)
+    assert "--" not in str(raised.value)
+
+
+def test_complex_tensors_are_refused(points):
+    torch = pytest.importorskip("torch")
+    t = torch.tensor(points)
+    for tensor in (torch.complex(t, t), torch.complex(t, t).conj()):
+        with pytest.raises(ValueError, match="Complex"):
+            widedict.solve(tensor, 0.2)

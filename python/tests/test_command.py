@@ -209,3 +209,52 @@ def test_an_autoencoder(points, command, tmp_path, exact):
 
 def test_the_digits_are_those_of_the_command(command):
     same(widedict.wide(widedict.digits(), 1.0).to_dict(), command("wide", "--dataset", "digits", "--lambda", 1.0))
+
+
+def test_a_wide_limit_replaces_what_was_there(points, tmp_path):
+    widedict.solve(points, 0.3, 0.1).save(tmp_path / "out")
+    assert (tmp_path / "out" / "sae").is_dir()
+    widedict.wide(points, 0.3).save(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"dictionary.npy", "codes.npz", "center.npy"}
+
+
+def lines(text):
+    """The lines that tell no time, and that the command and Python word alike."""
+    skipped = ("seed", "certify", "this is the wide limit", "wrote", "estimated")
+    return [line for line in text.splitlines() if line.strip() and not any(word in line for word in skipped)]
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [({}, []), ({"participation": "auto"}, ["--participation", "auto"])],
+)
+def test_a_solution_is_told_as_the_command_tells_it(points, tmp_path, options, words):
+    import subprocess
+
+    from conftest import program
+
+    np.save(tmp_path / "x.npy", points)
+    line = [program(), "solve", "--data", tmp_path / "x.npy", "--lambda", "0.2", "--width", "3", *words, "--quiet"]
+    told = subprocess.run(list(map(str, line)), capture_output=True, text=True, check=False).stdout
+    solution = widedict.solve(points, 0.2, width=3, **options)
+    assert lines(repr(solution)) == lines(told)
+    assert "width bound" in repr(solution.certificate)
+    assert ("participation bound" in repr(solution.certificate)) == bool(options)
+
+
+def test_a_certificate_tells_of_the_hull(points):
+    solution = widedict.solve(points, 0.2, width=3)
+    found = widedict.certify(points, solution.dictionary, solution.codes, 0.2)
+    assert "of the codes    largest distance" in repr(found.certificate) and "width bound" in repr(found)
+
+
+def test_options_of_codes_that_are_not_searched_for(points, tmp_path):
+    widedict.solve(points, 0.2, width=4).save(tmp_path / "out")
+    sae = widedict.load_sae(tmp_path / "out" / "sae")
+    with pytest.raises(ValueError, match="tolerance.*exact"):
+        widedict.encode(points, sae, tolerance=0.1)
+    widedict.encode(points, sae, tolerance=0.1, exact=True)
+    with pytest.raises(ValueError, match="dim.*6.*7"):
+        widedict.load_sae(tmp_path / "out" / "sae", dim=7)
+    with pytest.raises(ValueError, match="sae"):
+        widedict.diagnose(points[:, :5], sae)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import planted
+from conftest import planted, write_sae
 
 import widedict
 
@@ -73,7 +73,7 @@ def test_an_interrupted_run_is_a_keyboard_interrupt():
 def test_a_callback_hears_of_progress(points):
     heard = []
     widedict.solve(points, 0.1, 0.1, callback=heard.append)
-    iterations = [event for event in heard if "iteration" in event]
+    iterations = [event for event in heard if event["iteration"] is not None]
     assert iterations and {"phase", "objective", "lower_bound", "atoms", "seconds"} <= iterations[0].keys()
     assert any(event.get("phase") == "certifying" for event in heard)
 
@@ -223,12 +223,19 @@ def test_a_saved_solution_is_verified_and_an_edited_one_is_not(points, tmp_path)
 
 
 def test_what_is_not_there(tmp_path, points):
-    with pytest.raises(OSError):
-        widedict.load_sae(tmp_path / "none")
-    with pytest.raises(OSError):
-        widedict.load(tmp_path / "none")
-    with pytest.raises(OSError):
-        widedict.verify(tmp_path / "none", points)
+    missing = tmp_path / "none"
+    for call in (
+        lambda: widedict.load_sae(missing),
+        lambda: widedict.load(missing),
+        lambda: widedict.verify(missing, points),
+        lambda: widedict.solve(points, 0.2, start=missing),
+    ):
+        with pytest.raises(FileNotFoundError) as raised:
+            call()
+        assert raised.value.errno == 2 and str(missing) in raised.value.filename
+    (tmp_path / "file").write_text("")
+    with pytest.raises((FileExistsError, NotADirectoryError), match="file"):
+        widedict.wide(points, 0.2).save(tmp_path / "file")
 
 
 def test_attributes_are_listed(points):
@@ -265,3 +272,304 @@ def test_examples_of_the_documentation(module):
 
     found = doctest.testmod(importlib.import_module(f"widedict.{module}"))
     assert found.attempted > 0 and found.failed == 0
+
+
+def calls(folder):
+    """Calls of the library beyond the arithmetic of one solve, on data that go to several threads."""
+    points = np.random.default_rng(0).normal(size=(2000, 64))
+    sae = widedict.load_sae(write_sae(folder / "sae"))
+    few, fast = points[:200], {"bound": "none", "local": False}
+    found = widedict.solve(few, 0.5, **fast)
+    found.save(folder / "out")
+    return {
+        "encode": lambda: widedict.encode(points, sae),
+        "certify": lambda: widedict.certify(few, sae, lambda_=0.2, **fast),
+        "diagnose": lambda: widedict.diagnose(few, sae, 0.2, max_seconds=1.0),
+        "wide": lambda: widedict.wide(points, 3.0).save(folder / "wide"),
+        "save": lambda: found.save(folder / "out"),
+        "load": lambda: widedict.load(folder / "out"),
+        "verify": lambda: widedict.verify(folder / "out", few, max_seconds=1.0),
+        "start": lambda: widedict.solve(few, 0.5, 0.1, start=folder / "out", bound="none", max_seconds=1.0),
+        "path": lambda: widedict.path(few, 0.5, gammas=[0.2], bound="none", max_seconds=1.0).save(folder / "grid"),
+        "sae": lambda: widedict.load_sae(folder / "sae").dictionary,
+    }
+
+
+THREADS = """
+import os, sys, time, pathlib
+sys.path.insert(0, sys.argv[1])
+from test_manners import calls
+import numpy as np
+np.ones((300, 300)) @ np.ones((300, 300))  # its own threads
+names = lambda: sorted(path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm"))
+before = names()
+for name, call in calls(pathlib.Path(sys.argv[2])).items():
+    call()
+    for _ in range(300):
+        if len(names()) <= len(before):
+            break
+        time.sleep(0.1)
+    else:
+        sys.exit(f"{name} leaves threads behind: {names()} after {before}")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_thread_outlives_its_call(tmp_path):
+    """A pool that stays is one that a forked process waits for."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    words = [sys.executable, "-c", THREADS, here, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_can_do_what_its_parent_did(tmp_path):
+    again = calls(tmp_path)
+    for call in again.values():
+        call()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for call in again.values():
+                call()
+            code = 0
+        finally:
+            os._exit(code)
+    for _ in range(1200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+KEYS = {"seconds", "phase", "iteration", "objective", "lower_bound", "estimated_lower_bound", "atoms", "rows", "of"}
+
+
+def test_every_event_has_every_key(points):
+    heard = []
+    widedict.solve(points, 0.2, width=3, callback=heard.append)
+    widedict.wide(points, 0.2, callback=heard.append)
+    assert heard and all(event.keys() == KEYS for event in heard)
+    numbers = [value for event in heard for value in event.values() if isinstance(value, float)]
+    assert np.all(np.isfinite(numbers))
+    assert any(event["objective"] is None for event in heard) and any(event["objective"] for event in heard)
+
+
+def test_a_slow_callback_hears_the_newest(points):
+    """Events do not queue up: at most some phases wait, and one event follows the end."""
+    quick, slow = [], []
+    options = {"width": 3, "restarts": 20, "bound": "fast", "seed": 1}
+    widedict.solve(points, 0.2, callback=quick.append, **options)
+
+    def callback(event):
+        slow.append(event)
+        time.sleep(0.1)
+
+    solution = widedict.solve(points, 0.2, callback=callback, **options)
+    run = solution.seconds + solution.seconds_certify
+    assert 1 <= len(slow) <= 2 + run / 0.1
+
+
+def test_what_a_callback_says_after_the_end_changes_nothing(points):
+    def callback(event):
+        time.sleep(3.0)
+        return True
+
+    solution = widedict.wide(points, 0.2, callback=callback)
+    assert solution.stop == "tolerance-met"
+
+
+def test_an_exception_that_takes_no_attribute_is_the_cause(points):
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Frozen(Exception):
+        text: str = ""
+
+    def callback(event):
+        raise Frozen("told")
+
+    with pytest.raises(widedict.Interrupted) as raised:
+        widedict.solve(points, 0.1, 0.1, callback=callback)
+    assert isinstance(raised.value.__cause__, Frozen) and raised.value.solution.objective > 0
+
+
+@pytest.mark.parametrize("after", ["answer", "return", "arrays"])
+def test_an_interrupt_at_the_end_carries_the_answer(points, monkeypatch, after):
+    """A signal between the end of the run and the arrays of its answer."""
+    from widedict import _functions
+
+    native, wrap, told = _functions._widedict.wide, _functions.WideLimit, []
+
+    def late(*arguments, **options):
+        native(*arguments, **options)
+        raise KeyboardInterrupt
+
+    def once(*arguments):
+        if not told:
+            told.append(True)
+            raise KeyboardInterrupt
+        return wrap(*arguments)
+
+    def callback(event):
+        if event["phase"] == "wide limit":
+            time.sleep(1.0)  # the run is over
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options = {"callback": callback} if after == "answer" else {}
+    if after == "return":
+        monkeypatch.setattr(_functions._widedict, "wide", late)
+    if after == "arrays":
+        monkeypatch.setattr(_functions, "WideLimit", once)
+    with pytest.raises(widedict.Interrupted) as raised:
+        widedict.wide(points, 0.2, **options)
+    assert raised.value.solution.stop == "tolerance-met"
+
+
+def test_a_verification_that_is_cut_fails_nothing(tmp_path):
+    points = planted(300, 12)
+    solution = widedict.solve(points, 0.2, width=4)
+    solution.save(tmp_path / "out")
+    cut = widedict.verify(tmp_path / "out", points, max_seconds=0)
+    assert cut.stop == "time-limit" and not cut.failed
+    assert bool(cut) == (not cut.unchecked)
+    assert "NOT verified" not in repr(cut)
+    whole = widedict.verify(tmp_path / "out", points)
+    assert whole and whole.stop == "tolerance-met" and not whole.unchecked
+    # What needs no search fails, however little time there was.
+    points[0, 0] += 1.0
+    cut = widedict.verify(tmp_path / "out", points, max_seconds=0)
+    assert "data" in [claim.claim for claim in cut.failed] and "NOT verified" in repr(cut)
+    for found in (cut, whole):
+        text = repr(found)
+        assert len(text.splitlines()) < 40
+        assert text.count("seconds_certify") == 1
+
+
+def test_grids_and_diagnoses_say_why_they_ended(points):
+    grid = widedict.path(points, 0.2, gammas=[0.1, 0.2], bound="fast")
+    assert grid.stop == "tolerance-met"
+    assert widedict.path(points, 0.2, gammas=[0.1, 0.2], bound="fast", max_seconds=0).stop == "time-limit"
+    assert widedict.diagnose(points, np.eye(6), 0.2).stop == "tolerance-met"
+    assert widedict.diagnose(points, np.eye(6), 0.2, max_seconds=0).stop == "time-limit"
+
+
+def test_what_is_read_is_what_is_verified(points, tmp_path):
+    widedict.solve(points, 0.2, width=3).save(tmp_path / "out")
+    loaded = widedict.load(tmp_path / "out")
+    assert loaded.verify(points)
+    widedict.solve(points, 0.4, width=2).save(tmp_path / "out")
+    for call in (lambda: loaded.verify(points), lambda: widedict.solve(points, 0.2, width=3, start=loaded)):
+        with pytest.raises(ValueError, match="written again"):
+            call()
+
+
+def test_a_refuted_solution_has_its_lower_point(points, tmp_path):
+    # An atom twice: one of both pays for itself, and moving them apart is lower.
+    atoms = widedict.solve(points, 0.2, width=3).dictionary
+    doubled = np.vstack([atoms[:2], atoms[:1]])
+    codes = widedict.encode(points, doubled, 0.2).codes
+    found = widedict.certify(points, doubled, codes, 0.2)
+    if found.improved is None:
+        pytest.skip("it is not refuted by a point")
+    better = found.improved
+    assert better.objective < found.objective
+    product = better.codes @ better.dictionary
+    by_hand = 0.5 * ((points - product) ** 2).sum(axis=1).mean() + 0.2 * better.codes.sum() / len(points)
+    assert better.objective == pytest.approx(by_hand, rel=1e-12)
+    found.save(tmp_path / "out")
+    assert np.array_equal(np.load(tmp_path / "out" / "improved" / "dictionary.npy"), better.dictionary)
+    again = widedict.solve(points, 0.2, width=better.dictionary.shape[0], start=better)
+    assert again.objective <= better.objective * (1 + 1e-12)
+
+
+def test_lambda_is_an_attribute(points):
+    solution = widedict.solve(points, 0.2)
+    assert solution.lambda_ == 0.2 == solution.to_dict()["lambda"]
+    assert "lambda_" in dir(solution) and "lambda" not in dir(solution)
+    with pytest.raises(AttributeError):
+        solution.objective_
+
+
+WITHOUT = """
+import sys
+sys.modules["sklearn"] = None
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "sklearn" else find(name, *more)
+import inspect
+from widedict import *
+import widedict
+assert not hasattr(widedict, "SparseCoder")
+assert "SparseCoder" not in dir(widedict) and "solve" in dir(widedict)
+inspect.getmembers(widedict)
+try:
+    widedict.DictionaryLearning
+except AttributeError as error:
+    assert "scikit-learn" in str(error)
+"""
+
+
+def test_without_scikit_learn_the_rest_is_there():
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+MEMORY = """
+import json, pathlib, resource, sys
+import numpy as np
+import widedict
+many = np.broadcast_to(np.float32(1), (10**12, 64))
+few = np.ones((3, 64))
+for call in (
+    lambda: widedict.wide(many, 0.1),
+    lambda: widedict.encode(few, many, 0.1),
+    lambda: widedict.encode(few, np.eye(64), 0.1, center=np.broadcast_to(1.0, 10**13)),
+    lambda: widedict.wide(few, 0.1, weights=np.broadcast_to(1.0, 10**13)),
+):
+    try:
+        call()
+    except MemoryError as error:
+        pass
+    else:
+        sys.exit("no MemoryError")
+"""
+
+
+def test_what_does_not_fit_into_memory_is_an_error():
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_count_that_no_file_bears_out_takes_no_memory(points, tmp_path, masked):
+    import json
+
+    weights = np.ones(len(points))
+    weights[4] = 0.0 if masked else 1.0
+    widedict.solve(points, 0.2, weights=weights).save(tmp_path / "out")
+    path = tmp_path / "out" / "certificate.json"
+    fields = json.loads(path.read_text())
+    fields["record"]["problem"]["points"] = 10**13
+    path.write_text(json.dumps(fields))
+    code = (
+        "import resource, sys, numpy, widedict\n"
+        "folder, x = sys.argv[1], numpy.load(sys.argv[2])\n"
+        "for call in (lambda: widedict.load(folder), lambda: widedict.solve(x, .2, .1, start=folder)):\n"
+        "    try: call()\n"
+        "    except ValueError as error: pass\n"
+        "    else: sys.exit('no ValueError')\n"
+        "assert not widedict.verify(folder, x)\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000\n"
+    )
+    np.save(tmp_path / "x.npy", points)
+    words = [sys.executable, "-c", code, str(tmp_path / "out"), str(tmp_path / "x.npy")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -101,9 +101,46 @@ def test_a_fit_is_pickled(points):
         ({"n_components": "many"}, "n_components.*many"),
         ({"bound": "magic"}, "bound.*magic"),
         ({"random_state": "magic"}, "magic"),
-        ({"tol": 0.0}, "tolerance"),
+        ({"tol": 0.0}, "tol:"),
+        ({"random_state": True}, "random_state.*True"),
+        ({"random_state": 2**64}, "random_state"),
+        ({"fit_center": "no"}, "fit_center.*'no'"),
     ],
 )
 def test_parameters_that_make_no_sense(points, options, match):
     with pytest.raises(ValueError, match=match):
         widedict.DictionaryLearning(**options).fit(points)
+
+
+def test_a_coder_with_a_dictionary_needs_no_fit(points):
+    atoms = np.random.default_rng(0).normal(size=(7, 6))
+    coder = widedict.SparseCoder(atoms, alpha=0.3)
+    fitted = widedict.SparseCoder(atoms, alpha=0.3).fit(points)
+    codes = coder.transform(points)
+    assert np.array_equal(codes, fitted.transform(points))
+    assert np.array_equal(coder.inverse_transform(codes), fitted.inverse_transform(codes))
+    assert coder.score(points) == fitted.score(points)
+    assert not hasattr(coder, "components_")
+    atoms[2, 1] = np.nan
+    with pytest.raises(ValueError, match="dictionary.*row 2, column 1"):
+        widedict.SparseCoder(atoms).fit(points)
+
+
+def test_what_gamma_is_to_a_fit_and_to_a_score(points):
+    alpha, gamma, n = 0.2, 0.1, len(points)
+    learning = widedict.DictionaryLearning(3, alpha=alpha, gamma=gamma, random_state=0).fit(points)
+    solution = widedict.solve(points, alpha, gamma, width=3, seed=0, restarts=1, bound="fast")
+    z = solution.codes.toarray()
+    price = np.sqrt((alpha * np.abs(z).sum(axis=0)) ** 2 + n * (gamma**2) * (z**2).sum(axis=0)).sum()
+    by_hand = (0.5 * ((points - z @ solution.dictionary) ** 2).sum() + price) / n
+    assert learning.objective_ == pytest.approx(by_hand, rel=1e-12)
+    codes = learning.transform(points)
+    cost = 0.5 * ((points - codes @ learning.components_) ** 2).sum() + alpha * codes.sum()
+    assert -learning.score(points) == pytest.approx(cost / n, rel=1e-9)
+
+
+def test_a_fit_that_the_clock_ended_warns(points):
+    from sklearn.exceptions import ConvergenceWarning
+
+    with pytest.warns(ConvergenceWarning, match="max_seconds"):
+        widedict.DictionaryLearning(3, alpha=0.01, tol=1e-12, max_seconds=0, random_state=0).fit(points)

@@ -9,6 +9,8 @@ of the ``widedict`` command, on arrays:
 and two estimators for scikit-learn, `DictionaryLearning` and `SparseCoder`.
 """
 
+from importlib.util import find_spec as _find_spec
+
 from ._functions import Sae, certify, diagnose, digits, encode, load_sae, path, solve, verify, wide
 from ._results import (
     Certificate,
@@ -18,6 +20,7 @@ from ._results import (
     Encoding,
     Estimated,
     Grid,
+    Improved,
     Interrupted,
     SavedSolution,
     Solution,
@@ -31,15 +34,14 @@ __all__ = [
     "Certified",
     "Claim",
     "Diagnosis",
-    "DictionaryLearning",
     "Encoding",
     "Estimated",
     "Grid",
+    "Improved",
     "Interrupted",
     "Sae",
     "SavedSolution",
     "Solution",
-    "SparseCoder",
     "Verification",
     "WideLimit",
     "__version__",
@@ -57,12 +59,21 @@ __all__ = [
 
 load = SavedSolution
 
+# The estimators are there where scikit-learn is.
+_ESTIMATORS = ("DictionaryLearning", "SparseCoder")
+if _find_spec("sklearn") is not None:
+    __all__ = sorted([*__all__, *_ESTIMATORS])
+
 
 def __getattr__(name):
     # scikit-learn is needed by its estimators alone.
-    if name in ("DictionaryLearning", "SparseCoder"):
-        from . import _sklearn
-
+    if name in _ESTIMATORS:
+        try:
+            from . import _sklearn
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "sklearn":
+                raise
+            raise AttributeError(f"widedict.{name} needs scikit-learn: pip install scikit-learn") from error
         return getattr(_sklearn, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -2,35 +2,67 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 
 import numpy as np
 import scipy.sparse
 
-__all__ = ["to_csr", "codes", "data", "dictionary", "positive", "share", "vector", "whole"]
+__all__ = [
+    "center",
+    "codes",
+    "data",
+    "dictionary",
+    "flag",
+    "nonnegative",
+    "positive",
+    "several",
+    "share",
+    "to_csr",
+    "vector",
+    "whole",
+]
 
 
 def _array(name, values):
     """A NumPy array of anything that is one: nested lists, `__array__`, DLPack (torch, jax)."""
+    if isinstance(values, np.ma.MaskedArray):
+        _unmasked(name, values)
     if isinstance(values, np.ndarray):
         return np.asarray(values)
     if scipy.sparse.issparse(values):
         raise TypeError(f"{name}: expected a dense array, found a sparse one; use {name}.toarray()")
-    if hasattr(values, "__dlpack__") and not hasattr(values, "__array_interface__"):
-        # A tensor that needs a gradient, or lies on another device, is not shared as it is.
-        tensor = values.detach() if hasattr(values, "detach") else values
-        tensor = tensor.cpu() if hasattr(tensor, "cpu") else tensor
-        try:
-            return np.from_dlpack(tensor)
-        except (TypeError, RuntimeError, BufferError, AttributeError):
-            # Types NumPy has no name for, such as bfloat16.
-            if hasattr(tensor, "float"):
-                return np.asarray(tensor.float())
-            return np.asarray(tensor)
     try:
+        if hasattr(values, "__dlpack__") and not hasattr(values, "__array_interface__"):
+            return _tensor(name, values)
         return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(error if str(error).startswith(f"{name}:") else f"{name}: {error}") from None
+
+
+def _unmasked(name, values):
+    """A mask says that there is no number: no number is made up."""
+    for place in np.argwhere(np.ma.getmaskarray(values))[:1]:
+        at = " ".join(f"{axis} {index}," for axis, index in zip(("row", "column"), place)).rstrip(",")
+        raise ValueError(
+            f"{name}: {at} is masked; {name}.astype(float).filled(numpy.nan) with skip_nonfinite=True "
+            "leaves such rows of data out"
+        )
+
+
+def _tensor(name, values):
+    # A tensor that needs a gradient, or lies on another device, is not shared as it is.
+    tensor = values.detach() if hasattr(values, "detach") else values
+    tensor = tensor.cpu() if hasattr(tensor, "cpu") else tensor
+    if hasattr(tensor, "is_complex") and tensor.is_complex():
+        raise ValueError(f"{name}: Complex data not supported, found {tensor.dtype}")
+    try:
+        return np.from_dlpack(tensor)
+    except (TypeError, RuntimeError, BufferError, AttributeError):
+        # Types NumPy has no name for, such as bfloat16.
+        if hasattr(tensor, "float"):
+            return np.asarray(tensor.float())
+        return np.asarray(tensor)
 
 
 def _numbers(name, values, keep_single):
@@ -39,8 +71,7 @@ def _numbers(name, values, keep_single):
     if array.dtype.kind == "c":
         raise ValueError(f"{name}: Complex data not supported, found {array.dtype}")
     if array.dtype.kind == "O":
-        # As NumPy does: numbers in objects are numbers, and what is none says so itself.
-        array = array.astype(np.float64)
+        array = _of_objects(name, array)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name}: expected numbers, found {array.dtype}")
     if keep_single and array.dtype == np.float32:
@@ -52,6 +83,20 @@ def _numbers(name, values, keep_single):
         given, array = array, array.astype(wanted)
         if given.dtype.kind in "iu" and given.dtype.itemsize == 8:
             _exact(name, given, array)
+    return array
+
+
+def _of_objects(name, given):
+    """As NumPy does: numbers in objects are numbers, and what is none says so itself."""
+    try:
+        array = given.astype(np.float64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name}: {error}") from None
+    for place in np.argwhere(np.abs(array) >= 2.0**53):
+        value, found = given[tuple(place)], array[tuple(place)]
+        if isinstance(value, numbers.Integral) and int(found) != int(value):
+            at = ", ".join(map(str, place))
+            raise ValueError(f"{name}[{at}]: no float64 holds {value}; convert it first")
     return array
 
 
@@ -87,7 +132,7 @@ def data(x, weights, skip_nonfinite, max_norm_multiple):
     return {
         "x": x,
         "weights": weights,
-        "skip_nonfinite": bool(skip_nonfinite),
+        "skip_nonfinite": flag("skip_nonfinite", skip_nonfinite),
         "max_norm_multiple": max_norm_multiple,
     }
 
@@ -105,12 +150,22 @@ def vector(name, values):
     return array
 
 
+def center(values):
+    """A center that can be taken off data."""
+    array = vector("center", values)
+    for place in np.flatnonzero(~(np.abs(array) <= LARGEST))[:1]:
+        raise ValueError(f"center: coordinate {place}: expected a number up to {LARGEST:g}, found {array[place]}")
+    return array
+
+
+LARGEST = 1e140
+"""The library's own limit: squares of larger numbers overflow."""
+
+
 def codes(values):
     """Codes (N, M), sparse or dense, as the parts of a CSR."""
     if scipy.sparse.issparse(values):
-        matrix = scipy.sparse.csr_array(values)
-        if matrix.dtype.kind not in "fiub":
-            raise ValueError(f"codes: expected numbers, found {matrix.dtype}")
+        matrix = _sparse(values)
     else:
         matrix = scipy.sparse.csr_array(_matrix("codes", values, "a datapoint", keep_single=False))
     if not matrix.has_canonical_format:
@@ -124,16 +179,58 @@ def codes(values):
     }
 
 
+def _sparse(values):
+    """A CSR of what scipy holds, whose parts are what they should be: its own code trusts them."""
+    if values.ndim != 2:
+        raise ValueError(f"codes: expected a 2D array, a datapoint a row, found shape {values.shape}")
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"codes: expected numbers, found {values.dtype}")
+    try:
+        if values.format in ("csr", "csc", "bsr"):
+            values.check_format(full_check=True)
+        elif values.format == "coo":
+            for index, size, what in ((values.row, values.shape[0], "row"), (values.col, values.shape[1], "column")):
+                if len(index) != len(values.data):
+                    raise ValueError(f"{len(index)} {what} indices of {len(values.data)} numbers")
+                if len(index) and not (0 <= index.min() and index.max() < size):
+                    raise ValueError(f"a {what} index is not below {size}")
+    except ValueError as error:
+        raise ValueError(f"codes: {error}") from None
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and hasattr(values, "data"):
+        held = np.asarray(values.tocoo().data)
+        _exact("codes.data", held, held.astype(np.float64))
+    return scipy.sparse.csr_array(values)
+
+
 def to_csr(parts):
     """`scipy.sparse.csr_array` of data, indices, indptr and shape."""
     values, indices, indptr, shape = parts
     return scipy.sparse.csr_array((values, indices, indptr), shape=shape)
 
 
+def _scalar(value):
+    """The number in an array or tensor of no dimension."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
 def _number(name, value, accepts, expected):
-    if isinstance(value, numbers.Real) and np.isfinite(value) and accepts(value):
-        return float(value)
-    raise ValueError(f"{name}: expected {expected}, found {value!r}")
+    number = _scalar(value)
+    if isinstance(number, numbers.Real) and not isinstance(number, bool):
+        try:
+            number = float(number)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number) and accepts(number):
+            return number
+    raise ValueError(f"{name}: expected {expected}, found {_shown(value)}")
+
+
+def _shown(value):
+    """What was found, on a line."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
 
 
 def positive(name, value):
@@ -148,10 +245,27 @@ def share(name, value, low=0.0):
     return _number(name, value, lambda v: low <= v <= 1, f"a number from {low:g} to 1")
 
 
-def whole(name, value, least=1, most=None):
+def several(name, values, check):
+    """A list of numbers."""
+    try:
+        values = list(values)
+    except TypeError:
+        raise ValueError(f"{name}: expected a sequence of numbers, found {_shown(values)}") from None
+    return [check(name, value) for value in values]
+
+
+def whole(name, value, least=1, most=2**64 - 1):
     """A whole number, of Python's or NumPy's."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        if value >= least and (most is None or value <= most):
-            return int(value)
-    upto = f" to {most}" if most is not None else " or more"
-    raise ValueError(f"{name}: expected a whole number, {least}{upto}, found {value!r}")
+    number = _scalar(value)
+    if isinstance(number, numbers.Integral) and not isinstance(number, bool) and least <= number <= most:
+        return int(number)
+    upto = f" to {most}" if most < 2**64 - 1 else " or more"
+    below = " below 2**64" if isinstance(number, numbers.Integral) and number > most else ""
+    raise ValueError(f"{name}: expected a whole number, {least}{upto}{below}, found {_shown(value)}")
+
+
+def flag(name, value):
+    """True or False, of Python's or NumPy's: a word such as "none" would be true."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise ValueError(f"{name}: expected True or False, found {_shown(value)}")

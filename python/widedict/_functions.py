@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from . import _arrays as arrays
 from . import _widedict
 from ._progress import Bar, Both
-from ._results import Diagnosis, Encoding, Grid, Interrupted, Solution, Verification, WideLimit
+from ._results import (
+    Diagnosis,
+    Encoding,
+    Grid,
+    Improved,
+    Interrupted,
+    SavedSolution,
+    Solution,
+    Verification,
+    WideLimit,
+)
 
 __all__ = ["Sae", "certify", "diagnose", "digits", "encode", "load_sae", "path", "solve", "verify", "wide"]
 
@@ -17,13 +27,16 @@ MAX_THREADS = 1024
 
 _RUN = """
     max_seconds : float, optional
-        Ends the run after so long, with its best solution.
+        Ends the run after so long, with what it has by then.
     threads : int, optional
         Threads of the run; all cores without it. The answer does not depend on them.
     callback : callable, optional
-        Called with a dict for every event: ``phase``, ``iteration``, ``objective``, ``lower_bound``,
-        ``estimated_lower_bound``, ``atoms``, ``seconds``; or ``rows`` and ``of``. Where it returns
-        true the run ends and is returned with ``stop == "cancelled"``.
+        Called with a dict of where the run stands: ``seconds``, ``phase``, ``iteration``,
+        ``objective``, ``lower_bound``, ``estimated_lower_bound``, ``atoms``, ``rows``, ``of``. Every
+        key is always there, None where it is not known. The objective and bounds are of the phase's
+        own problem, which need not be the one that is asked. The run does not wait for it: events
+        that it is too slow for are left out, but for the newest one. Where it returns true the run
+        ends and is returned with ``stop == "cancelled"``; after the run's end that changes nothing.
     progress : bool
         Show a bar, where tqdm is installed.
 """
@@ -42,6 +55,8 @@ _RAISES = """
     ------
     ValueError
         Naming the argument, and the row and value where there is one.
+    MemoryError
+        Where there is none for a copy of what was given.
     Interrupted
         After Ctrl-C: its ``solution`` is the best answer so far. A second Ctrl-C raises
         `KeyboardInterrupt` at once.
@@ -63,30 +78,73 @@ def _run(max_seconds, threads, callback, progress):
         threads = arrays.whole("threads", threads, most=MAX_THREADS)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback: expected a function, found {callback!r}")
-    bar = Bar() if progress else None
+    bar = Bar() if arrays.flag("progress", progress) else None
     if bar is not None:
         callback = bar if callback is None else Both(callback, bar)
     try:
-        yield {"max_seconds": max_seconds, "threads": threads, "callback": callback}
+        yield {"max_seconds": max_seconds, "threads": threads, "callback": callback, "answers": []}
     finally:
         if bar is not None:
             bar.close()
 
 
-def _answer(wrap, out):
-    """The answer, or the exception that ended its run, with the answer as its `solution`."""
-    native, raised, notes = out
-    answer = wrap(native, notes)
+def _call(wrap, run, native, *arguments, **options):
+    """The answer of a run, or the exception that ended it, with the answer as its `solution`.
+
+    A run puts its answer into a list before it returns: a signal that comes in between takes what
+    is returned, and not what is in there.
+    """
+    signal = None
+    try:
+        native(*arguments, **options)
+    except KeyboardInterrupt as error:
+        if not run["answers"]:
+            raise
+        signal = error
+    while True:
+        try:
+            made, raised, notes, stop = run["answers"][0]
+            answer = wrap(made, notes, stop)
+            break
+        except KeyboardInterrupt as error:
+            if signal is not None or raised is not None:
+                raise
+            signal = error
+    raised = signal if raised is None else raised
     if raised is None:
         return answer
     if type(raised) is KeyboardInterrupt:
         raise Interrupted(answer) from None
-    raised.solution = answer
+    try:
+        raised.solution = answer
+    except Exception:
+        # One that takes no attribute, such as a frozen dataclass.
+        raise Interrupted(answer) from raised
     raise raised
 
 
-def _subject(dictionary):
-    return dictionary._native if isinstance(dictionary, Sae) else arrays.dictionary(dictionary)
+def _subject(dictionary, name="dictionary"):
+    if isinstance(dictionary, Sae):
+        return dictionary._native
+    if isinstance(dictionary, (Solution, SavedSolution, Improved)):
+        found = type(dictionary).__name__
+        raise ValueError(f"{name}: expected atoms or an Sae, found a {found}; its .dictionary has the atoms")
+    return arrays.dictionary(dictionary, name)
+
+
+def _start(start):
+    """A solution that is there, or the folder of one that is saved."""
+    if start is None:
+        return None
+    if isinstance(start, (Solution, Improved)):
+        return start._native
+    if isinstance(start, SavedSolution):
+        return start._unchanged()
+    try:
+        return os.fspath(start)
+    except TypeError:
+        found = type(start).__name__
+        raise ValueError(f"start: expected a solution or the folder of one, found {found}") from None
 
 
 def _optional(check, name, value, **limits):
@@ -97,6 +155,16 @@ def _text(name, value, of):
     if isinstance(value, str) and value in of:
         return value
     raise ValueError(f"{name}: expected one of {', '.join(of)}; found {value!r}")
+
+
+def _learnt(center):
+    """Whether a center is learnt."""
+    if isinstance(center, (str, bytes)) or not hasattr(center, "__len__"):
+        return arrays.flag("center", center)
+    raise ValueError(
+        "center: expected True or False, whether one is learnt; certify and encode take a given one, "
+        "and X - center leaves it out of the data"
+    )
 
 
 def _bound(bound):
@@ -148,7 +216,8 @@ def solve(
         Price of a unit of code: half an SAE's L1 coefficient where its loss has no ½;
         scikit-learn's ``alpha``.
     gamma : float
-        Price of holding an atom, per unit of its RMS activation. 0 is the vanilla SAE.
+        Price of holding an atom, per unit of its RMS activation. 0 is the vanilla SAE: without a
+        width the answer is then the wide limit, an atom for each active datapoint.
     width : int, optional
         Number of atoms of the joint problem; without it the convex problem, of any number.
     center : bool
@@ -170,9 +239,10 @@ def solve(
         With ``width``, starts of which the best is kept.
     participation : "auto" or float, optional
         With ``width``, bound every dictionary whose atoms have at least this participation, or
-        that of the atoms returned.
-    start : Solution, SavedSolution or path, optional
-        Where to start.
+        that of the atoms returned. Takes a minute or two at some hundred datapoints.
+    start : Solution, SavedSolution, path or Improved, optional
+        Where to start: a solution, the folder of one, or the lower point `Solution.improved` that
+        refutes one.
     {data}
     {run}
 
@@ -183,6 +253,7 @@ def solve(
     {raises}
     Notes
     -----
+    A solution that the local test refutes, and cannot lower in time, has a lower point: `Solution.improved`.
     Numbers are those of ``widedict solve``, bit for bit. Theory: `docs/` and `proofs/` of the project.
 
     Examples
@@ -193,36 +264,35 @@ def solve(
     'global'
     """
     method = _text("method", method, ("auto", "proximal", "conic", "closed-form"))
-    if width is None and (restarts is not None or participation is not None or global_):
+    if width is None and (restarts is not None or participation is not None or arrays.flag("global_", global_)):
         raise ValueError("restarts, participation and global_ need a width")
-    if global_ and center:
+    if arrays.flag("global_", global_) and _learnt(center):
         raise ValueError("global_ is for a center that is not learnt")
     if width is not None and method != "auto":
         raise ValueError("method is for the convex problem, which has no width")
-    if start is not None:
-        start = start._native if isinstance(start, Solution) else getattr(start, "folder", start)
-        if not isinstance(start, _widedict.Solution):
-            start = os.fspath(start)
+    start = _start(start)
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.solve(
+        return _call(
+            Solution,
+            run,
+            _widedict.solve,
             data,
             run,
             lambda_=arrays.nonnegative("lambda_", lambda_),
             gamma=arrays.nonnegative("gamma", gamma),
-            center=bool(center),
+            center=_learnt(center),
             width=_optional(arrays.whole, "width", width),
             method=method,
             tolerance=arrays.positive("tolerance", tolerance),
             bound=_bound(bound),
-            local=bool(local),
-            global_=bool(global_),
+            local=arrays.flag("local", local),
+            global_=arrays.flag("global_", global_),
             seed=arrays.whole("seed", seed, least=0, most=2**64 - 1),
             restarts=_optional(arrays.whole, "restarts", restarts),
             participation=_participation(participation),
             start=start,
         )
-        return _answer(Solution, out)
 
 
 @_documented
@@ -273,25 +343,29 @@ def encode(
     {raises}
     """
     if not isinstance(dictionary, Sae):
-        if exact or per_batch:
+        if arrays.flag("exact", exact) or arrays.flag("per_batch", per_batch):
             raise ValueError("exact and per_batch are about an Sae")
         if lambda_ is None:
             raise ValueError("lambda_ is needed")
     elif center is not None:
         raise ValueError("center: an Sae has its own")
+    elif tolerance is not None and not arrays.flag("exact", exact):
+        raise ValueError("tolerance is for codes that are searched for: give exact=True too")
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.encode(
+        return _call(
+            Encoding,
+            run,
+            _widedict.encode,
             data,
             run,
             _subject(dictionary),
             lambda_=_optional(arrays.nonnegative, "lambda_", lambda_),
-            center=_optional(arrays.vector, "center", center),
+            center=_optional(lambda _, value: arrays.center(value), "center", center),
             tolerance=_optional(arrays.positive, "tolerance", tolerance),
-            exact=bool(exact),
-            per_batch=bool(per_batch),
+            exact=arrays.flag("exact", exact),
+            per_batch=arrays.flag("per_batch", per_batch),
         )
-        return _answer(Encoding, out)
 
 
 @_documented
@@ -318,6 +392,10 @@ def certify(
     progress=False,
 ):
     """Certify a dictionary and codes made elsewhere.
+
+    Where the verdict is ``refuted``, the lower point is `Solution.improved`, and `solve` can start
+    there. Of an `Sae` that normalizes its data the certificate is of the normalized data, as its
+    objective is, and so is what `save` writes: `verify` wants those data.
 
     Parameters
     ----------
@@ -347,7 +425,7 @@ def certify(
     {raises}
     """
     if not isinstance(dictionary, Sae):
-        if per_batch:
+        if arrays.flag("per_batch", per_batch):
             raise ValueError("per_batch is about an Sae")
         if codes is None:
             raise ValueError("codes are needed")
@@ -357,22 +435,24 @@ def certify(
         raise ValueError("center: an Sae has its own")
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.certify(
+        return _call(
+            Solution,
+            run,
+            _widedict.certify,
             data,
             run,
             _subject(dictionary),
             codes=_optional(lambda _, value: arrays.codes(value), "codes", codes),
             lambda_=_optional(arrays.nonnegative, "lambda_", lambda_),
             gamma=arrays.nonnegative("gamma", gamma),
-            center=_optional(arrays.vector, "center", center),
-            centered=bool(centered),
+            center=_optional(lambda _, value: arrays.center(value), "center", center),
+            centered=arrays.flag("centered", centered),
             tolerance=arrays.positive("tolerance", tolerance),
             bound=_bound(bound),
-            local=bool(local),
+            local=arrays.flag("local", local),
             participation=_participation(participation),
-            per_batch=bool(per_batch),
+            per_batch=arrays.flag("per_batch", per_batch),
         )
-        return _answer(Solution, out)
 
 
 @_documented
@@ -410,8 +490,15 @@ def wide(
     """
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.wide(data, run, lambda_=arrays.nonnegative("lambda_", lambda_), center=bool(center))
-        return _answer(WideLimit, out)
+        return _call(
+            WideLimit,
+            run,
+            _widedict.wide,
+            data,
+            run,
+            lambda_=arrays.positive("lambda_", lambda_),
+            center=_learnt(center),
+        )
 
 
 @_documented
@@ -462,28 +549,30 @@ def path(
     """
     if (gammas is None) == (ratios is None):
         raise ValueError("gammas or ratios are needed, not both")
-    if gammas is not None and (gamma != 0.0 or restarts is not None):
+    if gammas is not None and (arrays.nonnegative("gamma", gamma) != 0.0 or restarts is not None):
         raise ValueError("gamma and restarts go with ratios")
-    gammas = [] if gammas is None else [arrays.nonnegative("gammas", g) for g in gammas]
-    ratios = [] if ratios is None else [arrays.positive("ratios", r) for r in ratios]
+    gammas = [] if gammas is None else arrays.several("gammas", gammas, arrays.nonnegative)
+    ratios = [] if ratios is None else arrays.several("ratios", ratios, arrays.positive)
     if not gammas and not ratios:
         raise ValueError("gammas or ratios: the grid has no point")
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.path(
+        return _call(
+            Grid,
+            run,
+            _widedict.path,
             data,
             run,
             lambda_=arrays.nonnegative("lambda_", lambda_),
             gammas=gammas,
             ratios=ratios,
             gamma=arrays.nonnegative("gamma", gamma),
-            center=bool(center),
+            center=_learnt(center),
             tolerance=arrays.positive("tolerance", tolerance),
             bound=_bound(bound),
             seed=arrays.whole("seed", seed, least=0, most=2**64 - 1),
             restarts=_optional(arrays.whole, "restarts", restarts),
         )
-        return _answer(Grid, out)
 
 
 @_documented
@@ -558,33 +647,37 @@ def diagnose(
     if isinstance(dictionary, Sae):
         if center is not None:
             raise ValueError("center: an Sae has its own")
-    elif per_batch:
+    elif arrays.flag("per_batch", per_batch):
         raise ValueError("per_batch is about an Sae")
-    if match_l0 and lambda_ is not None:
+    if compare is None and arrays.flag("compare_absolute", compare_absolute):
+        raise ValueError("compare_absolute is about a dictionary to compare with: compare")
+    if arrays.flag("match_l0", match_l0) and lambda_ is not None:
         raise ValueError("lambda_ and match_l0 exclude each other")
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.diagnose(
+        return _call(
+            Diagnosis,
+            run,
+            _widedict.diagnose,
             data,
             run,
             _subject(dictionary),
             lambda_=_optional(arrays.positive, "lambda_", lambda_),
-            match_l0=bool(match_l0),
+            match_l0=arrays.flag("match_l0", match_l0),
             codes=_optional(lambda _, value: arrays.codes(value), "codes", codes),
-            center=_optional(arrays.vector, "center", center),
-            fixed_center=bool(fixed_center),
-            refit=bool(refit),
-            compare=None if compare is None else _subject(compare),
-            compare_absolute=bool(compare_absolute),
+            center=_optional(lambda _, value: arrays.center(value), "center", center),
+            fixed_center=arrays.flag("fixed_center", fixed_center),
+            refit=arrays.flag("refit", refit),
+            compare=_optional(lambda name, value: _subject(value, name), "compare", compare),
+            compare_absolute=arrays.flag("compare_absolute", compare_absolute),
             max_pairs=arrays.whole("max_pairs", max_pairs, least=0),
             min_uses=arrays.whole("min_uses", min_uses, least=0),
             nested=arrays.share("nested", nested),
             absorption=arrays.share("absorption", absorption, low=-1.0),
             antipodal=arrays.share("antipodal", antipodal, low=-1.0),
             duplicate=arrays.share("duplicate", duplicate, low=-1.0),
-            per_batch=bool(per_batch),
+            per_batch=arrays.flag("per_batch", per_batch),
         )
-        return _answer(Diagnosis, out)
 
 
 @_documented
@@ -617,14 +710,14 @@ def verify(
     Returns
     -------
     Verification
-        True where every claim holds.
+        True where every claim holds. Of a run that ended early, claims that it had no time for are
+        `Verification.unchecked`, which do not fail, and it is not true.
 
     {raises}
     """
     data = arrays.data(X, weights, skip_nonfinite, max_norm_multiple)
     with _run(max_seconds, threads, callback, progress) as run:
-        out = _widedict.verify(os.fspath(folder), data, run)
-        return _answer(lambda texts, notes: Verification(*texts, notes), out)
+        return _call(Verification, run, _widedict.verify, os.fspath(folder), data, run)
 
 
 class Sae:
@@ -695,7 +788,7 @@ def load_sae(path, *, dim=None, atoms=None):
     Raises
     ------
     OSError, ValueError
-        Naming file, tensor and key.
+        Naming file, tensor and key; a `FileNotFoundError` where there is none.
     """
     if atoms is not None:
         atoms = _text("atoms", atoms, ("rows", "columns"))

@@ -17,12 +17,14 @@ class Bar:
     def __call__(self, event):
         if self._bar is None:
             return False
-        if "of" in event:
+        if event["of"] is not None:
             text = f"{event['rows']} of {event['of']} rows"
-        elif "iteration" in event:
-            text = f"{event['phase']} {event['iteration']}: objective {event['objective']:.6g}, {event['atoms']} atoms"
+        elif event["iteration"] is not None:
+            objective = event["objective"]
+            told = "" if objective is None else f"objective {objective:.6g}, "
+            text = f"{event['phase']} {event['iteration']}: {told}{event['atoms']} atoms"
         else:
-            text = event["phase"]
+            text = event["phase"] or ""
         self._bar.set_description_str(text, refresh=False)
         self._bar.update(0)
         self._bar.refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import os
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ __all__ = [
     "Encoding",
     "Estimated",
     "Grid",
+    "Improved",
     "Interrupted",
     "SavedSolution",
     "Solution",
@@ -28,7 +30,9 @@ __all__ = [
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C ended a run. What it had by then is its `solution`, certified like any other.
 
-    A `KeyboardInterrupt`: a notebook shows it as one, and ``except Exception`` lets it pass.
+    A `KeyboardInterrupt`: a notebook shows it as one, and ``except Exception`` lets it pass. Also
+    raised in place of an exception of a callback that takes no attribute, which is its ``__cause__``.
+    A script that does not catch it ends with code 1, not by the signal.
     """
 
     def __init__(self, solution):
@@ -64,7 +68,7 @@ class Estimated:
 class _Answer:
     """An answer with the fields of the command's JSON as attributes."""
 
-    def __init__(self, native, notes=()):
+    def __init__(self, native, notes=(), stop="tolerance-met"):
         self._native = native
         self._fields = json.loads(native.json())
         self.notes = tuple(notes)
@@ -73,12 +77,15 @@ class _Answer:
     def __getattr__(self, name):
         if not name.startswith("_"):
             fields = self.__dict__.get("_fields", {})
-            if name in fields:
-                return fields[name]
+            # `lambda` is a word of Python.
+            for key in (name, name.removesuffix("_")):
+                if key in fields and (key == name or keyword.iskeyword(key)):
+                    return fields[key]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self):
-        return sorted(set(super().__dir__()) | set(self._fields))
+        fields = {f"{name}_" if keyword.iskeyword(name) else name for name in self._fields}
+        return sorted(set(super().__dir__()) | fields)
 
     def to_dict(self):
         """The fields of the command's ``--json``: dictionaries, lists, numbers, strings, None."""
@@ -103,8 +110,18 @@ class Certificate:
     estimated : Estimated
         Bounds that are not.
     verdict : str
-        What follows, such as ``"global"``: the gap is within the tolerance.
+        What follows. ``global``: the gap is within the tolerance, for any number of atoms;
+        ``global-width``: for this number of atoms, among all dictionaries; ``local``: proved to be a
+        local optimum; ``refuted``: proved not to be one; ``undecided``: neither, `verdict_reason` says
+        why.
     verdict_reason : str or None
+
+    Notes
+    -----
+    ``certified.bound_kind`` says what proves the lower bound: ``closed-form``, ``wide-limit``, ``fast``,
+    ``nuclear``, ``relaxation``, ``sdp``, ``exact``, or ``none``. The ``kkt`` of a solution has for ``codes``,
+    ``dictionary`` and ``center`` how far each is from stationary: ``value``, in the units of the
+    objective's gradient, and ``scale``, what it is measured by; their ratio is the relative residual.
     """
 
     def __init__(self, fields, upper, text):
@@ -147,17 +164,25 @@ class Solution(_Answer):
     stop : str
         Why the run ended: ``tolerance-met``, ``iteration-limit``, ``time-limit``, ``stalled``,
         ``cancelled``; ``none`` where nothing ran.
+    lambda_ : float
+        The field ``lambda``, which is a word of Python.
     """
 
-    def __init__(self, native, notes=()):
+    def __init__(self, native, notes=(), stop="tolerance-met"):
         super().__init__(native, notes)
         self.dictionary = native.dictionary()
         self.codes = to_csr(native.codes())
         self.center = native.center()
-        self.certificate = Certificate(self._fields, native.upper_bound(), native.text())
+        self.certificate = Certificate(self._fields, native.upper_bound(), native.proved())
+
+    @property
+    def improved(self):
+        """The lower point that refutes it, an `Improved`, or None. `save` writes it to ``improved/``."""
+        native = self._native.improved()
+        return None if native is None else Improved(native)
 
     def reconstruction(self):
-        """``codes @ dictionary + center``, (N, n)."""
+        """``codes @ dictionary + center``, (N, n): of data that an Sae normalizes, of these."""
         product = self.codes @ self.dictionary
         return product if self.center is None else product + self.center
 
@@ -170,16 +195,32 @@ class Solution(_Answer):
         """Reads what `save` or ``--out`` wrote: a `SavedSolution`."""
         return SavedSolution(folder)
 
+
+class Improved:
+    """A point that is proved to be lower than a solution, which it refutes: `Solution.improved`.
+
+    Nothing else is proved of it. `solve` and `certify` go on from it: ``solve(X, …, start=improved)``.
+
+    Attributes
+    ----------
+    dictionary, codes, center
+        As those of `Solution`.
+    objective : float
+    """
+
+    def __init__(self, native):
+        self._native = native
+        self.dictionary = native.dictionary()
+        self.codes = to_csr(native.codes())
+        self.center = native.center()
+        self.objective = native.objective()
+
     def __repr__(self):
-        fields = self._fields
-        center = ", with a center" if fields["centered"] else ""
-        head = (
-            f"{fields['points']} points of dimension {fields['dim']}, lambda {fields['lambda']}, "
-            f"gamma {fields['gamma']}{center}\n"
-            f"{fields['method']}: {fields['stop']} after {fields['seconds']:.2f} s, "
-            f"{fields['seconds_certify']:.2f} s to certify\n\n"
-        )
-        return head + super().__repr__()
+        atoms, dim = self.dictionary.shape
+        return f"a lower point: {atoms} atoms of dimension {dim}, objective {self.objective}"
+
+    def __reduce__(self):
+        raise TypeError("Improved is not pickled: save() of its solution writes it to improved/")
 
 
 class SavedSolution:
@@ -203,13 +244,19 @@ class SavedSolution:
 
     def to_dict(self):
         """certificate.json."""
-        return dict(self.claimed)
+        return json.loads(json.dumps(self.claimed))
 
     def verify(self, X, **options):
-        """`widedict.verify` of this folder."""
+        """`widedict.verify` of this folder, which must be as it was when it was loaded."""
         from ._functions import verify
 
-        return verify(self.folder, X, **options)
+        return verify(self._unchanged(), X, **options)
+
+    def _unchanged(self):
+        """The folder, where it says what it said."""
+        if json.loads(_widedict.description(self.folder)) != self.claimed:
+            raise ValueError(f"{self.folder}: was written again since it was loaded; load it again")
+        return self.folder
 
     def __repr__(self):
         (atoms, dim), points = self.dictionary.shape, self.codes.shape[0]
@@ -234,14 +281,14 @@ class Encoding(_Answer):
         How far each objective is at most above its least value: duality gaps in floating point.
     """
 
-    def __init__(self, native, notes=()):
+    def __init__(self, native, notes=(), stop="tolerance-met"):
         super().__init__(native, notes)
         self.codes = to_csr(native.codes())
         self.objectives = native.objectives()
         self.gaps = native.gaps()
 
     def save(self, path):
-        """Writes the codes as scipy's sparse .npz, as ``--out`` does."""
+        """Writes the codes as scipy's sparse .npz to this very name, as ``--out`` does."""
         self._native.save(os.fspath(path))
 
     @staticmethod
@@ -253,7 +300,7 @@ class Encoding(_Answer):
 
 
 class WideLimit(_Answer):
-    """The wide limit: what `wide` returns. ``value``, ``lower_bound``, ``boundary_gamma``, …"""
+    """The wide limit: what `wide` returns. ``value``, ``lower_bound``, ``boundary_gamma``, ``stop``, …"""
 
     def save(self, folder):
         """Writes the solution with an atom a datapoint, as ``--out`` does."""
@@ -271,11 +318,20 @@ class WideLimit(_Answer):
 
 
 class Grid(_Answer):
-    """A grid: what `path` returns. A sequence of `Solution`; ``wide_limit``, ``excess_estimate``."""
+    """A grid: what `path` returns. A sequence of `Solution`; ``wide_limit``, ``excess_estimate``.
 
-    def __init__(self, native, notes=()):
+    Attributes
+    ----------
+    stop : str
+        ``time-limit`` or ``cancelled`` where that ended the run, which may leave rows out; else
+        that of the first row that met no tolerance, or ``tolerance-met``.
+    """
+
+    def __init__(self, native, notes=(), stop="tolerance-met"):
         super().__init__(native, notes)
         self.solutions = [Solution(row) for row in native.rows()]
+        stops = [stop, *(solution.stop for solution in self.solutions)]
+        self.stop = next((stop for stop in stops if stop != "tolerance-met"), "tolerance-met")
 
     def __len__(self):
         return len(self.solutions)
@@ -303,10 +359,14 @@ class Diagnosis(_Answer):
     ----------
     exact_codes, given_codes : scipy.sparse.csr_array (N, M) or None
         The best codes, and those that were given, of the atoms as they were given.
+    stop : str
+        ``time-limit`` or ``cancelled`` where that ended the run: ``unfinished`` names the parts that are
+        missing; else ``tolerance-met``.
     """
 
-    def __init__(self, native, notes=()):
+    def __init__(self, native, notes=(), stop="tolerance-met"):
         super().__init__(native, notes)
+        self.stop = stop
         self.exact_codes = to_csr(native.exact_codes())
         given = native.given_codes()
         self.given_codes = None if given is None else to_csr(given)
@@ -328,25 +388,45 @@ class Claim:
 
     claim: str
     holds: bool
+    checked: bool
+    """False where the run ended before it was: it neither holds nor fails."""
     reason: str | None
 
 
 class Verification:
-    """Every claim of a folder, proved again or not: what `verify` returns. True where all hold."""
+    """Every claim of a folder, proved again or not: what `verify` returns. True where all hold.
 
-    def __init__(self, text_json, text, notes=()):
+    Attributes
+    ----------
+    verified : bool
+    verdict : str or None
+        The verdict that was claimed.
+    stop : str
+        ``tolerance-met``, or ``time-limit`` or ``cancelled`` where that ended the run.
+    claims : list of Claim
+    not_checked : tuple of str
+        Fields that nothing in the files can show, and only the checksum covers.
+    """
+
+    def __init__(self, native, notes=(), stop="tolerance-met"):
+        text_json, self._text = native
         self._fields = json.loads(text_json)
-        self._text = text
         self.notes = tuple(notes)
         self.verified = self._fields["verified"]
         self.verdict = self._fields["verdict"]
+        self.stop = self._fields["stop"]
         self.claims = [Claim(**claim) for claim in self._fields["claims"]]
         self.not_checked = tuple(self._fields["not_checked"])
 
     @property
     def failed(self):
         """The claims that do not hold."""
-        return [claim for claim in self.claims if not claim.holds]
+        return [claim for claim in self.claims if claim.checked and not claim.holds]
+
+    @property
+    def unchecked(self):
+        """The claims that a run had no time for: they neither hold nor fail."""
+        return [claim for claim in self.claims if not claim.checked]
 
     def __bool__(self):
         return self.verified

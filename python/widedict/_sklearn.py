@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,7 +20,10 @@ class _Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What both have: exact codes over `components_`."""
 
     def transform(self, X):
-        """The best codes of X over `components_`, each within a duality gap of 1e-10.
+        """The best codes of X over `components_`, each within a relative duality gap of 1e-10.
+
+        They minimize ``½‖x − center_ − z @ components_‖² + alpha sum_k z_k ‖d_k‖`` for every datapoint
+        alone: a ``gamma`` is a price of the atoms, not of a datapoint's code, and has no part in it.
 
         Parameters
         ----------
@@ -28,10 +34,9 @@ class _Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         codes : ndarray or scipy.sparse.csr_array (N, n_components)
             At least 0; sparse with ``sparse_output``.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        sparse = arrays.flag("sparse_output", self.sparse_output)
         codes = self._encode(X).codes
-        return codes if self.sparse_output else codes.toarray()
+        return codes if sparse else codes.toarray()
 
     def inverse_transform(self, X):
         """The reconstruction ``X @ components_ + center_``.
@@ -45,15 +50,18 @@ class _Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray (N, n_features)
         """
-        check_is_fitted(self)
-        found = np.shape(X)
-        if len(found) != 2 or found[1] != len(self.components_):
-            raise ValueError(f"X: expected codes of {len(self.components_)} components, found shape {found}")
-        product = X @ self.components_
-        return product if self.center_ is None else product + self.center_
+        fitted = self._fitted()
+        components, center, found = fitted.components_, fitted.center_, np.shape(X)
+        if len(found) != 2 or found[1] != len(components):
+            raise ValueError(f"X: expected codes of {len(components)} components, found shape {found}")
+        product = X @ components
+        return product if center is None else product + center
 
     def score(self, X, y=None):
-        """Minus the mean objective of X at exact codes: larger is better, within one `alpha`.
+        """Minus the mean of what `transform` minimizes: larger is better, within one `alpha`.
+
+        A ``gamma`` has no part in it: at ``gamma > 0`` it is not minus ``objective_`` of the training data,
+        whose codes are not these either.
 
         Parameters
         ----------
@@ -64,18 +72,22 @@ class _Coder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         float
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         return -self._encode(X).mean_objective
 
     def _encode(self, X):
+        fitted = self._fitted()
+        X = validate_data(fitted, X, reset=False, dtype=[np.float64, np.float32])
         return encode(
-            X, self.components_, lambda_of_sklearn(self.alpha), center=self.center_, threads=self.threads
+            X, fitted.components_, lambda_of_sklearn(self.alpha), center=fitted.center_, threads=self.threads
         )
+
+    def _fitted(self):
+        check_is_fitted(self)
+        return self
 
     @property
     def _n_features_out(self):
-        return len(self.components_)
+        return len(self._fitted().components_)
 
 
 class DictionaryLearning(_Coder):
@@ -83,13 +95,15 @@ class DictionaryLearning(_Coder):
 
     Minimizes ``½‖X − Z D‖² + alpha ‖Z‖₁`` over unit atoms and codes at least 0, as scikit-learn's own
     ``DictionaryLearning(positive_code=True)``. The library's λ is `alpha`, the same number: its
-    objective is that sum divided by the number of datapoints.
+    objective is that sum divided by the number of datapoints N. With ``gamma`` the price of an atom's
+    codes z_k is ``sqrt((alpha ‖z_k‖₁)² + N (gamma ‖z_k‖₂)²)`` in place of ``alpha ‖z_k‖₁``: what `fit` minimizes
+    and `objective_` is. `transform` and `score` are of single datapoints and leave gamma out.
 
     Parameters
     ----------
     n_components : int or "auto", optional
         Number of atoms; without it n_features. ``"auto"`` solves the convex problem, which chooses:
-        with ``gamma=0`` an atom for every datapoint longer than alpha.
+        with ``gamma=0`` it is the wide limit, an atom for every datapoint longer than alpha.
     alpha : float
         Price of a unit of code.
     gamma : float
@@ -120,7 +134,7 @@ class DictionaryLearning(_Coder):
     certificate_ : Certificate
         What is proved, and what is estimated, of the fit.
     objective_ : float
-        Mean objective of the data.
+        Objective of the fit divided by N, gamma's part with it.
     stop_ : str
         Why the fit ended.
     n_components_ : int
@@ -175,6 +189,7 @@ class DictionaryLearning(_Coder):
         self
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32])
+        tol, alpha = arrays.positive("tol", self.tol), lambda_of_sklearn(self.alpha)
         convex = isinstance(self.n_components, str) and self.n_components == "auto"
         if convex:
             width, restarts = None, None
@@ -183,11 +198,11 @@ class DictionaryLearning(_Coder):
             width, restarts = arrays.whole("n_components", count), self.restarts
         solution = solve(
             X,
-            lambda_of_sklearn(self.alpha),
+            alpha,
             self.gamma,
             width=width,
-            center=self.fit_center,
-            tolerance=self.tol,
+            center=arrays.flag("fit_center", self.fit_center),
+            tolerance=tol,
             bound=self.bound,
             seed=_seed(self.random_state),
             restarts=restarts,
@@ -200,11 +215,13 @@ class DictionaryLearning(_Coder):
         self.objective_ = solution.objective
         self.stop_ = solution.stop
         self.n_components_ = len(self.components_)
+        if self.stop_ == "time-limit":
+            warnings.warn("max_seconds ended the fit before it met tol", ConvergenceWarning, stacklevel=2)
         return self
 
 
 class SparseCoder(_Coder):
-    """Exact nonnegative codes over a dictionary that is given.
+    """Exact nonnegative codes over a dictionary that is given, which needs no fit.
 
     For every datapoint the z ≥ 0 of least ``½‖x − b − zD‖² + alpha sum_k z_k ‖d_k‖``: scikit-learn's
     ``SparseCoder(transform_algorithm="lasso_cd", positive_code=True)`` where atoms have length 1. The
@@ -253,19 +270,31 @@ class SparseCoder(_Coder):
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         lambda_of_sklearn(self.alpha)
         components = X if self.dictionary is None else arrays.dictionary(self.dictionary)
+        for place in np.argwhere(~np.isfinite(components))[:1]:
+            row, column = place
+            found = components[row, column]
+            raise ValueError(f"dictionary: row {row}, column {column}: expected a finite number, found {found}")
         if components.shape[1] != X.shape[1]:
             raise ValueError(
                 f"dictionary: expected atoms of dimension {X.shape[1]}, found shape {components.shape}"
             )
         self.components_ = np.array(components)
-        self.center_ = None if self.center is None else np.array(arrays.vector("center", self.center))
+        self.center_ = None if self.center is None else np.array(arrays.center(self.center))
         if self.center_ is not None and len(self.center_) != X.shape[1]:
             raise ValueError(f"center: expected a vector of dimension {X.shape[1]}, found {len(self.center_)}")
         return self
 
+    def _fitted(self):
+        """This one, or one that is fitted: a dictionary that is given is all there is to learn."""
+        if self.dictionary is None or hasattr(self, "components_"):
+            return super()._fitted()
+        return clone(self).fit(arrays.dictionary(self.dictionary))
+
 
 def _seed(random_state):
     """An int is the seed itself; anything else draws one."""
-    if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool) and random_state >= 0:
-        return int(random_state)
+    if isinstance(random_state, (bool, np.bool_)):
+        raise ValueError(f"random_state: expected an int, a RandomState or None, found {random_state!r}")
+    if isinstance(random_state, (int, np.integer)):
+        return arrays.whole("random_state", random_state, least=0)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

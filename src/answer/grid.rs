@@ -106,7 +106,7 @@ impl Grid {
             let certifying = watch.elapsed().saturating_sub(started);
             let run = self.summary(&conclusion, solution.stop, solving, certifying);
             let row = Row::new(&step.problem, masked, &run, solution.certified.certificate());
-            Ok(Solved { step: Step { solution, ..step }, row })
+            Ok(Solved { step: Step { solution, ..step }, row, run })
         });
         let solved = certified.collect::<Result<Vec<_>, SolveError>>()?;
         Ok((Answer::new(wide_limit, &solved), solved))
@@ -159,6 +159,8 @@ impl From<PowerLaw> for Fit {
 pub struct Solved {
     pub step: Step,
     pub row: Row,
+    /// How it was run.
+    pub run: RunSummary,
 }
 
 impl Solved {

@@ -15,6 +15,7 @@ pub mod participation;
 pub mod plain;
 pub mod row;
 pub mod start;
+pub mod text;
 pub mod verification;
 pub mod verify;
 pub mod wide;

@@ -17,6 +17,7 @@ use super::diagnosis::Source;
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// How a problem was run.
+#[derive(Clone, Debug)]
 pub struct RunSummary {
     pub method: &'static str,
     pub seed: u64,

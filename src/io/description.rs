@@ -11,6 +11,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
 use super::json::{digest, read_json};
+use super::solution::CODES;
+use super::sparse::code_rows;
 use super::{FileError, FileProblem, Rows};
 use crate::certificate::Record;
 
@@ -114,10 +116,10 @@ impl Description {
     }
 
     /// Which rows of the data's file are the `points` datapoints: all but those that are
-    /// said to be masked.
+    /// said to be masked. Nothing is held for more rows than the codes beside it have.
     ///
     /// # Errors
-    /// [`Misread`] where these are no ascending row numbers.
+    /// [`Misread`] where these are no ascending row numbers, or as many as no codes are of.
     pub fn rows(&self, points: usize) -> Result<Rows, Misread> {
         let name = if self.is_checkpoint() { "masked_rows" } else { "verify.masked_rows" };
         let place = match self.is_checkpoint() {
@@ -128,7 +130,17 @@ impl Description {
         let of = points.checked_add(masked.len());
         let ascend = masked.is_sorted_by(|a, b| a < b);
         match of.filter(|of| ascend && masked.last().is_none_or(|last| last < of)) {
-            Some(of) => Ok(Rows::without(of, &masked)),
+            Some(of) if masked.is_empty() => Ok(Rows::all(of)),
+            Some(of) => match code_rows(&self.folder.join(CODES)) {
+                Ok(found) if found == of as u64 => Ok(Rows::without(of, &masked)),
+                Ok(found) => {
+                    let counts =
+                        format!("{points} points and {} masked rows, codes of {found} rows", masked.len());
+                    Err(misread(name, serde_json::Error::custom(counts)))
+                }
+                // Whoever reads the codes is told what is wrong with them.
+                Err(_) => Ok(Rows::all(of)),
+            },
             None => Err(misread(name, serde_json::Error::custom("expected ascending numbers of rows"))),
         }
     }

@@ -32,7 +32,7 @@ use crate::trusted::{Origin, Part};
 const WITNESS_ENTRIES: usize = 4_500_000;
 
 const DICTIONARY: &str = "dictionary.npy";
-const CODES: &str = "codes.npz";
+pub(super) const CODES: &str = "codes.npz";
 const CENTER: &str = "center.npy";
 
 /// Folder for the lower point that refutes a solution.

@@ -56,24 +56,10 @@ fn signed(index: usize) -> i64 {
 /// not finite.
 pub fn read_codes(path: &Path, points: usize, atoms: usize) -> Result<Codes, FileError> {
     let whole = |problem| FileError::new(path, problem);
-    let file = File::open(path).map_err(|e| whole(e.into()))?;
-    let size = file.metadata().map_err(|e| whole(e.into()))?.len();
-    let archive = Archive::open(BufReader::new(file), size).map_err(whole)?;
-    let mut sparse = SparseFile { path, archive };
+    let mut sparse = SparseFile::open(path)?;
 
     let format = sparse.read("format", text)?;
-    let shape = sparse.read("shape", integers)?;
-    let [rows, columns] = *shape.as_slice() else {
-        let problem = FileProblem::Count { expected: 2, found: shape.len() };
-        return Err(FileError::in_array(path, "shape", problem));
-    };
-    let size = |at: usize, n: i64| {
-        u64::try_from(n).map_err(|_| {
-            let problem = FileProblem::Index { position: at, least: 0, most: usize::MAX, found: n };
-            FileError::in_array(path, "shape", problem)
-        })
-    };
-    let found = (size(0, rows)?, size(1, columns)?);
+    let found = sparse.shape()?;
     if found != (points as u64, atoms as u64) {
         return Err(whole(FileProblem::Shape { expected: (points, atoms), found }));
     }
@@ -84,6 +70,11 @@ pub fn read_codes(path: &Path, points: usize, atoms: usize) -> Result<Codes, Fil
         _ => return Err(FileError::in_array(path, "format", FileProblem::Format { found: format })),
     };
     codes(points, atoms, entries).map_err(whole)
+}
+
+/// Number of rows that a file of codes says it has.
+pub(super) fn code_rows(path: &Path) -> Result<u64, FileError> {
+    Ok(SparseFile::open(path)?.shape()?.0)
 }
 
 /// A code: (datapoint, atom) and its value.
@@ -99,7 +90,11 @@ fn codes(points: usize, atoms: usize, mut entries: Vec<Entry>) -> Result<Codes, 
         }
         same
     });
-    let mut starts = vec![0; points + 1];
+    // A format other than CSR says how many rows there are and holds nothing of most.
+    let count = points.saturating_add(1);
+    let mut starts = Vec::new();
+    starts.try_reserve_exact(count).map_err(|_| FileProblem::Memory { rows: count, dim: 1 })?;
+    starts.resize(count, 0);
     for ((point, _), _) in &entries {
         starts[point + 1] += 1;
     }
@@ -116,7 +111,34 @@ struct SparseFile<'a, R: Read + Seek> {
     archive: Archive<R>,
 }
 
+impl<'a> SparseFile<'a, BufReader<File>> {
+    fn open(path: &'a Path) -> Result<Self, FileError> {
+        let whole = |problem| FileError::new(path, problem);
+        let file = File::open(path).map_err(|e| whole(e.into()))?;
+        let size = file.metadata().map_err(|e| whole(e.into()))?.len();
+        let archive = Archive::open(BufReader::new(file), size).map_err(whole)?;
+        Ok(Self { path, archive })
+    }
+}
+
 impl<R: Read + Seek> SparseFile<'_, R> {
+    /// Rows and columns, as the file says.
+    fn shape(&mut self) -> Result<(u64, u64), FileError> {
+        let path = self.path;
+        let shape = self.read("shape", integers)?;
+        let [rows, columns] = *shape.as_slice() else {
+            let problem = FileProblem::Count { expected: 2, found: shape.len() };
+            return Err(FileError::in_array(path, "shape", problem));
+        };
+        let size = |at: usize, n: i64| {
+            u64::try_from(n).map_err(|_| {
+                let problem = FileProblem::Index { position: at, least: 0, most: usize::MAX, found: n };
+                FileError::in_array(path, "shape", problem)
+            })
+        };
+        Ok((size(0, rows)?, size(1, columns)?))
+    }
+
     /// Unpacks one array and hands it to `decode`.
     fn read<T>(
         &mut self,

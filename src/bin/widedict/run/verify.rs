@@ -9,7 +9,6 @@ use crate::arguments::VerifyArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::output::progress::Watch;
-use crate::signals;
 
 /// Reads everything, proves again, prints.
 pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
@@ -26,9 +25,6 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Outcome, Failure> {
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     let verification = on_threads(&args.run, || Ok(joined.verify(&watch)))?;
     watch.finish();
-    if !verification.verified && signals::asked_to_end() {
-        watch.note("interrupted: claims that fail may hold");
-    }
     output::answer(args.run.json, &verification, || verification.summary(&args.folder))?;
     Ok(Outcome::of(verification.verified))
 }
