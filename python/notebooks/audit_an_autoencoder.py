@@ -2,7 +2,7 @@
 # # Audit a sparse autoencoder
 #
 # How far are the codes and the dictionary of a trained autoencoder from optimal? The autoencoder is the
-# small one of `data/`: 512 token embeddings, 128 atoms, trained by SGD on `mean ‖x − x̂‖² + 1.5 Σ f`.
+# small one of `data/`: activations of a language model at 512 tokens, 128 atoms, trained by SGD on `mean ‖x − x̂‖² + 1.5 Σ f`.
 
 # %%
 import pathlib
@@ -27,7 +27,7 @@ print(found)
 
 # %% [markdown]
 # Two gaps, apart. The *amortisation gap* is what the encoder loses to the best codes over the same
-# atoms. The *excess* is what any dictionary of this width pays beyond the wide limit, an atom a datapoint;
+# atoms. The *excess* is what this dictionary pays, at exact codes, beyond the wide limit, an atom a datapoint;
 # that limit is a **certified** bound for every dictionary of every width.
 
 # %%
