@@ -111,9 +111,9 @@ class Certificate:
         Bounds that are not.
     verdict : str
         What follows. ``global``: the gap is within the tolerance, for any number of atoms;
-        ``global-width``: for this number of atoms, among all dictionaries; ``local``: proved to be a
-        local optimum; ``refuted``: proved not to be one; ``undecided``: neither, `verdict_reason` says
-        why.
+        ``global-width``: for this number of atoms, among all dictionaries; ``local``: a local optimum is
+        proved within a stated radius of it, no higher than it; ``refuted``: a better one is known, or it
+        is not stationary; ``feasible``: nothing else was asked; ``undecided``: none of these.
     verdict_reason : str or None
 
     Notes

@@ -295,6 +295,56 @@ fn slow_every_single_edit_is_named() {
     assert_eq!(unnamed, documented);
 }
 
+/// A run that was ended has not shown that anything is wrong: what it had no time for is open, and
+/// what needs no time fails as it does otherwise.
+#[test]
+fn a_verification_that_is_cut_short_fails_nothing() {
+    let runs = Runs::new();
+    let data = runs.clusters();
+    let line = "verify {} --data {} --json --quiet --max-seconds 0";
+    for options in ["--lambda 0.1 --width 2 --participation auto", "--lambda 0.1 --gamma 0.05 --center"] {
+        let out = runs.solve(&data, options);
+        let answer = |data: &Path| -> Value {
+            let output = command(line, &[&out, data]);
+            let text = String::from_utf8_lossy(&output.stdout);
+            let answer: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+            assert_eq!(output.status.code(), Some(i32::from(answer["verified"] == false)));
+            answer
+        };
+        let fails = |answer: &Value| -> Vec<String> {
+            let claims = answer["claims"].as_array().expect("claims").iter();
+            let failing = claims.filter(|claim| claim["holds"] == false && claim["checked"] == true);
+            failing.map(|claim| claim["claim"].as_str().expect("a name").to_owned()).collect()
+        };
+        let cut = answer(&data);
+        assert_eq!(cut["stop"], "time-limit", "{options}");
+        assert_eq!(fails(&cut), Vec::<String>::new(), "{options}");
+        let other =
+            runs.data("other.npy", &[[1.0, 0.1], [0.9, 0.3], [1.1, 0.2], [0.1, 1.0], [0.2, 0.9], [0.6, 0.8]]);
+        assert!(fails(&answer(&other)).contains(&"data".to_owned()), "{options}");
+        let whole = verify(&out, &data);
+        assert_eq!(named(&whole), Vec::<String>::new(), "{options}");
+    }
+}
+
+/// A count of 10¹³ in a file of a kilobyte is refused before anything is held for it.
+#[test]
+fn a_count_that_no_file_bears_out_is_no_reason_to_take_memory() {
+    let runs = Runs::new();
+    let data = runs.clusters();
+    let out = runs.solve(&data, "--lambda 0.1");
+    let path = out.join("certificate.json");
+    let whole: Value = read_json(&path).expect("JSON");
+    for masked in [json!([]), json!([4])] {
+        let mut edited = whole.clone();
+        edited["record"]["problem"]["points"] = json!(10_u64.pow(13));
+        edited["verify"]["masked_rows"] = masked;
+        std::fs::write(&path, edited.to_string()).expect("written");
+        assert!(widedict::io::load_solution(&out).is_err());
+        assert!(!named(&verify(&out, &data)).is_empty());
+    }
+}
+
 /// What no stationary point has is a claim like others, and without a center told it is 0.
 #[test]
 fn the_hull_of_an_audit_is_verified() {

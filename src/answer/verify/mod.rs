@@ -217,6 +217,10 @@ impl Follow for Cut<'_> {
         self.inner.phase(name);
     }
 
+    fn part(&self, which: usize, of: usize) {
+        self.inner.part(which, of);
+    }
+
     fn note(&self, text: &str) {
         self.inner.note(text);
     }
