@@ -254,6 +254,8 @@ def test_options_of_codes_that_are_not_searched_for(points, tmp_path):
     with pytest.raises(ValueError, match="tolerance.*exact"):
         widedict.encode(points, sae, tolerance=0.1)
     widedict.encode(points, sae, tolerance=0.1, exact=True)
+    with pytest.raises(ValueError, match="folder of a solution.*sae"):
+        widedict.load_sae(tmp_path / "out")
     with pytest.raises(ValueError, match="dim.*6.*7"):
         widedict.load_sae(tmp_path / "out" / "sae", dim=7)
     with pytest.raises(ValueError, match="sae"):

@@ -44,10 +44,8 @@ def _unmasked(name, values):
     """A mask says that there is no number: no number is made up."""
     for place in np.argwhere(np.ma.getmaskarray(values))[:1]:
         at = " ".join(f"{axis} {index}," for axis, index in zip(("row", "column"), place)).rstrip(",")
-        raise ValueError(
-            f"{name}: {at} is masked; {name}.astype(float).filled(numpy.nan) with skip_nonfinite=True "
-            "leaves such rows of data out"
-        )
+        way = "with skip_nonfinite=True X.astype(float).filled(numpy.nan) leaves such rows out" if name == "X" else "fill it"
+        raise ValueError(f"{name}: {at} is masked; {way}")
 
 
 def _tensor(name, values):
@@ -229,7 +227,11 @@ def _number(name, value, accepts, expected):
 
 def _shown(value):
     """What was found, on a line."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        # An integer of thousands of digits.
+        text = f"one of type {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
 
 
@@ -259,9 +261,8 @@ def whole(name, value, least=1, most=2**64 - 1):
     number = _scalar(value)
     if isinstance(number, numbers.Integral) and not isinstance(number, bool) and least <= number <= most:
         return int(number)
-    upto = f" to {most}" if most < 2**64 - 1 else " or more"
-    below = " below 2**64" if isinstance(number, numbers.Integral) and number > most else ""
-    raise ValueError(f"{name}: expected a whole number, {least}{upto}{below}, found {_shown(value)}")
+    upto = f" to {most}" if most < 2**64 - 1 else " or more, below 2**64"
+    raise ValueError(f"{name}: expected a whole number, {least}{upto}, found {_shown(value)}")
 
 
 def flag(name, value):

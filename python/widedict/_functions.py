@@ -792,6 +792,9 @@ def load_sae(path, *, dim=None, atoms=None):
     """
     if atoms is not None:
         atoms = _text("atoms", atoms, ("rows", "columns"))
+    there = [os.path.isfile(os.path.join(os.fspath(path), name)) for name in ("certificate.json", "cfg.json")]
+    if there == [True, False]:
+        raise ValueError(f"{os.fspath(path)}: the folder of a solution; its autoencoder is the folder sae in it")
     return Sae(_widedict.load_sae(os.fspath(path), _optional(arrays.whole, "dim", dim), atoms))
 
 
