@@ -11,13 +11,15 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Map, Value};
 
 use super::json::{digest, read_json};
-use super::solution::CODES;
 use super::sparse::code_rows;
 use super::{FileError, FileProblem, Rows};
 use crate::certificate::Record;
 
 /// The file.
 pub(super) const CERTIFICATE: &str = "certificate.json";
+
+/// The file of the codes beside it.
+pub(super) const CODES: &str = "codes.npz";
 
 /// The key of the checksum.
 const CHECKSUM: &str = "checksum";

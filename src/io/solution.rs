@@ -15,7 +15,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::description::{CERTIFICATE, Description, Misread, part};
+use super::description::{CERTIFICATE, CODES, Description, Misread, part};
 use super::json::digest;
 use super::stage::{Stage, remove};
 use super::{FileError, FileProblem, Rows, read_atoms, read_codes, read_vector};
@@ -32,7 +32,6 @@ use crate::trusted::{Origin, Part};
 const WITNESS_ENTRIES: usize = 4_500_000;
 
 const DICTIONARY: &str = "dictionary.npy";
-pub(super) const CODES: &str = "codes.npz";
 const CENTER: &str = "center.npy";
 
 /// Folder for the lower point that refutes a solution.
