@@ -29,10 +29,12 @@ pub(crate) fn memory(count: usize) -> PyErr {
 /// A file that the system refuses is an `OSError` of its number, one whose content is wrong a
 /// `ValueError`.
 pub(crate) fn file(error: FileError) -> PyErr {
-    match &error.problem {
-        FileProblem::System(refused) => system(refused, &error.path),
-        FileProblem::Memory { .. } => PyMemoryError::new_err(error.to_string()),
-        _ => value(error),
+    if let FileProblem::System(refused) = &error.problem {
+        system(refused, &error.path)
+    } else if matches!(error.problem, FileProblem::Memory { .. }) {
+        PyMemoryError::new_err(error.to_string())
+    } else {
+        value(error)
     }
 }
 
