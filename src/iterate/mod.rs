@@ -2,6 +2,7 @@
 //! and the residual, which every update keeps current.
 
 mod block;
+mod short;
 
 pub(crate) use block::Moves;
 
@@ -9,10 +10,14 @@ use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
 use crate::linalg::{
     Matrix, Panel, Row, add_rows, axpy, combine_all, correlate, dot, dot_all, norm, replace_outer,
-    sum_of_squares,
+    subtract_rows, sum_of_squares,
 };
 use crate::problem::Problem;
 use crate::reduce::Share;
+
+/// Share of codes in use below which sparse products are faster than dense ones: these make
+/// some ten times the operations in the same time.
+pub(crate) const SPARSE: f64 = 0.1;
 
 /// One atom with its whitened code row.
 #[derive(Clone, Debug)]
@@ -142,6 +147,20 @@ impl<'p> Iterate<'p> {
         let a = self.problem.data().sqrt_weights();
         self.residual = self.problem.data().whitened();
         self.offset.copy_from_slice(&self.center);
+        if self.density() < SPARSE {
+            let terms = self.atoms.iter().map(|atom| (atom.direction.as_slice(), &atom.row));
+            subtract_rows(self.problem.share(), &mut self.residual, &terms.collect::<Vec<_>>());
+        } else {
+            self.subtract_blocks();
+        }
+        self.materialize();
+        if self.problem.centered() {
+            self.mean = combine_all(self.problem.share(), &self.residual, a);
+        }
+    }
+
+    /// Subtracts all atoms from the residual by dense products.
+    fn subtract_blocks(&mut self) {
         let block = self.block();
         for from in (0..self.atoms.len()).step_by(block) {
             let to = (from + block).min(self.atoms.len());
@@ -153,10 +172,6 @@ impl<'p> Iterate<'p> {
             }
             let directions = self.directions(from, to);
             add_rows(self.problem.share(), &mut self.residual, -1.0, &directions, &self.panel, 0);
-        }
-        self.materialize();
-        if self.problem.centered() {
-            self.mean = combine_all(self.problem.share(), &self.residual, a);
         }
     }
 
@@ -224,15 +239,8 @@ impl<'p> Iterate<'p> {
     /// unit. Atoms that `past` does not have stay where they are.
     pub(crate) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
         for (atom, before) in self.atoms.iter_mut().zip(&past.atoms) {
-            before.row.scatter(&mut self.old);
-            atom.row.scatter(&mut self.new);
-            for (new, old) in self.new.iter_mut().zip(&mut self.old) {
-                let moved = *new + beta * (*new - *old);
-                *new = if moved > 0.0 { moved } else { 0.0 };
-                *old = 0.0;
-            }
-            atom.row = Row::from_dense(&self.new);
-            atom.row.indices.iter().for_each(|&i| self.new[i] = 0.0);
+            // A code that is 0 now has fallen there, and would go on below.
+            atom.row = atom.row.extrapolated(&before.row, beta);
             atom.gauge = self.gauge.value_of_row(&atom.row);
             let moved: Vec<f64> =
                 atom.direction.iter().zip(&before.direction).map(|(d, o)| d + beta * (d - o)).collect();

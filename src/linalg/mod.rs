@@ -28,5 +28,6 @@ pub(crate) use kernels::{
 };
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_rows};
+pub(crate) use sparse::subtract_rows;
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use sprs::CsMatView;
 
 use super::{Matrix, axpy, chunk_columns, simd};
+use crate::reduce::Share;
 
 /// One atom's codes: the datapoints that use it, ascending, and how much.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +45,23 @@ impl Row {
         }
     }
 
+    /// `z + β(z − before)` where z is not 0, as far as it is positive.
+    pub(crate) fn extrapolated(&self, before: &Self, beta: f64) -> Self {
+        let mut moved =
+            Self { indices: Vec::with_capacity(self.len()), values: Vec::with_capacity(self.len()) };
+        let mut past = before.iter().peekable();
+        for (i, z) in self.iter() {
+            while past.next_if(|(j, _)| *j < i).is_some() {}
+            let old = past.next_if(|(j, _)| *j == i).map_or(0.0, |(_, old)| old);
+            let next = z + beta * (z - old);
+            if next > 0.0 {
+                moved.indices.push(i);
+                moved.values.push(next);
+            }
+        }
+        moved
+    }
+
     /// Number of nonzero codes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -57,7 +75,7 @@ impl Row {
     }
 
     /// The pairs of a run of datapoints.
-    pub(crate) fn within(&self, run: Range<usize>) -> impl Iterator<Item = (usize, f64)> + '_ {
+    pub(crate) fn within(&self, run: Range<usize>) -> impl ExactSizeIterator<Item = (usize, f64)> + '_ {
         let from = self.indices.partition_point(|i| *i < run.start);
         let to = from + self.indices[from..].partition_point(|i| *i < run.end);
         self.indices[from..to].iter().copied().zip(self.values[from..to].iter().copied())
@@ -97,6 +115,29 @@ pub fn subtract_product(dictionary: &Matrix, codes: CsMatView<'_, f64>, out: &mu
                         for (k, &value) in code.iter() {
                             axpy(-value, dictionary.col(k), column);
                         }
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// `R −= Σ d zᵀ` over pairs of a direction and a row. O(n · nnz), parallel over datapoints.
+pub(crate) fn subtract_rows(share: &Share, residual: &mut Matrix, terms: &[(&[f64], &Row)]) {
+    let n = residual.nrows();
+    let (mut runs, mut rest) = (Vec::new(), residual.as_mut_slice());
+    for run in share.chunks(chunk_columns(n)) {
+        let (head, tail) = rest.split_at_mut(run.len() * n);
+        runs.push((run, head));
+        rest = tail;
+    }
+    runs.into_par_iter().for_each(|(run, block)| {
+        simd(
+            #[inline(always)]
+            || {
+                for (direction, row) in terms {
+                    for (i, z) in row.within(run.clone()) {
+                        axpy(-z, direction, &mut block[(i - run.start) * n..][..n]);
                     }
                 }
             },

@@ -45,6 +45,14 @@ pub fn block_step(
     working.factorization().expect("unit atoms and nonnegative codes")
 }
 
+/// `factorization` after short steps on its atoms, one after another.
+#[must_use]
+pub fn short_steps(problem: &crate::Problem, factorization: &crate::Factorization) -> crate::Factorization {
+    let mut working = crate::iterate::Iterate::from_factorization(problem, factorization);
+    (0..factorization.width()).for_each(|k| working.shorten(k));
+    working.factorization().expect("unit atoms and nonnegative codes")
+}
+
 /// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix.
 #[must_use]
 pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {

@@ -436,6 +436,8 @@ pub struct Descent {
     residuals: Matrix,
     /// Whether the atoms move.
     pub learn_atoms: bool,
+    /// Whether codes that are 0 stay so in [`Descent::block_step`].
+    pub used_only: bool,
 }
 
 impl Descent {
@@ -451,6 +453,7 @@ impl Descent {
             atoms,
             problem: problem.clone(),
             learn_atoms: true,
+            used_only: false,
         }
     }
 
@@ -523,7 +526,10 @@ impl Descent {
         for k in from..to {
             self.add_atom(k, 1.0);
             let v: Vec<f64> = (0..weights.len())
-                .map(|i| self.gauge.a[i] * inner(&self.atoms[k], self.residuals.col(i)))
+                .map(|i| {
+                    let stays = self.used_only && self.codes[k][i] == 0.0;
+                    if stays { 0.0 } else { self.gauge.a[i] * inner(&self.atoms[k], self.residuals.col(i)) }
+                })
                 .collect();
             let z = self.gauge.prox(&v, 1.0);
             self.codes[k] = z.iter().zip(&self.gauge.a).map(|(z, a)| z / a).collect();

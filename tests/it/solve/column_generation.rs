@@ -119,16 +119,42 @@ fn a_block_step_is_its_single_steps() {
             let mut slow = naive::Descent::from_factorization(&problem, &start);
             slow.block_step(from, to);
             let slow = slow.factorization();
-            for k in 0..7 {
-                for (f, s) in fast.dictionary().atom(k).iter().zip(slow.dictionary().atom(k)) {
-                    assert!((f - s).abs() <= 1e-9, "instance {instance}, atom {k}: {f} {s}");
-                }
-            }
-            for (f, s) in fast.codes().rows().iter().zip(slow.codes().rows()) {
-                let (f, s) = (dense(f, 30), dense(&s, 30));
-                assert!(f.iter().zip(&s).all(|(f, s)| (f - s).abs() <= 1e-9), "instance {instance}");
-            }
+            assert_alike(&fast, &slow);
         }
+    }
+}
+
+fn assert_alike(fast: &Factorization, slow: &Factorization) {
+    let len = fast.codes().datapoints();
+    for k in 0..fast.width() {
+        for (f, s) in fast.dictionary().atom(k).iter().zip(slow.dictionary().atom(k)) {
+            assert!((f - s).abs() <= 1e-9, "atom {k}: {f} {s}");
+        }
+    }
+    for (f, s) in fast.codes().rows().iter().zip(slow.codes().rows()) {
+        let (f, s) = (dense(f, len), dense(&s, len));
+        assert!(f.iter().zip(&s).all(|(f, s)| (f - s).abs() <= 1e-9));
+    }
+    for (f, s) in fast.center().iter().flat_map(|c| c.iter()).zip(slow.center().iter().flat_map(|c| c.iter()))
+    {
+        assert!((f - s).abs() <= 1e-9, "center: {f} {s}");
+    }
+}
+
+/// A short step is the step of the problem in which codes that are 0 stay so; it never rises.
+#[test]
+fn a_short_step_leaves_codes_that_are_zero() {
+    for (instance, center) in [(0, false), (1, true), (2, true)] {
+        let x = planted::gaussian(6, 30, 60 + instance);
+        let problem = Problem::builder(x).lambda(0.2).gamma(0.1).centered(center).build().unwrap();
+        let start = rough_point(&problem, 7);
+        let fast = kernels::short_steps(&problem, &start);
+        let mut slow = naive::Descent::from_factorization(&problem, &start);
+        slow.used_only = true;
+        (0..7).for_each(|k| slow.block_step(k, k + 1));
+        assert_alike(&fast, &slow.factorization());
+        assert!(fast.codes().nnz() <= start.codes().nnz());
+        assert!(naive::objective(&problem, &fast) <= naive::objective(&problem, &start));
     }
 }
 
