@@ -12,7 +12,7 @@ use super::gap::objective;
 use super::screen::{Screen, single};
 use super::working_set::{Scratch, WorkingSet};
 use super::{Demand, Work};
-use crate::linalg::{Matrix, axpy, dot, norm, simd};
+use crate::linalg::{Matrix, axpy, distance, dot, dots, norm, simd};
 use crate::num::max;
 use crate::observer::Observer;
 
@@ -28,6 +28,16 @@ const PROMISING: f64 = 0.5;
 
 /// Atoms that enter in a later round at most, besides one for every two in use.
 const LATER: usize = 8;
+
+/// Pairs of atoms for one more atom that may enter an empty set: inner products of the atoms
+/// that enter cost a sixth of the speed of a product of the dictionary, so that about as many
+/// pairs of them as a sixth of the dictionary take as long as it.
+const PAIRS: usize = 6;
+
+/// Share of the dictionary, besides the working set, whose exact correlations are cheaper
+/// than a product of all of it: they are formed at about a tenth of its speed, and mostly from
+/// memory.
+const FEW: usize = 32;
 
 /// Rounds before a datapoint is handed over. Data take three to six; codes of
 /// hundreds of atoms a dozen.
@@ -71,6 +81,16 @@ struct Turn<'x> {
     round: usize,
 }
 
+/// What becomes of a datapoint.
+enum Next {
+    /// Its code is within the tolerance.
+    Done,
+    /// It needs a product of the whole dictionary.
+    Product,
+    /// Rounding, dependent atoms, or a problem too hard are left.
+    HandOver,
+}
+
 /// Buffers for one block after another.
 pub(super) struct Solver<'d> {
     atoms: &'d Matrix,
@@ -88,6 +108,16 @@ pub(super) struct Solver<'d> {
     correlations: Vec<f32>,
     /// Atoms that may correlate enough, by `correlations`.
     candidates: Vec<Candidate>,
+    /// Atoms whose exact correlations are wanted.
+    atoms_wanted: Vec<usize>,
+    /// Those correlations.
+    exact_correlations: Vec<f64>,
+    /// Marks the atoms of one working set, while it is looked at.
+    member: Vec<bool>,
+    /// Residual of one datapoint.
+    fresh: Vec<f64>,
+    /// Terms of a residual.
+    terms: Vec<(usize, f64)>,
     scratch: Scratch,
 }
 
@@ -106,6 +136,11 @@ impl<'d> Solver<'d> {
             units: Vec::new(),
             correlations: Vec::new(),
             candidates: Vec::new(),
+            atoms_wanted: Vec::new(),
+            exact_correlations: Vec::new(),
+            member: vec![false; atoms.ncols()],
+            fresh: vec![0.0; atoms.nrows()],
+            terms: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -136,7 +171,8 @@ impl<'d> Solver<'d> {
                 let x = &block.datapoints[i * n..(i + 1) * n];
                 if self.advance(i, Turn { x, at, round }, demand, &mut coded.work, observer) {
                     // Its residual for the next round; those before `at` are read.
-                    self.sets[i].residual(x, self.atoms, &mut self.residuals[kept * n..(kept + 1) * n]);
+                    let residual = &mut self.residuals[kept * n..(kept + 1) * n];
+                    self.sets[i].residual(x, self.atoms, &mut self.terms, residual);
                     self.open[kept] = i;
                     kept += 1;
                 }
@@ -196,13 +232,7 @@ impl<'d> Solver<'d> {
             largest.sort_by(|l, r| r.1.total_cmp(&l.1).then(l.0.cmp(&r.0)));
             start = &largest[..MAX_START];
         }
-        for &(k, z) in start {
-            let product = simd(
-                #[inline(always)]
-                || dot(self.atoms.col(k), x),
-            );
-            set.append(k, z, product, self.atoms, self.gram);
-        }
+        set.extend(start.iter().copied(), x, self.atoms, self.gram);
         if demand.stale && !start.is_empty() && demand.max_steps > 0 {
             // Where it fails, the codes stay nonnegative, and the next round says so.
             simd(
@@ -211,7 +241,7 @@ impl<'d> Solver<'d> {
             );
         }
         let n = x.len();
-        set.residual(x, self.atoms, &mut self.residuals[i * n..(i + 1) * n]);
+        set.residual(x, self.atoms, &mut self.terms, &mut self.residuals[i * n..(i + 1) * n]);
     }
 
     /// Measures the code of datapoint `i` by the residual and the correlations of this turn,
@@ -224,26 +254,11 @@ impl<'d> Solver<'d> {
         work: &mut Work,
         observer: &dyn Observer,
     ) -> bool {
-        let previous = self.sets[i].objective;
-        let largest = self.measure(i, &turn, demand.lambda);
-        let set = &mut self.sets[i];
-        if set.gap <= demand.gap_tolerance * set.objective || demand.max_steps == 0 {
-            return false;
+        match self.improve(i, &turn, demand, work) {
+            Next::Done => return false,
+            Next::Product => return true,
+            Next::HandOver => {}
         }
-        if set.objective < previous && turn.round < MAX_ROUNDS.min(demand.max_steps) {
-            let fresh = turn.round == 0 && !demand.stale && !set.atoms.is_empty();
-            let entered = self.admit(i, &turn, largest, demand.lambda);
-            let (set, scratch) = (&mut self.sets[i], &mut self.scratch);
-            let settled = (entered || fresh)
-                && simd(
-                    #[inline(always)]
-                    || set.settle(demand.lambda, scratch, work),
-                );
-            if settled {
-                return true;
-            }
-        }
-        // What is left is rounding, dependent atoms, or a problem too hard.
         work.handed_over += 1;
         let warm: Vec<(usize, f64)> = self.sets[i].entries().collect();
         let datapoint = Datapoint { x: turn.x, products: None };
@@ -252,61 +267,176 @@ impl<'d> Solver<'d> {
         false
     }
 
-    /// Measures the code of datapoint `i`; gives the largest `d_kᵀr`.
-    fn measure(&mut self, i: usize, turn: &Turn<'_>, lambda: f64) -> f64 {
+    fn improve(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand, work: &mut Work) -> Next {
+        let previous = self.sets[i].objective;
+        let largest = self.measure(i, turn, demand);
+        let set = &self.sets[i];
+        if set.gap <= demand.gap_tolerance * set.objective || demand.max_steps == 0 {
+            return Next::Done;
+        }
+        if !(set.objective < previous) || turn.round >= MAX_ROUNDS.min(demand.max_steps) {
+            return Next::HandOver;
+        }
+        let fresh = turn.round == 0 && !demand.stale && !set.atoms.is_empty();
+        self.choose(i, turn, largest, demand.lambda);
+        if self.candidates.is_empty() && !fresh {
+            return Next::HandOver;
+        }
+        loop {
+            if !self.enter(i, turn.x, demand.lambda, work) {
+                return Next::HandOver;
+            }
+            match self.confirm(i, turn, demand, work) {
+                // Atoms were chosen that violate.
+                None => {}
+                Some(next) => return next,
+            }
+        }
+    }
+
+    /// Measures the code of datapoint `i`; gives the largest `d_kᵀr` up to the screen's error.
+    /// Its gap is exact where it may be within the tolerance, else that error too large.
+    fn measure(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand) -> f64 {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
         let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
         let (set, candidates, atoms) = (&mut self.sets[i], &mut self.candidates, self.atoms);
+        let (wanted, exact) = (&mut self.atoms_wanted, &mut self.exact_correlations);
         let error = self.screen.error();
         simd(
             #[inline(always)]
             || {
-                // Those that the screen cannot tell from the largest.
+                let length = norm(residual);
                 let rough = largest(correlations);
-                above(correlations, rough - 2.0 * error, candidates);
-                let exact = candidates.iter().map(|c| dot(atoms.col(c.atom()), residual));
-                let largest = exact.fold(0.0, max);
-                set.measure(turn.x, residual, largest, lambda);
-                largest
+                let worth = set.worth(turn.x, residual, demand.lambda);
+                let least = worth.gap(max(rough - error, 0.0) * length);
+                if least > demand.gap_tolerance * worth.objective && demand.max_steps > 0 {
+                    set.note(&worth, (rough + error) * length);
+                } else {
+                    // Those that the screen cannot tell from the largest.
+                    above(correlations, rough - 2.0 * error, candidates);
+                    exactly(atoms, residual, candidates, wanted, exact);
+                    set.note(&worth, exact.iter().copied().fold(0.0, max));
+                }
+                rough * length
             },
         )
     }
 
-    /// Lets the atoms that violate most into the working set of datapoint `i`; whether there
-    /// are any.
-    fn admit(&mut self, i: usize, turn: &Turn<'_>, largest: f64, lambda: f64) -> bool {
+    /// Chooses the atoms that violate most, to enter the working set of datapoint `i`.
+    fn choose(&mut self, i: usize, turn: &Turn<'_>, largest: f64, lambda: f64) {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
         let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
-        let (set, candidates, atoms) = (&mut self.sets[i], &mut self.candidates, self.atoms);
+        let (set, candidates, atoms) = (&self.sets[i], &mut self.candidates, self.atoms);
         let (length, error) = (norm(residual), self.screen.error());
         let bound = set.entering_bound(lambda);
+        let first = FIRST.max((m / PAIRS).isqrt());
         let (bound, entering) = if set.atoms.is_empty() {
-            (max(bound, PROMISING * largest), FIRST)
+            (max(bound, PROMISING * largest), first)
         } else {
             (bound, LATER.max(set.used() / 2))
         };
+        // By rounding alone an atom of the set is among them.
+        set.atoms.iter().for_each(|&k| self.member[k] = true);
+        let member = &self.member;
         simd(
             #[inline(always)]
             || {
                 let bound_of_unit = bound / length;
                 above(correlations, bound_of_unit - error, candidates);
                 let certain = single(bound_of_unit + error);
-                // By rounding alone an atom of the set is among them.
                 candidates.retain(|c| {
                     let k = c.atom();
-                    !set.atoms.contains(&k)
-                        && (correlations[k] > certain || dot(atoms.col(k), residual) > bound)
+                    !member[k] && (correlations[k] > certain || dot(atoms.col(k), residual) > bound)
                 });
-                keep_largest(candidates, entering);
-                for k in candidates.iter().map(|c| c.atom()) {
-                    set.admit(k, dot(atoms.col(k), residual), atoms, self.gram);
-                }
             },
         );
-        !candidates.is_empty()
+        keep_largest(candidates, entering);
+        set.atoms.iter().for_each(|&k| self.member[k] = false);
     }
+
+    /// Lets the chosen atoms into the working set of datapoint `i` and solves the problem over
+    /// it; whether that worked.
+    fn enter(&mut self, i: usize, x: &[f64], lambda: f64, work: &mut Work) -> bool {
+        let (set, scratch) = (&mut self.sets[i], &mut self.scratch);
+        let new = self.candidates.iter().map(|c| (c.atom(), 0.0));
+        set.extend(new, x, self.atoms, self.gram);
+        simd(
+            #[inline(always)]
+            || set.settle(lambda, scratch, work),
+        )
+    }
+
+    /// Measures the new code of datapoint `i` without a product, where the residual r has moved
+    /// so little from that of this turn, s, that few atoms can reach λ: `d_kᵀr ≤ d_kᵀs + ‖r − s‖`
+    /// (theorem `rounding`, item 11). `None` where atoms were chosen that violate.
+    fn confirm(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand, work: &mut Work) -> Option<Next> {
+        let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
+        let (set, fresh) = (&mut self.sets[i], &mut self.fresh[..]);
+        set.residual(turn.x, self.atoms, &mut self.terms, fresh);
+        let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
+        let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
+        let (candidates, atoms) = (&mut self.candidates, self.atoms);
+        let (wanted, exact) = (&mut self.atoms_wanted, &mut self.exact_correlations);
+        let (lambda, error) = (demand.lambda, self.screen.error());
+        let few = set.atoms.len() + m / FEW;
+        let previous = set.objective;
+        let measured = simd(
+            #[inline(always)]
+            || {
+                let room = lambda - distance(residual, fresh) * (1.0 + error);
+                if !(room > 0.0) {
+                    return false;
+                }
+                above(correlations, room / norm(residual) - error, candidates);
+                if candidates.len() > few {
+                    return false;
+                }
+                exactly(atoms, fresh, candidates, wanted, exact);
+                let worth = set.worth(turn.x, fresh, lambda);
+                set.note(&worth, exact.iter().copied().fold(0.0, max));
+                true
+            },
+        );
+        if !measured {
+            return Some(Next::Product);
+        }
+        work.screened += 1;
+        if set.gap <= demand.gap_tolerance * set.objective {
+            return Some(Next::Done);
+        }
+        if !(set.objective < previous) {
+            return Some(Next::HandOver);
+        }
+        let bound = set.entering_bound(lambda);
+        set.atoms.iter().for_each(|&k| self.member[k] = true);
+        candidates.clear();
+        for (&k, &value) in wanted.iter().zip(exact.iter()) {
+            if !self.member[k] && value > bound {
+                candidates.push(Candidate::new(single(value / bound), k));
+            }
+        }
+        set.atoms.iter().for_each(|&k| self.member[k] = false);
+        keep_largest(candidates, LATER.max(set.used() / 2));
+        candidates.is_empty().then_some(Next::HandOver)
+    }
+}
+
+/// Writes the atoms of the candidates and their exact correlations with a residual.
+#[inline(always)]
+fn exactly(
+    atoms: &Matrix,
+    residual: &[f64],
+    candidates: &[Candidate],
+    wanted: &mut Vec<usize>,
+    exact: &mut Vec<f64>,
+) {
+    wanted.clear();
+    wanted.extend(candidates.iter().map(|c| c.atom()));
+    exact.clear();
+    exact.resize(wanted.len(), 0.0);
+    dots(atoms, wanted, residual, exact);
 }
 
 impl Coded {

@@ -170,6 +170,8 @@ pub struct Encoded {
 pub struct Work {
     /// Products `Dᵀr`, O(nM) each.
     pub products: usize,
+    /// Codes measured without a product, where few atoms could matter.
+    pub screened: usize,
     /// Sweeps of coordinate descent over a working set.
     pub sweeps: usize,
     /// Cholesky factors of a support.
@@ -181,6 +183,7 @@ pub struct Work {
 impl std::ops::AddAssign for Work {
     fn add_assign(&mut self, other: Self) {
         self.products += other.products;
+        self.screened += other.screened;
         self.sweeps += other.sweeps;
         self.factors += other.factors;
         self.handed_over += other.handed_over;

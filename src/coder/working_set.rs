@@ -4,9 +4,9 @@
 //! their Gram matrix finds the codes. Both only read the Gram matrix of W, never the atoms.
 
 use super::active_set::DEPENDENT;
-use super::gap::{Rounding, duality_gap, objective};
+use super::gap::{Rounding, Worth, objective};
 use super::{DatapointCode, Work};
-use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, simd};
+use crate::linalg::{Matrix, axpy, axpys, dot, dots, norm, simd};
 use crate::num::max;
 
 /// Coordinate descent rests when no code moves by more than this, relative to the largest
@@ -106,11 +106,17 @@ impl WorkingSet {
         (self.objective, self.gap, self.at_rounding) = (code.objective, code.gap, code.at_rounding);
     }
 
-    /// Measures the codes by the residual and the largest `d_kᵀr`.
+    /// Takes note of what the codes are worth, with a number at least the largest `d_kᵀr`.
     #[inline(always)]
-    pub(super) fn measure(&mut self, x: &[f64], residual: &[f64], largest: f64, lambda: f64) {
-        self.objective = objective(residual, self.l1(), lambda);
-        self.gap = duality_gap(self.objective, x, residual, largest, lambda);
+    pub(super) fn note(&mut self, worth: &Worth, largest: f64) {
+        self.objective = worth.objective;
+        self.gap = worth.gap(largest);
+    }
+
+    /// What the codes are worth, by their residual.
+    #[inline(always)]
+    pub(super) fn worth(&self, x: &[f64], residual: &[f64], lambda: f64) -> Worth {
+        Worth::new(objective(residual, self.l1(), lambda), x, residual, lambda)
     }
 
     /// Measures the codes by the residual alone: of what was measured before, the lower bound
@@ -122,77 +128,78 @@ impl WorkingSet {
     }
 
     /// Writes `x − D_W z`.
-    pub(super) fn residual(&self, x: &[f64], dictionary: &Matrix, residual: &mut [f64]) {
+    pub(super) fn residual(
+        &self,
+        x: &[f64],
+        dictionary: &Matrix,
+        terms: &mut Vec<(usize, f64)>,
+        residual: &mut [f64],
+    ) {
+        terms.clear();
+        terms.extend(self.entries().map(|(k, z)| (k, -z)));
         simd(
             #[inline(always)]
             || {
                 residual.copy_from_slice(x);
-                for (&k, &z) in self.atoms.iter().zip(&self.code) {
-                    if z > 0.0 {
-                        axpy(-z, dictionary.col(k), residual);
+                axpys(terms, dictionary, residual);
+            },
+        );
+    }
+
+    /// Puts atoms with codes into the set.
+    pub(super) fn extend(
+        &mut self,
+        new: impl Iterator<Item = (usize, f64)>,
+        x: &[f64],
+        dictionary: &Matrix,
+        gram: Option<&Matrix>,
+    ) {
+        let before = self.atoms.len();
+        for (k, z) in new {
+            self.atoms.push(k);
+            self.code.push(z);
+        }
+        let size = self.atoms.len();
+        self.widen(before, size);
+        self.products.resize(size, 0.0);
+        let stride = self.stride;
+        simd(
+            #[inline(always)]
+            || {
+                dots(dictionary, &self.atoms[before..], x, &mut self.products[before..]);
+                for i in before..size {
+                    let k = self.atoms[i];
+                    let column = &mut self.gram[i * stride..i * stride + size];
+                    match gram {
+                        Some(gram) => {
+                            let products = gram.col(k);
+                            for (value, &j) in column.iter_mut().zip(&self.atoms) {
+                                *value = products[j];
+                            }
+                        }
+                        None => dots(dictionary, &self.atoms[..=i], dictionary.col(k), column),
+                    }
+                }
+                // The other half: of the columns before, and of the new ones without Gram matrix.
+                for j in 0..if gram.is_some() { before } else { size } {
+                    for i in before.max(j + 1)..size {
+                        self.gram[j * stride + i] = self.gram[i * stride + j];
                     }
                 }
             },
         );
     }
 
-    /// Puts atom `k`, with `d_kᵀr = correlation`, into the set at code 0.
-    pub(super) fn admit(&mut self, k: usize, correlation: f64, dictionary: &Matrix, gram: Option<&Matrix>) {
-        let size = self.atoms.len();
-        self.append(k, 0.0, correlation, dictionary, gram);
-        let column = &self.gram[size * self.stride..size * self.stride + size];
-        // d_kᵀx from d_kᵀr.
-        let explained: f64 = column.iter().zip(&self.code).map(|(g, z)| g * z).sum();
-        self.products[size] += explained;
-    }
-
-    /// Puts atom `k`, with `d_kᵀx = product`, into the set at a code.
-    pub(super) fn append(
-        &mut self,
-        k: usize,
-        code: f64,
-        product: f64,
-        dictionary: &Matrix,
-        gram: Option<&Matrix>,
-    ) {
-        let size = self.atoms.len();
-        if size == self.stride || self.gram.len() < (size + 1) * self.stride {
-            self.widen();
+    /// Makes room for `size` atoms, and for twice as many as before where that is more.
+    fn widen(&mut self, before: usize, size: usize) {
+        let old = self.stride;
+        if size <= old {
+            return;
         }
-        let (stride, set) = (self.stride, &self.atoms);
-        let (before, column) = self.gram.split_at_mut(size * stride);
-        match gram {
-            Some(gram) => {
-                let products = gram.col(k);
-                for (value, &j) in column.iter_mut().zip(set) {
-                    *value = products[j];
-                }
-            }
-            None => simd(
-                #[inline(always)]
-                || {
-                    for (value, &j) in column.iter_mut().zip(set) {
-                        *value = dot(dictionary.col(k), dictionary.col(j));
-                    }
-                },
-            ),
-        }
-        column[size] = norm_sq(dictionary.col(k));
-        for (j, &value) in column[..size].iter().enumerate() {
-            before[j * stride + size] = value;
-        }
-        self.atoms.push(k);
-        self.code.push(code);
-        self.products.push(product);
-    }
-
-    /// Makes room for twice as many atoms.
-    fn widen(&mut self) {
-        let (old, size) = (self.stride, self.atoms.len());
-        let stride = (2 * old).max(4 * LANES);
+        let stride = size.next_multiple_of(LANES).max(2 * old).max(4 * LANES);
         let mut gram = vec![0.0; stride * stride];
-        for j in 0..size {
-            gram[j * stride..j * stride + size].copy_from_slice(&self.gram[j * old..j * old + size]);
+        for j in 0..before {
+            gram[j * stride..j * stride + before].copy_from_slice(&self.gram[j * old..j * old + before]);
         }
         (self.gram, self.stride) = (gram, stride);
     }
