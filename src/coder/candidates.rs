@@ -44,7 +44,10 @@ impl Candidate {
 #[inline(always)]
 pub(super) fn above(values: &[f32], bound: f64, found: &mut Vec<Candidate>) {
     let bound = single(bound);
-    found.clear();
+    // Room for all: in a chunk with some, each entry is written, and kept by counting it, which
+    // takes no branch that the processor could guess wrong.
+    found.resize(values.len() + LANES, Candidate(0));
+    let mut count = 0;
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut last = [f32::NEG_INFINITY; LANES];
     last[..rest.len()].copy_from_slice(rest);
@@ -56,12 +59,12 @@ pub(super) fn above(values: &[f32], bound: f64, found: &mut Vec<Candidate>) {
         }
         if any {
             for (l, value) in chunk.iter().enumerate() {
-                if *value >= bound {
-                    found.push(Candidate::new(*value, c * LANES + l));
-                }
+                found[count] = Candidate::new(*value, c * LANES + l);
+                count += usize::from(*value >= bound);
             }
         }
     }
+    found.truncate(count);
 }
 
 /// Keeps the `count` candidates of the largest correlation, those first; ties by the

@@ -6,7 +6,7 @@
 use super::active_set::DEPENDENT;
 use super::gap::{Rounding, Worth, objective};
 use super::{DatapointCode, Work};
-use crate::linalg::{Matrix, axpy, axpys, dot, dots, norm, simd};
+use crate::linalg::{LANES, Matrix, axpy, axpy_lanes, axpys, dot, dots, norm, simd};
 use crate::num::max;
 
 /// Coordinate descent rests when no code moves by more than this, relative to the largest
@@ -20,8 +20,11 @@ const MAX_SWEEPS: usize = 20;
 /// Factors over one working set before the datapoint is handed over.
 const MAX_FACTORS: usize = 20;
 
-/// Entries the columns of the Gram matrix are padded to: one vector of the sums.
-const LANES: usize = 8;
+/// Entries side by side: the columns of Gram matrices and factors are whole chunks of them.
+type Lanes = [f64; LANES];
+
+/// Chunks of a column of the Gram matrix, at least: the first atoms of most datapoints fit.
+const LEAST_STRIDE: usize = 4;
 
 /// A datapoint under way.
 #[derive(Default)]
@@ -33,8 +36,8 @@ pub(super) struct WorkingSet {
     /// `D_Wᵀx`.
     products: Vec<f64>,
     /// `D_WᵀD_W`, column j from `j · stride` on.
-    gram: Vec<f64>,
-    /// A multiple of [`LANES`], at least the length of W.
+    gram: Vec<Lanes>,
+    /// Chunks of a column: room for W.
     stride: usize,
     /// Dimension of the datapoint.
     dim: usize,
@@ -52,13 +55,13 @@ pub(super) struct WorkingSet {
 #[derive(Default)]
 pub(super) struct Scratch {
     /// `D_Wᵀr`, padded.
-    correlations: Vec<f64>,
+    correlations: Vec<Lanes>,
     /// Positions in W of the support.
     support: Vec<usize>,
-    /// Lower factor by rows, each as long as the support.
-    factor: Vec<f64>,
-    /// Codes of the support.
-    target: Vec<f64>,
+    /// Lower factor by columns, padded.
+    factor: Vec<Lanes>,
+    /// Codes of the support, padded.
+    target: Vec<Lanes>,
 }
 
 impl WorkingSet {
@@ -162,14 +165,15 @@ impl WorkingSet {
         let size = self.atoms.len();
         self.widen(before, size);
         self.products.resize(size, 0.0);
-        let stride = self.stride;
+        let stride = self.stride * LANES;
         simd(
             #[inline(always)]
             || {
                 dots(dictionary, &self.atoms[before..], x, &mut self.products[before..]);
+                let columns = self.gram.as_flattened_mut();
                 for i in before..size {
                     let k = self.atoms[i];
-                    let column = &mut self.gram[i * stride..i * stride + size];
+                    let column = &mut columns[i * stride..i * stride + size];
                     match gram {
                         Some(gram) => {
                             let products = gram.col(k);
@@ -183,7 +187,7 @@ impl WorkingSet {
                 // The other half: of the columns before, and of the new ones without Gram matrix.
                 for j in 0..if gram.is_some() { before } else { size } {
                     for i in before.max(j + 1)..size {
-                        self.gram[j * stride + i] = self.gram[i * stride + j];
+                        columns[j * stride + i] = columns[i * stride + j];
                     }
                 }
             },
@@ -192,14 +196,14 @@ impl WorkingSet {
 
     /// Makes room for `size` atoms, and for twice as many as before where that is more.
     fn widen(&mut self, before: usize, size: usize) {
-        let old = self.stride;
-        if size <= old {
+        let (old, used) = (self.stride, before.div_ceil(LANES));
+        if size <= old * LANES {
             return;
         }
-        let stride = size.next_multiple_of(LANES).max(2 * old).max(4 * LANES);
-        let mut gram = vec![0.0; stride * stride];
+        let stride = size.div_ceil(LANES).max(2 * old).max(LEAST_STRIDE);
+        let mut gram = vec![[0.0; LANES]; stride * stride * LANES];
         for j in 0..before {
-            gram[j * stride..j * stride + before].copy_from_slice(&self.gram[j * old..j * old + before]);
+            gram[j * stride..j * stride + used].copy_from_slice(&self.gram[j * old..j * old + used]);
         }
         (self.gram, self.stride) = (gram, stride);
     }
@@ -209,7 +213,7 @@ impl WorkingSet {
     #[inline(always)]
     pub(super) fn settle(&mut self, lambda: f64, scratch: &mut Scratch, work: &mut Work) -> bool {
         let size = self.atoms.len();
-        let padded = size.next_multiple_of(LANES);
+        let padded = size.div_ceil(LANES);
         self.correlations(&mut scratch.correlations, padded);
         for _ in 0..MAX_FACTORS {
             for _ in 0..MAX_SWEEPS {
@@ -224,13 +228,13 @@ impl WorkingSet {
                 return false;
             }
             let mut best = true;
-            for (&j, &t) in scratch.support.iter().zip(&scratch.target) {
+            for (&j, &t) in scratch.support.iter().zip(scratch.target.as_flattened()) {
                 best &= t > 0.0;
                 self.code[j] = if t > 0.0 { t } else { 0.0 };
             }
             self.correlations(&mut scratch.correlations, padded);
             let bound = self.entering_bound(lambda);
-            for (&z, &c) in self.code.iter().zip(&scratch.correlations) {
+            for (&z, &c) in self.code.iter().zip(scratch.correlations.as_flattened()) {
                 best &= z > 0.0 || c <= bound;
             }
             if best {
@@ -242,31 +246,31 @@ impl WorkingSet {
 
     /// Writes `D_Wᵀr` at the present codes.
     #[inline(always)]
-    fn correlations(&self, correlations: &mut Vec<f64>, padded: usize) {
+    fn correlations(&self, correlations: &mut Vec<Lanes>, padded: usize) {
         correlations.clear();
-        correlations.extend_from_slice(&self.products);
-        correlations.resize(padded, 0.0);
+        correlations.resize(padded, [0.0; LANES]);
+        correlations.as_flattened_mut()[..self.products.len()].copy_from_slice(&self.products);
         for (j, &z) in self.code.iter().enumerate() {
             if z > 0.0 {
-                axpy(-z, &self.gram[j * self.stride..j * self.stride + padded], correlations);
+                axpy_lanes(-z, &self.gram[j * self.stride..j * self.stride + padded], correlations);
             }
         }
     }
 
     /// Makes one sweep of coordinate descent; gives the largest change and the largest code.
     #[inline(always)]
-    fn sweep(&mut self, lambda: f64, correlations: &mut [f64], padded: usize) -> (f64, f64) {
+    fn sweep(&mut self, lambda: f64, correlations: &mut [Lanes], padded: usize) -> (f64, f64) {
         let (mut change, mut largest) = (0.0, 0.0);
         let stride = self.stride;
         let correlations = &mut correlations[..padded];
         for (j, code) in self.code.iter_mut().enumerate() {
             // Unit atoms: the step to the minimum along one is its excess.
-            let aim = *code + (correlations[j] - lambda);
+            let aim = *code + (correlations[j / LANES][j % LANES] - lambda);
             let new = if aim > 0.0 { aim } else { 0.0 };
             let delta = new - *code;
             if delta != 0.0 {
                 *code = new;
-                axpy(-delta, &self.gram[j * stride..j * stride + padded], correlations);
+                axpy_lanes(-delta, &self.gram[j * stride..j * stride + padded], correlations);
                 change = if delta.abs() > change { delta.abs() } else { change };
             }
             largest = if new > largest { new } else { largest };
@@ -276,42 +280,62 @@ impl WorkingSet {
 
     /// Writes the support, and the codes that are best over it without the sign constraint.
     /// Gives `false` where its atoms are dependent.
+    ///
+    /// The factor is built column after column, a chunk of lanes of a column at a time: its
+    /// entries depend on each other only through the columns before.
     #[inline(always)]
     fn minimize(&self, lambda: f64, scratch: &mut Scratch) -> bool {
         let Scratch { support, factor, target, .. } = scratch;
         support.clear();
         support.extend(self.code.iter().enumerate().filter(|(_, z)| **z > 0.0).map(|(j, _)| j));
         let size = support.len();
+        let padded = size.div_ceil(LANES);
         target.clear();
-        target.extend(support.iter().map(|&j| self.products[j] - lambda));
+        target.resize(padded, [0.0; LANES]);
+        let values = target.as_flattened_mut();
+        for (value, &j) in values.iter_mut().zip(support.iter()) {
+            *value = self.products[j] - lambda;
+        }
         factor.clear();
-        factor.resize(size * size, 0.0);
+        factor.resize(size * padded, [0.0; LANES]);
         for i in 0..size {
-            let (above, row) = factor.split_at_mut(i * size);
-            let row = &mut row[..=i];
-            let products = &self.gram[support[i] * self.stride..];
-            for (value, &j) in row.iter_mut().zip(&support[..=i]) {
+            let (before, column) = factor.split_at_mut(i * padded);
+            let column = &mut column[..padded];
+            let products = self.gram[support[i] * self.stride..(support[i] + 1) * self.stride].as_flattened();
+            for (value, &j) in column.as_flattened_mut()[i..].iter_mut().zip(&support[i..]) {
                 *value = products[j];
             }
-            let mut left = row[i];
-            for j in 0..i {
-                let other = &above[j * size..j * size + j + 1];
-                // The diagonal holds reciprocals.
-                let value = (row[j] - dot(&row[..j], &other[..j])) * other[j];
-                row[j] = value;
-                left -= value * value;
+            // What lies above the diagonal in the first chunk is not read.
+            for (c, chunk) in column.iter_mut().enumerate().skip(i / LANES) {
+                let mut sum = *chunk;
+                for other in before.chunks_exact(padded) {
+                    let factor = other[i / LANES][i % LANES];
+                    for l in 0..LANES {
+                        sum[l] -= factor * other[c][l];
+                    }
+                }
+                *chunk = sum;
             }
+            let left = column[i / LANES][i % LANES];
             if !(left > DEPENDENT) {
                 return false;
             }
-            row[i] = 1.0 / left.sqrt();
-            target[i] = (target[i] - dot(&row[..i], &target[..i])) * row[i];
+            let reciprocal = 1.0 / left.sqrt();
+            for chunk in &mut column[i / LANES..] {
+                chunk.iter_mut().for_each(|v| *v *= reciprocal);
+            }
+            // The diagonal holds reciprocals.
+            let column = column.as_flattened_mut();
+            column[i] = reciprocal;
+            let values = target.as_flattened_mut();
+            values[i] *= reciprocal;
+            let value = values[i];
+            axpy(-value, &column[i + 1..size], &mut values[i + 1..size]);
         }
+        let values = target.as_flattened_mut();
         for i in (0..size).rev() {
-            let row = &factor[i * size..i * size + i + 1];
-            let value = target[i] * row[i];
-            target[i] = value;
-            axpy(-value, &row[..i], &mut target[..i]);
+            let column = factor[i * padded..(i + 1) * padded].as_flattened();
+            values[i] = (values[i] - dot(&column[i + 1..size], &values[i + 1..size])) * column[i];
         }
         true
     }

@@ -171,6 +171,17 @@ pub fn axpy(c: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
+/// [`axpy`] of vectors that are whole chunks of lanes: for short ones, whose rests would take
+/// longer than they do.
+#[inline(always)]
+pub(crate) fn axpy_lanes(c: f64, x: &[[f64; LANES]], y: &mut [[f64; LANES]]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        for l in 0..LANES {
+            y[l] += c * x[l];
+        }
+    }
+}
+
 /// `y += Σ_j c_j x_j` for the columns j of a matrix: [`axpy`] of each in turn, to the bit,
 /// but `y` is read and written once for four of them.
 #[inline(always)]
