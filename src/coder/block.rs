@@ -26,7 +26,8 @@ const FIRST: usize = 24;
 /// scatter more than they differ.
 const PROMISING: f64 = 0.5;
 
-/// Atoms that enter in a later round at most, besides one for every two in use.
+/// Atoms that may enter in a later round, or one for every two in use, or half as many as may
+/// enter an empty set.
 const LATER: usize = 8;
 
 /// Pairs of atoms for one more atom that may enter an empty set: inner products of the atoms
@@ -331,11 +332,10 @@ impl<'d> Solver<'d> {
         let (set, candidates, atoms) = (&self.sets[i], &mut self.candidates, self.atoms);
         let (length, error) = (norm(residual), self.screen.error());
         let bound = set.entering_bound(lambda);
-        let first = FIRST.max((m / PAIRS).isqrt());
         let (bound, entering) = if set.atoms.is_empty() {
-            (max(bound, PROMISING * largest), first)
+            (max(bound, PROMISING * largest), FIRST.max((m / PAIRS).isqrt()))
         } else {
-            (bound, LATER.max(set.used() / 2))
+            (bound, later(m, set.used()))
         };
         // By rounding alone an atom of the set is among them.
         set.atoms.iter().for_each(|&k| self.member[k] = true);
@@ -418,9 +418,14 @@ impl<'d> Solver<'d> {
             }
         }
         set.atoms.iter().for_each(|&k| self.member[k] = false);
-        keep_largest(candidates, LATER.max(set.used() / 2));
+        keep_largest(candidates, later(m, set.used()));
         candidates.is_empty().then_some(Next::HandOver)
     }
+}
+
+/// Atoms that may enter a set of which some are used, of a dictionary of `len`.
+fn later(len: usize, used: usize) -> usize {
+    LATER.max(used / 2).max((len / PAIRS).isqrt() / 2)
 }
 
 /// Writes the atoms of the candidates and their exact correlations with a residual.

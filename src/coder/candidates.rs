@@ -44,10 +44,7 @@ impl Candidate {
 #[inline(always)]
 pub(super) fn above(values: &[f32], bound: f64, found: &mut Vec<Candidate>) {
     let bound = single(bound);
-    // Room for all: in a chunk with some, each entry is written, and kept by counting it, which
-    // takes no branch that the processor could guess wrong.
-    found.resize(values.len() + LANES, Candidate(0));
-    let mut count = 0;
+    found.clear();
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut last = [f32::NEG_INFINITY; LANES];
     last[..rest.len()].copy_from_slice(rest);
@@ -58,13 +55,17 @@ pub(super) fn above(values: &[f32], bound: f64, found: &mut Vec<Candidate>) {
             any |= *value >= bound;
         }
         if any {
+            // Each entry is written, and kept by counting it: no branch to be guessed wrong.
+            let (mut some, mut count) = ([Candidate(0); LANES], 0);
             for (l, value) in chunk.iter().enumerate() {
-                found[count] = Candidate::new(*value, c * LANES + l);
+                some[count] = Candidate::new(*value, c * LANES + l);
                 count += usize::from(*value >= bound);
             }
+            let length = found.len() + count;
+            found.extend_from_slice(&some);
+            found.truncate(length);
         }
     }
-    found.truncate(count);
 }
 
 /// Keeps the `count` candidates of the largest correlation, those first; ties by the

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::active_set::{ActiveSet, Datapoint};
 use super::block::{Block, Solver};
 use super::screen::Screen;
-use super::{Coder, DATAPOINTS, Demand};
+use super::{Coder, Demand, datapoints_of_block};
 use crate::linalg::Matrix;
 use crate::observer::{Latch, Observer};
 
@@ -45,9 +45,10 @@ impl Lasso<'_> {
         let demand = self.demand();
         let screen = Screen::new(self.atoms);
         let latch = Latch::new(observer);
+        let together = datapoints_of_block(self.atoms);
         let values: Vec<Vec<f64>> = codes
-            .par_chunks_mut(DATAPOINTS)
-            .zip(self.datapoints.as_slice().par_chunks(DATAPOINTS * n.max(1)))
+            .par_chunks_mut(together)
+            .zip(self.datapoints.as_slice().par_chunks(together * n.max(1)))
             .map_init(
                 || Solver::new(self.atoms, &screen, self.gram),
                 |solver, (codes, datapoints)| {

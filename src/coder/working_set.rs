@@ -322,7 +322,7 @@ impl WorkingSet {
             }
             let reciprocal = 1.0 / left.sqrt();
             for chunk in &mut column[i / LANES..] {
-                chunk.iter_mut().for_each(|v| *v *= reciprocal);
+                *chunk = chunk.map(|v| v * reciprocal);
             }
             // The diagonal holds reciprocals.
             let column = column.as_flattened_mut();

@@ -176,9 +176,12 @@ pub fn axpy(c: f64, x: &[f64], y: &mut [f64]) {
 #[inline(always)]
 pub(crate) fn axpy_lanes(c: f64, x: &[[f64; LANES]], y: &mut [[f64; LANES]]) {
     for (y, x) in y.iter_mut().zip(x) {
+        // Read before anything is written, or the compiler fears that they overlap.
+        let (mut sum, x) = (*y, *x);
         for l in 0..LANES {
-            y[l] += c * x[l];
+            sum[l] += c * x[l];
         }
+        *y = sum;
     }
 }
 
