@@ -235,7 +235,8 @@ impl Matrix {
             let from = c * GRAM_COLUMNS;
             for (b, before) in done.iter().enumerate() {
                 for (j, column) in columns.chunks_exact_mut(cols).enumerate() {
-                    for (i, value) in column[b * GRAM_COLUMNS..(b + 1) * GRAM_COLUMNS].iter_mut().enumerate() {
+                    for (i, value) in column[b * GRAM_COLUMNS..(b + 1) * GRAM_COLUMNS].iter_mut().enumerate()
+                    {
                         *value = before[i * cols + from + j];
                     }
                 }
