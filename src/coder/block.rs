@@ -3,8 +3,9 @@
 //! Every datapoint holds a working set of atoms. A round is one product `DᵀR` for all
 //! datapoints of the block still open, in single precision: it names the few atoms whose
 //! exact correlations give every datapoint its gap, and the atoms that violate most. Those
-//! enter the working set, and the problem over it is solved to rounding. What resists
-//! (dependent atoms, a tolerance below rounding) is handed to the active-set method.
+//! enter the working set, and the problem over it is solved to rounding. Where the residual
+//! moves little by that, the same product still tells which atoms can matter, and another is
+//! saved. What resists (dependent atoms, a tolerance below rounding) is handed to the active-set method.
 
 use super::active_set::{ActiveSet, Datapoint};
 use super::candidates::{Candidate, above, keep_largest, largest};
@@ -48,7 +49,7 @@ const FEW: usize = 32;
 
 /// Rounds before a datapoint is handed over. Data take three to six; codes of
 /// hundreds of atoms a dozen.
-const MAX_ROUNDS: usize = 60;
+pub(super) const MAX_ROUNDS: usize = 60;
 
 /// Atoms of a foreign start that are taken up, those of the largest codes: their Gram matrix
 /// is held for every datapoint of a block, 512 kB each.
@@ -88,6 +89,30 @@ struct Turn<'x> {
     round: usize,
 }
 
+/// Correlations in double precision of a few atoms with one residual.
+#[derive(Default)]
+struct Exactly {
+    atoms: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl Exactly {
+    #[inline(always)]
+    fn correlate(&mut self, candidates: &[Candidate], dictionary: &Matrix, residual: &[f64]) {
+        self.atoms.clear();
+        self.atoms.extend(candidates.iter().map(|c| c.atom()));
+        self.values.clear();
+        self.values.resize(self.atoms.len(), 0.0);
+        dots(dictionary, &self.atoms, residual, &mut self.values);
+    }
+
+    /// The largest, at least 0.
+    #[inline(always)]
+    fn largest(&self) -> f64 {
+        self.values.iter().copied().fold(0.0, max)
+    }
+}
+
 /// What becomes of a datapoint.
 enum Next {
     /// Its code is within the tolerance.
@@ -115,10 +140,8 @@ pub(super) struct Solver<'d> {
     correlations: Vec<f32>,
     /// Atoms that may correlate enough, by `correlations`.
     candidates: Vec<Candidate>,
-    /// Atoms whose exact correlations are wanted.
-    atoms_wanted: Vec<usize>,
-    /// Those correlations.
-    exact_correlations: Vec<f64>,
+    /// Exact correlations of some.
+    exactly: Exactly,
     /// Marks the atoms of one working set, while it is looked at.
     member: Vec<bool>,
     /// Residual of one datapoint.
@@ -143,8 +166,7 @@ impl<'d> Solver<'d> {
             units: Vec::new(),
             correlations: Vec::new(),
             candidates: Vec::new(),
-            atoms_wanted: Vec::new(),
-            exact_correlations: Vec::new(),
+            exactly: Exactly::default(),
             member: vec![false; atoms.ncols()],
             fresh: vec![0.0; atoms.nrows()],
             terms: Vec::new(),
@@ -251,8 +273,8 @@ impl<'d> Solver<'d> {
         set.residual(x, self.atoms, &mut self.terms, &mut self.residuals[i * n..(i + 1) * n]);
     }
 
-    /// Measures the code of datapoint `i` by the residual and the correlations of this turn,
-    /// and improves it; whether it is still open.
+    /// Improves the code of datapoint `i` by the residual and the correlations of this turn, or
+    /// hands it over; whether it is still open.
     fn advance(
         &mut self,
         i: usize,
@@ -274,6 +296,7 @@ impl<'d> Solver<'d> {
         false
     }
 
+    /// Measures and improves the code of datapoint `i`, as far as one product goes.
     fn improve(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand, work: &mut Work) -> Next {
         let previous = self.sets[i].objective;
         let largest = self.measure(i, turn, demand);
@@ -289,16 +312,15 @@ impl<'d> Solver<'d> {
         if self.candidates.is_empty() && !fresh {
             return Next::HandOver;
         }
-        loop {
+        for _ in turn.round..MAX_ROUNDS.min(demand.max_steps) {
             if !self.enter(i, turn.x, demand.lambda, work) {
                 return Next::HandOver;
             }
-            match self.confirm(i, turn, demand, work) {
-                // Atoms were chosen that violate.
-                None => {}
-                Some(next) => return next,
+            if let Some(next) = self.confirm(i, turn, demand, work) {
+                return next;
             }
         }
+        Next::Product
     }
 
     /// Measures the code of datapoint `i`; gives the largest `d_kᵀr` up to the screen's error.
@@ -308,7 +330,7 @@ impl<'d> Solver<'d> {
         let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
         let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
         let (set, candidates, atoms) = (&mut self.sets[i], &mut self.candidates, self.atoms);
-        let (wanted, exact) = (&mut self.atoms_wanted, &mut self.exact_correlations);
+        let exactly = &mut self.exactly;
         let error = self.screen.error();
         simd(
             #[inline(always)]
@@ -322,8 +344,8 @@ impl<'d> Solver<'d> {
                 } else {
                     // Those that the screen cannot tell from the largest.
                     above(correlations, rough - 2.0 * error, candidates);
-                    exactly(atoms, residual, candidates, wanted, exact);
-                    set.note(&worth, exact.iter().copied().fold(0.0, max));
+                    exactly.correlate(candidates, atoms, residual);
+                    set.note(&worth, exactly.largest());
                 }
                 rough * length
             },
@@ -375,21 +397,45 @@ impl<'d> Solver<'d> {
         )
     }
 
-    /// Measures the new code of datapoint `i` without a product, where the residual r has moved
-    /// so little from that of this turn, s, that few atoms can reach λ: `d_kᵀr ≤ d_kᵀs + ‖r − s‖`
-    /// (theorem `rounding`, item 11). `None` where atoms were chosen that violate.
+    /// What becomes of datapoint `i` with its new code, as far as that can be told without a
+    /// product; `None` where atoms were chosen that violate.
     fn confirm(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand, work: &mut Work) -> Option<Next> {
+        let previous = self.sets[i].objective;
+        if !self.measure_moved(i, turn, demand.lambda) {
+            return Some(Next::Product);
+        }
+        work.screened += 1;
+        let (set, candidates) = (&self.sets[i], &mut self.candidates);
+        if set.gap <= demand.gap_tolerance * set.objective {
+            return Some(Next::Done);
+        }
+        if !(set.objective < previous) {
+            return Some(Next::HandOver);
+        }
+        let bound = set.entering_bound(demand.lambda);
+        candidates.clear();
+        for (&k, &value) in self.exactly.atoms.iter().zip(&self.exactly.values) {
+            if value > bound && !set.atoms.contains(&k) {
+                candidates.push(Candidate::new(single(value / bound), k));
+            }
+        }
+        keep_largest(candidates, later(self.atoms.ncols(), set.used()));
+        candidates.is_empty().then_some(Next::HandOver)
+    }
+
+    /// Measures the new code of datapoint `i` where its residual r has moved so little from that
+    /// of this turn, s, that few atoms can reach λ, since `d_kᵀr ≤ d_kᵀs + ‖r − s‖` (theorem
+    /// `rounding`, item 12); whether it has.
+    fn measure_moved(&mut self, i: usize, turn: &Turn<'_>, lambda: f64) -> bool {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let (set, fresh) = (&mut self.sets[i], &mut self.fresh[..]);
         set.residual(turn.x, self.atoms, &mut self.terms, fresh);
         let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
         let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
-        let (candidates, atoms) = (&mut self.candidates, self.atoms);
-        let (wanted, exact) = (&mut self.atoms_wanted, &mut self.exact_correlations);
-        let (lambda, error) = (demand.lambda, self.screen.error());
+        let (candidates, atoms, exactly) = (&mut self.candidates, self.atoms, &mut self.exactly);
+        let error = self.screen.error();
         let few = set.atoms.len() + m / FEW;
-        let previous = set.objective;
-        let measured = simd(
+        simd(
             #[inline(always)]
             || {
                 let room = lambda - distance(residual, fresh) * (1.0 + error);
@@ -400,55 +446,17 @@ impl<'d> Solver<'d> {
                 if candidates.len() > few {
                     return false;
                 }
-                exactly(atoms, fresh, candidates, wanted, exact);
-                let worth = set.worth(turn.x, fresh, lambda);
-                set.note(&worth, exact.iter().copied().fold(0.0, max));
+                exactly.correlate(candidates, atoms, fresh);
+                set.note(&set.worth(turn.x, fresh, lambda), exactly.largest());
                 true
             },
-        );
-        if !measured {
-            return Some(Next::Product);
-        }
-        work.screened += 1;
-        if set.gap <= demand.gap_tolerance * set.objective {
-            return Some(Next::Done);
-        }
-        if !(set.objective < previous) {
-            return Some(Next::HandOver);
-        }
-        let bound = set.entering_bound(lambda);
-        set.atoms.iter().for_each(|&k| self.member[k] = true);
-        candidates.clear();
-        for (&k, &value) in wanted.iter().zip(exact.iter()) {
-            if !self.member[k] && value > bound {
-                candidates.push(Candidate::new(single(value / bound), k));
-            }
-        }
-        set.atoms.iter().for_each(|&k| self.member[k] = false);
-        keep_largest(candidates, later(m, set.used()));
-        candidates.is_empty().then_some(Next::HandOver)
+        )
     }
 }
 
 /// Atoms that may enter a set of which some are used, of a dictionary of `len`.
-fn later(len: usize, used: usize) -> usize {
+pub(super) fn later(len: usize, used: usize) -> usize {
     LATER.max(used / 2).max((len / PAIRS).isqrt() / 2)
-}
-
-/// Writes the atoms of the candidates and their exact correlations with a residual.
-#[inline(always)]
-fn exactly(
-    atoms: &Matrix,
-    residual: &[f64],
-    candidates: &[Candidate],
-    wanted: &mut Vec<usize>,
-    exact: &mut Vec<f64>,
-) {
-    wanted.clear();
-    wanted.extend(candidates.iter().map(|c| c.atom()));
-    exact.clear();
-    exact.resize(wanted.len(), 0.0);
-    dots(atoms, wanted, residual, exact);
 }
 
 impl Coded {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::active_set::{ActiveSet, Datapoint};
 use super::block::{Block, Solver};
+use super::removal::Removal;
 use super::screen::Screen;
 use super::{Coder, Demand, datapoints_of_block};
 use crate::linalg::Matrix;
@@ -83,8 +84,8 @@ impl Lasso<'_> {
             .par_chunks(TASK)
             .enumerate()
             .map_init(
-                || ActiveSet::new(self.atoms, self.gram),
-                |solver, (task, codes)| {
+                || (ActiveSet::new(self.atoms, self.gram), self.gram.map(|g| Removal::new(self.atoms, g))),
+                |(slow, fast), (task, codes)| {
                     let range: Vec<usize> = (task * TASK..task * TASK + codes.len()).collect();
                     let products = self
                         .gram
@@ -92,16 +93,26 @@ impl Lasso<'_> {
                     let mut rises = Vec::new();
                     for (offset, (&i, code)) in range.iter().zip(codes).enumerate() {
                         let products = products.as_ref().map(|p| p.col(offset));
-                        let datapoint = Datapoint { x: self.datapoints.col(i), products };
-                        for &(out, _) in code {
+                        let x = self.datapoints.col(i);
+                        if let Some(fast) = fast.as_mut() {
+                            fast.begin(x, code);
+                        }
+                        for (at, &(out, _)) in code.iter().enumerate() {
                             if latch.poll().is_break() {
                                 rises.push((i, out, f64::INFINITY));
                                 continue;
                             }
-                            let rest: Vec<(usize, f64)> =
-                                code.iter().copied().filter(|(k, _)| *k != out).collect();
-                            let without = solver.solve_without(out, &datapoint, &rest, &demand, &latch);
-                            rises.push((i, out, weights[i] * (without.objective - values[i])));
+                            let value = fast
+                                .as_mut()
+                                .zip(products)
+                                .and_then(|(fast, p)| fast.value_without(at, x, code, p, &demand));
+                            let value = value.unwrap_or_else(|| {
+                                let rest: Vec<(usize, f64)> =
+                                    code.iter().copied().filter(|(k, _)| *k != out).collect();
+                                let datapoint = Datapoint { x, products };
+                                slow.solve_without(out, &datapoint, &rest, &demand, &latch).objective
+                            });
+                            rises.push((i, out, weights[i] * (value - values[i])));
                         }
                     }
                     rises

@@ -11,6 +11,7 @@ mod candidates;
 mod gap;
 mod lasso;
 mod refit;
+mod removal;
 mod screen;
 mod working_set;
 

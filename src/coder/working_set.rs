@@ -33,8 +33,10 @@ pub(super) struct WorkingSet {
     pub(super) atoms: Vec<usize>,
     /// Codes of W.
     pub(super) code: Vec<f64>,
-    /// `D_Wᵀx`.
+    /// `D_Wᵀx`; −∞ for an atom that is forbidden.
     products: Vec<f64>,
+    /// What stood there.
+    forbidden: f64,
     /// `D_WᵀD_W`, column j from `j · stride` on.
     gram: Vec<Lanes>,
     /// Chunks of a column: room for W.
@@ -206,6 +208,29 @@ impl WorkingSet {
             gram[j * stride..j * stride + used].copy_from_slice(&self.gram[j * old..j * old + used]);
         }
         (self.gram, self.stride) = (gram, stride);
+    }
+
+    /// Takes the codes `code` of its first atoms, but that of atom `out`, which stays at 0 until
+    /// [`WorkingSet::end_without`].
+    pub(super) fn start_without(&mut self, out: usize, code: &[(usize, f64)]) {
+        self.code.fill(0.0);
+        for (to, (_, z)) in self.code.iter_mut().zip(code) {
+            *to = *z;
+        }
+        self.code[out] = 0.0;
+        self.forbidden = std::mem::replace(&mut self.products[out], f64::NEG_INFINITY);
+    }
+
+    /// Allows atom `out` again.
+    pub(super) fn end_without(&mut self, out: usize) {
+        self.products[out] = self.forbidden;
+    }
+
+    /// The objective of codes that are best over the set: there `½‖x‖² − ½zᵀ(D_Wᵀx − λ)`.
+    pub(super) fn settled_value(&self, lambda: f64) -> f64 {
+        let used = self.code.iter().zip(&self.products).filter(|(z, _)| **z > 0.0);
+        let less: f64 = used.map(|(z, p)| z * (p - lambda)).sum();
+        0.5 * (self.length * self.length - less)
     }
 
     /// Moves to the best codes over the set, up to rounding. Gives `false` where they are not
