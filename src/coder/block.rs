@@ -3,8 +3,9 @@
 //! Every datapoint holds a working set of atoms. A round is one product `DᵀR` for all
 //! datapoints of the block still open, in single precision: it names the few atoms whose
 //! exact correlations give every datapoint its gap, and the atoms that violate most. Those
-//! enter the working set, and the problem over it is solved to rounding. What resists
-//! (dependent atoms, a tolerance below rounding) is handed to the active-set method.
+//! enter the working set, and the problem over it is solved to rounding. Where the residual
+//! moves little by that, the same product still tells which atoms can matter, and another is
+//! saved. What resists (dependent atoms, a tolerance below rounding) is handed to the active-set method.
 
 use super::active_set::{ActiveSet, Datapoint};
 use super::candidates::{Candidate, above, keep_largest, largest};
@@ -12,7 +13,7 @@ use super::gap::objective;
 use super::screen::{Screen, single};
 use super::working_set::{Scratch, WorkingSet};
 use super::{Demand, Work};
-use crate::linalg::{Matrix, axpy, dot, norm, simd};
+use crate::linalg::{Matrix, axpy, distance, dot, dots, norm, simd};
 use crate::num::max;
 use crate::observer::Observer;
 
@@ -22,16 +23,33 @@ const FIRST: usize = 24;
 
 /// Share of the largest `d_kᵀx` that the first atoms reach. Many atoms pass λ while nothing
 /// is explained, and those below this share seldom stay. At 0.25 sparse mixtures take a
-/// fifth longer, at 0.7 a round more; on digits and word representations the times
-/// scatter more than they differ.
+/// fifth longer, at 0.7 a round more.
 const PROMISING: f64 = 0.5;
 
-/// Atoms that enter in a later round at most, besides one for every two in use.
+/// The same where a product is dear: more atoms that do not stay, and a quarter of a product
+/// less. It saves a tenth there, and costs a tenth below.
+const PROMISING_OF_LARGE: f64 = 0.4;
+
+/// Entries of a dictionary from which a product is dear.
+const DEAR: usize = 1 << 17;
+
+/// Atoms that may enter in a later round, or one for every two in use, or half as many as may
+/// enter an empty set.
 const LATER: usize = 8;
+
+/// Pairs of atoms for one more atom that may enter an empty set: inner products of the atoms
+/// that enter cost a sixth of the speed of a product of the dictionary, so that about as many
+/// pairs of them as a sixth of the dictionary take as long as it.
+const PAIRS: usize = 6;
+
+/// Share of the dictionary, besides the working set, whose exact correlations are cheaper
+/// than a product of all of it: they are formed at about a tenth of its speed, and mostly from
+/// memory.
+const FEW: usize = 32;
 
 /// Rounds before a datapoint is handed over. Data take three to six; codes of
 /// hundreds of atoms a dozen.
-const MAX_ROUNDS: usize = 60;
+pub(super) const MAX_ROUNDS: usize = 60;
 
 /// Atoms of a foreign start that are taken up, those of the largest codes: their Gram matrix
 /// is held for every datapoint of a block, 512 kB each.
@@ -71,6 +89,40 @@ struct Turn<'x> {
     round: usize,
 }
 
+/// Correlations in double precision of a few atoms with one residual.
+#[derive(Default)]
+struct Exactly {
+    atoms: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl Exactly {
+    #[inline(always)]
+    fn correlate(&mut self, candidates: &[Candidate], dictionary: &Matrix, residual: &[f64]) {
+        self.atoms.clear();
+        self.atoms.extend(candidates.iter().map(|c| c.atom()));
+        self.values.clear();
+        self.values.resize(self.atoms.len(), 0.0);
+        dots(dictionary, &self.atoms, residual, &mut self.values);
+    }
+
+    /// The largest, at least 0.
+    #[inline(always)]
+    fn largest(&self) -> f64 {
+        self.values.iter().copied().fold(0.0, max)
+    }
+}
+
+/// What becomes of a datapoint.
+enum Next {
+    /// Its code is within the tolerance.
+    Done,
+    /// It needs a product of the whole dictionary.
+    Product,
+    /// Rounding, dependent atoms, or a problem too hard are left.
+    HandOver,
+}
+
 /// Buffers for one block after another.
 pub(super) struct Solver<'d> {
     atoms: &'d Matrix,
@@ -88,6 +140,14 @@ pub(super) struct Solver<'d> {
     correlations: Vec<f32>,
     /// Atoms that may correlate enough, by `correlations`.
     candidates: Vec<Candidate>,
+    /// Exact correlations of some.
+    exactly: Exactly,
+    /// Marks the atoms of one working set, while it is looked at.
+    member: Vec<bool>,
+    /// Residual of one datapoint.
+    fresh: Vec<f64>,
+    /// Terms of a residual.
+    terms: Vec<(usize, f64)>,
     scratch: Scratch,
 }
 
@@ -106,6 +166,10 @@ impl<'d> Solver<'d> {
             units: Vec::new(),
             correlations: Vec::new(),
             candidates: Vec::new(),
+            exactly: Exactly::default(),
+            member: vec![false; atoms.ncols()],
+            fresh: vec![0.0; atoms.nrows()],
+            terms: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -136,7 +200,8 @@ impl<'d> Solver<'d> {
                 let x = &block.datapoints[i * n..(i + 1) * n];
                 if self.advance(i, Turn { x, at, round }, demand, &mut coded.work, observer) {
                     // Its residual for the next round; those before `at` are read.
-                    self.sets[i].residual(x, self.atoms, &mut self.residuals[kept * n..(kept + 1) * n]);
+                    let residual = &mut self.residuals[kept * n..(kept + 1) * n];
+                    self.sets[i].residual(x, self.atoms, &mut self.terms, residual);
                     self.open[kept] = i;
                     kept += 1;
                 }
@@ -196,13 +261,7 @@ impl<'d> Solver<'d> {
             largest.sort_by(|l, r| r.1.total_cmp(&l.1).then(l.0.cmp(&r.0)));
             start = &largest[..MAX_START];
         }
-        for &(k, z) in start {
-            let product = simd(
-                #[inline(always)]
-                || dot(self.atoms.col(k), x),
-            );
-            set.append(k, z, product, self.atoms, self.gram);
-        }
+        set.extend(start.iter().copied(), x, self.atoms, self.gram);
         if demand.stale && !start.is_empty() && demand.max_steps > 0 {
             // Where it fails, the codes stay nonnegative, and the next round says so.
             simd(
@@ -211,11 +270,11 @@ impl<'d> Solver<'d> {
             );
         }
         let n = x.len();
-        set.residual(x, self.atoms, &mut self.residuals[i * n..(i + 1) * n]);
+        set.residual(x, self.atoms, &mut self.terms, &mut self.residuals[i * n..(i + 1) * n]);
     }
 
-    /// Measures the code of datapoint `i` by the residual and the correlations of this turn,
-    /// and improves it; whether it is still open.
+    /// Improves the code of datapoint `i` by the residual and the correlations of this turn, or
+    /// hands it over; whether it is still open.
     fn advance(
         &mut self,
         i: usize,
@@ -224,26 +283,11 @@ impl<'d> Solver<'d> {
         work: &mut Work,
         observer: &dyn Observer,
     ) -> bool {
-        let previous = self.sets[i].objective;
-        let largest = self.measure(i, &turn, demand.lambda);
-        let set = &mut self.sets[i];
-        if set.gap <= demand.gap_tolerance * set.objective || demand.max_steps == 0 {
-            return false;
+        match self.improve(i, &turn, demand, work) {
+            Next::Done => return false,
+            Next::Product => return true,
+            Next::HandOver => {}
         }
-        if set.objective < previous && turn.round < MAX_ROUNDS.min(demand.max_steps) {
-            let fresh = turn.round == 0 && !demand.stale && !set.atoms.is_empty();
-            let entered = self.admit(i, &turn, largest, demand.lambda);
-            let (set, scratch) = (&mut self.sets[i], &mut self.scratch);
-            let settled = (entered || fresh)
-                && simd(
-                    #[inline(always)]
-                    || set.settle(demand.lambda, scratch, work),
-                );
-            if settled {
-                return true;
-            }
-        }
-        // What is left is rounding, dependent atoms, or a problem too hard.
         work.handed_over += 1;
         let warm: Vec<(usize, f64)> = self.sets[i].entries().collect();
         let datapoint = Datapoint { x: turn.x, products: None };
@@ -252,61 +296,167 @@ impl<'d> Solver<'d> {
         false
     }
 
-    /// Measures the code of datapoint `i`; gives the largest `d_kᵀr`.
-    fn measure(&mut self, i: usize, turn: &Turn<'_>, lambda: f64) -> f64 {
+    /// Measures and improves the code of datapoint `i`, as far as one product goes.
+    fn improve(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand, work: &mut Work) -> Next {
+        let previous = self.sets[i].objective;
+        let largest = self.measure(i, turn, demand);
+        let set = &self.sets[i];
+        if set.gap <= demand.gap_tolerance * set.objective || demand.max_steps == 0 {
+            return Next::Done;
+        }
+        if !(set.objective < previous) || turn.round >= MAX_ROUNDS.min(demand.max_steps) {
+            return Next::HandOver;
+        }
+        let fresh = turn.round == 0 && !demand.stale && !set.atoms.is_empty();
+        self.choose(i, turn, largest, demand.lambda);
+        if self.candidates.is_empty() && !fresh {
+            return Next::HandOver;
+        }
+        for _ in turn.round..MAX_ROUNDS.min(demand.max_steps) {
+            if !self.enter(i, turn.x, demand.lambda, work) {
+                return Next::HandOver;
+            }
+            if let Some(next) = self.confirm(i, turn, demand, work) {
+                return next;
+            }
+        }
+        Next::Product
+    }
+
+    /// Measures the code of datapoint `i`; gives the largest `d_kᵀr` up to the screen's error.
+    /// Its gap is exact where it may be within the tolerance, else that error too large.
+    fn measure(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand) -> f64 {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
         let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
         let (set, candidates, atoms) = (&mut self.sets[i], &mut self.candidates, self.atoms);
+        let exactly = &mut self.exactly;
         let error = self.screen.error();
         simd(
             #[inline(always)]
             || {
-                // Those that the screen cannot tell from the largest.
+                let length = norm(residual);
                 let rough = largest(correlations);
-                above(correlations, rough - 2.0 * error, candidates);
-                let exact = candidates.iter().map(|c| dot(atoms.col(c.atom()), residual));
-                let largest = exact.fold(0.0, max);
-                set.measure(turn.x, residual, largest, lambda);
-                largest
+                let worth = set.worth(turn.x, residual, demand.lambda);
+                let least = worth.gap(max(rough - error, 0.0) * length);
+                if least > demand.gap_tolerance * worth.objective && demand.max_steps > 0 {
+                    set.note(&worth, (rough + error) * length);
+                } else {
+                    // Those that the screen cannot tell from the largest.
+                    above(correlations, rough - 2.0 * error, candidates);
+                    exactly.correlate(candidates, atoms, residual);
+                    set.note(&worth, exactly.largest());
+                }
+                rough * length
             },
         )
     }
 
-    /// Lets the atoms that violate most into the working set of datapoint `i`; whether there
-    /// are any.
-    fn admit(&mut self, i: usize, turn: &Turn<'_>, largest: f64, lambda: f64) -> bool {
+    /// Chooses the atoms that violate most, to enter the working set of datapoint `i`.
+    fn choose(&mut self, i: usize, turn: &Turn<'_>, largest: f64, lambda: f64) {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
         let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
-        let (set, candidates, atoms) = (&mut self.sets[i], &mut self.candidates, self.atoms);
+        let (set, candidates, atoms) = (&self.sets[i], &mut self.candidates, self.atoms);
         let (length, error) = (norm(residual), self.screen.error());
         let bound = set.entering_bound(lambda);
         let (bound, entering) = if set.atoms.is_empty() {
-            (max(bound, PROMISING * largest), FIRST)
+            let share = if n * m < DEAR { PROMISING } else { PROMISING_OF_LARGE };
+            (max(bound, share * largest), FIRST.max((m / PAIRS).isqrt()))
         } else {
-            (bound, LATER.max(set.used() / 2))
+            (bound, later(m, set.used()))
         };
+        // By rounding alone an atom of the set is among them.
+        set.atoms.iter().for_each(|&k| self.member[k] = true);
+        let member = &self.member;
         simd(
             #[inline(always)]
             || {
                 let bound_of_unit = bound / length;
                 above(correlations, bound_of_unit - error, candidates);
                 let certain = single(bound_of_unit + error);
-                // By rounding alone an atom of the set is among them.
                 candidates.retain(|c| {
                     let k = c.atom();
-                    !set.atoms.contains(&k)
-                        && (correlations[k] > certain || dot(atoms.col(k), residual) > bound)
+                    !member[k] && (correlations[k] > certain || dot(atoms.col(k), residual) > bound)
                 });
-                keep_largest(candidates, entering);
-                for k in candidates.iter().map(|c| c.atom()) {
-                    set.admit(k, dot(atoms.col(k), residual), atoms, self.gram);
-                }
             },
         );
-        !candidates.is_empty()
+        keep_largest(candidates, entering);
+        set.atoms.iter().for_each(|&k| self.member[k] = false);
     }
+
+    /// Lets the chosen atoms into the working set of datapoint `i` and solves the problem over
+    /// it; whether that worked.
+    fn enter(&mut self, i: usize, x: &[f64], lambda: f64, work: &mut Work) -> bool {
+        let (set, scratch) = (&mut self.sets[i], &mut self.scratch);
+        let new = self.candidates.iter().map(|c| (c.atom(), 0.0));
+        set.extend(new, x, self.atoms, self.gram);
+        simd(
+            #[inline(always)]
+            || set.settle(lambda, scratch, work),
+        )
+    }
+
+    /// What becomes of datapoint `i` with its new code, as far as that can be told without a
+    /// product; `None` where atoms were chosen that violate.
+    fn confirm(&mut self, i: usize, turn: &Turn<'_>, demand: &Demand, work: &mut Work) -> Option<Next> {
+        let previous = self.sets[i].objective;
+        if !self.measure_moved(i, turn, demand.lambda) {
+            return Some(Next::Product);
+        }
+        work.screened += 1;
+        let (set, candidates) = (&self.sets[i], &mut self.candidates);
+        if set.gap <= demand.gap_tolerance * set.objective {
+            return Some(Next::Done);
+        }
+        if !(set.objective < previous) {
+            return Some(Next::HandOver);
+        }
+        let bound = set.entering_bound(demand.lambda);
+        candidates.clear();
+        for (&k, &value) in self.exactly.atoms.iter().zip(&self.exactly.values) {
+            if value > bound && !set.atoms.contains(&k) {
+                candidates.push(Candidate::new(single(value / bound), k));
+            }
+        }
+        keep_largest(candidates, later(self.atoms.ncols(), set.used()));
+        candidates.is_empty().then_some(Next::HandOver)
+    }
+
+    /// Measures the new code of datapoint `i` where its residual r has moved so little from that
+    /// of this turn, s, that few atoms can reach λ, since `d_kᵀr ≤ d_kᵀs + ‖r − s‖` (theorem
+    /// `rounding`, item 12); whether it has.
+    fn measure_moved(&mut self, i: usize, turn: &Turn<'_>, lambda: f64) -> bool {
+        let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
+        let (set, fresh) = (&mut self.sets[i], &mut self.fresh[..]);
+        set.residual(turn.x, self.atoms, &mut self.terms, fresh);
+        let residual = &self.residuals[turn.at * n..(turn.at + 1) * n];
+        let correlations = &self.correlations[turn.at * m..(turn.at + 1) * m];
+        let (candidates, atoms, exactly) = (&mut self.candidates, self.atoms, &mut self.exactly);
+        let error = self.screen.error();
+        let few = set.atoms.len() + m / FEW;
+        simd(
+            #[inline(always)]
+            || {
+                let room = lambda - distance(residual, fresh) * (1.0 + error);
+                if !(room > 0.0) {
+                    return false;
+                }
+                above(correlations, room / norm(residual) - error, candidates);
+                if candidates.len() > few {
+                    return false;
+                }
+                exactly.correlate(candidates, atoms, fresh);
+                set.note(&set.worth(turn.x, fresh, lambda), exactly.largest());
+                true
+            },
+        )
+    }
+}
+
+/// Atoms that may enter a set of which some are used, of a dictionary of `len`.
+pub(super) fn later(len: usize, used: usize) -> usize {
+    LATER.max(used / 2).max((len / PAIRS).isqrt() / 2)
 }
 
 impl Coded {

@@ -49,15 +49,21 @@ pub(super) fn above(values: &[f32], bound: f64, found: &mut Vec<Candidate>) {
     let mut last = [f32::NEG_INFINITY; LANES];
     last[..rest.len()].copy_from_slice(rest);
     for (c, chunk) in chunks.iter().chain([&last]).enumerate() {
-        // A bit a lane: most chunks have none.
-        let mut places = 0_u32;
-        for (l, value) in chunk.iter().enumerate() {
-            places |= u32::from(*value >= bound) << l;
+        // Most chunks have none.
+        let mut any = false;
+        for value in chunk {
+            any |= *value >= bound;
         }
-        while places != 0 {
-            let l = places.trailing_zeros() as usize;
-            found.push(Candidate::new(chunk[l], c * LANES + l));
-            places &= places - 1;
+        if any {
+            // Each entry is written, and kept by counting it: no branch to be guessed wrong.
+            let (mut some, mut count) = ([Candidate(0); LANES], 0);
+            for (l, value) in chunk.iter().enumerate() {
+                some[count] = Candidate::new(*value, c * LANES + l);
+                count += usize::from(*value >= bound);
+            }
+            let length = found.len() + count;
+            found.extend_from_slice(&some);
+            found.truncate(length);
         }
     }
 }

@@ -13,14 +13,40 @@ pub(crate) fn objective(residual: &[f64], l1: f64, lambda: f64) -> f64 {
     0.5 * norm_sq(residual) + lambda * l1
 }
 
-/// The duality gap of a code from its residual and the largest `d_kᵀr`: `ρ = tr` with
-/// `t = min(1, λ/max_k d_kᵀr)` is in the polar polytope, so `xᵀρ − ½‖ρ‖²` is a lower bound
-/// of the objective.
+/// What the value and the lower bounds of a code are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Worth {
+    /// `½‖r‖² + λ1ᵀz`.
+    pub(crate) objective: f64,
+    /// `‖r‖²`.
+    energy: f64,
+    /// `xᵀr`.
+    inner: f64,
+    lambda: f64,
+}
+
+impl Worth {
+    /// Of a code of a given value.
+    #[inline(always)]
+    pub(crate) fn new(objective: f64, x: &[f64], residual: &[f64], lambda: f64) -> Self {
+        Self { objective, energy: norm_sq(residual), inner: dot(x, residual), lambda }
+    }
+
+    /// The duality gap from the largest `d_kᵀr`, or a number above it: `ρ = tr` with
+    /// `t = min(1, λ/max_k d_kᵀr)` is in the polar polytope, so `xᵀρ − ½‖ρ‖²` is a lower bound
+    /// of the objective.
+    #[inline(always)]
+    pub(crate) fn gap(&self, largest: f64) -> f64 {
+        let scale = if largest > self.lambda { self.lambda / largest } else { 1.0 };
+        let dual = scale * self.inner - 0.5 * scale * scale * self.energy;
+        max(self.objective - max(dual, 0.0), 0.0)
+    }
+}
+
+/// The duality gap of a code from its residual and the largest `d_kᵀr`.
 #[inline(always)]
 pub(crate) fn duality_gap(objective: f64, x: &[f64], residual: &[f64], largest: f64, lambda: f64) -> f64 {
-    let scale = if largest > lambda { lambda / largest } else { 1.0 };
-    let dual = scale * dot(x, residual) - 0.5 * scale * scale * norm_sq(residual);
-    max(objective - max(dual, 0.0), 0.0)
+    Worth::new(objective, x, residual, lambda).gap(largest)
 }
 
 /// Roundings besides those of an inner product's n terms and of the atoms in use.

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use super::active_set::{ActiveSet, Datapoint};
 use super::block::{Block, Solver};
+use super::removal::Removal;
 use super::screen::Screen;
-use super::{Coder, DATAPOINTS, Demand};
+use super::{Coder, Demand, datapoints_of_block};
 use crate::linalg::Matrix;
 use crate::observer::{Latch, Observer};
 
@@ -45,9 +46,10 @@ impl Lasso<'_> {
         let demand = self.demand();
         let screen = Screen::new(self.atoms);
         let latch = Latch::new(observer);
+        let together = datapoints_of_block(self.atoms);
         let values: Vec<Vec<f64>> = codes
-            .par_chunks_mut(DATAPOINTS)
-            .zip(self.datapoints.as_slice().par_chunks(DATAPOINTS * n.max(1)))
+            .par_chunks_mut(together)
+            .zip(self.datapoints.as_slice().par_chunks(together * n.max(1)))
             .map_init(
                 || Solver::new(self.atoms, &screen, self.gram),
                 |solver, (codes, datapoints)| {
@@ -82,8 +84,8 @@ impl Lasso<'_> {
             .par_chunks(TASK)
             .enumerate()
             .map_init(
-                || ActiveSet::new(self.atoms, self.gram),
-                |solver, (task, codes)| {
+                || (ActiveSet::new(self.atoms, self.gram), self.gram.map(|g| Removal::new(self.atoms, g))),
+                |(slow, fast), (task, codes)| {
                     let range: Vec<usize> = (task * TASK..task * TASK + codes.len()).collect();
                     let products = self
                         .gram
@@ -91,16 +93,26 @@ impl Lasso<'_> {
                     let mut rises = Vec::new();
                     for (offset, (&i, code)) in range.iter().zip(codes).enumerate() {
                         let products = products.as_ref().map(|p| p.col(offset));
-                        let datapoint = Datapoint { x: self.datapoints.col(i), products };
-                        for &(out, _) in code {
+                        let x = self.datapoints.col(i);
+                        if let Some(fast) = fast.as_mut() {
+                            fast.begin(x, code);
+                        }
+                        for (at, &(out, _)) in code.iter().enumerate() {
                             if latch.poll().is_break() {
                                 rises.push((i, out, f64::INFINITY));
                                 continue;
                             }
-                            let rest: Vec<(usize, f64)> =
-                                code.iter().copied().filter(|(k, _)| *k != out).collect();
-                            let without = solver.solve_without(out, &datapoint, &rest, &demand, &latch);
-                            rises.push((i, out, weights[i] * (without.objective - values[i])));
+                            let value = fast
+                                .as_mut()
+                                .zip(products)
+                                .and_then(|(fast, p)| fast.value_without(at, x, code, p, &demand));
+                            let value = value.unwrap_or_else(|| {
+                                let rest: Vec<(usize, f64)> =
+                                    code.iter().copied().filter(|(k, _)| *k != out).collect();
+                                let datapoint = Datapoint { x, products };
+                                slow.solve_without(out, &datapoint, &rest, &demand, &latch).objective
+                            });
+                            rises.push((i, out, weights[i] * (value - values[i])));
                         }
                     }
                     rises

@@ -11,6 +11,7 @@ mod candidates;
 mod gap;
 mod lasso;
 mod refit;
+mod removal;
 mod screen;
 mod working_set;
 
@@ -170,6 +171,8 @@ pub struct Encoded {
 pub struct Work {
     /// Products `Dᵀr`, O(nM) each.
     pub products: usize,
+    /// Codes measured without a product, where few atoms could matter.
+    pub screened: usize,
     /// Sweeps of coordinate descent over a working set.
     pub sweeps: usize,
     /// Cholesky factors of a support.
@@ -181,6 +184,7 @@ pub struct Work {
 impl std::ops::AddAssign for Work {
     fn add_assign(&mut self, other: Self) {
         self.products += other.products;
+        self.screened += other.screened;
         self.sweeps += other.sweeps;
         self.factors += other.factors;
         self.handed_over += other.handed_over;
@@ -203,7 +207,12 @@ impl Encoded {
 /// enough for products near full speed; more make blocks too few for the threads.
 const DATAPOINTS: usize = 64;
 
-/// Datapoints between two reports of progress, a multiple of [`DATAPOINTS`].
+/// Entries of a dictionary beyond which a product reads it from memory, more slowly than it
+/// computes: twice as many datapoints then share it. Four times as many save another tenth of
+/// the time, and leave cores without a block.
+const LARGE: usize = 1 << 22;
+
+/// Datapoints between two reports of progress, a multiple of twice [`DATAPOINTS`].
 const WAVE: usize = 64 * DATAPOINTS;
 
 /// Most entries of a Gram matrix held: 32 MB. Beyond, its columns come from memory as
@@ -278,16 +287,17 @@ impl Coder {
         let gram = held.then(|| dictionary.matrix().gram());
         let screen = Screen::new(dictionary.matrix());
         let latch = Latch::new(run.observer);
+        let together = datapoints_of_block(dictionary.matrix());
         let mut gathered = Gathered::default();
         for from in (0..count).step_by(WAVE) {
             let to = (from + WAVE).min(count);
             let coded: Vec<Coded> = (from..to)
                 .into_par_iter()
-                .step_by(DATAPOINTS)
+                .step_by(together)
                 .map_init(
                     || (Solver::new(dictionary.matrix(), &screen, gram.as_ref()), Vec::new()),
                     |(solver, shifted), from| {
-                        let to = (from + DATAPOINTS).min(to);
+                        let to = (from + together).min(to);
                         let block = &datapoints.as_slice()[from * n..to * n];
                         let starts: Vec<Vec<(usize, f64)>> = run.start.map_or_else(Vec::new, |start| {
                             (from..to)
@@ -309,6 +319,11 @@ impl Coder {
     fn max_steps(&self, dim: usize) -> usize {
         self.max_steps_per_dimension.saturating_mul(dim + EXTRA_STEPS)
     }
+}
+
+/// Datapoints of a product with a dictionary.
+fn datapoints_of_block(atoms: &Matrix) -> usize {
+    if atoms.as_slice().len() > LARGE { 2 * DATAPOINTS } else { DATAPOINTS }
 }
 
 /// The datapoints of a block less the center.

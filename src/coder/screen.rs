@@ -1,7 +1,9 @@
 //! Correlations of atoms with residuals in single precision: twice the speed, and
 //! enough to tell which few atoms an exact inner product is worth.
 
+use faer::reborrow::ReborrowMut;
 use faer::{MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 use crate::linalg::{Matrix, norm, simd};
 
@@ -11,6 +13,11 @@ const ROUNDOFF: f64 = 1.0 / (1_u64 << 24) as f64;
 /// Roundings besides those of an inner product's n terms: of both factors, and of the
 /// bounds that correlations are compared with.
 const OTHER_ROUNDINGS: usize = 8;
+
+/// Atoms of a panel: a multiple of the rows that products of single precision take at once
+/// (96 with AVX-512), few enough for a panel of a few hundred dimensions to stay in the second
+/// cache. Between half and twice as many the times do not differ.
+const PANEL: usize = 480;
 
 /// The nearest number in single precision.
 #[inline(always)]
@@ -23,7 +30,9 @@ pub(super) fn single(value: f64) -> f32 {
 pub(super) struct Screen {
     dim: usize,
     len: usize,
-    /// Unit atoms, one after another.
+    /// Panels of [`PANEL`] unit atoms: within one, the first coordinates of its atoms, then the
+    /// second ones. So a product reads them as they lie, where it would copy each block of whole
+    /// atoms into this order, at a third of its price.
     atoms: Vec<f32>,
     error: f64,
 }
@@ -31,11 +40,25 @@ pub(super) struct Screen {
 impl Screen {
     /// The unit columns of `atoms`.
     pub(super) fn new(atoms: &Matrix) -> Self {
-        let rounded = (atoms.nrows() + OTHER_ROUNDINGS) as f64 * ROUNDOFF;
+        let (dim, len) = (atoms.nrows(), atoms.ncols());
+        let rounded = (dim + OTHER_ROUNDINGS) as f64 * ROUNDOFF;
+        let mut panels = vec![0.0; dim * len];
+        if dim > 0 {
+            panels.par_chunks_mut(dim * PANEL).zip(atoms.as_slice().par_chunks(dim * PANEL)).for_each(
+                |(panel, atoms)| {
+                    let width = atoms.len() / dim;
+                    for (k, atom) in atoms.chunks_exact(dim).enumerate() {
+                        for (row, &value) in panel.chunks_exact_mut(width).zip(atom) {
+                            row[k] = single(value);
+                        }
+                    }
+                },
+            );
+        }
         Self {
-            dim: atoms.nrows(),
-            len: atoms.ncols(),
-            atoms: atoms.as_slice().iter().map(|v| single(*v)).collect(),
+            dim,
+            len,
+            atoms: panels,
             // Beyond any use of single precision nothing is screened.
             error: if rounded < 0.5 { rounded / (1.0 - rounded) } else { f64::INFINITY },
         }
@@ -63,14 +86,19 @@ impl Screen {
         }
         let count = units.len() / self.dim;
         correlations.resize(self.len * count, 0.0);
-        faer::linalg::matmul::matmul(
-            MatMut::from_column_major_slice_mut(correlations, self.len, count),
-            faer::Accum::Replace,
-            MatRef::from_column_major_slice(&self.atoms, self.dim, self.len).transpose(),
-            MatRef::from_column_major_slice(units, self.dim, count),
-            1.0,
-            Par::Seq,
-        );
+        let units = MatRef::from_column_major_slice(units, self.dim, count);
+        let mut out = MatMut::from_column_major_slice_mut(correlations, self.len, count);
+        for (p, panel) in self.atoms.chunks(PANEL * self.dim.max(1)).enumerate() {
+            let width = panel.len() / self.dim;
+            faer::linalg::matmul::matmul(
+                out.rb_mut().subrows_mut(p * PANEL, width),
+                faer::Accum::Replace,
+                MatRef::from_column_major_slice(panel, width, self.dim),
+                units,
+                1.0,
+                Par::Seq,
+            );
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A dense column-major matrix: a column is a datapoint or an atom.
 
+use faer::reborrow::ReborrowMut;
 use faer::{MatMut, MatRef, Par};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -202,30 +203,46 @@ impl Matrix {
         product(self.as_faer().transpose(), other.as_faer())
     }
 
-    /// `selfᵀ · self`, blocks of columns in parallel.
+    /// `selfᵀ · self`, blocks of columns in parallel: one half is formed, the other copied.
     #[must_use]
     pub(crate) fn gram(&self) -> Self {
         let mut out = Self::zeros(self.cols, self.cols);
-        let cols = self.cols;
+        let (rows, cols) = (self.rows, self.cols);
         if cols == 0 {
             return out;
         }
-        out.data.par_chunks_mut(GRAM_COLUMNS * cols).enumerate().for_each(|(c, block)| {
-            let width = block.len() / cols;
-            let right = MatRef::from_column_major_slice(
-                &self.data[c * GRAM_COLUMNS * self.rows..(c * GRAM_COLUMNS + width) * self.rows],
-                self.rows,
-                width,
-            );
+        let block = |c: usize, width: usize| {
+            let from = c * GRAM_COLUMNS;
+            MatRef::from_column_major_slice(&self.data[from * rows..(from + width) * rows], rows, width)
+        };
+        out.data.par_chunks_mut(GRAM_COLUMNS * cols).enumerate().for_each(|(c, columns)| {
+            let width = columns.len() / cols;
+            let from = c * GRAM_COLUMNS;
+            let mut columns = MatMut::from_column_major_slice_mut(columns, cols, width);
             faer::linalg::matmul::matmul(
-                MatMut::from_column_major_slice_mut(block, cols, width),
+                columns.rb_mut().subrows_mut(from, cols - from),
                 faer::Accum::Replace,
-                self.as_faer().transpose(),
-                right,
+                self.as_faer().subcols(from, cols - from).transpose(),
+                block(c, width),
                 1.0,
                 Par::Seq,
             );
         });
+        // Squares of the half that is there, transposed to the other: column j of block c has
+        // its rows before the block from the rows j of the blocks before.
+        let mut done: Vec<&mut [f64]> = Vec::new();
+        for (c, columns) in out.data.chunks_mut(GRAM_COLUMNS * cols).enumerate() {
+            let from = c * GRAM_COLUMNS;
+            for (b, before) in done.iter().enumerate() {
+                for (j, column) in columns.chunks_exact_mut(cols).enumerate() {
+                    for (i, value) in column[b * GRAM_COLUMNS..(b + 1) * GRAM_COLUMNS].iter_mut().enumerate()
+                    {
+                        *value = before[i * cols + from + j];
+                    }
+                }
+            }
+            done.push(columns);
+        }
         out
     }
 

@@ -42,6 +42,65 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     sum
 }
 
+/// Columns whose inner products with one vector are formed at once: their sums fill half of
+/// the registers of AVX2, and the vector is read once.
+const ABREAST: usize = 4;
+
+/// Writes `a_kᵀb` for the columns k of a matrix: [`dot`] of each, to the bit.
+#[inline(always)]
+pub(crate) fn dots(matrix: &Matrix, columns: &[usize], b: &[f64], out: &mut [f64]) {
+    let out = &mut out[..columns.len()];
+    let (groups, rest) = columns.as_chunks::<ABREAST>();
+    let (group_values, rest_values) = out.as_chunks_mut::<ABREAST>();
+    for (group, values) in groups.iter().zip(group_values) {
+        *values = dots_abreast(group.map(|k| matrix.col(k)), b);
+    }
+    for (&k, value) in rest.iter().zip(rest_values) {
+        *value = dot(matrix.col(k), b);
+    }
+}
+
+#[inline(always)]
+fn dots_abreast(a: [&[f64]; ABREAST], b: &[f64]) -> [f64; ABREAST] {
+    let (b8, b_rest) = b.as_chunks::<LANES>();
+    let split = a.map(|a| a[..b.len()].as_chunks::<LANES>());
+    let [a0, a1, a2, a3] = split.map(|(a8, _)| a8);
+    let mut lanes = [[0.0; LANES]; ABREAST];
+    for ((((y, x0), x1), x2), x3) in b8.iter().zip(a0).zip(a1).zip(a2).zip(a3) {
+        for l in 0..LANES {
+            lanes[0][l] += x0[l] * y[l];
+            lanes[1][l] += x1[l] * y[l];
+            lanes[2][l] += x2[l] * y[l];
+            lanes[3][l] += x3[l] * y[l];
+        }
+    }
+    let mut sums = lanes.map(fold);
+    for (sum, (_, a_rest)) in sums.iter_mut().zip(split) {
+        for (x, y) in a_rest.iter().zip(b_rest) {
+            *sum += x * y;
+        }
+    }
+    sums
+}
+
+/// `‖a − b‖`.
+#[inline(always)]
+pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (a8, a_rest) = a.as_chunks::<LANES>();
+    let (b8, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a8.iter().zip(b8) {
+        for l in 0..LANES {
+            lanes[l] += (x[l] - y[l]) * (x[l] - y[l]);
+        }
+    }
+    let mut sum = fold(lanes);
+    for (x, y) in a_rest.iter().zip(b_rest) {
+        sum += (x - y) * (x - y);
+    }
+    sum.sqrt()
+}
+
 /// Sum of the lanes, pairwise.
 #[inline(always)]
 fn fold(v: [f64; LANES]) -> f64 {
@@ -109,6 +168,37 @@ pub(crate) fn largest_magnitude(values: &[f64]) -> f64 {
 pub fn axpy(c: f64, x: &[f64], y: &mut [f64]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += c * x;
+    }
+}
+
+/// [`axpy`] of vectors that are whole chunks of lanes: for short ones, whose rests would take
+/// longer than they do.
+#[inline(always)]
+pub(crate) fn axpy_lanes(c: f64, x: &[[f64; LANES]], y: &mut [[f64; LANES]]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        // Read before anything is written, or the compiler fears that they overlap.
+        let (mut sum, x) = (*y, *x);
+        for l in 0..LANES {
+            sum[l] += c * x[l];
+        }
+        *y = sum;
+    }
+}
+
+/// `y += Σ_j c_j x_j` for the columns j of a matrix: [`axpy`] of each in turn, to the bit,
+/// but `y` is read and written once for four of them.
+#[inline(always)]
+pub(crate) fn axpys(terms: &[(usize, f64)], matrix: &Matrix, y: &mut [f64]) {
+    let (groups, rest) = terms.as_chunks::<ABREAST>();
+    for group in groups {
+        let [a, b, c, d] = group.map(|(k, _)| matrix.col(k));
+        let [p, q, r, s] = group.map(|(_, value)| value);
+        for ((((y, a), b), c), d) in y.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *y = (((*y + p * a) + q * b) + r * c) + s * d;
+        }
+    }
+    for &(k, value) in rest {
+        axpy(value, matrix.col(k), y);
     }
 }
 

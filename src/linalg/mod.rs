@@ -23,8 +23,8 @@ pub(crate) use decompositions::{
 };
 pub use dense::{EntryCount, Matrix};
 pub(crate) use kernels::{
-    LANES, chunk_columns, combine, combine_all, correlate, dot_all, exact_midpoint, largest_magnitude,
-    opaque, replace_outer, simd, sum_of_squares, weighted_mean,
+    LANES, axpy_lanes, axpys, chunk_columns, combine, combine_all, correlate, distance, dot_all, dots,
+    exact_midpoint, largest_magnitude, opaque, replace_outer, simd, sum_of_squares, weighted_mean,
 };
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_rows};

@@ -94,6 +94,19 @@ fn work_on_sparse_mixtures_is_bounded() {
     }
 }
 
+/// Where a residual moves little at the end, its last codes are measured without a product, and
+/// their gaps are those of the definition all the same.
+#[test]
+fn late_rounds_do_without_a_product() {
+    let (x, dictionary) = instance(64, 1024, 200);
+    let encoded = Coder::default().encode(&x, &dictionary, 0.1, &()).unwrap();
+    check(&x, &dictionary, 0.1, &encoded, 1e-10);
+    assert!(encoded.work.screened >= x.ncols() / 4, "{:?}", encoded.work);
+    assert!(encoded.work.products <= 4 * x.ncols(), "{:?}", encoded.work);
+    // At λ = 0 nothing is below λ by Cauchy and Schwarz alone.
+    assert_eq!(Coder::default().encode(&x, &dictionary, 0.0, &()).unwrap().work.screened, 0);
+}
+
 /// Atoms twice, nearly twice and opposite; points of zeros, of one atom, huge, tiny.
 #[test]
 fn hostile_dictionaries_and_points() {

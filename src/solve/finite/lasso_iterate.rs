@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::coder::Lasso;
-use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, simd, weighted_mean};
+use crate::linalg::{Matrix, axpy, axpys, chunk_columns, norm, norm_sq, simd, weighted_mean};
 use crate::num::max;
 use crate::observer::Observer;
 use crate::problem::Problem;
@@ -186,10 +186,14 @@ impl<'p> LassoIterate<'p> {
         let (atoms, codes) = (&self.atoms, &self.codes);
         self.residual.as_mut_slice().par_chunks_mut(chunk * n).zip(codes.par_chunks(chunk)).for_each(
             |(block, codes)| {
+                let mut terms = Vec::new();
                 for (r, code) in block.chunks_exact_mut(n).zip(codes) {
-                    for &(k, z) in code {
-                        axpy(-z, atoms.col(k), r);
-                    }
+                    terms.clear();
+                    terms.extend(code.iter().map(|&(k, z)| (k, -z)));
+                    simd(
+                        #[inline(always)]
+                        || axpys(&terms, atoms, r),
+                    );
                 }
             },
         );
