@@ -7,6 +7,7 @@ use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::evd;
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Mat, MatMut, Par};
 use rayon::prelude::*;
 
@@ -125,6 +126,10 @@ fn orthogonalize(v: &mut [f64], basis: &[Vec<f64>]) {
     }
 }
 
+/// Columns that one task solves for: enough for products of matrices, few enough for all
+/// cores.
+const HALVED_COLUMNS: usize = 64;
+
 /// Cholesky factor of a positive definite matrix, sequential.
 pub(crate) struct Cholesky(Matrix);
 
@@ -143,6 +148,21 @@ impl Cholesky {
         )
         .ok()?;
         (0..n).all(|i| matrix.get(i, i).is_finite() && matrix.get(i, i) > 0.0).then_some(Self(matrix))
+    }
+
+    /// `rhs ← L⁻¹ rhs` for the factor L, blocks of columns in parallel.
+    pub(crate) fn halve(&self, rhs: &mut Matrix) {
+        let n = self.0.nrows();
+        rhs.as_mut_slice().par_chunks_mut((HALVED_COLUMNS * n).max(1)).for_each(|block| {
+            let columns = block.len() / n;
+            let block = MatMut::from_column_major_slice_mut(block, n, columns);
+            solve_lower_triangular_in_place(self.0.as_faer(), block, Par::Seq);
+        });
+    }
+
+    /// The factor in the lower triangle; what was above it stays there.
+    pub(crate) fn into_lower(self) -> Matrix {
+        self.0
     }
 
     /// `rhs ← matrix⁻¹ rhs`.

@@ -17,6 +17,7 @@ mod panel;
 pub mod psd;
 mod sparse;
 mod tiles;
+mod triangle;
 
 pub(crate) use decompositions::{
     Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
@@ -30,3 +31,4 @@ pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_rows};
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;
+pub(crate) use triangle::{Factored, Square, Strip, Triangle};

@@ -21,7 +21,7 @@ use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_largest, norm, simd};
 use crate::num::max;
 use crate::observer::{Latch, Observer};
 use crate::problem::Problem;
-use crate::trusted::local::{Form, Limits, Sets};
+use crate::trusted::local::{Form, Limits, Sets, least_order};
 use crate::trusted::{Curvature, Subject};
 
 /// Steps of Lanczos' method for the largest eigenvalue, which only shifts the form.
@@ -88,7 +88,8 @@ pub fn curvature(
     }
     let subject = Subject::of(problem, factorization).ok()?;
     let form = Form::of(&subject);
-    if form.size() == 0 || (problem.gamma() > 0.0 && form.size() > limits.max_dense_variables) {
+    let unproved = problem.gamma() > 0.0 && least_order(&subject) > limits.max_dense_variables;
+    if form.size() == 0 || unproved {
         return None;
     }
     let products = Products::new(&form, Sets::Active, &latch)?;

@@ -9,6 +9,7 @@
 use rayon::prelude::*;
 
 use super::form::{Form, is_degenerate};
+use super::proof::Orders;
 use crate::gauge::{Gauge, Penalty};
 use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, psd, symmetric_eigenvalues};
 use crate::num::{max, min, rounding};
@@ -344,6 +345,14 @@ pub(super) struct Pair {
     pub(super) curvature: f64,
 }
 
+#[cfg(test)]
+impl Pair {
+    /// A pair off the support.
+    pub(super) fn idle(atom: usize) -> Self {
+        Self { atom, code: 0.0, miss: 0.0, margin: 0.0, curvature: 0.0 }
+    }
+}
+
 /// A datapoint's part of E with its numbers.
 pub(super) struct Column {
     /// `E_i`, the support first.
@@ -422,6 +431,14 @@ impl<'a> Neighborhood<'a> {
     /// Pairs of E off the support.
     pub(super) fn added(&self) -> usize {
         self.columns.iter().map(|column| column.taken).sum()
+    }
+
+    /// Orders of the dense matrices by which H1 may be proved.
+    pub(super) fn orders(&self) -> Orders {
+        let form = self.form;
+        let used = self.columns.iter().map(|column| column.pairs.len()).filter(|pairs| *pairs > 0);
+        let pairs = used.clone().sum();
+        Orders::new(form.dim(), form.centered(), form.gamma, form.atoms.len(), pairs, used.count())
     }
 
     /// The radius that is proved: `ρ_min`, and what stored atoms are off their exact
