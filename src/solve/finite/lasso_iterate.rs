@@ -111,7 +111,8 @@ impl<'p> LassoIterate<'p> {
     /// A factorization with exact codes, found from its own.
     pub(super) fn recoded(problem: &'p Problem, start: &Factorization, observer: &dyn Observer) -> Self {
         let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
-        let codes = (0..problem.len()).map(|i| start.codes().column(i).iter().map(|(k, z)| (k, *z)).collect());
+        let codes =
+            (0..problem.len()).map(|i| start.codes().column(i).iter().map(|(k, z)| (k, *z)).collect());
         let mut iterate = Self {
             problem,
             atoms: start.dictionary().matrix().clone(),

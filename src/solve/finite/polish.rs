@@ -119,21 +119,17 @@ impl Place<'_> {
 }
 
 /// What brings the codes to their optimum on the supports.
-fn coding(products: &Products<'_>, form: &Form<'_>) -> Vec<Vec<f64>> {
-    let pull = |i: usize| -> Vec<f64> {
+fn coding(products: &Products<'_>, form: &Form<'_>) -> Vec<f64> {
+    let pulls = form.codes.iter().enumerate().flat_map(|(i, code)| {
         let r = form.residuals.col(i);
-        form.codes[i].iter().map(|&(p, z)| dot(form.atom(p), r) - form.slope(p, z)).collect()
-    };
-    products.answer((0..form.codes.len()).map(pull).collect())
+        code.iter().map(move |&(p, z)| dot(form.atom(p), r) - form.slope(p, z))
+    });
+    products.answer(pulls.collect())
 }
 
 /// A Newton step of atoms and center with the codes' answer to it; `None` where the form is
 /// not positive along a direction of conjugate gradients.
-fn newton(
-    products: &Products<'_>,
-    form: &Form<'_>,
-    observer: &dyn Observer,
-) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
+fn newton(products: &Products<'_>, form: &Form<'_>, observer: &dyn Observer) -> Option<(Vec<f64>, Vec<f64>)> {
     let mut left = pull(products, form);
     let mut step = vec![0.0; left.len()];
     let mut direction = left.clone();

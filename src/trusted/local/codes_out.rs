@@ -114,7 +114,9 @@ impl Schur {
             let parts: Option<Vec<Part>> = columns
                 .par_iter()
                 .enumerate()
-                .map(|(at, column)| Block { form, measures, bends: &bends, i: first + at, column }.eliminate())
+                .map(|(at, column)| {
+                    Block { form, measures, bends: &bends, i: first + at, column }.eliminate()
+                })
                 .collect();
             let parts = parts.ok_or(Proof::Dependent)?;
             for (part, column) in parts.iter().zip(columns) {
@@ -349,8 +351,7 @@ impl Block<'_> {
         let squares = self.squares(&moves, &half, &inner, &along);
         let cross = relative * (2.0 * (order * largest * squares).sqrt() + self.cross_size(order, &along));
         let cross = up(cross + self.cross_error(), n * moves.len() + ENTRY);
-        let eliminated =
-            if m == 0 { 0.0 } else { up(cross * cross / (shift - rounded).next_down(), ENTRY) };
+        let eliminated = if m == 0 { 0.0 } else { up(cross * cross / (shift - rounded).next_down(), ENTRY) };
         let mut image = half.gram();
         image.as_mut_slice().iter_mut().for_each(|x| *x *= -kept * kept);
         (0..n).for_each(|c| image.col_mut(c)[c] += kept);
@@ -379,9 +380,8 @@ impl Block<'_> {
     /// `h_k√w z_k/√ℰ_k`.
     fn along(&self) -> Vec<f64> {
         let a = self.root_weight();
-        let of = |pair: &Pair| {
-            self.bends[pair.atom] * (a * pair.code / self.form.atoms[pair.atom].energy.sqrt())
-        };
+        let of =
+            |pair: &Pair| self.bends[pair.atom] * (a * pair.code / self.form.atoms[pair.atom].energy.sqrt());
         self.column.pairs.iter().map(of).collect()
     }
 
@@ -448,10 +448,10 @@ fn substitute(factor: &[Vec<f64>], column: &mut [f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trusted::local::form::Live;
     use crate::atoms::{Codes, Dictionary, Factorization};
     use crate::problem::Problem;
     use crate::trusted::Subject;
+    use crate::trusted::local::form::Live;
 
     /// Within a radius ρ a unit atom turns, and its radial term loses a quarter of the squared
     /// angle: the diagonal of its block must fall by that, here with ρ over the root of the

@@ -211,14 +211,15 @@ impl Attempts<'_> {
     fn run(mut self, ritz: Option<f64>) -> Local {
         // In the form's units.
         let ritz = ritz.map(|ritz| ritz * self.square_of_data());
-        let estimate =
-            match ritz.map_or_else(|| proof::smallest_eigenvalue(&self.neighborhood, self.limit, self.observer), Ok) {
-                Ok(estimate) => estimate,
-                Err(proof) => {
-                    let reason = self.failure(&proof, None);
-                    return self.undecided(None, reason);
-                }
-            };
+        let estimate = match ritz
+            .map_or_else(|| proof::smallest_eigenvalue(&self.neighborhood, self.limit, self.observer), Ok)
+        {
+            Ok(estimate) => estimate,
+            Err(proof) => {
+                let reason = self.failure(&proof, None);
+                return self.undecided(None, reason);
+            }
+        };
         if !(estimate > 0.0) {
             let relative = estimate / self.square_of_data();
             let reason = format!("the smallest eigenvalue is near 0 (Ritz value {relative:.1e})");

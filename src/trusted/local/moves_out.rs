@@ -135,8 +135,9 @@ struct Variable {
     /// Its datapoint, among those with pairs, and its atom.
     point: usize,
     atom: usize,
-    /// What the diagonal has beside the products.
+    /// What the diagonal has beside the products, and the size of its terms.
     own: f64,
+    size: f64,
     /// `√wᵢρ_ki/√R_k`.
     radial: f64,
     /// `√wᵢz_ki/√ℰ_k` (γ > 0).
@@ -189,6 +190,7 @@ impl<'a> Rest<'a> {
                     point,
                     atom: pair.atom,
                     own: bends[pair.atom] + pair.curvature - (column.kappa + column.nu),
+                    size: bends[pair.atom] + pair.curvature + (column.kappa + column.nu),
                     radial: a * pull / moves.radial[pair.atom].sqrt(),
                     along: a * pair.code / atom.energy.sqrt(),
                 });
@@ -239,13 +241,13 @@ impl<'a> Rest<'a> {
                 + root * (weight * measures.radii[i]);
             cross += error * error;
             let bend = self.bends[pair.atom];
-            trace += 2.0 + 2.0 * bend + pair.own.abs() + solved * solved;
+            trace += 2.0 + pair.size + solved * solved;
             trace += pair.radial * pair.radial + bend * (pair.along * pair.along);
         }
-        let cross = up(cross, self.pairs.len() + terms);
+        let cross = up(cross, self.pairs.len() + 2 * terms);
         let relative = 2.0 * rounding::gamma(terms + self.pairs.len()) + atom_error;
         let eliminated = cross / (moves.shift - moves.rounded).next_down();
-        up(relative * trace + eliminated, self.pairs.len() + terms)
+        up(relative * trace + eliminated, self.pairs.len() + 2 * terms)
     }
 
     /// Fills a tile.

@@ -46,7 +46,14 @@ pub(crate) struct Orders {
 
 impl Orders {
     /// For so many atoms in use, pairs, and datapoints with pairs.
-    pub(super) fn new(dim: usize, centered: bool, gamma: f64, atoms: usize, pairs: usize, points: usize) -> Self {
+    pub(super) fn new(
+        dim: usize,
+        centered: bool,
+        gamma: f64,
+        atoms: usize,
+        pairs: usize,
+        points: usize,
+    ) -> Self {
         let blocks = atoms + usize::from(centered);
         let moves = codes_out::order(dim * blocks, atoms, gamma);
         // With no pair there is nothing to eliminate moves from.
@@ -62,7 +69,12 @@ impl Orders {
 
 /// Tries to prove H1 with `mu` over a neighborhood, by the elimination that leaves less; none
 /// is tried that leaves more than `limit` dense variables.
-pub(super) fn prove(neighborhood: &Neighborhood<'_>, mu: f64, limit: usize, observer: &dyn Observer) -> Proof {
+pub(super) fn prove(
+    neighborhood: &Neighborhood<'_>,
+    mu: f64,
+    limit: usize,
+    observer: &dyn Observer,
+) -> Proof {
     let orders = neighborhood.orders();
     if orders.least() > limit {
         Proof::TooLarge(orders.least())
@@ -208,7 +220,8 @@ mod tests {
         }
         let log = |x: &Dyadic| i64::try_from(x.0.bits()).unwrap() + x.1;
         let scale: Vec<i64> = (0..size).map(|a| -log(&matrix[a][a]) / 2).collect();
-        let scaled = |a: usize, b: usize| Dyadic(matrix[a][b].0.clone(), matrix[a][b].1 + scale[a] + scale[b]);
+        let scaled =
+            |a: usize, b: usize| Dyadic(matrix[a][b].0.clone(), matrix[a][b].1 + scale[a] + scale[b]);
         let entries = || (0..size).flat_map(|a| (0..=a).map(move |b| (a, b)));
         let least = entries().map(|(a, b)| scaled(a, b)).filter(|x| !x.0.is_zero()).map(|x| x.1).min();
         let least = least.unwrap_or(0);
@@ -257,13 +270,14 @@ mod tests {
                 }
             }
         };
-        let both = |weight: Dyadic, a: usize, b: usize, square: &mut dyn FnMut(&Dyadic, &[(usize, Dyadic)])| {
-            // 2ab = (a + b)² − a² − b².
-            let minus = ex(0.0) - weight.clone();
-            square(&weight, &[(a, ex(1.0)), (b, ex(1.0))]);
-            square(&minus, &[(a, ex(1.0))]);
-            square(&minus, &[(b, ex(1.0))]);
-        };
+        let both =
+            |weight: Dyadic, a: usize, b: usize, square: &mut dyn FnMut(&Dyadic, &[(usize, Dyadic)])| {
+                // 2ab = (a + b)² − a² − b².
+                let minus = ex(0.0) - weight.clone();
+                square(&weight, &[(a, ex(1.0)), (b, ex(1.0))]);
+                square(&minus, &[(a, ex(1.0))]);
+                square(&minus, &[(b, ex(1.0))]);
+            };
         let mut alphas = vec![ex(0.0); count];
         for (i, column) in at.columns.iter().enumerate() {
             let (w, x) = (ex(form.weights()[i]), problem.data().datapoint(i));

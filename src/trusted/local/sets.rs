@@ -345,14 +345,6 @@ pub(super) struct Pair {
     pub(super) curvature: f64,
 }
 
-#[cfg(test)]
-impl Pair {
-    /// A pair off the support.
-    pub(super) fn idle(atom: usize) -> Self {
-        Self { atom, code: 0.0, miss: 0.0, margin: 0.0, curvature: 0.0 }
-    }
-}
-
 /// A datapoint's part of E with its numbers.
 pub(super) struct Column {
     /// `E_i`, the support first.
@@ -759,4 +751,12 @@ fn smallest_eigenvalue(matrix: &Matrix, entry: f64, diagonal: f64) -> f64 {
         }
     }
     0.0
+}
+
+#[cfg(test)]
+impl Pair {
+    /// A pair off the support.
+    pub(super) fn idle(atom: usize) -> Self {
+        Self { atom, code: 0.0, miss: 0.0, margin: 0.0, curvature: 0.0 }
+    }
 }
