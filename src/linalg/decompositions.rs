@@ -68,7 +68,7 @@ pub(crate) fn lanczos_largest(
 
 /// Smallest eigenvalue and a unit eigenvector of a symmetric operator on the space that `project`
 /// projects to, and that the operator maps to itself; otherwise as [`lanczos_largest`]: an
-/// *upper* estimate. Ends early where the residual is at most `tolerance` of the value. On a
+/// *upper* estimate. No more steps than the space has dimensions are of use. Ends early where the residual is at most `tolerance` of the value. On a
 /// space of no dimension the value is the least positive number.
 pub(crate) fn lanczos_smallest(
     size: usize,
@@ -88,6 +88,8 @@ pub(crate) fn lanczos_smallest(
         if !krylov.step(&mut apply) || (step % LOOK == 0 && krylov.ritz_value(|_| 0).is_some_and(good)) {
             break;
         }
+        // What rounding left beside the space would grow with every step.
+        project(&mut krylov.next);
     }
     krylov.ritz(|_| 0).map_or((f64::NAN, vec![0.0; size]), |pair| (pair.value, pair.vector))
 }

@@ -446,9 +446,10 @@ impl<'a> Products<'a> {
 
     /// The smallest Ritz value of the form on tangent vectors, with its direction.
     pub(crate) fn smallest(&self, steps: usize) -> (f64, Vec<f64>) {
+        let tangent = self.form.size() - self.form.atoms.len();
         lanczos_smallest(
             self.form.size(),
-            steps,
+            steps.min(tangent),
             RITZ_TOLERANCE,
             |v| self.project(v),
             |v| if self.observer.poll().is_break() { vec![0.0; v.len()] } else { self.apply(v) },

@@ -270,9 +270,8 @@ impl Finite {
         let mut factorization = certified.into_parts().0;
         // Where no proof can follow, the search for a lower point is limited, and small escapes are
         // not followed.
-        let subject = Subject::of(problem, &factorization).map_err(certificate::CertifyError::from)?;
-        let provable = local::least_order(&subject) <= limits.max_dense_variables;
-        drop(subject);
+        let provable =
+            local::least_order(&Subject::of(problem, &factorization)?) <= limits.max_dense_variables;
         let mut left =
             if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };

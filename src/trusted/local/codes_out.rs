@@ -16,17 +16,12 @@ use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
 
+use super::elimination::{ENTRY, Proof, RADIAL, bends};
 use super::form::Form;
-use super::proof::{ENTRY, Proof, bends, shifted_block};
 use super::sets::{Column, Measures, Neighborhood, Pair, down, up};
 use crate::linalg::{Factored, Matrix, Strip, Triangle, dot, norm, norm_sq, simd};
 use crate::num::{max, rounding};
 use crate::observer::Observer;
-
-/// Weight of `(d_kᵀδ_k)²` in units of `g_k + ℰ_k`: it keeps radial directions, which unit
-/// atoms cannot move along, from hiding definiteness. Any positive number is valid; ten
-/// times more costs a digit of rounding, ten times less some certificates.
-pub(super) const RADIAL: f64 = 20.0;
 
 /// Part of `ν` that covers the rounding of a datapoint's elimination: large enough that what
 /// it leaves to the dense part is nothing, small enough to cost nothing.
@@ -427,6 +422,31 @@ impl Block<'_> {
     fn cross_error(&self) -> f64 {
         self.root_weight() * self.measures.radii[self.i] * self.spread()
     }
+}
+
+/// The rows of the factor of a datapoint's block `(1 − η)G + diag(h + curvature) − (κ + ν + shift)I`.
+fn shifted_block(form: &Form<'_>, bends: &[f64], column: &Column, shift: f64) -> Option<Vec<Vec<f64>>> {
+    let m = column.pairs.len();
+    let loss = column.kappa + column.nu + shift;
+    let mut factor = vec![vec![0.0; m]; m];
+    for a in 0..m {
+        for b in 0..=a {
+            let (pa, pb) = (&column.pairs[a], &column.pairs[b]);
+            let mut s = (1.0 - column.eta) * dot(form.atom(pa.atom), form.atom(pb.atom));
+            if a == b {
+                s += bends[pa.atom] + pa.curvature - loss;
+            }
+            s -= dot(&factor[a][..b], &factor[b][..b]);
+            if a != b {
+                factor[a][b] = s / factor[b][b];
+            } else if s > 0.0 {
+                factor[a][a] = s.sqrt();
+            } else {
+                return None;
+            }
+        }
+    }
+    Some(factor)
 }
 
 /// `L⁻¹` for the rows of a factor, column by column.

@@ -12,6 +12,7 @@
 //! | `form` | the second-order form in units of its own |
 //! | `sets` | the first-order residuals, and the pairs E of a radius |
 //! | `proof` | the form over the radius is positive definite: the choice of an elimination |
+//! | `elimination` | what both eliminations share |
 //! | `codes_out` | codes eliminated, moves left |
 //! | `moves_out` | moves eliminated, codes left |
 //!
@@ -20,6 +21,7 @@
 //! proved lower, and an estimate of the smallest eigenvalue, where the proof begins.
 
 mod codes_out;
+mod elimination;
 mod form;
 mod moves_out;
 mod proof;
@@ -31,7 +33,8 @@ use super::{Curvature, Subject};
 use crate::atoms::Factorization;
 use crate::num::{max, min};
 use crate::observer::Observer;
-use proof::{Orders, Proof};
+use elimination::Proof;
+use proof::Orders;
 use sets::{Measures, Neighborhood, Refusal, down, up};
 
 /// What the local test and the search before it may cost.
@@ -191,7 +194,7 @@ pub(crate) fn least_order(subject: &Subject<'_>) -> usize {
     let atoms = subject.rows().iter().filter(|row| !row.is_empty()).count();
     let pairs = subject.rows().iter().map(|row| row.len()).sum();
     let points = (0..problem.len()).filter(|i| codes.column(*i).nnz() > 0).count();
-    Orders::new(problem.dim(), problem.centered(), problem.gamma(), atoms, pairs, points).least()
+    Orders::new(problem, atoms, pairs, points).least()
 }
 
 fn too_large(order: usize, limit: usize) -> String {

@@ -18,8 +18,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::elimination::{self, ENTRY, Proof, bends};
 use super::form::{Form, Live};
-use super::proof::{ENTRY, Proof, bends};
 use super::sets::{Neighborhood, up};
 use crate::linalg::{Cholesky, Matrix, Square, Triangle, axpy, dot, norm, simd};
 use crate::num::{max, min, rounding};
@@ -27,7 +27,7 @@ use crate::observer::{Latch, Observer};
 
 /// Least and largest weight of `(d_kᵀδ_k)²` in units of `g_k + ℰ_k`. A larger one decouples
 /// radial moves better, and costs more of an atom's curvature at a large radius.
-const RADIAL: (f64, f64) = (super::codes_out::RADIAL, 1e6);
+const RADIAL: (f64, f64) = (elimination::RADIAL, 1e6);
 
 /// Part of μ that this weight may cost. Ten times more would be felt in μ; ten times less
 /// would decouple radial moves less well at radii above a thousandth.

@@ -6,63 +6,39 @@
 //! Either the codes are eliminated, a datapoint at a time, or the moves, all at once: the
 //! dense matrix that is left has the order of the moves, or that of the pairs.
 
-use super::form::{Form, Live};
-use super::sets::{Column, Neighborhood, down};
+use super::elimination::Proof;
+use super::sets::Neighborhood;
 use super::{codes_out, moves_out};
-use crate::linalg::{Factored, dot};
 use crate::observer::Observer;
-
-/// Roundings of one entry beside those of its sums, at most.
-pub(super) const ENTRY: usize = 24;
-
-/// How an attempt ended.
-pub(super) enum Proof {
-    Holds,
-    /// A datapoint's block is not positive definite.
-    Dependent,
-    Fails,
-    Stopped,
-    /// The least order of a dense matrix that is above the limit.
-    TooLarge(usize),
-}
-
-impl Proof {
-    /// What a factorization proves.
-    pub(super) fn of(factored: &Factored) -> Self {
-        match factored {
-            Factored::Done(_) => Self::Holds,
-            Factored::Indefinite => Self::Fails,
-            Factored::Stopped => Self::Stopped,
-        }
-    }
-}
+use crate::problem::Problem;
 
 /// Orders of the dense matrix that is left where codes are eliminated, and where moves are.
 #[derive(Clone, Copy)]
-pub(crate) struct Orders {
+pub(super) struct Orders {
     moves: usize,
     pairs: usize,
 }
 
 impl Orders {
     /// For so many atoms in use, pairs, and datapoints with pairs.
-    pub(super) fn new(
-        dim: usize,
-        centered: bool,
-        gamma: f64,
-        atoms: usize,
-        pairs: usize,
-        points: usize,
-    ) -> Self {
-        let blocks = atoms + usize::from(centered);
-        let moves = codes_out::order(dim * blocks, atoms, gamma);
-        // With no pair there is nothing to eliminate moves from.
+    pub(super) fn new(problem: &Problem, atoms: usize, pairs: usize, points: usize) -> Self {
+        let blocks = atoms + usize::from(problem.centered());
+        let moves = codes_out::order(problem.dim() * blocks, atoms, problem.gamma());
+        // With no pair there is nothing left to eliminate moves from.
         let pairs = if pairs == 0 { usize::MAX } else { moves_out::order(pairs, points, blocks) };
         Self { moves, pairs }
     }
 
+    /// For the pairs of a neighborhood.
+    fn of(neighborhood: &Neighborhood<'_>) -> Self {
+        let form = neighborhood.form;
+        let used = neighborhood.columns.iter().map(|column| column.pairs.len()).filter(|pairs| *pairs > 0);
+        let pairs = used.clone().sum();
+        Self::new(form.subject.problem(), form.atoms.len(), pairs, used.count())
+    }
+
     /// The smaller one.
-    pub(crate) fn least(self) -> usize {
+    pub(super) fn least(self) -> usize {
         self.moves.min(self.pairs)
     }
 }
@@ -75,7 +51,7 @@ pub(super) fn prove(
     limit: usize,
     observer: &dyn Observer,
 ) -> Proof {
-    let orders = neighborhood.orders();
+    let orders = Orders::of(neighborhood);
     if orders.least() > limit {
         Proof::TooLarge(orders.least())
     } else if orders.moves <= orders.pairs {
@@ -91,50 +67,11 @@ pub(super) fn smallest_eigenvalue(
     limit: usize,
     observer: &dyn Observer,
 ) -> Result<f64, Proof> {
-    let orders = at.orders();
+    let orders = Orders::of(at);
     if orders.moves > limit {
         return Err(Proof::TooLarge(orders.moves));
     }
     codes_out::smallest_eigenvalue(at, observer)
-}
-
-/// `γ²/((1 + ω_k)g_k)` from below for every atom; zeros at γ = 0. Any smaller number is valid.
-pub(super) fn bends(neighborhood: &Neighborhood<'_>) -> Vec<f64> {
-    let form = neighborhood.form;
-    let square = form.gamma * form.gamma;
-    let bend =
-        |(atom, omega): (&Live, &f64)| down(square / ((1.0 + omega) * atom.gauge), 2 * atom.uses + ENTRY);
-    form.atoms.iter().zip(&neighborhood.omega).map(bend).collect()
-}
-
-/// The rows of the factor of a datapoint's block `(1 − η)G + diag(h + curvature) − (κ + ν + shift)I`.
-pub(super) fn shifted_block(
-    form: &Form<'_>,
-    bends: &[f64],
-    column: &Column,
-    shift: f64,
-) -> Option<Vec<Vec<f64>>> {
-    let m = column.pairs.len();
-    let loss = column.kappa + column.nu + shift;
-    let mut factor = vec![vec![0.0; m]; m];
-    for a in 0..m {
-        for b in 0..=a {
-            let (pa, pb) = (&column.pairs[a], &column.pairs[b]);
-            let mut s = (1.0 - column.eta) * dot(form.atom(pa.atom), form.atom(pb.atom));
-            if a == b {
-                s += bends[pa.atom] + pa.curvature - loss;
-            }
-            s -= dot(&factor[a][..b], &factor[b][..b]);
-            if a != b {
-                factor[a][b] = s / factor[b][b];
-            } else if s > 0.0 {
-                factor[a][a] = s.sqrt();
-            } else {
-                return None;
-            }
-        }
-    }
-    Some(factor)
 }
 
 #[cfg(test)]
@@ -149,9 +86,11 @@ mod tests {
     use super::*;
     use crate::atoms::{Codes, Dictionary, Factorization};
     use crate::linalg::Matrix;
-    use crate::problem::Problem;
+    use crate::linalg::dot;
     use crate::trusted::Subject;
-    use crate::trusted::local::sets::{Measures, Pair};
+    use crate::trusted::local::elimination::bends;
+    use crate::trusted::local::form::Form;
+    use crate::trusted::local::sets::{Column, Measures, Pair};
 
     /// `m · 2^e`, exactly.
     #[derive(Clone)]
@@ -249,135 +188,200 @@ mod tests {
         true
     }
 
-    /// H1 for `mu` and radial weights, as a matrix in `(Δ, β, ζ)` and at γ > 0 one `c` an atom,
-    /// from the stored problem and factorization.
-    fn exact(at: &Neighborhood<'_>, mu: f64, radial: &[f64]) -> Vec<Vec<Dyadic>> {
-        let (form, bends) = (at.form, bends(at));
-        let (n, count) = (form.dim(), form.atoms.len());
-        let (problem, point) = (form.subject.problem(), form.subject.factorization());
-        let atoms: Vec<Vec<Dyadic>> = (0..count).map(|p| direction(form.atom(p))).collect();
-        let pairs: Vec<(usize, Pair)> = (at.columns.iter().enumerate())
-            .flat_map(|(i, column)| column.pairs.iter().map(move |pair| (i, *pair)))
-            .collect();
-        let base = form.size();
-        let size = base + pairs.len() + if form.gamma > 0.0 { count } else { 0 };
-        let mut out = vec![vec![ex(0.0); size]; size];
-        // Adds weight · (Σ coefficients)².
-        let mut square = |weight: &Dyadic, terms: &[(usize, Dyadic)]| {
+    /// A quadratic form as a sum of squares.
+    struct Squares(Vec<Vec<Dyadic>>);
+
+    impl Squares {
+        /// Adds weight · (Σ coefficients)².
+        fn add(&mut self, weight: &Dyadic, terms: &[(usize, Dyadic)]) {
             for (a, x) in terms {
                 for (b, y) in terms {
-                    out[*a][*b] = out[*a][*b].clone() + weight.clone() * x.clone() * y.clone();
+                    let product = weight.clone() * x.clone() * y.clone();
+                    self.0[*a][*b] = self.0[*a][*b].clone() + product;
                 }
             }
-        };
-        let both =
-            |weight: Dyadic, a: usize, b: usize, square: &mut dyn FnMut(&Dyadic, &[(usize, Dyadic)])| {
-                // 2ab = (a + b)² − a² − b².
-                let minus = ex(0.0) - weight.clone();
-                square(&weight, &[(a, ex(1.0)), (b, ex(1.0))]);
-                square(&minus, &[(a, ex(1.0))]);
-                square(&minus, &[(b, ex(1.0))]);
+        }
+
+        /// Adds 2 · weight · (product of two variables).
+        fn add_product(&mut self, weight: &Dyadic, a: usize, b: usize) {
+            for (a, b) in [(a, b), (b, a)] {
+                self.0[a][b] = self.0[a][b].clone() + weight.clone();
+            }
+        }
+    }
+
+    /// What [`exact`] is made of.
+    struct Exactly<'a> {
+        at: &'a Neighborhood<'a>,
+        atoms: Vec<Vec<Dyadic>>,
+        /// Datapoint and pair, for every code.
+        pairs: Vec<(usize, Pair)>,
+        alphas: Vec<Dyadic>,
+        form: Squares,
+    }
+
+    impl Exactly<'_> {
+        fn residual(&self, i: usize) -> Vec<Dyadic> {
+            let form = self.at.form;
+            let (x, center) =
+                (form.subject.problem().data().datapoint(i), form.subject.factorization().center());
+            let of = |c: usize| {
+                let r = ex(x[c] / form.unit) - ex(center.map_or(0.0, |b| b[c]) / form.unit);
+                form.codes[i].iter().fold(r, |r, (p, z)| r - ex(*z) * self.atoms[*p][c].clone())
             };
-        let mut alphas = vec![ex(0.0); count];
-        for (i, column) in at.columns.iter().enumerate() {
-            let (w, x) = (ex(form.weights()[i]), problem.data().datapoint(i));
-            let residual: Vec<Dyadic> = (0..n)
-                .map(|c| {
-                    let center = point.center().map_or(0.0, |b| b[c]);
-                    let r = ex(x[c] / form.unit) - ex(center / form.unit);
-                    form.codes[i].iter().fold(r, |r, (p, z)| r - ex(*z) * atoms[*p][c].clone())
-                })
-                .collect();
+            (0..form.dim()).map(of).collect()
+        }
+
+        /// Adds datapoint i, and its part of every `α_k`.
+        fn add_datapoint(&mut self, i: usize, bends: &[f64]) {
+            let (form, column) = (self.at.form, &self.at.columns[i]);
+            let (n, base, w) = (form.dim(), form.size(), ex(form.weights()[i]));
+            let residual = self.residual(i);
             for &(p, z) in &form.codes[i] {
-                alphas[p] = alphas[p].clone() + w.clone() * ex(z) * inner(&residual, &atoms[p]);
+                let part = w.clone() * ex(z) * inner(&residual, &self.atoms[p]);
+                self.alphas[p] = self.alphas[p].clone() + part;
             }
-            let own: Vec<(usize, Pair)> =
-                pairs.iter().enumerate().filter(|(_, p)| p.0 == i).map(|(at, p)| (base + at, p.1)).collect();
+            let own = self.pairs.iter().enumerate().filter(|(_, pair)| pair.0 == i);
+            let own: Vec<(usize, Pair)> = own.map(|(at, pair)| (base + at, pair.1)).collect();
             for c in 0..n {
-                let mut terms: Vec<(usize, Dyadic)> =
-                    form.codes[i].iter().map(|(p, z)| (p * n + c, ex(*z))).collect();
+                let mut terms: Vec<_> = form.codes[i].iter().map(|(p, z)| (p * n + c, ex(*z))).collect();
                 if form.centered() {
-                    terms.push((count * n + c, ex(1.0)));
+                    terms.push((form.atoms.len() * n + c, ex(1.0)));
                 }
-                terms.extend(own.iter().map(|(at, pair)| (*at, atoms[pair.atom][c].clone())));
-                square(&(w.clone() * ex(1.0 - column.eta)), &terms);
-                for (at, pair) in &own {
-                    both(ex(-1.0) * w.clone() * residual[c].clone(), pair.atom * n + c, *at, &mut square);
-                }
+                terms.extend(own.iter().map(|(at, pair)| (*at, self.atoms[pair.atom][c].clone())));
+                self.form.add(&(w.clone() * (ex(1.0) - ex(column.eta))), &terms);
+                let pull = ex(-1.0) * w.clone() * residual[c].clone();
+                own.iter().for_each(|(at, pair)| self.form.add_product(&pull, pair.atom * n + c, *at));
             }
             for (at, pair) in &own {
                 let diagonal = ex(pair.curvature) - ex(column.kappa) - ex(column.nu);
-                square(&(w.clone() * diagonal), &[(*at, ex(1.0))]);
+                self.form.add(&(w.clone() * diagonal), &[(*at, ex(1.0))]);
                 if form.gamma > 0.0 {
                     let bend = w.clone() * ex(bends[pair.atom]);
-                    let c = base + pairs.len() + pair.atom;
-                    square(&bend, &[(*at, ex(1.0)), (c, ex(-pair.code))]);
+                    let c = base + self.pairs.len() + pair.atom;
+                    self.form.add(&bend, &[(*at, ex(1.0)), (c, ex(-pair.code))]);
                 }
             }
         }
-        for (p, atom) in form.atoms.iter().enumerate() {
-            let c = ex(atom.root) * ex(atom.root);
-            // ρ_k = ρ/√c_k, a power of two: exact.
-            let angle = ex(at.rho / atom.root);
-            let lost = ex(0.25) * ex(radial[p]) * angle.clone() * angle;
-            let own = alphas[p].clone() - lost - ex(mu) * c;
-            (0..n).for_each(|j| square(&own, &[(p * n + j, ex(1.0))]));
-            let along: Vec<_> = (0..n).map(|j| (p * n + j, atoms[p][j].clone())).collect();
-            square(&ex(radial[p]), &along);
+
+        /// Adds the curvature of the atoms and what `mu` takes off.
+        fn add_moves(&mut self, mu: f64, radial: &[f64]) {
+            let form = self.at.form;
+            let n = form.dim();
+            for (p, atom) in form.atoms.iter().enumerate() {
+                // ρ_k = ρ/√c_k, √c_k a power of two: exact.
+                let angle = ex(self.at.rho / atom.root);
+                let lost = ex(0.25) * ex(radial[p]) * angle.clone() * angle;
+                let own = self.alphas[p].clone() - lost - ex(mu) * ex(atom.root) * ex(atom.root);
+                (0..n).for_each(|j| self.form.add(&own, &[(p * n + j, ex(1.0))]));
+                let along: Vec<_> = (0..n).map(|j| (p * n + j, self.atoms[p][j].clone())).collect();
+                self.form.add(&ex(radial[p]), &along);
+            }
+            if form.centered() {
+                let own = ex(-mu) * ex(form.center_root) * ex(form.center_root);
+                (form.atoms.len() * n..form.size()).for_each(|a| self.form.add(&own, &[(a, ex(1.0))]));
+            }
         }
-        if form.centered() {
-            let own = ex(-mu) * ex(form.center_root) * ex(form.center_root);
-            (count * n..base).for_each(|a| square(&own, &[(a, ex(1.0))]));
+    }
+
+    /// H1 for `mu` and radial weights, as a matrix in `(Δ, β, ζ)` and at γ > 0 one `c` an atom,
+    /// from the stored problem and factorization.
+    fn exact(at: &Neighborhood<'_>, mu: f64, radial: &[f64]) -> Vec<Vec<Dyadic>> {
+        let form = at.form;
+        let count = form.atoms.len();
+        let of = |(i, column): (usize, &Column)| -> Vec<(usize, Pair)> {
+            column.pairs.iter().map(|pair| (i, *pair)).collect()
+        };
+        let pairs: Vec<(usize, Pair)> = at.columns.iter().enumerate().flat_map(of).collect();
+        let size = form.size() + pairs.len() + if form.gamma > 0.0 { count } else { 0 };
+        let mut exactly = Exactly {
+            at,
+            atoms: (0..count).map(|p| direction(form.atom(p))).collect(),
+            pairs,
+            alphas: vec![ex(0.0); count],
+            form: Squares(vec![vec![ex(0.0); size]; size]),
+        };
+        let bends = bends(at);
+        (0..at.columns.len()).for_each(|i| exactly.add_datapoint(i, &bends));
+        exactly.add_moves(mu, radial);
+        exactly.form.0
+    }
+
+    /// Shapes and scales of an instance.
+    struct Draw {
+        shape: [usize; 3],
+        lambda: f64,
+        gamma: f64,
+        centered: bool,
+        /// Decades of the weights, and the size of what residuals have across the atoms.
+        decades: f64,
+        across: f64,
+        /// How far atoms are from each other.
+        alike: f64,
+    }
+
+    impl Draw {
+        fn of(rng: &mut ChaCha8Rng) -> Self {
+            let lambda = 10.0_f64.powf(number(rng, -2.0, 0.0));
+            let priced = rng.random_range(0..3) == 0;
+            Self {
+                shape: [rng.random_range(2..5), rng.random_range(1..4), rng.random_range(1..7)],
+                lambda,
+                gamma: if priced { lambda * 10.0_f64.powf(number(rng, -1.0, 1.0)) } else { 0.0 },
+                centered: rng.random_range(0..3) == 0,
+                decades: [0.0, 0.0, 2.0, 12.0][rng.random_range(0..4)],
+                across: [0.01, 0.1, 0.4, 1.0][rng.random_range(0..4)],
+                alike: [1.0, 1.0, 0.1, 1e-4][rng.random_range(0..4)],
+            }
         }
-        out
+    }
+
+    fn number(rng: &mut ChaCha8Rng, from: f64, to: f64) -> f64 {
+        from + (to - from) * rng.random::<f64>()
+    }
+
+    /// A datapoint with a code over some atoms: their sum, what holds the code, and something
+    /// across.
+    fn datapoint(
+        rng: &mut ChaCha8Rng,
+        draw: &Draw,
+        dictionary: &Dictionary,
+    ) -> Option<(Vec<f64>, Vec<(usize, f64)>)> {
+        let n = draw.shape[0];
+        let used: Vec<usize> = (0..dictionary.len()).filter(|_| rng.random_range(0..5) < 3).take(n).collect();
+        let gram = Matrix::from_fn(used.len(), used.len(), |a, b| {
+            dot(dictionary.atom(used[a]), dictionary.atom(used[b])) + if a == b { 1e-9 } else { 0.0 }
+        });
+        let mut pulls = Matrix::from_fn(used.len(), 1, |_, _| draw.lambda);
+        if !used.is_empty() {
+            crate::linalg::Cholesky::new(gram)?.solve(&mut pulls);
+        }
+        let code: Vec<(usize, f64)> =
+            used.iter().map(|&k| (k, 10.0_f64.powf(number(rng, -2.0, 0.5)))).collect();
+        let mut x: Vec<f64> = (0..n).map(|_| draw.across * draw.lambda * number(rng, -1.0, 1.0)).collect();
+        for (&(k, z), y) in code.iter().zip(pulls.as_slice()) {
+            crate::linalg::axpy(z + y, dictionary.atom(k), &mut x);
+        }
+        Some((x, code))
     }
 
     /// Data, codes and atoms of a few datapoints whose residuals nearly hold their codes.
     fn instance(rng: &mut ChaCha8Rng) -> Option<(Problem, Factorization)> {
-        let mut number = |from: f64, to: f64| from + (to - from) * rng.random::<f64>();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number")]
-        let mut whole = |from: f64, to: f64| number(from, to + 0.999).floor() as usize;
-        let (n, m, len) = (whole(2.0, 4.0), whole(1.0, 3.0), whole(1.0, 6.0));
-        let choice = [whole(0.0, 2.0), whole(0.0, 2.0), whole(0.0, 3.0), whole(0.0, 3.0), whole(0.0, 3.0)];
-        let decades = [0.0, 0.0, 2.0, 12.0][choice[2]];
-        let across = [0.01, 0.1, 0.4, 1.0][choice[3]];
-        let alike = [1.0, 1.0, 0.1, 1e-4][choice[4]];
-        let first: Vec<f64> = (0..n).map(|_| number(-1.0, 1.0)).collect();
-        let atoms = Matrix::from_columns(
-            n,
-            &(0..m)
-                .map(|_| first.iter().map(|f| f + alike * number(-1.0, 1.0)).collect::<Vec<f64>>())
-                .collect::<Vec<_>>(),
-        );
-        let (dictionary, _) = Dictionary::normalize(atoms).ok()?;
-        let lambda = 10.0_f64.powf(number(-2.0, 0.0));
-        let (mut columns, mut codes, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..len {
-            let used: Vec<usize> = (0..m).filter(|_| number(0.0, 1.0) < 0.6).take(n).collect();
-            let code: Vec<(usize, f64)> =
-                used.iter().map(|&k| (k, 10.0_f64.powf(number(-2.0, 0.5)))).collect();
-            let gram = Matrix::from_fn(used.len(), used.len(), |a, b| {
-                dot(dictionary.atom(used[a]), dictionary.atom(used[b])) + if a == b { 1e-9 } else { 0.0 }
-            });
-            let mut pulls = Matrix::from_fn(used.len(), 1, |_, _| lambda);
-            if !used.is_empty() {
-                crate::linalg::Cholesky::new(gram)?.solve(&mut pulls);
-            }
-            let mut x: Vec<f64> = (0..n).map(|_| across * lambda * number(-1.0, 1.0)).collect();
-            for (&(k, z), y) in code.iter().zip(pulls.as_slice()) {
-                crate::linalg::axpy(z + y, dictionary.atom(k), &mut x);
-            }
-            columns.push(x);
-            codes.push(code);
-            weights.push(10.0_f64.powf(number(-decades, decades)));
-        }
-        let gamma = if choice[0] == 0 { lambda * 10.0_f64.powf(number(-1.0, 1.0)) } else { 0.0 };
-        let centered = choice[1] == 0;
+        let draw = Draw::of(rng);
+        let [n, m, len] = draw.shape;
+        let first: Vec<f64> = (0..n).map(|_| number(rng, -1.0, 1.0)).collect();
+        let mut atom =
+            || -> Vec<f64> { first.iter().map(|f| f + draw.alike * number(rng, -1.0, 1.0)).collect() };
+        let atoms: Vec<Vec<f64>> = (0..m).map(|_| atom()).collect();
+        let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(n, &atoms)).ok()?;
+        let made: Option<Vec<_>> = (0..len).map(|_| datapoint(rng, &draw, &dictionary)).collect();
+        let (columns, codes): (Vec<_>, Vec<_>) = made?.into_iter().unzip();
+        let weights = (0..len).map(|_| 10.0_f64.powf(number(rng, -draw.decades, draw.decades))).collect();
         let builder = Problem::builder(Matrix::from_columns(n, &columns)).weights(weights);
-        let problem = builder.lambda(lambda).gamma(gamma).centered(centered).build().ok()?;
-        let center = centered.then(|| vec![0.0; n]);
+        let builder = builder.lambda(draw.lambda).gamma(draw.gamma).centered(draw.centered);
+        let center = draw.centered.then(|| vec![0.0; n]);
         let point = Factorization::new(dictionary, Codes::from_columns(m, &codes), center).ok()?;
-        Some((problem, point))
+        Some((builder.build().ok()?, point))
     }
 
     /// Numbers of a radius, and idle pairs, as a search might choose them.
@@ -447,7 +451,7 @@ mod tests {
                 weak[way] += usize::from(is_positive(&exact(&at, 1.01 * mu, &radial(1.01 * mu))));
             }
         }
-        println!("proved {proved:?}, of them by less than 0.99 of what is there {weak:?}");
-        assert!(proved[0] > 50 && proved[1] > 50, "{proved:?}");
+        let enough = proved.iter().all(|&proved| proved > 50) && 5 * weak[0] < proved[0];
+        assert!(enough, "proved {proved:?}, of them by less than 0.99 of what is there {weak:?}");
     }
 }

@@ -9,7 +9,6 @@
 use rayon::prelude::*;
 
 use super::form::{Form, is_degenerate};
-use super::proof::Orders;
 use crate::gauge::{Gauge, Penalty};
 use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, psd, symmetric_eigenvalues};
 use crate::num::{max, min, rounding};
@@ -423,14 +422,6 @@ impl<'a> Neighborhood<'a> {
     /// Pairs of E off the support.
     pub(super) fn added(&self) -> usize {
         self.columns.iter().map(|column| column.taken).sum()
-    }
-
-    /// Orders of the dense matrices by which H1 may be proved.
-    pub(super) fn orders(&self) -> Orders {
-        let form = self.form;
-        let used = self.columns.iter().map(|column| column.pairs.len()).filter(|pairs| *pairs > 0);
-        let pairs = used.clone().sum();
-        Orders::new(form.dim(), form.centered(), form.gamma, form.atoms.len(), pairs, used.count())
     }
 
     /// The radius that is proved: `ρ_min`, and what stored atoms are off their exact
