@@ -43,7 +43,7 @@ pub struct Limits {
     /// Relative stationarity that [`Finite::settle`](crate::Finite::settle) descends to
     /// before the test. The test itself asks for none: what is left enters its radius.
     pub stationarity_tolerance: f64,
-    /// Largest order p of the dense matrix that the proof is tried with: 4·p² bytes, half as much
+    /// Largest order p of the dense matrix that the proof is tried with: 4·p² bytes, as much
     /// again for inner products at most, and p³/3 operations. A proof needs the smaller of two
     /// orders. One is n times the live atoms, with n more for a center and one more an atom at
     /// γ > 0. The other is the number of codes that are in use or may come into use within the

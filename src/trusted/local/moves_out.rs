@@ -43,6 +43,13 @@ pub(super) fn order(pairs: usize, coded: usize, blocks: usize) -> usize {
     pairs.max(2 * (coded + blocks))
 }
 
+/// Whether every atom has more curvature of its own than `mu`: decoupled, its radial move has
+/// nothing else, so that the proof fails where it has less.
+pub(super) fn has_room(neighborhood: &Neighborhood<'_>, mu: f64) -> bool {
+    let mut atoms = neighborhood.form.atoms.iter().zip(&neighborhood.measures.alphas);
+    atoms.all(|(atom, alpha)| alpha / (atom.root * atom.root) > mu)
+}
+
 /// Tries to prove H1 with `mu` over a neighborhood.
 /// O(q²(q + n) + B²(N + B) + N²B) time, O(q² + (N + B)²) memory for q pairs and B atoms in use.
 pub(super) fn prove(neighborhood: &Neighborhood<'_>, mu: f64, observer: &dyn Observer) -> Proof {

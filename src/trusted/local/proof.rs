@@ -43,8 +43,8 @@ impl Orders {
     }
 }
 
-/// Tries to prove H1 with `mu` over a neighborhood, by the elimination that leaves less; none
-/// is tried that leaves more than `limit` dense variables.
+/// Tries to prove H1 with `mu` over a neighborhood, by the elimination that leaves less where it
+/// may succeed; none is tried that leaves more than `limit` dense variables.
 pub(super) fn prove(
     neighborhood: &Neighborhood<'_>,
     mu: f64,
@@ -53,11 +53,15 @@ pub(super) fn prove(
 ) -> Proof {
     let orders = Orders::of(neighborhood);
     if orders.least() > limit {
-        Proof::TooLarge(orders.least())
-    } else if orders.moves <= orders.pairs {
+        return Proof::TooLarge(orders.least());
+    }
+    let moves_first = orders.pairs <= limit && orders.pairs < orders.moves;
+    if moves_first && moves_out::has_room(neighborhood, mu) {
+        moves_out::prove(neighborhood, mu, observer)
+    } else if orders.moves <= limit {
         codes_out::prove(neighborhood, mu, observer)
     } else {
-        moves_out::prove(neighborhood, mu, observer)
+        Proof::Fails
     }
 }
 
