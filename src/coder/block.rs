@@ -425,7 +425,7 @@ impl<'d> Solver<'d> {
 
     /// Measures the new code of datapoint `i` where its residual r has moved so little from that
     /// of this turn, s, that few atoms can reach λ, since `d_kᵀr ≤ d_kᵀs + ‖r − s‖` (theorem
-    /// `rounding`, item 12); whether it has.
+    /// `rounding`, item 13); whether it has.
     fn measure_moved(&mut self, i: usize, turn: &Turn<'_>, lambda: f64) -> bool {
         let (n, m) = (self.atoms.nrows(), self.atoms.ncols());
         let (set, fresh) = (&mut self.sets[i], &mut self.fresh[..]);

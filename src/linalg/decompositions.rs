@@ -7,6 +7,7 @@ use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::evd;
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Mat, MatMut, Par};
 use rayon::prelude::*;
 
@@ -45,6 +46,9 @@ const INVARIANT: f64 = 1e-14;
 /// The golden ratio: its multiples are spread evenly between 0 and 1.
 const GOLDEN: f64 = 0.618_033_988_749_895;
 
+/// Steps between two looks at whether a Ritz value is good enough: looking costs k³ for k steps.
+const LOOK: usize = 8;
+
 /// Largest eigenvalue and a unit eigenvector of a symmetric operator by Lanczos
 /// with full orthogonalization, from a fixed start: a Ritz value, so a *lower*
 /// estimate of the largest eigenvalue. O(steps · cost + steps² · size).
@@ -53,47 +57,115 @@ pub(crate) fn lanczos_largest(
     steps: usize,
     mut apply: impl FnMut(&[f64]) -> Vec<f64>,
 ) -> (f64, Vec<f64>) {
-    // A fixed start without structure, so that no eigenvector is orthogonal to it by
-    // symmetry.
-    #[expect(clippy::cast_precision_loss, reason = "a small index")]
-    let mut v: Vec<f64> = (0..size).map(|i| 1.0 + ((i + 1) as f64 * GOLDEN).fract()).collect();
-    let mut basis: Vec<Vec<f64>> = Vec::new();
-    let (mut diagonal, mut off) = (Vec::new(), Vec::new());
+    let mut krylov = Krylov::new(size);
     for _ in 0..steps.min(size) {
-        let length = norm(&v);
-        if !(length > 0.0) {
+        if !krylov.step(&mut apply) {
             break;
         }
+    }
+    krylov.ritz(|k| k - 1).map_or((f64::NAN, vec![0.0; size]), |pair| (pair.value, pair.vector))
+}
+
+/// Smallest eigenvalue and a unit eigenvector of a symmetric operator on the space that `project`
+/// projects to, and that the operator maps to itself; otherwise as [`lanczos_largest`]: an
+/// *upper* estimate. No more steps than the space has dimensions are of use. Ends early where the residual is at most `tolerance` of the value. On a
+/// space of no dimension the value is the least positive number.
+pub(crate) fn lanczos_smallest(
+    size: usize,
+    steps: usize,
+    tolerance: f64,
+    project: impl Fn(&mut [f64]),
+    mut apply: impl FnMut(&[f64]) -> Vec<f64>,
+) -> (f64, Vec<f64>) {
+    let mut krylov = Krylov::new(size);
+    let whole = norm(&krylov.next);
+    project(&mut krylov.next);
+    if !(norm(&krylov.next) > INVARIANT * whole) {
+        return (f64::MIN_POSITIVE, vec![0.0; size]);
+    }
+    for step in 1..=steps.min(size) {
+        let good = |(value, residual): (f64, f64)| residual <= tolerance * value.abs();
+        if !krylov.step(&mut apply) || (step % LOOK == 0 && krylov.ritz_value(|_| 0).is_some_and(good)) {
+            break;
+        }
+        // What rounding left beside the space would grow with every step.
+        project(&mut krylov.next);
+    }
+    krylov.ritz(|_| 0).map_or((f64::NAN, vec![0.0; size]), |pair| (pair.value, pair.vector))
+}
+
+/// An orthonormal basis of a Krylov space, and the operator on it.
+struct Krylov {
+    /// The next vector, not yet of unit length.
+    next: Vec<f64>,
+    basis: Vec<Vec<f64>>,
+    diagonal: Vec<f64>,
+    off: Vec<f64>,
+}
+
+/// A Ritz value with its vector.
+struct Ritz {
+    value: f64,
+    vector: Vec<f64>,
+}
+
+impl Krylov {
+    /// A fixed start without structure, so that no eigenvector is orthogonal to it by symmetry.
+    fn new(size: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a small index")]
+        let next = (0..size).map(|i| 1.0 + ((i + 1) as f64 * GOLDEN).fract()).collect();
+        Self { next, basis: Vec::new(), diagonal: Vec::new(), off: Vec::new() }
+    }
+
+    /// One step of Lanczos' method; whether another can follow.
+    fn step(&mut self, mut apply: impl FnMut(&[f64]) -> Vec<f64>) -> bool {
+        let length = norm(&self.next);
+        if !(length > 0.0) {
+            return false;
+        }
+        let mut v = std::mem::take(&mut self.next);
         v.iter_mut().for_each(|x| *x /= length);
         let mut image = apply(&v);
-        diagonal.push(dot(&image, &v));
-        basis.push(v);
+        self.diagonal.push(dot(&image, &v));
+        self.basis.push(v);
         // The second pass removes what rounding left of the first; a third would change
         // nothing.
-        orthogonalize(&mut image, &basis);
-        orthogonalize(&mut image, &basis);
-        off.push(norm(&image));
-        v = image;
-        if off[off.len() - 1]
-            <= INVARIANT * diagonal.iter().fold(0.0, |m: f64, d: &f64| crate::num::max(m, d.abs()))
-        {
-            break;
-        }
+        orthogonalize(&mut image, &self.basis);
+        orthogonalize(&mut image, &self.basis);
+        let off = norm(&image);
+        self.off.push(off);
+        self.next = image;
+        let largest = self.diagonal.iter().fold(0.0, |m: f64, d: &f64| crate::num::max(m, d.abs()));
+        !(off <= INVARIANT * largest)
     }
-    let k = diagonal.len();
-    let small = Matrix::from_fn(k, k, |i, j| match i.abs_diff(j) {
-        0 => diagonal[i],
-        1 => off[i.min(j)],
-        _ => 0.0,
-    });
-    let Some((values, vectors)) = symmetric_eigen(&small) else { return (f64::NAN, vec![0.0; size]) };
-    let mut vector = vec![0.0; size];
-    if k > 0 {
-        for (b, &c) in basis.iter().zip(vectors.col(k - 1)) {
+
+    fn small(&self) -> Option<(Vec<f64>, Matrix)> {
+        let k = self.diagonal.len();
+        let entry = |i: usize, j: usize| match i.abs_diff(j) {
+            0 => self.diagonal[i],
+            1 => self.off[i.min(j)],
+            _ => 0.0,
+        };
+        symmetric_eigen(&Matrix::from_fn(k, k, entry)).filter(|_| k > 0)
+    }
+
+    /// A Ritz value, chosen by its place among all of them, and its residual.
+    fn ritz_value(&self, place: impl Fn(usize) -> usize) -> Option<(f64, f64)> {
+        let (values, vectors) = self.small()?;
+        let at = place(values.len());
+        let last = vectors.get(values.len() - 1, at);
+        Some((values[at], (self.off[values.len() - 1] * last).abs()))
+    }
+
+    fn ritz(&self, place: impl Fn(usize) -> usize) -> Option<Ritz> {
+        let (values, vectors) = self.small()?;
+        let at = place(values.len());
+        let mut vector = vec![0.0; self.basis[0].len()];
+        for (b, &c) in self.basis.iter().zip(vectors.col(at)) {
             axpy(c, b, &mut vector);
         }
+        Some(Ritz { value: values[at], vector })
     }
-    (values.last().copied().unwrap_or(f64::NAN), vector)
 }
 
 /// `v ← v − BBᵀv` for orthonormal vectors B.
@@ -125,6 +197,10 @@ fn orthogonalize(v: &mut [f64], basis: &[Vec<f64>]) {
     }
 }
 
+/// Columns that one task solves for: enough for products of matrices, few enough for all
+/// cores.
+const HALVED_COLUMNS: usize = 64;
+
 /// Cholesky factor of a positive definite matrix, sequential.
 pub(crate) struct Cholesky(Matrix);
 
@@ -143,6 +219,21 @@ impl Cholesky {
         )
         .ok()?;
         (0..n).all(|i| matrix.get(i, i).is_finite() && matrix.get(i, i) > 0.0).then_some(Self(matrix))
+    }
+
+    /// `rhs ← L⁻¹ rhs` for the factor L, blocks of columns in parallel.
+    pub(crate) fn halve(&self, rhs: &mut Matrix) {
+        let n = self.0.nrows();
+        rhs.as_mut_slice().par_chunks_mut((HALVED_COLUMNS * n).max(1)).for_each(|block| {
+            let columns = block.len() / n;
+            let block = MatMut::from_column_major_slice_mut(block, n, columns);
+            solve_lower_triangular_in_place(self.0.as_faer(), block, Par::Seq);
+        });
+    }
+
+    /// The factor in the lower triangle; what was above it stays there.
+    pub(crate) fn into_lower(self) -> Matrix {
+        self.0
     }
 
     /// `rhs ← matrix⁻¹ rhs`.

@@ -17,9 +17,10 @@ mod panel;
 pub mod psd;
 mod sparse;
 mod tiles;
+mod triangle;
 
 pub(crate) use decompositions::{
-    Cholesky, lanczos_largest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
+    Cholesky, lanczos_largest, lanczos_smallest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
 };
 pub use dense::{EntryCount, Matrix};
 pub(crate) use kernels::{
@@ -31,3 +32,4 @@ pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_
 pub(crate) use sparse::subtract_rows;
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;
+pub(crate) use triangle::{Factored, Square, Strip, Triangle};

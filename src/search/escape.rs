@@ -14,21 +14,24 @@
 //! eigenvector leads to a lower factorization. Nothing is proved here: what is found is
 //! handed over as a [`Curvature`], and the trusted folder decides what it is worth.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_largest, norm, simd};
+use crate::linalg::{Cholesky, Matrix, axpy, dot, lanczos_smallest, norm, simd};
 use crate::num::max;
 use crate::observer::{Latch, Observer};
 use crate::problem::Problem;
-use crate::trusted::local::{Form, Limits, Sets};
+use crate::trusted::local::{Form, Limits, Sets, least_order};
 use crate::trusted::{Curvature, Subject};
 
-/// Steps of Lanczos' method for the largest eigenvalue, which only shifts the form.
-const SHIFT_STEPS: usize = 20;
+/// Relative residual at which the smallest Ritz value is taken: an eigenvalue is within this
+/// part of it. The proof begins at half of it, so ten times less would only cost steps.
+const RITZ_TOLERANCE: f64 = 0.02;
 
-/// The shift's margin over that estimate, which is one from below.
-const SHIFT_MARGIN: f64 = 1.1;
+/// Datapoints of a task: a few microseconds of work.
+const TOGETHER: usize = 64;
 
 /// Halvings of the step along an escape curve: from a turn of about a radian to 1e-9,
 /// where the decrease is below the rounding of the objective.
@@ -88,7 +91,8 @@ pub fn curvature(
     }
     let subject = Subject::of(problem, factorization).ok()?;
     let form = Form::of(&subject);
-    if form.size() == 0 || (problem.gamma() > 0.0 && form.size() > limits.max_dense_variables) {
+    let unproved = problem.gamma() > 0.0 && least_order(&subject) > limits.max_dense_variables;
+    if form.size() == 0 || unproved {
         return None;
     }
     let products = Products::new(&form, Sets::Active, &latch)?;
@@ -128,38 +132,66 @@ pub(crate) fn form_along(
 }
 
 /// Products with the form on one kind of sets. Moves are in the metric's variables: √c times
-/// the move of an atom, √c_b times that of the center.
+/// the move of an atom, √c_b times that of the center. What belongs to pairs is in one vector,
+/// the pairs of a datapoint side by side.
 pub(crate) struct Products<'a> {
     form: &'a Form<'a>,
     observer: &'a dyn Observer,
-    /// Pairs (atom in use, code) of every datapoint.
-    pairs: Vec<Vec<(usize, f64)>>,
-    /// Factors of `G_i + diag(γ²/g)`.
-    factors: Vec<Option<Cholesky>>,
-    /// For every atom in use its pairs: datapoint, place among the datapoint's pairs, code.
+    /// Atom in use and code of every pair.
+    pairs: Vec<(usize, f64)>,
+    /// Where the pairs of a datapoint begin, and the end of the last.
+    starts: Vec<usize>,
+    /// Inverses of `G_i + diag(γ²/g)`, one after the other.
+    inverses: Vec<f64>,
+    /// Where the inverse of a datapoint begins.
+    blocks: Vec<usize>,
+    /// For every atom in use its pairs: datapoint, place, weighted code.
     rows: Vec<Vec<(usize, usize, f64)>>,
 }
 
 impl<'a> Products<'a> {
-    /// Factors every block; `None` if one is not positive definite to working precision, or the
+    /// Inverts every block; `None` if one is not positive definite to working precision, or the
     /// observer breaks. Products made once it has broken are of no use.
     pub(crate) fn new(form: &'a Form<'a>, sets: Sets, observer: &'a dyn Observer) -> Option<Self> {
-        let pairs = form.pairs(sets);
-        let factors: Option<Vec<Option<Cholesky>>> = pairs
+        let columns = form.pairs(sets);
+        let inverses: Option<Vec<Vec<f64>>> = columns
             .par_iter()
             .map(|pairs| match pairs.is_empty() {
-                true => Some(None),
+                true => Some(Vec::new()),
                 false if observer.poll().is_break() => None,
-                false => Cholesky::new(form.gram(pairs)).map(Some),
+                false => Cholesky::new(form.gram(pairs)).map(|factor| {
+                    let m = pairs.len();
+                    let mut inverse = Matrix::from_fn(m, m, |a, b| f64::from(u8::from(a == b)));
+                    factor.solve(&mut inverse);
+                    inverse.into_vec()
+                }),
             })
             .collect();
+        let inverses = inverses?;
+        let ends = |lengths: &mut dyn Iterator<Item = usize>| -> Vec<usize> {
+            let add = |end: &mut usize, length: usize| {
+                *end += length;
+                Some(*end)
+            };
+            std::iter::once(0).chain(lengths.scan(0, add)).collect()
+        };
+        let starts = ends(&mut columns.iter().map(Vec::len));
+        let blocks = ends(&mut inverses.iter().map(Vec::len));
         let mut rows = vec![Vec::new(); form.atoms.len()];
-        for (i, pairs) in pairs.iter().enumerate() {
+        for (i, pairs) in columns.iter().enumerate() {
             for (place, &(p, z)) in pairs.iter().enumerate() {
-                rows[p].push((i, place, z));
+                rows[p].push((i, starts[i] + place, form.weights()[i] * z));
             }
         }
-        Some(Self { form, observer, pairs, factors: factors?, rows })
+        Some(Self {
+            form,
+            observer,
+            pairs: columns.concat(),
+            starts,
+            inverses: inverses.concat(),
+            blocks,
+            rows,
+        })
     }
 
     /// The form's own variables of a move: atoms and center, without the metric's roots.
@@ -177,67 +209,124 @@ impl<'a> Products<'a> {
         self.form.atoms.iter().map(|atom| atom.root).chain(std::iter::once(self.form.center_root))
     }
 
-    /// `Vz_i + β`, a column a datapoint, for plain variables.
-    fn images(&self, plain: &[f64]) -> Matrix {
-        let n = self.form.dim();
-        let mut images = Matrix::zeros(n, self.pairs.len());
-        images.as_mut_slice().par_chunks_mut(n).zip(&self.form.codes).for_each(|(image, code)| {
-            simd(
-                #[inline(always)]
-                || {
-                    if self.form.centered() {
-                        image.copy_from_slice(&plain[plain.len() - n..]);
-                    }
-                    for &(p, z) in code {
-                        axpy(z, &plain[p * n..(p + 1) * n], image);
-                    }
-                },
-            );
-        });
-        images
+    /// Places of a datapoint's pairs.
+    fn places(&self, i: usize) -> Range<usize> {
+        self.starts[i]..self.starts[i + 1]
     }
 
-    /// The codes' answer to a move: `Y` minimizing 𝒬 for given (V, β), one vector a
-    /// datapoint. At γ = 0 by the blocks, at γ > 0 by conjugate gradients preconditioned
-    /// with them. `images` are those of `plain`.
-    fn inner(&self, plain: &[f64], images: &Matrix) -> Vec<Vec<f64>> {
+    /// Runs of datapoints that are a task each.
+    fn runs(&self) -> impl IndexedParallelIterator<Item = Range<usize>> + use<> {
+        let (len, step) = (self.starts.len() - 1, TOGETHER);
+        (0..len.div_ceil(step)).into_par_iter().map(move |run| run * step..len.min((run + 1) * step))
+    }
+
+    /// A vector over pairs in the parts of [`Products::runs`].
+    fn parts<'v>(&self, mut all: &'v mut [f64]) -> Vec<&'v mut [f64]> {
+        let len = self.starts.len() - 1;
+        let mut parts = Vec::new();
+        for from in (0..len).step_by(TOGETHER) {
+            let size = self.starts[len.min(from + TOGETHER)] - self.starts[from];
+            let (part, rest) = all.split_at_mut(size);
+            parts.push(part);
+            all = rest;
+        }
+        parts
+    }
+
+    /// `Vz_i + β` for plain variables.
+    #[inline(always)]
+    fn image(&self, plain: &[f64], i: usize, image: &mut [f64]) {
         let n = self.form.dim();
-        let rhs: Vec<Vec<f64>> = self
-            .pairs
-            .par_iter()
-            .enumerate()
-            .map(|(i, pairs)| {
-                let (image, r) = (images.col(i), self.form.residuals.col(i));
-                let mut rhs = Vec::with_capacity(pairs.len());
+        if self.form.centered() {
+            image.copy_from_slice(&plain[plain.len() - n..]);
+        }
+        for &(p, z) in &self.form.codes[i] {
+            axpy(z, &plain[p * n..(p + 1) * n], image);
+        }
+    }
+
+    /// `Vᵀr_i − Dᵀimage` on the pairs of a datapoint.
+    #[inline(always)]
+    fn pull(&self, plain: &[f64], i: usize, image: &[f64], out: &mut [f64]) {
+        let (n, r) = (self.form.dim(), self.form.residuals.col(i));
+        for (out, &(p, _)) in out.iter_mut().zip(&self.pairs[self.places(i)]) {
+            *out = dot(&plain[p * n..(p + 1) * n], r) - dot(self.form.atom(p), image);
+        }
+    }
+
+    /// The inverse of a datapoint's block times `rhs`.
+    #[inline(always)]
+    fn by_block(&self, i: usize, rhs: &[f64], out: &mut [f64]) {
+        out.fill(0.0);
+        let inverse = &self.inverses[self.blocks[i]..self.blocks[i + 1]];
+        for (column, x) in inverse.chunks_exact(rhs.len().max(1)).zip(rhs) {
+            axpy(*x, column, out);
+        }
+    }
+
+    /// `image += Dy` for a datapoint's codes.
+    #[inline(always)]
+    fn add_codes(&self, i: usize, y: &[f64], image: &mut [f64]) {
+        for (y, &(p, _)) in y.iter().zip(&self.pairs[self.places(i)]) {
+            axpy(*y, self.form.atom(p), image);
+        }
+    }
+
+    /// What a move in plain variables does to every datapoint: `Vz_i + β + Dy_i`, a column each,
+    /// and the codes' answer `Y` that minimizes 𝒬. At γ = 0 the answer is that of the blocks, at
+    /// γ > 0 conjugate gradients find it, preconditioned with them.
+    fn response(&self, plain: &[f64]) -> (Matrix, Vec<f64>) {
+        let (n, blocked) = (self.form.dim(), self.form.gamma == 0.0);
+        let mut images = Matrix::zeros(n, self.starts.len() - 1);
+        let mut y = vec![0.0; self.pairs.len()];
+        let parts = self.parts(&mut y);
+        let tasks = self.runs().zip(parts).zip(images.as_mut_slice().par_chunks_mut(TOGETHER * n));
+        tasks.for_each_init(Vec::new, |rhs, ((run, y), images)| {
+            let first = self.starts[run.start];
+            for (i, image) in run.zip(images.chunks_exact_mut(n)) {
+                let places = self.places(i);
+                let y = &mut y[places.start - first..places.end - first];
+                rhs.resize(y.len(), 0.0);
                 simd(
                     #[inline(always)]
                     || {
-                        for &(p, _) in pairs {
-                            rhs.push(dot(&plain[p * n..(p + 1) * n], r) - dot(self.form.atom(p), image));
+                        self.image(plain, i, image);
+                        if blocked {
+                            self.pull(plain, i, image, rhs);
+                            self.by_block(i, rhs, y);
+                            self.add_codes(i, y, image);
+                        } else {
+                            self.pull(plain, i, image, y);
                         }
                     },
                 );
-                rhs
-            })
-            .collect();
-        self.answer(rhs)
+            }
+        });
+        if blocked {
+            return (images, y);
+        }
+        let y = self.answer(y);
+        images.as_mut_slice().par_chunks_mut(n).enumerate().for_each(|(i, image)| {
+            self.add_codes(i, &y[self.places(i)], image);
+        });
+        (images, y)
     }
 
     /// The codes' answer to a move in plain variables.
-    pub(crate) fn answer_to(&self, plain: &[f64]) -> Vec<Vec<f64>> {
-        self.inner(plain, &self.images(plain))
+    pub(crate) fn answer_to(&self, plain: &[f64]) -> Vec<f64> {
+        self.response(plain).1
     }
 
     /// Solves `DᵀDY + ΓY = rhs` on the sets.
-    pub(crate) fn answer(&self, rhs: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    pub(crate) fn answer(&self, rhs: Vec<f64>) -> Vec<f64> {
         if self.form.gamma == 0.0 {
             return self.by_blocks(&rhs);
         }
         let weights = self.form.weights();
-        let inner = |a: &[Vec<f64>], b: &[Vec<f64>]| -> f64 {
-            a.iter().zip(b).zip(weights).map(|((a, b), w)| w * dot(a, b)).sum()
+        let inner = |a: &[f64], b: &[f64]| -> f64 {
+            weights.iter().enumerate().map(|(i, w)| w * dot(&a[self.places(i)], &b[self.places(i)])).sum()
         };
-        let mut y: Vec<Vec<f64>> = rhs.iter().map(|r| vec![0.0; r.len()]).collect();
+        let mut y = vec![0.0; rhs.len()];
         let mut left = rhs;
         let mut z = self.by_blocks(&left);
         let mut p = z.clone();
@@ -253,63 +342,60 @@ impl<'a> Products<'a> {
                 break;
             }
             let step = energy / bend;
-            for i in 0..y.len() {
-                axpy(step, &p[i], &mut y[i]);
-                axpy(-step, &image[i], &mut left[i]);
-            }
+            axpy(step, &p, &mut y);
+            axpy(-step, &image, &mut left);
             z = self.by_blocks(&left);
             let next = inner(&left, &z);
             let ratio = next / energy;
-            for (p, z) in p.iter_mut().zip(&z) {
-                p.iter_mut().zip(z).for_each(|(p, z)| *p = z + ratio * *p);
-            }
+            p.iter_mut().zip(&z).for_each(|(p, z)| *p = z + ratio * *p);
             energy = next;
         }
         y
     }
 
     /// Solves with every datapoint's own block.
-    fn by_blocks(&self, rhs: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        rhs.par_iter()
-            .zip(&self.factors)
-            .map(|(rhs, factor)| match factor {
-                Some(factor) => {
-                    let mut column = Matrix::from_columns(rhs.len(), &[rhs]);
-                    factor.solve(&mut column);
-                    column.into_vec()
-                }
-                None => Vec::new(),
-            })
-            .collect()
+    fn by_blocks(&self, rhs: &[f64]) -> Vec<f64> {
+        self.of_runs(|i, out| self.by_block(i, &rhs[self.places(i)], out))
+    }
+
+    /// A vector over pairs, made a datapoint at a time.
+    fn of_runs(&self, make: impl Fn(usize, &mut [f64]) + Sync) -> Vec<f64> {
+        let mut out = vec![0.0; self.pairs.len()];
+        let parts = self.parts(&mut out);
+        self.runs().zip(parts).for_each(|(run, part)| {
+            let first = self.starts[run.start];
+            for i in run {
+                let places = self.places(i);
+                make(i, &mut part[places.start - first..places.end - first]);
+            }
+        });
+        out
     }
 
     /// `DᵀDY + ΓY`, per unit weight.
-    fn bend(&self, y: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    fn bend(&self, y: &[f64]) -> Vec<f64> {
         let (form, weights) = (self.form, self.form.weights());
         let (l2, g2) = (form.lambda * form.lambda, form.gamma * form.gamma);
         // Σ wᵢy_ki and Σ wᵢz_kiy_ki.
         let (mut moved, mut along) = (vec![0.0; form.atoms.len()], vec![0.0; form.atoms.len()]);
-        for (i, y) in y.iter().enumerate() {
-            for (&(p, z), y) in self.pairs[i].iter().zip(y) {
-                moved[p] += weights[i] * y;
-                along[p] += weights[i] * z * y;
+        for (i, w) in weights.iter().enumerate() {
+            for place in self.places(i) {
+                let (p, z) = self.pairs[place];
+                moved[p] += w * y[place];
+                along[p] += w * z * y[place];
             }
         }
-        y.par_iter()
-            .zip(&self.pairs)
-            .map(|(y, pairs)| {
-                let mut image = vec![0.0; form.dim()];
-                for (&(p, _), y) in pairs.iter().zip(y) {
-                    axpy(*y, form.atom(p), &mut image);
-                }
-                let entry = |(&(p, z), y): (&(usize, f64), &f64)| {
-                    let (g, mass) = (form.atoms[p].gauge, form.atoms[p].mass);
-                    let rise = (l2 * mass * moved[p] + g2 * along[p]) / g;
-                    dot(form.atom(p), &image) + (g2 * y + l2 * moved[p] - rise * form.slope(p, z)) / g
-                };
-                pairs.iter().zip(y).map(entry).collect()
-            })
-            .collect()
+        self.of_runs(|i, out| {
+            let mut image = vec![0.0; form.dim()];
+            self.add_codes(i, &y[self.places(i)], &mut image);
+            for (out, place) in out.iter_mut().zip(self.places(i)) {
+                let (p, z) = self.pairs[place];
+                let (g, mass) = (form.atoms[p].gauge, form.atoms[p].mass);
+                let rise = (l2 * mass * moved[p] + g2 * along[p]) / g;
+                *out =
+                    dot(form.atom(p), &image) + (g2 * y[place] + l2 * moved[p] - rise * form.slope(p, z)) / g;
+            }
+        })
     }
 
     /// The operator of the form on tangent vectors: the part of atom k is
@@ -320,18 +406,7 @@ impl<'a> Products<'a> {
         let mut tangent = u.to_vec();
         self.project(&mut tangent);
         let plain = self.plain(&tangent);
-        let mut images = self.images(&plain);
-        let y = self.inner(&plain, &images);
-        images.as_mut_slice().par_chunks_mut(n).zip(&self.pairs).zip(&y).for_each(|((image, pairs), y)| {
-            simd(
-                #[inline(always)]
-                || {
-                    for (&(p, _), y) in pairs.iter().zip(y) {
-                        axpy(*y, form.atom(p), image);
-                    }
-                },
-            );
-        });
+        let (images, y) = self.response(&plain);
         let weights = form.weights();
         let mut out = vec![0.0; u.len()];
         let parts = out.par_chunks_mut(n).zip(plain.par_chunks(n));
@@ -340,9 +415,11 @@ impl<'a> Products<'a> {
                 #[inline(always)]
                 || {
                     axpy(atom.alpha, v, part);
-                    for &(i, place, z) in row {
-                        axpy(weights[i] * z, images.col(i), part);
-                        axpy(-weights[i] * y[i][place], form.residuals.col(i), part);
+                    for &(i, place, weighted) in row {
+                        let (w, image, r) = (weights[i] * y[place], images.col(i), form.residuals.col(i));
+                        for ((out, u), r) in part.iter_mut().zip(image).zip(r) {
+                            *out += weighted * u - w * r;
+                        }
                     }
                 },
             );
@@ -369,23 +446,14 @@ impl<'a> Products<'a> {
 
     /// The smallest Ritz value of the form on tangent vectors, with its direction.
     pub(crate) fn smallest(&self, steps: usize) -> (f64, Vec<f64>) {
-        let size = self.form.size();
-        let (top, _) = lanczos_largest(size, steps.min(SHIFT_STEPS), |v| {
-            if self.observer.poll().is_break() { vec![0.0; size] } else { self.apply(v) }
-        });
-        let shift = SHIFT_MARGIN * max(top, f64::MIN_POSITIVE);
-        // shift·P − H on tangent vectors; the radial directions get −shift, out of the way.
-        let (value, mut vector) = lanczos_largest(size, steps, |v| {
-            if self.observer.poll().is_break() {
-                return vec![0.0; size];
-            }
-            let mut tangent = v.to_vec();
-            self.project(&mut tangent);
-            let image = self.apply(v);
-            v.iter().zip(&tangent).zip(image).map(|((v, t), h)| shift * t - h - shift * (v - t)).collect()
-        });
-        self.project(&mut vector);
-        (shift - value, vector)
+        let tangent = self.form.size() - self.form.atoms.len();
+        lanczos_smallest(
+            self.form.size(),
+            steps.min(tangent),
+            RITZ_TOLERANCE,
+            |v| self.project(v),
+            |v| if self.observer.poll().is_break() { vec![0.0; v.len()] } else { self.apply(v) },
+        )
     }
 
     /// Follows a direction of negative curvature with its codes both ways; the first
@@ -403,20 +471,17 @@ impl<'a> Products<'a> {
 
     /// The factorization at step `t` of a move (plain variables) and its codes' answer;
     /// negative codes are cut off.
-    pub(crate) fn along(&self, plain: &[f64], y: &[Vec<f64>], t: f64) -> Option<Factorization> {
+    pub(crate) fn along(&self, plain: &[f64], y: &[f64], t: f64) -> Option<Factorization> {
         let (form, n) = (self.form, self.form.dim());
         let factorization = form.subject.factorization();
         let mut atoms = factorization.dictionary().matrix().clone();
         for (atom, v) in form.atoms.iter().zip(plain.chunks(n)) {
             axpy(t, v, atoms.col_mut(atom.index));
         }
-        let columns: Vec<Vec<(usize, f64)>> = self
-            .pairs
-            .iter()
-            .zip(y)
-            .map(|(pairs, y)| {
-                let moved =
-                    pairs.iter().zip(y).map(|(&(p, z), y)| (form.atoms[p].index, (z + t * y) * form.unit));
+        let columns: Vec<Vec<(usize, f64)>> = (0..self.starts.len() - 1)
+            .map(|i| {
+                let pairs = self.places(i).map(|place| (self.pairs[place], y[place]));
+                let moved = pairs.map(|((p, z), y)| (form.atoms[p].index, (z + t * y) * form.unit));
                 moved.filter(|(_, z)| *z > 0.0 && z.is_finite()).collect()
             })
             .collect();

@@ -108,6 +108,25 @@ impl<'p> LassoIterate<'p> {
         iterate
     }
 
+    /// A factorization with exact codes, found from its own.
+    pub(super) fn recoded(problem: &'p Problem, start: &Factorization, observer: &dyn Observer) -> Self {
+        let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+        let codes =
+            (0..problem.len()).map(|i| start.codes().column(i).iter().map(|(k, z)| (k, *z)).collect());
+        let mut iterate = Self {
+            problem,
+            atoms: start.dictionary().matrix().clone(),
+            center,
+            codes: codes.collect(),
+            residual: Matrix::zeros(problem.dim(), problem.len()),
+            objective: 0.0,
+            values: Vec::new(),
+            keeper: None,
+        };
+        iterate.encode(observer);
+        iterate
+    }
+
     /// Takes the given code of every datapoint whose value it lowers.
     pub(super) fn take_better(&mut self, codes: &Codes) {
         let (width, lambda, n) = (self.atoms.ncols(), self.problem.lambda(), self.atoms.nrows());

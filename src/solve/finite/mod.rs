@@ -23,7 +23,7 @@ use crate::problem::Problem;
 use crate::search::escape;
 use crate::solution::{Keeper, Run, Solution, SolveError};
 use crate::solve::trivial::or_without_atoms;
-use crate::trusted::{bounds, check_shapes, local};
+use crate::trusted::{Subject, bounds, check_shapes, local};
 use crate::wide::{self, Location};
 use descent::{DescentLimits, End, descend};
 use lasso_iterate::LassoIterate;
@@ -270,7 +270,8 @@ impl Finite {
         let mut factorization = certified.into_parts().0;
         // Where no proof can follow, the search for a lower point is limited, and small escapes are
         // not followed.
-        let provable = local::variables(problem, factorization.width()) <= limits.max_dense_variables;
+        let provable =
+            local::least_order(&Subject::of(problem, &factorization)?) <= limits.max_dense_variables;
         let mut left =
             if provable { self.max_iterations } else { self.max_iterations.min(SEARCHED * iterations) };
         let worthwhile = if provable { 0.0 } else { WORTHWHILE };

@@ -138,7 +138,7 @@ impl<'a> Form<'a> {
 
     /// Dense variables: a move of every atom in use, and of the center where it is learnt.
     pub(crate) fn size(&self) -> usize {
-        super::variables(self.subject.problem(), self.atoms.len())
+        self.dim() * (self.atoms.len() + usize::from(self.centered()))
     }
 
     /// `(λ²s + γ²z)/g`, the slope of an atom's price in one code; λ at γ = 0.

@@ -11,13 +11,19 @@
 //! |---|---|
 //! | `form` | the second-order form in units of its own |
 //! | `sets` | the first-order residuals, and the pairs E of a radius |
-//! | `proof` | the form over the radius is positive definite |
+//! | `proof` | the form over the radius is positive definite: the choice of an elimination |
+//! | `elimination` | what both eliminations share |
+//! | `codes_out` | codes eliminated, moves left |
+//! | `moves_out` | moves eliminated, codes left |
 //!
 //! The search for lower points is [`search::escape`](crate::search::escape)'s. It hands
 //! over a [`Curvature`]: a better factorization, which is believed where its objective is
 //! proved lower, and an estimate of the smallest eigenvalue, where the proof begins.
 
+mod codes_out;
+mod elimination;
 mod form;
+mod moves_out;
 mod proof;
 mod sets;
 
@@ -27,8 +33,8 @@ use super::{Curvature, Subject};
 use crate::atoms::Factorization;
 use crate::num::{max, min};
 use crate::observer::Observer;
-use crate::problem::Problem;
-use proof::Proof;
+use elimination::Proof;
+use proof::Orders;
 use sets::{Measures, Neighborhood, Refusal, down, up};
 
 /// What the local test and the search before it may cost.
@@ -37,8 +43,11 @@ pub struct Limits {
     /// Relative stationarity that [`Finite::settle`](crate::Finite::settle) descends to
     /// before the test. The test itself asks for none: what is left enters its radius.
     pub stationarity_tolerance: f64,
-    /// Largest number of dense variables (n times live atoms, and n for a center)
-    /// the proof is tried for: 8·p² bytes and p³/3 operations.
+    /// Largest order p of the dense matrix that the proof is tried with: 4·p² bytes, as much
+    /// again for inner products at most, and p³/3 operations. A proof needs the smaller of two
+    /// orders. One is n times the live atoms, with n more for a center and one more an atom at
+    /// γ > 0. The other is the number of codes that are in use or may come into use within the
+    /// radius, or twice the number of live atoms and coded datapoints where that is more.
     pub max_dense_variables: usize,
     /// Most Lanczos steps for the estimate of the smallest eigenvalue.
     pub max_lanczos_steps: usize,
@@ -46,7 +55,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { stationarity_tolerance: 1e-5, max_dense_variables: 8192, max_lanczos_steps: 120 }
+        Self { stationarity_tolerance: 1e-5, max_dense_variables: 16384, max_lanczos_steps: 120 }
     }
 }
 
@@ -136,13 +145,12 @@ pub fn test(
     if spread {
         return undecided("not tested: the datapoints are a part of all".to_owned());
     }
-    let in_use = subject.rows().iter().filter(|row| !row.is_empty()).count();
-    let (size, limit) = (variables(subject.problem(), in_use), limits.max_dense_variables);
-    if size == 0 {
+    if variables(subject) == 0 {
         return undecided("no atom is in use: the second-order form is empty".to_owned());
     }
-    if size > limit {
-        return undecided(format!("{size} variables are more than the proof's limit of {limit}"));
+    let (order, limit) = (least_order(subject), limits.max_dense_variables);
+    if order > limit {
+        return undecided(too_large(order, limit));
     }
     let form = Form::of(subject);
     let Some(measures) = Measures::of(&form) else {
@@ -151,7 +159,8 @@ pub fn test(
     if measures.alphas.iter().any(|&alpha| !(alpha > 0.0)) {
         return undecided("the residuals of some atom's datapoints do not point along it".to_owned());
     }
-    Attempts { measures: &measures, neighborhood: Neighborhood::at(&form, &measures), observer }.run(ritz)
+    let neighborhood = Neighborhood::at(&form, &measures);
+    Attempts { measures: &measures, neighborhood, limit, observer }.run(ritz)
 }
 
 /// A better factorization handed over, if it is proved lower.
@@ -170,16 +179,34 @@ fn refutation(subject: &Subject<'_>, found: &Curvature) -> Option<Local> {
     })
 }
 
-/// Dense variables of the form at a factorization with so many atoms in use: their moves,
-/// and that of the center where it is learnt.
-pub(crate) fn variables(problem: &Problem, atoms: usize) -> usize {
+/// Variables of the form at a factorization: the moves of its atoms in use, and that of the
+/// center where it is learnt.
+pub(crate) fn variables(subject: &Subject<'_>) -> usize {
+    let problem = subject.problem();
+    let atoms = subject.rows().iter().filter(|row| !row.is_empty()).count();
     problem.dim() * (atoms + usize::from(problem.centered()))
+}
+
+/// The least order of a dense matrix that proves a factorization to be near a local minimum, if
+/// no codes but its own may come into use.
+pub(crate) fn least_order(subject: &Subject<'_>) -> usize {
+    let (problem, codes) = (subject.problem(), subject.factorization().codes());
+    let atoms = subject.rows().iter().filter(|row| !row.is_empty()).count();
+    let pairs = subject.rows().iter().map(|row| row.len()).sum();
+    let points = (0..problem.len()).filter(|i| codes.column(*i).nnz() > 0).count();
+    Orders::new(problem, atoms, pairs, points).least()
+}
+
+fn too_large(order: usize, limit: usize) -> String {
+    format!("a proof takes a dense matrix of order {order}, above the limit of {limit}")
 }
 
 /// The tries at one factorization.
 struct Attempts<'a> {
     measures: &'a Measures,
     neighborhood: Neighborhood<'a>,
+    /// The largest order of a dense matrix.
+    limit: usize,
     observer: &'a dyn Observer,
 }
 
@@ -187,14 +214,15 @@ impl Attempts<'_> {
     fn run(mut self, ritz: Option<f64>) -> Local {
         // In the form's units.
         let ritz = ritz.map(|ritz| ritz * self.square_of_data());
-        let estimate =
-            match ritz.map_or_else(|| proof::smallest_eigenvalue(&self.neighborhood, self.observer), Ok) {
-                Ok(estimate) => estimate,
-                Err(proof) => {
-                    let reason = self.failure(&proof, None);
-                    return self.undecided(None, reason);
-                }
-            };
+        let estimate = match ritz
+            .map_or_else(|| proof::smallest_eigenvalue(&self.neighborhood, self.limit, self.observer), Ok)
+        {
+            Ok(estimate) => estimate,
+            Err(proof) => {
+                let reason = self.failure(&proof, None);
+                return self.undecided(None, reason);
+            }
+        };
         if !(estimate > 0.0) {
             let relative = estimate / self.square_of_data();
             let reason = format!("the smallest eigenvalue is near 0 (Ritz value {relative:.1e})");
@@ -205,10 +233,11 @@ impl Attempts<'_> {
             let mu = share * min(estimate, self.measures.top);
             let reason = match self.neighborhood.settle(mu) {
                 Err(refusal) => refusal.reason(),
-                Ok(()) => match proof::prove(&self.neighborhood, mu, self.observer) {
+                Ok(()) => match proof::prove(&self.neighborhood, mu, self.limit, self.observer) {
                     Proof::Holds => return self.certified(estimate, mu),
-                    Proof::Stopped => {
-                        return self.undecided(Some(estimate), self.failure(&Proof::Stopped, None));
+                    // A smaller share has a larger radius, and no fewer pairs.
+                    ended @ (Proof::Stopped | Proof::TooLarge(_)) => {
+                        return self.undecided(Some(estimate), self.failure(&ended, None));
                     }
                     failed @ (Proof::Dependent | Proof::Fails) => self.failure(&failed, Some(estimate)),
                 },
@@ -223,6 +252,7 @@ impl Attempts<'_> {
     fn failure(&self, proof: &Proof, estimate: Option<f64>) -> String {
         match (proof, estimate) {
             (Proof::Stopped, _) => "stopped before the proof was complete".to_owned(),
+            (Proof::TooLarge(order), _) => too_large(*order, self.limit),
             (Proof::Dependent, None) => Refusal::Dependent.reason(),
             (Proof::Dependent, Some(_)) => Refusal::DependentWithin.reason(),
             (Proof::Holds | Proof::Fails, None) => {

@@ -743,3 +743,11 @@ fn smallest_eigenvalue(matrix: &Matrix, entry: f64, diagonal: f64) -> f64 {
     }
     0.0
 }
+
+#[cfg(test)]
+impl Pair {
+    /// A pair off the support.
+    pub(super) fn idle(atom: usize) -> Self {
+        Self { atom, code: 0.0, miss: 0.0, margin: 0.0, curvature: 0.0 }
+    }
+}

@@ -1,6 +1,9 @@
 //! Local minima within a radius: none is claimed where codes switch within it, and the
 //! units of the data do not matter.
 
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -9,8 +12,10 @@ use widedict::certificate::Options;
 use widedict::num::max;
 use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, naive, planted};
-use widedict::trusted::local;
-use widedict::{Certified, Factorization, Finite, Matrix, Problem, Verdict, Witness, certify};
+use widedict::trusted::{Subject, local};
+use widedict::{
+    Certified, Factorization, Finite, Interrupt, Matrix, Observer, Problem, Verdict, Witness, certify,
+};
 
 use crate::support::strategies::decades;
 
@@ -271,6 +276,119 @@ proptest! {
             let found = check_minimum(&problem, &point, &done, &moves);
             prop_assert!(found.is_ok(), "{}: {}", found.unwrap_err(), done.certificate());
         }
+    }
+}
+
+/// The same data and factorization among more coordinates, all 0.
+fn padded(problem: &Problem, point: &Factorization, zeros: usize) -> (Problem, Factorization) {
+    let pad = |m: &Matrix| {
+        Matrix::from_fn(m.nrows() + zeros, m.ncols(), |j, i| if j < m.nrows() { m.get(j, i) } else { 0.0 })
+    };
+    let builder =
+        Problem::builder(pad(problem.data().datapoints())).weights(problem.data().weights().to_vec());
+    let builder = builder.lambda(problem.lambda()).gamma(problem.gamma()).centered(problem.centered());
+    let center = point.center().map(|b| b.iter().copied().chain(vec![0.0; zeros]).collect());
+    let point = factorization(pad(point.dictionary().matrix()), &dense_codes(point), center).unwrap();
+    (builder.build().unwrap(), point)
+}
+
+/// Coordinates of zeros, enough for the proof to eliminate the moves: these draws have fewer pairs.
+const ZEROS: usize = 40;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_verdict_by_pairs_is_never_refuted_by_descent(draw in draws(), moves in vec(vec(-1.0..1.0_f64, 40), 4)) {
+        let (problem, point) = built(&draw);
+        let (problem, point) = padded(&problem, &point, ZEROS);
+        let done = tested(&problem, &point);
+        if is_local(&done) {
+            let found = check_minimum(&problem, &point, &done, &moves);
+            prop_assert!(found.is_ok(), "{}: {}", found.unwrap_err(), done.certificate());
+        }
+    }
+}
+
+/// More coordinates make the proof eliminate moves where it eliminated codes; the growth that is
+/// proved, and the radius, stay what they were.
+#[test]
+fn coordinates_of_zeros_change_nothing() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = draws();
+    let mut local = 0;
+    for case in 0..40 {
+        let (problem, point) = built(&strategy.new_tree(&mut runner).unwrap().current());
+        let plain = tested(&problem, &point);
+        let (problem, point) = padded(&problem, &point, ZEROS);
+        let tall = tested(&problem, &point);
+        assert_eq!(
+            is_local(&plain),
+            is_local(&tall),
+            "{case}: {} and {}",
+            plain.certificate(),
+            tall.certificate()
+        );
+        if is_local(&plain) {
+            local += 1;
+            let (l, r) = (plain.certificate().local().unwrap(), tall.certificate().local().unwrap());
+            let close = |l: Option<f64>, r: Option<f64>| (l.unwrap() - r.unwrap()).abs() <= 1e-3 * l.unwrap();
+            assert!(close(l.eigenvalue_lower, r.eigenvalue_lower), "{case}: {l:?} and {r:?}");
+            assert!(close(l.radius, r.radius), "{case}: {l:?} and {r:?}");
+        }
+    }
+    assert!(local > 10, "{local} of 40");
+}
+
+/// The variables are 20 480, the pairs some hundred: the limit is about the smaller number.
+#[test]
+fn tall_data_are_proved_by_their_pairs() {
+    let x = planted::mixture(512, 80, 60, 2, 0.02, 0);
+    let problem = Problem::builder(x).lambda(0.2).build().unwrap();
+    let solved = Finite::new(40).solve(&problem).unwrap().certified.into_parts().0;
+    assert!(problem.dim() * solved.width() > 16_384, "{} atoms", solved.width());
+    let verdict = |max_dense_variables: usize| {
+        let limits = local::Limits { max_dense_variables, ..local::Limits::default() };
+        let curvature = escape::curvature(&problem, &solved, &limits, &());
+        let options = Options { local: Some(limits), ..Options::default() };
+        certify(&problem, solved.clone(), &Witness { curvature, ..Witness::none() }, &options).unwrap()
+    };
+    let (within, above) = (verdict(400), verdict(100));
+    assert_eq!(within.certificate().verdict(), &Verdict::Local, "{}", within.certificate());
+    let reason = &above.certificate().local().unwrap().reason;
+    assert!(!is_local(&above) && reason.contains("above the limit of 100"), "{reason}");
+}
+
+/// A stop reaches the proof, wherever it is: what is left is a verdict without one.
+#[test]
+fn a_stopped_proof_is_undecided() {
+    struct Breaks(AtomicUsize);
+    impl Observer for Breaks {
+        fn poll(&self) -> ControlFlow<Interrupt> {
+            match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+                Ok(_) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(Interrupt::Cancelled),
+            }
+        }
+    }
+    for (dim, points) in [(4, 300), (96, 150)] {
+        let x = planted::mixture(dim, points, 24, 2, 0.02, 0);
+        let problem = Problem::builder(x).lambda(0.2).build().unwrap();
+        let solved = Finite::new(12).solve(&problem).unwrap().certified.into_parts().0;
+        let subject = Subject::of(&problem, &solved).unwrap();
+        let limits = local::Limits::default();
+        let curvature = escape::curvature(&problem, &solved, &limits, &());
+        let (mut stopped, mut moment) = (0, 0);
+        loop {
+            let observer = Breaks(AtomicUsize::new(moment));
+            let found = local::test(&subject, curvature.as_ref(), &limits, &observer);
+            if found.outcome == local::Outcome::Certified {
+                break;
+            }
+            assert!(found.reason.contains("stopped"), "{}", found.reason);
+            (stopped, moment) = (stopped + 1, moment + 1);
+            assert!(moment < 1000, "{}", found.reason);
+        }
+        assert!(stopped >= 2, "{stopped} stops of {dim} dimensions");
     }
 }
 
