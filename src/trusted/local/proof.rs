@@ -247,14 +247,14 @@ mod tests {
             }
             let own = self.pairs.iter().enumerate().filter(|(_, pair)| pair.0 == i);
             let own: Vec<(usize, Pair)> = own.map(|(at, pair)| (base + at, pair.1)).collect();
-            for c in 0..n {
+            for (c, residual) in residual.iter().enumerate() {
                 let mut terms: Vec<_> = form.codes[i].iter().map(|(p, z)| (p * n + c, ex(*z))).collect();
                 if form.centered() {
                     terms.push((form.atoms.len() * n + c, ex(1.0)));
                 }
                 terms.extend(own.iter().map(|(at, pair)| (*at, self.atoms[pair.atom][c].clone())));
                 self.form.add(&(w.clone() * (ex(1.0) - ex(column.eta))), &terms);
-                let pull = ex(-1.0) * w.clone() * residual[c].clone();
+                let pull = ex(-1.0) * w.clone() * residual.clone();
                 own.iter().for_each(|(at, pair)| self.form.add_product(&pull, pair.atom * n + c, *at));
             }
             for (at, pair) in &own {
@@ -344,13 +344,12 @@ mod tests {
         from + (to - from) * rng.random::<f64>()
     }
 
+    /// Atoms and how much of each.
+    type Code = Vec<(usize, f64)>;
+
     /// A datapoint with a code over some atoms: their sum, what holds the code, and something
     /// across.
-    fn datapoint(
-        rng: &mut ChaCha8Rng,
-        draw: &Draw,
-        dictionary: &Dictionary,
-    ) -> Option<(Vec<f64>, Vec<(usize, f64)>)> {
+    fn datapoint(rng: &mut ChaCha8Rng, draw: &Draw, dictionary: &Dictionary) -> Option<(Vec<f64>, Code)> {
         let n = draw.shape[0];
         let used: Vec<usize> = (0..dictionary.len()).filter(|_| rng.random_range(0..5) < 3).take(n).collect();
         let gram = Matrix::from_fn(used.len(), used.len(), |a, b| {
@@ -360,8 +359,7 @@ mod tests {
         if !used.is_empty() {
             crate::linalg::Cholesky::new(gram)?.solve(&mut pulls);
         }
-        let code: Vec<(usize, f64)> =
-            used.iter().map(|&k| (k, 10.0_f64.powf(number(rng, -2.0, 0.5)))).collect();
+        let code: Code = used.iter().map(|&k| (k, 10.0_f64.powf(number(rng, -2.0, 0.5)))).collect();
         let mut x: Vec<f64> = (0..n).map(|_| draw.across * draw.lambda * number(rng, -1.0, 1.0)).collect();
         for (&(k, z), y) in code.iter().zip(pulls.as_slice()) {
             crate::linalg::axpy(z + y, dictionary.atom(k), &mut x);

@@ -295,6 +295,9 @@ fn padded(problem: &Problem, point: &Factorization, zeros: usize) -> (Problem, F
 /// Coordinates of zeros, enough for the proof to eliminate the moves: these draws have fewer pairs.
 const ZEROS: usize = 40;
 
+/// A radius below this is what the proof allows for rounding, relative to the data's size.
+const ROUNDING: f64 = 1e-11;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
@@ -310,7 +313,8 @@ proptest! {
 }
 
 /// More coordinates make the proof eliminate moves where it eliminated codes; the growth that is
-/// proved, and the radius, stay what they were.
+/// proved, and the radius, stay what they were, but for what more coordinates allow for rounding:
+/// at a point at rest that is the radius.
 #[test]
 fn coordinates_of_zeros_change_nothing() {
     let mut runner = TestRunner::deterministic();
@@ -331,7 +335,9 @@ fn coordinates_of_zeros_change_nothing() {
         if is_local(&plain) {
             local += 1;
             let (l, r) = (plain.certificate().local().unwrap(), tall.certificate().local().unwrap());
-            let close = |l: Option<f64>, r: Option<f64>| (l.unwrap() - r.unwrap()).abs() <= 1e-3 * l.unwrap();
+            let close = |l: Option<f64>, r: Option<f64>| {
+                (l.unwrap() - r.unwrap()).abs() <= 1e-3 * l.unwrap() + ROUNDING
+            };
             assert!(close(l.eigenvalue_lower, r.eigenvalue_lower), "{case}: {l:?} and {r:?}");
             assert!(close(l.radius, r.radius), "{case}: {l:?} and {r:?}");
         }
