@@ -68,8 +68,9 @@ pub(crate) fn lanczos_largest(
 
 /// Smallest eigenvalue and a unit eigenvector of a symmetric operator on the space that `project`
 /// projects to, and that the operator maps to itself; otherwise as [`lanczos_largest`]: an
-/// *upper* estimate. No more steps than the space has dimensions are of use. Ends early where the residual is at most `tolerance` of the value. On a
-/// space of no dimension the value is the least positive number.
+/// *upper* estimate. No more steps than the space has dimensions are of use. Ends early where the
+/// residual is at most `tolerance` of the value. On a space of no dimension the value is the least
+/// positive number: nothing there can be negative.
 pub(crate) fn lanczos_smallest(
     size: usize,
     steps: usize,

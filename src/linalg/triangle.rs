@@ -259,6 +259,21 @@ mod tests {
         }
     }
 
+    /// A proof may not depend on the number of threads: every entry of the factor is the same.
+    #[test]
+    fn a_factor_is_the_same_for_any_threads() {
+        let matrix = positive(3 * TILE + 5);
+        let factor = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let factored = pool.install(|| filled(&matrix).factor(&()));
+            let Factored::Done(factor) = factored else { panic!("{threads} threads") };
+            let entries = factor.strips.into_iter().flat_map(|strip| strip.tiles).flatten();
+            entries.map(f64::to_bits).collect::<Vec<_>>()
+        };
+        let one = factor(1);
+        assert!(one == factor(2) && one == factor(7));
+    }
+
     /// Taking more than the smallest eigenvalue off the diagonal is noticed, in the first tile
     /// and in the last.
     #[test]
