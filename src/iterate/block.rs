@@ -13,10 +13,8 @@
 //!   `Cⱼₖ = dⱼᵀd'ₖ` for `j ≤ k` and `(dⱼ − d'ⱼ)ᵀd'ₖ` for `j > k`;
 //! - residual: `R̃ + DZ − D'Z'`.
 
-use super::Iterate;
-use crate::linalg::{
-    Matrix, Row, add_rows, axpy, correlate_rows, dot, norm, products_of_rows, simd, times_rows,
-};
+use super::{Iterate, to_unit};
+use crate::linalg::{Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, simd, times_rows};
 
 /// What a block step moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +128,7 @@ impl Iterate<'_> {
                 axpy(products.get(j, k), old.col(j), &mut image);
                 axpy(-products.get(j, k), new.col(j), &mut image);
             }
-            let length = norm(&image);
-            if length > 0.0 && length.is_finite() {
-                image.iter_mut().for_each(|v| *v /= length);
-                // Normalizing twice makes the length 1 to the last place.
-                let length = norm(&image);
-                image.iter_mut().for_each(|v| *v /= length);
+            if to_unit(&mut image) {
                 new.col_mut(k).copy_from_slice(&image);
             }
         }

@@ -371,3 +371,17 @@ impl<'p> Iterate<'p> {
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }
 }
+
+/// Divides a vector by its length, so that this is 1 to the last place; false where there is
+/// none, or none that is finite.
+fn to_unit(vector: &mut [f64]) -> bool {
+    let length = norm(vector);
+    if !(length > 0.0 && length.is_finite()) {
+        return false;
+    }
+    vector.iter_mut().for_each(|v| *v /= length);
+    // Once more, for what the first division rounded.
+    let length = norm(vector);
+    vector.iter_mut().for_each(|v| *v /= length);
+    true
+}

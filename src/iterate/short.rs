@@ -5,11 +5,11 @@
 //! restricted, so that it never raises the objective either; what it leaves out is for the next
 //! sweep over all datapoints. O(n) a code in use, and O(N) without n for the proximal map.
 
-use super::Iterate;
-use crate::linalg::{Row, axpy, dot, norm, simd};
+use super::{Iterate, to_unit};
+use crate::linalg::{Row, axpy, dot, simd};
 
 impl Iterate<'_> {
-    /// Codes in use, of all atoms and datapoints.
+    /// The share of codes that are not 0, among those of all atoms and datapoints.
     pub(crate) fn density(&self) -> f64 {
         let [used] = self.share().sums(|run| {
             let within = |atom: &super::Atom| atom.row.within(run.clone()).len() as f64;
@@ -92,14 +92,6 @@ impl Iterate<'_> {
         let (mass, energy) = (image.pop().unwrap_or_default(), image.pop().unwrap_or_default());
         axpy(energy, old, &mut image);
         axpy(-mass, &self.offset, &mut image);
-        let length = norm(&image);
-        if !(length > 0.0 && length.is_finite()) {
-            return old.to_vec();
-        }
-        image.iter_mut().for_each(|v| *v /= length);
-        // Normalizing twice makes the length 1 to the last place.
-        let length = norm(&image);
-        image.iter_mut().for_each(|v| *v /= length);
-        image
+        if to_unit(&mut image) { image } else { old.to_vec() }
     }
 }

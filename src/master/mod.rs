@@ -34,7 +34,7 @@ pub struct Coded {
 /// How long a master descends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
-    /// At most this many sweeps over the atoms.
+    /// At most this many sweeps over the atoms, over all datapoints or over those that use each.
     pub max_sweeps: usize,
     /// Stop when a sweep lowers the objective by less than this (absolute).
     pub decrease_tolerance: f64,
