@@ -5,7 +5,8 @@
 //! exact correlations give every datapoint its gap, and the atoms that violate most. Those
 //! enter the working set, and the problem over it is solved to rounding. Where the residual
 //! moves little by that, the same product still tells which atoms can matter, and another is
-//! saved. What resists (dependent atoms, a tolerance below rounding) is handed to the active-set method.
+//! saved. What resists (dependent atoms, a tolerance below rounding) is handed to the active-set
+//! method.
 
 use super::active_set::{ActiveSet, Datapoint};
 use super::candidates::{Candidate, above, keep_largest, largest};

@@ -189,6 +189,22 @@ fn row_runs<'m>(
     runs
 }
 
+/// The columns of a matrix with a datapoint a column, in runs that end where grains do.
+pub(super) fn column_runs<'m>(
+    share: &Share,
+    matrix: &'m mut Matrix,
+    chunk: usize,
+) -> Vec<(Range<usize>, &'m mut [f64])> {
+    let (n, mut runs) = (matrix.nrows(), Vec::new());
+    let mut rest = matrix.as_mut_slice();
+    for run in share.chunks(chunk) {
+        let (head, tail) = rest.split_at_mut(run.len() * n);
+        runs.push((run, head));
+        rest = tail;
+    }
+    runs
+}
+
 /// `R += scale · D Z` for D (n × k) and the rows `first..first + k` of the panel as Z.
 /// O(nkN).
 pub(crate) fn add_rows(
@@ -200,13 +216,7 @@ pub(crate) fn add_rows(
     first: usize,
 ) {
     let (n, k) = (residual.nrows(), dictionary.ncols());
-    let (mut runs, mut rest) = (Vec::new(), residual.as_mut_slice());
-    for run in share.chunks(panel_chunk(n)) {
-        let (head, tail) = rest.split_at_mut(run.len() * n);
-        runs.push((run, head));
-        rest = tail;
-    }
-    runs.into_par_iter().for_each(|(run, block)| {
+    column_runs(share, residual, panel_chunk(n)).into_par_iter().for_each(|(run, block)| {
         let rows = panel.columns(first, first + k).subrows(run.start, run.len());
         let view = MatMut::from_column_major_slice_mut(block, n, run.len());
         product(view, Accum::Add, dictionary.as_faer(), rows.transpose(), scale);

@@ -8,6 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use sprs::CsMatView;
 
+use super::panel::column_runs;
 use super::{Matrix, axpy, chunk_columns, simd};
 use crate::reduce::Share;
 
@@ -125,13 +126,7 @@ pub fn subtract_product(dictionary: &Matrix, codes: CsMatView<'_, f64>, out: &mu
 /// `R −= Σ d zᵀ` over pairs of a direction and a row. O(n · nnz), parallel over datapoints.
 pub(crate) fn subtract_rows(share: &Share, residual: &mut Matrix, terms: &[(&[f64], &Row)]) {
     let n = residual.nrows();
-    let (mut runs, mut rest) = (Vec::new(), residual.as_mut_slice());
-    for run in share.chunks(chunk_columns(n)) {
-        let (head, tail) = rest.split_at_mut(run.len() * n);
-        runs.push((run, head));
-        rest = tail;
-    }
-    runs.into_par_iter().for_each(|(run, block)| {
+    column_runs(share, residual, chunk_columns(n)).into_par_iter().for_each(|(run, block)| {
         simd(
             #[inline(always)]
             || {

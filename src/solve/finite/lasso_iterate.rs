@@ -76,11 +76,22 @@ impl<'p> LassoIterate<'p> {
         center: Vec<f64>,
         observer: &dyn Observer,
     ) -> Self {
+        Self::with_codes(problem, atoms, center, vec![Vec::new(); problem.len()], observer)
+    }
+
+    /// The same, found from codes.
+    fn with_codes(
+        problem: &'p Problem,
+        atoms: Matrix,
+        center: Vec<f64>,
+        codes: Vec<Code>,
+        observer: &dyn Observer,
+    ) -> Self {
         let mut iterate = Self {
             problem,
             atoms,
             center,
-            codes: vec![Vec::new(); problem.len()],
+            codes,
             residual: Matrix::zeros(problem.dim(), problem.len()),
             objective: 0.0,
             values: Vec::new(),
@@ -111,20 +122,9 @@ impl<'p> LassoIterate<'p> {
     /// A factorization with exact codes, found from its own.
     pub(super) fn recoded(problem: &'p Problem, start: &Factorization, observer: &dyn Observer) -> Self {
         let center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
-        let codes =
-            (0..problem.len()).map(|i| start.codes().column(i).iter().map(|(k, z)| (k, *z)).collect());
-        let mut iterate = Self {
-            problem,
-            atoms: start.dictionary().matrix().clone(),
-            center,
-            codes: codes.collect(),
-            residual: Matrix::zeros(problem.dim(), problem.len()),
-            objective: 0.0,
-            values: Vec::new(),
-            keeper: None,
-        };
-        iterate.encode(observer);
-        iterate
+        let code = |i: usize| start.codes().column(i).iter().map(|(k, z)| (k, *z)).collect();
+        let codes = (0..problem.len()).map(code).collect();
+        Self::with_codes(problem, start.dictionary().matrix().clone(), center, codes, observer)
     }
 
     /// Takes the given code of every datapoint whose value it lowers.
