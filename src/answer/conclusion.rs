@@ -231,7 +231,9 @@ fn bound_width(
         return Ok(certified);
     }
     watch.phase("bounding the width");
-    WidthBound::default().extend(problem, certified, width, &Run::observed(watch))
+    let search = WidthBound::default();
+    let whole = bounding.width_whole().unwrap_or(search.whole);
+    WidthBound { whole, ..search }.extend(problem, certified, width, &Run::observed(watch))
 }
 
 #[cfg(feature = "conic")]

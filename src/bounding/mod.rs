@@ -34,6 +34,10 @@ pub use witness::location_dual;
 /// on two cores. At twice as many a step takes four to eight times as long.
 const AUTO_SPLIT_DATAPOINTS: usize = 2000;
 
+/// Most datapoints at which [`Bounding::Auto`] bounds the number of atoms: a minute or two. Beyond
+/// [`AUTO_SPLIT_DATAPOINTS`] they are cut into parts.
+const AUTO_WIDTH_DATAPOINTS: usize = 10_000;
+
 /// Most datapoints at which [`Bounding::Auto`] takes all steps of a search; a step
 /// costs O(N³), a tenth of a second there.
 const AUTO_ALL_STEPS: usize = 600;
@@ -243,17 +247,23 @@ impl Bounding {
     }
 
     /// Whether this choice also searches for a bound of the number of atoms
-    /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to as many datapoints
-    /// as it searches a split for, a minute or two there; `None`, `Fast` and `Nuclear` never.
+    /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to 10 000 datapoints, a
+    /// minute or two there; `None`, `Fast` and `Nuclear` never.
     #[must_use]
     pub fn bounds_width(self, problem: &Problem) -> bool {
         match self {
             Self::None | Self::Fast | Self::Nuclear => false,
-            Self::Auto => problem.len() <= AUTO_SPLIT_DATAPOINTS,
+            Self::Auto => problem.len() <= AUTO_WIDTH_DATAPOINTS,
             #[cfg(feature = "sdp")]
             Self::Sdp => true,
             Self::Relaxation | Self::Exact => true,
         }
+    }
+
+    /// Most datapoints that one split of that search holds together, where it is this choice's to say.
+    #[must_use]
+    pub fn width_whole(self) -> Option<usize> {
+        (self == Self::Auto).then_some(AUTO_SPLIT_DATAPOINTS)
     }
 
     /// Sets what the checker needs to know of this choice: whether there are bounds,

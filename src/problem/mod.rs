@@ -151,6 +151,16 @@ impl Problem {
     pub fn with_penalty(&self, lambda: f64, gamma: f64) -> Result<Self, PenaltyError> {
         Ok(Self { penalty: Penalty::new(lambda, gamma)?, ..self.clone() })
     }
+
+    /// A problem of some of the datapoints, with weights in the proportions they have here.
+    pub(crate) fn part(&self, datapoints: &[usize]) -> ProblemBuilder {
+        let weights = self.data.weights();
+        Self::builder(self.data.datapoints().select_columns(datapoints))
+            .weights(datapoints.iter().map(|&i| weights[i]).collect())
+            .lambda(self.lambda())
+            .gamma(self.gamma())
+            .centered(self.centered())
+    }
 }
 
 impl ProblemBuilder {

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::search::relaxation::width::Prospect;
 use crate::solution::{Run, SolveError};
 use crate::solve::column_generation::ColumnGeneration;
-use crate::trusted::{Subject, WidthSplit, width};
+use crate::trusted::{Subject, WidthSplit, bounds, width};
 
 /// How far the dual point is pulled from the convex problem's residuals towards λx/‖x‖, where
 /// the datapoint gains nothing.
@@ -70,11 +70,17 @@ const MOST_PRICES: usize = 12;
 ///
 /// # Cost
 /// Runs of column generation at falling prices, then O(N³) a step of the search for a split,
-/// O(N²) memory; no N × N matrix in at most four dimensions.
+/// O(N²) memory; with parts of r datapoints O(r²N) a step and O(rN) memory; no N × N matrix in at
+/// most four dimensions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WidthBound {
     /// How the convex problems are solved: roughly, as they only propose a dual point.
     pub column_generation: ColumnGeneration,
+    /// Most datapoints that one split holds together. More are cut into parts.
+    pub whole: usize,
+    /// Most datapoints of a part; fewer where all parts together would hold more numbers than one
+    /// split of `whole` datapoints does.
+    pub part: usize,
     /// Largest N accepted.
     pub max_datapoints: usize,
 }
@@ -83,7 +89,9 @@ impl Default for WidthBound {
     fn default() -> Self {
         Self {
             column_generation: ColumnGeneration { gap_tolerance: 2e-2, ..ColumnGeneration::default() },
-            max_datapoints: 4000,
+            whole: 4000,
+            part: 1000,
+            max_datapoints: 100_000,
         }
     }
 }
@@ -98,6 +106,15 @@ impl Observer for Renamed<'_> {
 
     fn progress(&self, progress: &Progress) {
         self.0.progress(&Progress { phase: "atoms priced for the width's bound", ..*progress });
+    }
+}
+
+/// Hears of the end, and tells nothing: what is said of a part is not of the whole.
+struct Quiet<'a>(&'a dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        self.0.poll()
     }
 }
 
@@ -144,7 +161,8 @@ impl WidthBound {
         })
     }
 
-    /// Evidence for dictionaries of `target` atoms. `None` where the theorem does not apply, no
+    /// Evidence for dictionaries of `target` atoms, of parts of the datapoints where there are many.
+    /// `None` where the theorem does not apply, no
     /// datapoint gains anything, or the gain is not expected to pay for so many atoms.
     ///
     /// # Errors
@@ -157,6 +175,9 @@ impl WidthBound {
     ) -> Result<Option<WidthSplit>, SolveError> {
         if !self.applies(problem) {
             return Ok(None);
+        }
+        if problem.len() > self.whole && !width::cuts_cones(problem.dim()) {
+            return self.in_parts(problem, target, run);
         }
         let visited = self.convex(problem, target, run)?;
         if width::cuts_cones(problem.dim()) {
@@ -180,6 +201,61 @@ impl WidthBound {
         }
         let best = best.filter(|(promise, _)| *promise > 0.0);
         Ok(best.map(|(_, prospect)| prospect.split(problem, target, run.observer)))
+    }
+
+    /// Every `p`-th datapoint is a part, for `p` parts of alike size: a dictionary costs each of them
+    /// at least what the best one of as many atoms does. A part whose search found nothing, or was
+    /// not begun when the observer broke, gains and pays nothing.
+    fn in_parts(
+        &self,
+        problem: &Problem,
+        target: usize,
+        run: &Run<'_>,
+    ) -> Result<Option<WidthSplit>, SolveError> {
+        let len = problem.len();
+        let most = self.part.min(self.whole).min(self.whole * self.whole / len).max(1);
+        let rows = len.div_ceil(len.div_ceil(most));
+        let parts = WidthSplit::parts(len, rows);
+        let mut dual = Matrix::zeros(problem.dim(), len);
+        let mut slack = Matrix::zeros(rows, len);
+        // As many atoms as datapoints cost what every width does.
+        if target >= rows {
+            return Ok(None);
+        }
+        let (mut any, mut bound) = (false, bounds::wide_limit(problem).lower.get());
+        for part in 0..parts {
+            if run.observer.poll().is_break() {
+                break;
+            }
+            let members: Vec<usize> = (part..len).step_by(parts).collect();
+            let Ok(alone) = problem.part(&members).build() else { continue };
+            let quiet = Quiet(run.observer);
+            let found = self.search(&alone, target, &Run { observer: &quiet, ..Run::default() })?;
+            // What every width costs the part, and more where the line says so. Its weights are
+            // normalized: neither the dual point nor T₀ depends on that.
+            let wide = bounds::wide_limit(&alone).lower.get();
+            let share: f64 = members.iter().map(|&i| problem.data().weights()[i]).sum();
+            let gained = found.filter(|split| {
+                let above = width::line(&alone, split).map_or(0.0, |line| line.at(target).get() - wide);
+                bound += share * max(above, 0.0);
+                above > 0.0
+            });
+            run.observer.progress(&Progress {
+                phase: "bound of the width, part",
+                iteration: part + 1,
+                objective: f64::NAN,
+                lower_bound: f64::NAN,
+                estimated_lower_bound: bound,
+                atoms: target,
+            });
+            let Some(WidthSplit { dual: points, slack: Some(pairs) }) = gained else { continue };
+            any = true;
+            for (k, &i) in members.iter().enumerate() {
+                dual.col_mut(i).copy_from_slice(points.col(k));
+                slack.col_mut(i)[..members.len()].copy_from_slice(pairs.col(k));
+            }
+        }
+        Ok(any.then_some(WidthSplit { dual, slack: Some(slack) }))
     }
 
     /// Convex solutions at falling prices, the last at the one that the rule asks for.

@@ -18,6 +18,9 @@
 //! The dual point R and the nonnegative part T of a split that shows the copositivity are
 //! proposed ([`WidthSplit`]). `Eᵢ`, `uᵢ` and γ² are computed here, every rounding counted.
 //!
+//! Datapoints may be cut into parts, each with a matrix of its own: what an atom takes of all is
+//! at most the sum of what it takes of each, so the prices are added (item 7 of the theorem).
+//!
 //! In at most four dimensions what an atom takes is also bounded over cones of directions,
 //! without lines and without a split (item 6 of the theorem): the smaller price counts.
 
@@ -71,22 +74,19 @@ const EFFORT: Effort = Effort { accuracy: 1e-3, products: 100_000_000 };
 /// [`at(M)`](WidthLine::at). Not claimed: that some dictionary comes near it.
 ///
 /// # Cost
-/// O(nN² + N³) time, 4N² numbers where there is a slack; in at most four dimensions O(2ⁿN) and
-/// some seconds for cones, a thousandth from the largest payment where they suffice.
+/// O(nr² + r³) time, 4r² numbers for each part of r datapoints where there is a slack; in at most
+/// four dimensions O(2ⁿN) and some seconds for cones, a thousandth from the largest payment where
+/// they suffice.
 #[must_use]
 pub fn line(problem: &Problem, split: &WidthSplit) -> Option<WidthLine> {
     // A part of the datapoints says nothing of all.
     if problem.share().is_spread() {
         return None;
     }
-    let len = problem.len();
     let gains = Gains::of(problem, &split.dual)?;
+    let fits = |slack: &&Matrix| slack.nrows() > 0 && slack.ncols() == problem.len();
     let prices = [
-        split
-            .slack
-            .as_ref()
-            .filter(|slack| slack.nrows() == len && slack.ncols() == len)
-            .and_then(|slack| gains.price_by_split(slack)),
+        split.slack.as_ref().filter(fits).and_then(|slack| gains.price_by_splits(slack)),
         gains.price_by_cones(EFFORT),
     ];
     gains.line(prices.into_iter().flatten().reduce(min)?)
@@ -144,16 +144,29 @@ impl<'a> Gains<'a> {
         self.problem.lambda() / self.unit
     }
 
-    /// What one atom takes at most, from above, by a split.
-    fn price_by_split(&self, slack: &Matrix) -> Option<f64> {
+    /// What one atom takes at most, from above, by the splits of the parts.
+    fn price_by_splits(&self, slack: &Matrix) -> Option<f64> {
+        let parts = WidthSplit::parts(self.problem.len(), slack.nrows());
+        (0..parts).try_fold(0.0_f64, |sum, part| {
+            let paid: Vec<(usize, Gain)> =
+                self.paid.iter().copied().filter(|(i, _)| i % parts == part).collect();
+            if paid.is_empty() {
+                return Some(sum);
+            }
+            let price = self.price_by_split(&paid, |i, j| slack.get(i / parts, j))?;
+            Some((sum + price).next_up())
+        })
+    }
+
+    /// The same of some datapoints alone; `slack` takes two of them, in the problem's numbers.
+    fn price_by_split(&self, paid: &[(usize, Gain)], slack: impl Fn(usize, usize) -> f64) -> Option<f64> {
         let weights = self.problem.data().weights();
-        let reach: Vec<f64> =
-            self.paid.iter().map(|&(i, gain)| (weights[i] * gain.reach).next_up()).collect();
-        let (dim, len) = (self.problem.dim(), self.paid.len());
-        let dual = Matrix::from_fn(dim, len, |j, k| self.dual.get(j, self.paid[k].0) / self.unit);
+        let reach: Vec<f64> = paid.iter().map(|&(i, gain)| (weights[i] * gain.reach).next_up()).collect();
+        let (dim, len) = (self.problem.dim(), paid.len());
+        let dual = Matrix::from_fn(dim, len, |j, k| self.dual.get(j, paid[k].0) / self.unit);
         // The strict lower triangle is what is read; the order of the datapoints is kept.
         let slack = Matrix::from_fn(len, len, |k, l| {
-            if k > l { slack.get(self.paid[k].0, self.paid[l].0) / self.unit / self.unit } else { 0.0 }
+            if k > l { slack(paid[k].0, paid[l].0) / self.unit / self.unit } else { 0.0 }
         });
         let square = square_of_price(self.lambda(), &reach, &dual, &slack)?;
         Some(Interval::point(square.get()).div(Interval::point(2.0 * self.lambda())).hi)

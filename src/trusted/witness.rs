@@ -33,9 +33,20 @@ pub struct Witness {
 pub struct WidthSplit {
     /// A dual point, unwhitened columns rᵢ (n × N), some longer than λ.
     pub dual: Matrix,
-    /// T₀, N × N, read as in [`Split::slack`]; where it is missing, only cones are cut, in few
-    /// dimensions.
+    /// T₀ of each part of the datapoints, read as in [`Split::slack`]; where it is missing, only
+    /// cones are cut, in few dimensions.
+    ///
+    /// With r rows (and N columns) there are `p = ⌈N/r⌉` parts: datapoints i and j are of the same
+    /// if `i ≡ j mod p`, and their entry is in row `⌊i/p⌋` of column j. N rows make one part of all.
     pub slack: Option<Matrix>,
+}
+
+impl WidthSplit {
+    /// How many parts the datapoints are cut into by a slack of so many rows.
+    #[must_use]
+    pub fn parts(len: usize, rows: usize) -> usize {
+        len.div_ceil(rows.max(1)).max(1)
+    }
 }
 
 /// What a search for directions of negative curvature met.
@@ -109,8 +120,15 @@ impl Witness {
         for part in Part::ALL {
             let Some(matrix) = self.part(part) else { continue };
             let (expected, found) = (part.shape(problem), (matrix.nrows(), matrix.ncols()));
-            let any_number = part == Part::Directions;
-            if found.0 != expected.0 || (found.1 != expected.1 && !any_number) {
+            let fits = match part {
+                Part::Directions => found.0 == expected.0,
+                // Fewer rows: in parts.
+                Part::WidthSlack => (1..=expected.0).contains(&found.0) && found.1 == expected.1,
+                Part::Dual | Part::SplitDual | Part::SplitSlack | Part::Nuclear | Part::WidthDual => {
+                    found == expected
+                }
+            };
+            if !fits {
                 return Err(WitnessError { part: part.name(), expected, found });
             }
         }

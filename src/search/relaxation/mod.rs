@@ -3,6 +3,7 @@
 //!
 //! A search returns a witness; [`certificate`](crate::certificate) proves its bound.
 
+mod ball;
 mod first_order;
 mod fixed;
 mod metric;

@@ -15,11 +15,12 @@
 
 use rayon::prelude::*;
 
+use super::ball::{self, Ball};
 use super::metric::Metric;
 use super::products::parallel_times;
 use super::proposal::{Goal, Proposal};
 use super::settings::Relaxation;
-use crate::linalg::{Cholesky, Matrix, axpy, combine, correlate, dot, lanczos_largest, symmetric_eigen};
+use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, symmetric_eigen};
 use crate::num::{max, min};
 use crate::observer::Interrupt;
 use crate::trusted::{Origin, Split};
@@ -47,10 +48,6 @@ const LANCZOS_STEPS: usize = 30;
 
 /// Eigenvalues of `WBWᵀ` below this share of the largest one are rounding.
 const RANK: f64 = 1e-14;
-
-/// Columns of a system that one task solves. The number is fixed, so that the result does not
-/// depend on the number of threads.
-const SOLVED_COLUMNS: usize = 16;
 
 /// Raises T from 0 and a whitened dual point that is feasible for it.
 pub(super) fn search(
@@ -177,7 +174,7 @@ impl Stage {
         negative.as_mut_slice().iter_mut().for_each(|t| *t = -*t);
         let price = metric.raised(&negative, 1.0);
         drop(negative);
-        let ball = Ball::new(metric, &price)?;
+        let ball = Ball::new(&price, metric.problem.centered().then_some(metric.a))?;
         let mut now = ball.project(dual)?;
         let mut ahead = now.clone();
         let mut best = (metric.value(&now), now.clone());
@@ -212,7 +209,7 @@ impl Stage {
         let mut rest = metric.whitened.clone();
         axpy(-1.0, self.dual.as_slice(), rest.as_mut_slice());
         if metric.problem.centered() {
-            let image = image(&self.price, metric.a);
+            let image = ball::image(&self.price, metric.a);
             let mut center = vec![0.0; rest.nrows()];
             combine(&rest, &image, &mut center);
             let share = 1.0 / dot(&image, metric.a);
@@ -230,67 +227,5 @@ impl Stage {
             small.col_mut(column).iter_mut().for_each(|v| *v *= scale);
         }
         Some(super::products::parallel_gram(&small.transpose_times(&rest)))
-    }
-}
-
-/// `matrix · v` for a symmetric matrix.
-fn image(matrix: &Matrix, v: &[f64]) -> Vec<f64> {
-    let mut out = vec![0.0; v.len()];
-    correlate(matrix, v, &mut out);
-    out
-}
-
-/// The dual points with `RB⁻¹Rᵀ ⪯ I`, and `Ra = 0` where a center is learnt.
-struct Ball {
-    factor: Cholesky,
-    /// `Ba` and `1/(aᵀBa)`, where a center is learnt.
-    center: Option<(Vec<f64>, f64)>,
-    a: Vec<f64>,
-}
-
-impl Ball {
-    fn new(metric: &Metric<'_>, price: &Matrix) -> Option<Self> {
-        let center = metric.problem.centered().then(|| {
-            let image = image(price, metric.a);
-            let share = 1.0 / dot(&image, metric.a);
-            (image, share)
-        });
-        Some(Self { factor: Cholesky::new(price.clone())?, center, a: metric.a.to_vec() })
-    }
-
-    /// The nearest point in the metric of B⁻¹.
-    fn project(&self, mut dual: Matrix) -> Option<Matrix> {
-        if let Some((image, share)) = &self.center {
-            let mut sum = vec![0.0; dual.nrows()];
-            combine(&dual, &self.a, &mut sum);
-            for (i, v) in image.iter().enumerate() {
-                axpy(-share * v, &sum, dual.col_mut(i));
-            }
-        }
-        let solved = self.solve(&dual);
-        let (values, vectors) = symmetric_eigen(&dual.times(&solved))?;
-        let first = values.partition_point(|&v| v <= 1.0);
-        let large = vectors.select_columns(&(first..values.len()).collect::<Vec<_>>());
-        let mut parts = large.transpose_times(&dual);
-        for i in 0..parts.ncols() {
-            for (v, value) in parts.col_mut(i).iter_mut().zip(&values[first..]) {
-                *v *= 1.0 - 1.0 / value.sqrt();
-            }
-        }
-        axpy(-1.0, large.times(&parts).as_slice(), dual.as_mut_slice());
-        Some(dual)
-    }
-
-    /// `B⁻¹Rᵀ`, blocks of columns in parallel.
-    fn solve(&self, dual: &Matrix) -> Matrix {
-        let (n, len) = (dual.nrows(), dual.ncols());
-        let mut out = Matrix::zeros(len, n);
-        out.as_mut_slice().par_chunks_mut(SOLVED_COLUMNS * len).enumerate().for_each(|(c, block)| {
-            let from = c * SOLVED_COLUMNS;
-            let mut rhs = Matrix::from_fn(len, block.len() / len, |i, k| dual.get(from + k, i));
-            self.factor.solve(&mut rhs);
-            block.copy_from_slice(rhs.as_slice());
-        });
-        out
     }
 }

@@ -8,7 +8,6 @@
 use super::{ColumnGeneration, Rounds};
 use crate::atoms::Factorization;
 use crate::iterate::{Iterate, Moves};
-use crate::linalg::Matrix;
 use crate::master::{Method, sweep_once};
 use crate::problem::Problem;
 use crate::solution::{Run, SolveError};
@@ -55,17 +54,8 @@ pub(super) fn start(
 
 /// The problem of one in `every` datapoints.
 fn sample(problem: &Problem, every: usize, seed: u64) -> Option<Problem> {
-    let data = problem.data();
     let (thinned, positions) = problem.share().sample(every, seed)?;
-    let points: Matrix = data.datapoints().select_columns(&positions);
-    Problem::builder(points)
-        .weights(positions.iter().map(|&i| data.weights()[i]).collect())
-        .lambda(problem.lambda())
-        .gamma(problem.gamma())
-        .centered(problem.centered())
-        .spread(thinned)
-        .build()
-        .ok()
+    problem.part(&positions).spread(thinned).build().ok()
 }
 
 /// The atoms (and the center) of another sample with codes of these datapoints. Nobody is asked

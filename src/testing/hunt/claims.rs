@@ -264,7 +264,8 @@ fn widths(
     let mut lines = Vec::new();
     if rng.random_bool(SEARCHED) {
         let rough = ColumnGeneration { max_rounds: ROUNDS, ..WidthBound::default().column_generation };
-        let search = WidthBound { column_generation: rough, ..WidthBound::default() };
+        let whole = if rng.random_bool(0.5) { usize::MAX } else { 6 };
+        let search = WidthBound { column_generation: rough, whole, part: 4, ..WidthBound::default() };
         let found = search.search(problem, instance.width, &Run::default()).ok().flatten();
         lines.extend(found.and_then(|split| width::line(problem, &split)));
     }
@@ -272,7 +273,9 @@ fn widths(
     let residuals = naive::residuals(problem, &points[rng.random_range(0..points.len())].point);
     let (factor, size) = (rng.random_range(0.8..1.5), problem.lambda() * problem.lambda());
     let dual = Matrix::from_fn(problem.dim(), problem.len(), |j, i| factor * residuals.get(j, i));
-    let slack = Matrix::from_fn(problem.len(), problem.len(), |_, _| size * rng.random_range(0.0..0.5));
+    // Of all pairs, or of those within parts of the datapoints.
+    let rows = if rng.random_bool(0.5) { problem.len() } else { rng.random_range(1..=problem.len()) };
+    let slack = Matrix::from_fn(rows, problem.len(), |_, _| size * rng.random_range(0.0..0.5));
     lines.extend(width::line(problem, &WidthSplit { dual: dual.clone(), slack: None }));
     // In few dimensions cones give the smaller price: the split is tried beside zeros.
     let pad = |columns: &Matrix| {

@@ -67,10 +67,11 @@ proptest! {
     #[test]
     fn no_dictionary_costs_less(
         (problem, dual, atoms) in instances(), slack in prop::collection::vec(-0.5..0.5_f64, 81),
+        rows in 1..=9_usize,
     ) {
         let len = problem.len();
         let unit = problem.lambda();
-        let slack = Matrix::from_fn(len, len, |i, j| unit * unit * slack[i + 9 * j]);
+        let slack = |rows: usize| Matrix::from_fn(rows, len, |i, j| unit * unit * slack[i + 9 * j]);
         let objective = cost(&problem, &atoms);
         let beside = self::problem(
             padded(problem.data().datapoints()), unit, Some(problem.data().weights().to_vec()),
@@ -78,7 +79,8 @@ proptest! {
         for (problem, dual, slack) in [
             (&problem, dual.clone(), None),
             (&beside, padded(&dual), Some(Matrix::zeros(len, len))),
-            (&beside, padded(&dual), Some(slack)),
+            (&beside, padded(&dual), Some(slack(len))),
+            (&beside, padded(&dual), Some(slack(rows.min(len)))),
         ] {
             let Some(line) = width::line(problem, &WidthSplit { dual, slack }) else { continue };
             let bound = line.at(atoms.ncols()).get();
@@ -125,6 +127,66 @@ proptest! {
             let objective = cost(&one, &atoms);
             prop_assert!(limit + excess - taken <= objective * (1.0 + 1e-9) , "{limit} + {excess} - {taken} above {objective}");
         }
+    }
+}
+
+/// A slack of fewer rows speaks of parts of the datapoints: what an atom takes of all is the sum
+/// of what it takes of each.
+#[test]
+fn prices_of_parts_are_added() {
+    let whole = problem(planted::gaussian(6, 23, 5), 0.3, None);
+    let search = WidthBound { whole: 12, part: 6, ..WidthBound::default() };
+    let split = search.search(&whole, 1, &Run::default()).unwrap().unwrap();
+    let slack = split.slack.clone().unwrap();
+    let parts = WidthSplit::parts(23, slack.nrows());
+    assert_eq!((slack.nrows(), parts), (6, 4));
+    let line = width::line(&whole, &split).unwrap();
+    let (mut base, mut price) = (0.0, 0.0);
+    for part in 0..parts {
+        let members: Vec<usize> = (part..23).step_by(parts).collect();
+        let alone = problem(whole.data().datapoints().select_columns(&members), 0.3, None);
+        let share = f64::from(u8::try_from(members.len()).unwrap()) / 23.0;
+        let pairs = Matrix::from_fn(members.len(), members.len(), |i, j| slack.get(i, members[j]));
+        let split = WidthSplit { dual: split.dual.select_columns(&members), slack: Some(pairs) };
+        // A part that gains nothing has no line.
+        let Some(line) = width::line(&alone, &split) else {
+            base += share * widedict::testing::naive::wide_limit(&alone, None);
+            continue;
+        };
+        base += share * line.base.get();
+        price += share * line.price.get();
+    }
+    approx::assert_relative_eq!(line.base.get(), base, max_relative = 1e-12);
+    approx::assert_relative_eq!(line.price.get(), price, max_relative = 1e-9);
+    assert!(line.at(1).get() > 1.001 * widedict::testing::naive::wide_limit(&whole, None));
+}
+
+/// Many datapoints, some of them twice, with weights: at widths from 1 on, as a whole and in parts.
+#[test]
+fn slow_of_four_hundred_datapoints_no_dictionary_costs_less() {
+    let x = planted::mixture(8, 360, 20, 2, 0.05, 3);
+    let twice = Matrix::from_fn(8, 400, |j, i| x.get(j, if i < 360 { i } else { 9 * (i - 360) }));
+    let weights = (0..400).map(|i| f64::from(1 + i % 3) / 800.0).collect();
+    let problem = problem(twice, 0.2, Some(weights));
+    let wide = widedict::testing::naive::wide_limit(&problem, None);
+    let found = [1, 4, 12, 20, 60].map(|atoms| {
+        let solution = Finite::new(atoms).solve(&problem).unwrap();
+        (atoms, solution.certified.certificate().objective())
+    });
+    for search in [WidthBound::default(), WidthBound { whole: 250, part: 150, ..WidthBound::default() }] {
+        let mut raised = 0;
+        for target in [4, 20, 200] {
+            let split = search.search(&problem, target, &Run::default()).unwrap();
+            let Some(line) = split.and_then(|split| width::line(&problem, &split)) else { continue };
+            for width in 1..=400 {
+                let fewer = found.iter().filter(|(atoms, _)| *atoms <= width).map(|(_, f)| *f);
+                let least = fewer.fold(f64::MAX, widedict::num::min);
+                let bound = line.at(width).get();
+                assert!(bound <= least * (1.0 + 1e-9), "{width} atoms: {bound} above {least}");
+            }
+            raised += usize::from(line.at(target).get() > wide * 1.001);
+        }
+        assert!(raised > 0, "no bound is above the one of every width");
     }
 }
 
