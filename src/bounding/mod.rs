@@ -22,11 +22,12 @@ use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::search::nuclear::Nuclear;
+use crate::search::quartic::Quartic;
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
 use crate::search::relaxation::{Proposal, Relaxation};
 use crate::solution::{Solution, SolveError};
-use crate::trusted::{BoundKind, exact};
+use crate::trusted::{BoundKind, Subject, bounds, exact};
 
 pub use witness::location_dual;
 
@@ -112,6 +113,8 @@ pub enum Bounding {
     Fast,
     /// One eigenvalue at the dual point for which it says most, for any number of datapoints.
     Nuclear,
+    /// A quartic form beside it, for up to 64 dimensions and any number of datapoints.
+    Quartic,
     /// A split found by a first-order search, for up to 4000 datapoints.
     Relaxation,
     /// A split found by a semidefinite program, for up to some 65 datapoints.
@@ -120,7 +123,7 @@ pub enum Bounding {
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
     /// The best that takes seconds: the exact polar up to 200 datapoints in three
-    /// dimensions, a split up to 2000 datapoints, [`Nuclear`](Self::Nuclear) beyond.
+    /// dimensions, a split up to 2000 datapoints, [`Quartic`](Self::Quartic) beyond.
     #[default]
     Auto,
 }
@@ -204,6 +207,7 @@ impl Bounding {
         Self::None,
         Self::Fast,
         Self::Nuclear,
+        Self::Quartic,
         Self::Relaxation,
         #[cfg(feature = "sdp")]
         Self::Sdp,
@@ -217,6 +221,7 @@ impl Bounding {
             Self::None => "none",
             Self::Fast => "fast",
             Self::Nuclear => "nuclear",
+            Self::Quartic => "quartic",
             Self::Relaxation => "relaxation",
             #[cfg(feature = "sdp")]
             Self::Sdp => "sdp",
@@ -232,6 +237,7 @@ impl Bounding {
             Self::None => "No bound",
             Self::Fast => "One eigenvalue, any number of datapoints",
             Self::Nuclear => "One eigenvalue at the best dual point, any number of datapoints",
+            Self::Quartic => "Fourth moments, up to 64 dimensions, any number of datapoints: for sparse data",
             Self::Relaxation => {
                 "A split found by a first-order search: N × N matrices, up to 4000 datapoints"
             }
@@ -244,11 +250,12 @@ impl Bounding {
 
     /// Whether this choice also searches for a bound of the number of atoms
     /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to as many datapoints
-    /// as it searches a split for, a minute or two there; `None`, `Fast` and `Nuclear` never.
+    /// as it searches a split for, a minute or two there; `None`, `Fast`, `Nuclear` and `Quartic`
+    /// never.
     #[must_use]
     pub fn bounds_width(self, problem: &Problem) -> bool {
         match self {
-            Self::None | Self::Fast | Self::Nuclear => false,
+            Self::None | Self::Fast | Self::Nuclear | Self::Quartic => false,
             Self::Auto => problem.len() <= AUTO_SPLIT_DATAPOINTS,
             #[cfg(feature = "sdp")]
             Self::Sdp => true,
@@ -317,6 +324,7 @@ impl Bounding {
         observer: &dyn Observer,
     ) -> Result<Evidence, SolveError> {
         let witness = self.with_nuclear(problem, witness, observer);
+        let witness = self.with_quartic(problem, factorization, witness, observer);
         #[cfg(feature = "sdp")]
         if self == Self::Sdp {
             return witness::semidefinite(problem, witness, observer);
@@ -346,6 +354,30 @@ impl Bounding {
         }
         let nuclear = Nuclear::default().search(problem, observer).map(|found| found.map);
         Witness { nuclear, ..witness }
+    }
+
+    /// Adds the quartic form, where a choice asks for one: [`Bounding::Auto`] beyond the datapoints
+    /// that it searches a split for. It costs seconds to find and seconds to prove, so one
+    /// that the observer cut short, or that promises less than the nuclear bound, is left out.
+    fn with_quartic(
+        self,
+        problem: &Problem,
+        factorization: &Factorization,
+        witness: Witness,
+        observer: &dyn Observer,
+    ) -> Witness {
+        let auto = self == Self::Auto && problem.len() > AUTO_SPLIT_DATAPOINTS;
+        if !(auto || self == Self::Quartic) || witness.quartic.is_some() {
+            return witness;
+        }
+        let known = Subject::of(problem, factorization)
+            .ok()
+            .and_then(|subject| witness.nuclear.as_ref().and_then(|map| bounds::nuclear(&subject, map)));
+        let known = known.map_or(0.0, |bound| bound.lower.get());
+        let atoms = factorization.dictionary().matrix();
+        let found = Quartic::default().search(problem, atoms, known, observer);
+        let worth = found.filter(|found| found.interrupt.is_none() && found.promised > known);
+        Witness { quartic: worth.map(|found| found.witness), ..witness }
     }
 
     /// Searches for evidence and certifies: `options` with what this choice sets.
