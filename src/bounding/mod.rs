@@ -53,6 +53,10 @@ const AUTO_FEW_STEPS: usize = 30;
 /// takes a Cholesky factor of N × N or a few, a third of a second there.
 const PROVED_LATE: usize = 1000;
 
+/// Most products of fourth moments, N·(n(n+1)/2)², at which [`Bounding::Auto`] tries a quartic form:
+/// 10⁵ datapoints in 64 dimensions, half a minute on two cores to sum them twice.
+const AUTO_QUARTIC_PRODUCTS: f64 = 5e11;
+
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
 /// further dimension multiplies the time by the number of cells an axis is cut into.
 const AUTO_EXACT_DIM: usize = 3;
@@ -75,6 +79,7 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// The certified bound is at most F, every rounding included, whatever the search
 /// found: [`copositive-duality`](crate::proofs::copositive_duality),
 /// [`nuclear-bound`](crate::proofs::nuclear_bound),
+/// [`quartic-bound`](crate::proofs::quartic_bound),
 /// [`split-certificate`](crate::proofs::split_certificate) for a split (its limit is
 /// that of [`dnn-bound`](crate::proofs::dnn_bound)),
 /// [`cone-branching`](crate::proofs::cone_branching) for the exact polar,
@@ -83,8 +88,9 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// about the best dictionary of a given width beyond `F ≤ F_M`.
 ///
 /// # Cost
-/// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Relaxation`](Self::Relaxation):
-/// O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
+/// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Quartic`](Self::Quartic):
+/// O(n⁴N + n⁶), a minute or so at 64 dimensions and 10⁵ datapoints.
+/// [`Relaxation`](Self::Relaxation): O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
 /// [`Auto`](Self::Auto): seconds.
 ///
 /// # Examples
@@ -123,7 +129,8 @@ pub enum Bounding {
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
     /// The best that takes seconds: the exact polar up to 200 datapoints in three
-    /// dimensions, a split up to 2000 datapoints, [`Quartic`](Self::Quartic) beyond.
+    /// dimensions, a split up to 2000 datapoints, [`Quartic`](Self::Quartic) beyond
+    /// (up to 10⁵ datapoints in 64 dimensions; elsewhere [`Nuclear`](Self::Nuclear)).
     #[default]
     Auto,
 }
@@ -366,7 +373,10 @@ impl Bounding {
         witness: Witness,
         observer: &dyn Observer,
     ) -> Witness {
-        let auto = self == Self::Auto && problem.len() > AUTO_SPLIT_DATAPOINTS;
+        #[expect(clippy::cast_precision_loss, reason = "an estimate of work")]
+        let (pairs, len) = ((problem.dim() * (problem.dim() + 1) / 2) as f64, problem.len() as f64);
+        let few = len * pairs * pairs <= AUTO_QUARTIC_PRODUCTS;
+        let auto = self == Self::Auto && problem.len() > AUTO_SPLIT_DATAPOINTS && few;
         if !(auto || self == Self::Quartic) || witness.quartic.is_some() {
             return witness;
         }

@@ -244,7 +244,7 @@ pub(crate) fn fourth_moments(pairs: &Pairs, dual: &Matrix, roots: &[f64]) -> Mat
 pub(crate) fn polar(problem: &Problem, dual: &Matrix, form: &Matrix) -> Option<Upper> {
     let (n, lambda, gamma) = (problem.dim(), problem.lambda(), problem.gamma());
     let fits = (dual.nrows(), dual.ncols()) == (n, problem.len());
-    if !(lambda > 0.0 && gamma > 0.0) || !fits || problem.share().is_spread() {
+    if !(lambda > 0.0 && gamma > 0.0 && fits) || problem.share().is_spread() {
         return None;
     }
     let largest = largest_magnitude(dual.as_slice());
