@@ -139,7 +139,7 @@ impl Quartic {
     /// Searches from the directions of `atoms` (n × any) for a bound above `known`.
     ///
     /// `None` where λ or γ is 0, where there are more than `max_dim` dimensions, where datapoints
-    /// are spread over processes, where no dual point on the sample promises as much as `known`,
+    /// are spread over processes, where no dual point promises more than `known`,
     /// and where the observer breaks before there is a form.
     #[must_use]
     pub fn search(
@@ -175,6 +175,10 @@ impl Quartic {
             return None;
         }
         let whole = Whole::of(problem, sample.witness(), allowed, self.last_rounds(problem), observer)?;
+        // The descent ends at its target: what that proves is the most there is to gain.
+        if !(whole.value(TARGET * whole.largest) > known) {
+            return None;
+        }
         let mut descent = Descent::of(problem, &whole);
         let (mut iterations, mut interrupt) = (self.rounds, None);
         for _ in 0..self.steps {
