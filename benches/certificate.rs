@@ -6,6 +6,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use widedict::certificate::{Options, certify};
 use widedict::search::escape;
+use widedict::search::quartic::Quartic;
 use widedict::search::relaxation::Relaxation;
 use widedict::testing::planted;
 use widedict::trusted::{exact, local};
@@ -25,7 +26,8 @@ fn solved(problem: &Problem) -> Factorization {
 }
 
 /// `fast` is the certificate of the bare point: objective, stationarity, one
-/// n × n eigenvalue. `relaxation` is ten steps of the search for a split.
+/// n × n eigenvalue. `relaxation` is ten steps of the search for a split, `quartic` the whole
+/// search for a form.
 fn bounds(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("bounds");
     group.sample_size(10);
@@ -38,6 +40,10 @@ fn bounds(criterion: &mut Criterion) {
         let search = Relaxation { max_iterations: 10, ..Relaxation::default() };
         group.bench_function(BenchmarkId::new("relaxation", points), |bench| {
             bench.iter(|| search.search(black_box(&problem), &point, &()));
+        });
+        group.bench_function(BenchmarkId::new("quartic", points), |bench| {
+            let atoms = point.dictionary().matrix();
+            bench.iter(|| Quartic::default().search(black_box(&problem), atoms, 0.0, &()));
         });
         let split = search.search(&problem, &point, &()).map(|found| found.split);
         let witness = Witness { split, ..Witness::none() };

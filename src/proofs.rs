@@ -28,6 +28,8 @@ pages! {
     split_certificate = "split-certificate",
     /// The best of those bounds, for any number of datapoints.
     nuclear_bound = "nuclear-bound",
+    /// A bound from a quartic form, in few dimensions.
+    quartic_bound = "quartic-bound",
     /// Without an atom price, an atom per datapoint.
     wide_limit = "wide-limit",
     /// Up to which atom price one atom per datapoint stays optimal.

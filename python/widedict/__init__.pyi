@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 __version__: str
 
 _Callback = Callable[[dict[str, Any]], object]
-_Bound = Literal["auto", "none", "fast", "nuclear", "relaxation", "exact"]
+_Bound = Literal["auto", "none", "fast", "nuclear", "quartic", "relaxation", "exact"]
 _Path = str | PathLike[str]
 _Floats = NDArray[np.float64]
 _Sparse = sparray | spmatrix

@@ -226,7 +226,7 @@ def solve(
         ``auto`` is ``closed-form`` where gamma is 0, else ``proximal``. Not with ``width``.
     tolerance : float
         Relative gap at which the run stops, and at which a point counts as global.
-    bound : {"auto", "none", "fast", "nuclear", "relaxation", "exact"}
+    bound : {"auto", "none", "fast", "nuclear", "quartic", "relaxation", "exact"}
         How the solution is bounded.
     local : bool
         With ``width``, test whether it is a local optimum, and lower it where it is none.

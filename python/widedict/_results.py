@@ -119,7 +119,7 @@ class Certificate:
     Notes
     -----
     ``certified.bound_kind`` says what proves the lower bound: ``closed-form``, ``wide-limit``, ``fast``,
-    ``nuclear``, ``relaxation``, ``sdp``, ``exact``, or ``none``. The ``kkt`` of a solution has for ``codes``,
+    ``nuclear``, ``quartic``, ``relaxation``, ``sdp``, ``exact``, or ``none``. The ``kkt`` of a solution has for ``codes``,
     ``dictionary`` and ``center`` how far each is from stationary: ``value``, in the units of the
     objective's gradient, and ``scale``, what it is measured by; their ratio is the relative residual.
     """

@@ -22,11 +22,12 @@ use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::search::nuclear::Nuclear;
+use crate::search::quartic::Quartic;
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
 use crate::search::relaxation::{Proposal, Relaxation};
 use crate::solution::{Solution, SolveError};
-use crate::trusted::{BoundKind, exact};
+use crate::trusted::{BoundKind, Subject, bounds, exact};
 
 pub use witness::location_dual;
 
@@ -56,6 +57,10 @@ const AUTO_FEW_STEPS: usize = 30;
 /// takes a Cholesky factor of N × N or a few, a third of a second there.
 const PROVED_LATE: usize = 1000;
 
+/// Most products of fourth moments, N·(n(n+1)/2)², at which [`Bounding::Auto`] tries a quartic form:
+/// 10⁵ datapoints in 64 dimensions, half a minute on two cores to sum them twice.
+const AUTO_QUARTIC_PRODUCTS: f64 = 5e11;
+
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
 /// further dimension multiplies the time by the number of cells an axis is cut into.
 const AUTO_EXACT_DIM: usize = 3;
@@ -78,6 +83,7 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// The certified bound is at most F, every rounding included, whatever the search
 /// found: [`copositive-duality`](crate::proofs::copositive_duality),
 /// [`nuclear-bound`](crate::proofs::nuclear_bound),
+/// [`quartic-bound`](crate::proofs::quartic_bound),
 /// [`split-certificate`](crate::proofs::split_certificate) for a split (its limit is
 /// that of [`dnn-bound`](crate::proofs::dnn_bound)),
 /// [`cone-branching`](crate::proofs::cone_branching) for the exact polar,
@@ -86,8 +92,9 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// about the best dictionary of a given width beyond `F ≤ F_M`.
 ///
 /// # Cost
-/// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Relaxation`](Self::Relaxation):
-/// O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
+/// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Quartic`](Self::Quartic):
+/// O(n⁴N + n⁶), a minute or so at 64 dimensions and 10⁵ datapoints.
+/// [`Relaxation`](Self::Relaxation): O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
 /// [`Auto`](Self::Auto): seconds.
 ///
 /// # Examples
@@ -116,6 +123,8 @@ pub enum Bounding {
     Fast,
     /// One eigenvalue at the dual point for which it says most, for any number of datapoints.
     Nuclear,
+    /// A quartic form beside it, for up to 64 dimensions and any number of datapoints.
+    Quartic,
     /// A split found by a first-order search, for up to 4000 datapoints.
     Relaxation,
     /// A split found by a semidefinite program, for up to some 65 datapoints.
@@ -124,7 +133,8 @@ pub enum Bounding {
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
     /// The best that takes seconds: the exact polar up to 200 datapoints in three
-    /// dimensions, a split up to 2000 datapoints, [`Nuclear`](Self::Nuclear) beyond.
+    /// dimensions, a split up to 2000 datapoints, [`Quartic`](Self::Quartic) beyond
+    /// (up to 10⁵ datapoints in 64 dimensions; elsewhere [`Nuclear`](Self::Nuclear)).
     #[default]
     Auto,
 }
@@ -208,6 +218,7 @@ impl Bounding {
         Self::None,
         Self::Fast,
         Self::Nuclear,
+        Self::Quartic,
         Self::Relaxation,
         #[cfg(feature = "sdp")]
         Self::Sdp,
@@ -221,6 +232,7 @@ impl Bounding {
             Self::None => "none",
             Self::Fast => "fast",
             Self::Nuclear => "nuclear",
+            Self::Quartic => "quartic",
             Self::Relaxation => "relaxation",
             #[cfg(feature = "sdp")]
             Self::Sdp => "sdp",
@@ -236,6 +248,7 @@ impl Bounding {
             Self::None => "No bound",
             Self::Fast => "One eigenvalue, any number of datapoints",
             Self::Nuclear => "One eigenvalue at the best dual point, any number of datapoints",
+            Self::Quartic => "Fourth moments, up to 64 dimensions, any number of datapoints: for sparse data",
             Self::Relaxation => {
                 "A split found by a first-order search: N × N matrices, up to 4000 datapoints"
             }
@@ -248,11 +261,12 @@ impl Bounding {
 
     /// Whether this choice also searches for a bound of the number of atoms
     /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to 10 000 datapoints, a
-    /// minute or two there; `None`, `Fast` and `Nuclear` never.
+    /// minute or two there; `None`, `Fast`, `Nuclear` and
+    /// `Quartic` never.
     #[must_use]
     pub fn bounds_width(self, problem: &Problem) -> bool {
         match self {
-            Self::None | Self::Fast | Self::Nuclear => false,
+            Self::None | Self::Fast | Self::Nuclear | Self::Quartic => false,
             Self::Auto => problem.len() <= AUTO_WIDTH_DATAPOINTS,
             #[cfg(feature = "sdp")]
             Self::Sdp => true,
@@ -327,6 +341,7 @@ impl Bounding {
         observer: &dyn Observer,
     ) -> Result<Evidence, SolveError> {
         let witness = self.with_nuclear(problem, witness, observer);
+        let witness = self.with_quartic(problem, factorization, witness, observer);
         #[cfg(feature = "sdp")]
         if self == Self::Sdp {
             return witness::semidefinite(problem, witness, observer);
@@ -356,6 +371,33 @@ impl Bounding {
         }
         let nuclear = Nuclear::default().search(problem, observer).map(|found| found.map);
         Witness { nuclear, ..witness }
+    }
+
+    /// Adds the quartic form, where a choice asks for one: [`Bounding::Auto`] beyond the datapoints
+    /// that it searches a split for. It costs seconds to find and seconds to prove, so one
+    /// that the observer cut short, or that promises less than the nuclear bound, is left out.
+    fn with_quartic(
+        self,
+        problem: &Problem,
+        factorization: &Factorization,
+        witness: Witness,
+        observer: &dyn Observer,
+    ) -> Witness {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate of work")]
+        let (pairs, len) = ((problem.dim() * (problem.dim() + 1) / 2) as f64, problem.len() as f64);
+        let few = len * pairs * pairs <= AUTO_QUARTIC_PRODUCTS;
+        let auto = self == Self::Auto && problem.len() > AUTO_SPLIT_DATAPOINTS && few;
+        if !(auto || self == Self::Quartic) || witness.quartic.is_some() {
+            return witness;
+        }
+        let known = Subject::of(problem, factorization)
+            .ok()
+            .and_then(|subject| witness.nuclear.as_ref().and_then(|map| bounds::nuclear(&subject, map)));
+        let known = known.map_or(0.0, |bound| bound.lower.get());
+        let atoms = factorization.dictionary().matrix();
+        let found = Quartic::default().search(problem, atoms, known, observer);
+        let worth = found.filter(|found| found.interrupt.is_none() && found.promised > known);
+        Witness { quartic: worth.map(|found| found.witness), ..witness }
     }
 
     /// Searches for evidence and certifies: `options` with what this choice sets.

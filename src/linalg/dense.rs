@@ -246,6 +246,36 @@ impl Matrix {
         out
     }
 
+    /// Adds `columns · columnsᵀ` to the lower half, blocks of columns in parallel.
+    pub(crate) fn add_own_products(&mut self, columns: &Self) {
+        let (order, depth) = (self.rows, columns.cols);
+        if order == 0 {
+            return;
+        }
+        let left = columns.as_faer();
+        self.data.par_chunks_mut(GRAM_COLUMNS * order).enumerate().for_each(|(c, part)| {
+            let (from, width) = (c * GRAM_COLUMNS, part.len() / order);
+            let mut part = MatMut::from_column_major_slice_mut(part, order, width);
+            faer::linalg::matmul::matmul(
+                part.rb_mut().subrows_mut(from, order - from),
+                faer::Accum::Add,
+                left.submatrix(from, 0, order - from, depth),
+                left.submatrix(from, 0, width, depth).transpose(),
+                1.0,
+                Par::Seq,
+            );
+        });
+    }
+
+    /// Makes a square matrix symmetric by copying its lower half.
+    pub(crate) fn copy_lower(&mut self) {
+        for j in 0..self.cols {
+            for i in 0..j {
+                self.data[j * self.rows + i] = self.data[i * self.rows + j];
+            }
+        }
+    }
+
     /// `self · other`, sequential.
     #[must_use]
     pub(crate) fn times(&self, other: &Self) -> Self {

@@ -4,4 +4,5 @@ pub mod escape;
 pub mod hull;
 pub mod nuclear;
 pub mod oracle;
+pub mod quartic;
 pub mod relaxation;

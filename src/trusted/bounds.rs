@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::copositive::{self, Origin, Split};
 use super::exact;
+use super::quartic::{self, QuarticForm};
 use super::{Subject, Witness};
 use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen, weighted_mean};
 use crate::num::{Interval, max, rounding};
@@ -32,6 +33,8 @@ pub enum BoundKind {
     Fast,
     /// T = 0 again, at the dual point for which it says most (theorem `nuclear-bound`).
     Nuclear,
+    /// A quartic form at a dual point of its own, few dimensions (theorem `quartic-bound`).
+    Quartic,
     /// A split S + T found by a first-order search (theorem `split-certificate`).
     Relaxation,
     /// A split S + T, and its dual point, found by a semidefinite program
@@ -52,6 +55,7 @@ impl BoundKind {
             Self::WideLimit => "wide-limit",
             Self::Fast => "fast",
             Self::Nuclear => "nuclear",
+            Self::Quartic => "quartic",
             Self::Relaxation => "relaxation",
             Self::Sdp => "sdp",
             Self::Exact => "exact",
@@ -66,6 +70,7 @@ impl BoundKind {
             Self::ClosedForm | Self::WideLimit => &["wide-limit", "rounding"],
             Self::Fast | Self::Relaxation => &["copositive-duality", "split-certificate", "rounding"],
             Self::Nuclear => &["copositive-duality", "nuclear-bound", "rounding"],
+            Self::Quartic => &["copositive-duality", "quartic-bound", "rounding"],
             Self::Sdp => &["copositive-duality", "dnn-bound", "split-certificate", "rounding"],
             Self::Exact => &["copositive-duality", "cone-branching", "rounding"],
         }
@@ -93,7 +98,7 @@ impl Bound {
 }
 
 /// The best of the bounds that take no search: O(n²N + n³), and with a split in the
-/// witness O(N³) more.
+/// witness O(N³) more, with a quartic form O(n⁴N + n⁶).
 ///
 /// The witness's dual point is tried beside the subject's own residuals. Where a center
 /// is learnt the subject's objective bounds how far the optimal center may lie.
@@ -110,6 +115,7 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
         bound = bound.best(dual.spectral());
     }
     bound = bound.best(witness.nuclear.as_ref().and_then(|map| nuclear(subject, map)));
+    bound = bound.best(witness.quartic.as_ref().and_then(|found| self::quartic(subject, found)));
     bound.best(witness.split.as_ref().and_then(|split| self::split(subject, split)))
 }
 
@@ -145,6 +151,21 @@ pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
     }
     let bound = DualPoint::new(subject, &dual)?.spectral()?;
     Some(Bound { kind: BoundKind::Nuclear, ..bound })
+}
+
+/// The bound of a quartic witness (theorem `quartic-bound`): the dual point of its map, projected
+/// on the center's constraint where there is one, at the polar that its form proves. `None` where
+/// λ or γ is 0, datapoints are spread over processes, shapes differ or entries are not finite.
+/// O(n⁴N + n⁶), n⁴ numbers of memory.
+///
+/// # Guarantees
+/// [`quartic-bound`](crate::proofs::quartic_bound), [`rounding`](crate::proofs::rounding): at most
+/// the optimum whatever map and form are. Not claimed: that no witness proves more.
+#[must_use]
+pub fn quartic(subject: &Subject<'_>, found: &QuarticForm) -> Option<Bound> {
+    let dual = DualPoint::new(subject, &quartic::dual_point(subject.problem().data(), &found.map)?)?;
+    let polar = quartic::polar(subject.problem(), &dual.dual, &found.form)?;
+    Some(Bound { lower: dual.value(polar), kind: BoundKind::Quartic })
 }
 
 /// The bound of a split witness (theorem `split-certificate`): its dual point,

@@ -11,6 +11,7 @@
 //! | `objective` | primal and dual value, enclosed | `rounding` |
 //! | `first_order` | stationarity residuals, as computed, with what rounding may have made of them | `stationarity` |
 //! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre`, `nuclear-bound` |
+//! | `quartic` | the polar from a quartic form, few dimensions | `quartic-bound` |
 //! | `copositive` | the polar from a split | `split-certificate` |
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |
@@ -59,6 +60,7 @@ pub mod objective;
 pub mod participation;
 mod payment;
 pub mod planar;
+pub mod quartic;
 mod residuals;
 mod subject;
 pub mod width;
@@ -71,6 +73,7 @@ pub use direction::{Lower, Upper, gap};
 pub use first_order::{Kkt, Residual};
 pub use objective::Objective;
 pub use planar::{Goal, PlanarBound};
+pub use quartic::QuarticForm;
 pub use residuals::{Residuals, check_shapes};
 pub use subject::{CertifyError, Subject};
 pub use width::WidthLine;

@@ -1,6 +1,7 @@
 //! What a search hands over as evidence.
 
 use super::copositive::{Origin, Split};
+use super::quartic::QuarticForm;
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
 use crate::problem::Problem;
@@ -21,6 +22,9 @@ pub struct Witness {
     /// A dual point that is an affine map of the data, `[B | q]` for `rᵢ = B xᵢ + q`:
     /// n × (n + 1) (theorem `nuclear-bound`); used where γ > 0.
     pub nuclear: Option<Matrix>,
+    /// A dual point in few dimensions with what proves its quartic form (theorem
+    /// `quartic-bound`); used where λ and γ are positive.
+    pub quartic: Option<QuarticForm>,
     /// A dual point and a split for the bound that knows the number of atoms
     /// (theorem `width-bound`); used where γ = 0 and the center is fixed.
     pub width: Option<WidthSplit>,
@@ -63,7 +67,7 @@ pub struct Curvature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("witness {part}: expected {expected:?}, found {found:?}")]
 pub struct WitnessError {
-    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `width dual` or `width slack`.
+    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `quartic map`, `quartic form`, `width dual` or `width slack`.
     pub part: &'static str,
     /// Rows and columns asked for (columns 0 where any number is accepted).
     pub expected: (usize, usize),
@@ -87,6 +91,8 @@ impl Witness {
             Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
             Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
             Part::Nuclear => self.nuclear.as_ref(),
+            Part::QuarticMap => self.quartic.as_ref().map(|quartic| &quartic.map),
+            Part::QuarticForm => self.quartic.as_ref().map(|quartic| &quartic.form),
             Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
             Part::WidthSlack => self.width.as_ref().and_then(|split| split.slack.as_ref()),
         }
@@ -109,7 +115,11 @@ impl Witness {
         let width = width.map(|dual| WidthSplit { dual, slack });
         let (dual, directions) = (read(Part::Dual)?, read(Part::Directions)?);
         let nuclear = read(Part::Nuclear)?;
-        Ok(Self { dual, directions, split, nuclear, width, curvature: None })
+        let quartic = match (read(Part::QuarticMap)?, read(Part::QuarticForm)?) {
+            (Some(map), Some(form)) => Some(QuarticForm { map, form }),
+            _ => None,
+        };
+        Ok(Self { dual, directions, split, nuclear, quartic, width, curvature: None })
     }
 
     /// Checks the shapes of all parts.
@@ -120,14 +130,10 @@ impl Witness {
         for part in Part::ALL {
             let Some(matrix) = self.part(part) else { continue };
             let (expected, found) = (part.shape(problem), (matrix.nrows(), matrix.ncols()));
-            let fits = match part {
-                Part::Directions => found.0 == expected.0,
-                // Fewer rows: in parts.
-                Part::WidthSlack => (1..=expected.0).contains(&found.0) && found.1 == expected.1,
-                Part::Dual | Part::SplitDual | Part::SplitSlack | Part::Nuclear | Part::WidthDual => {
-                    found == expected
-                }
-            };
+            let any_columns = matches!(part, Part::Directions | Part::QuarticMap);
+            // Fewer rows: in parts.
+            let any_rows = part == Part::WidthSlack && (1..=expected.0).contains(&found.0);
+            let fits = (any_rows || found.0 == expected.0) && (any_columns || found.1 == expected.1);
             if !fits {
                 return Err(WitnessError { part: part.name(), expected, found });
             }
@@ -149,6 +155,10 @@ pub enum Part {
     SplitSlack,
     /// [`Witness::nuclear`].
     Nuclear,
+    /// The dual point of [`Witness::quartic`].
+    QuarticMap,
+    /// What [`Witness::quartic`] adds to its form.
+    QuarticForm,
     /// The dual point of [`Witness::width`].
     WidthDual,
     /// The nonnegative part of [`Witness::width`].
@@ -157,12 +167,14 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Dual,
         Self::Directions,
         Self::SplitDual,
         Self::SplitSlack,
         Self::Nuclear,
+        Self::QuarticMap,
+        Self::QuarticForm,
         Self::WidthDual,
         Self::WidthSlack,
     ];
@@ -176,6 +188,8 @@ impl Part {
             Self::SplitDual => "split dual",
             Self::SplitSlack => "split slack",
             Self::Nuclear => "nuclear map",
+            Self::QuarticMap => "quartic map",
+            Self::QuarticForm => "quartic form",
             Self::WidthDual => "width dual",
             Self::WidthSlack => "width slack",
         }
@@ -190,6 +204,8 @@ impl Part {
             Self::SplitDual => "split_dual",
             Self::SplitSlack => "split_slack",
             Self::Nuclear => "nuclear",
+            Self::QuarticMap => "quartic_map",
+            Self::QuarticForm => "quartic_form",
             Self::WidthDual => "width_dual",
             Self::WidthSlack => "width_slack",
         }
@@ -204,6 +220,8 @@ impl Part {
             Self::SplitDual => "witness split dual",
             Self::SplitSlack => "witness split slack",
             Self::Nuclear => "witness nuclear map",
+            Self::QuarticMap => "witness quartic map",
+            Self::QuarticForm => "witness quartic form",
             Self::WidthDual => "witness width dual",
             Self::WidthSlack => "witness width slack",
         }
@@ -221,6 +239,11 @@ impl Part {
             Self::Dual | Self::SplitDual | Self::WidthDual => (problem.dim(), problem.len()),
             Self::Directions => (problem.dim(), 0),
             Self::Nuclear => (problem.dim(), problem.dim() + 1),
+            Self::QuarticMap => (problem.dim() + 1, 0),
+            Self::QuarticForm => {
+                let pairs = problem.dim() * (problem.dim() + 1) / 2;
+                (pairs, pairs)
+            }
             Self::SplitSlack | Self::WidthSlack => (problem.len(), problem.len()),
         }
     }

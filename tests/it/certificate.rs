@@ -7,7 +7,7 @@ use widedict::certificate::{CertifyError, Concentration, Options, objective_part
 use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, hunt, naive, planted};
 use widedict::trusted::WitnessError;
-use widedict::trusted::{BoundKind, Origin, Split, Subject, bounds, local};
+use widedict::trusted::{BoundKind, Origin, QuarticForm, Split, Subject, bounds, local};
 use widedict::{Certified, Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
 use crate::support::checks::{self, certified, close};
@@ -110,6 +110,12 @@ proptest! {
                 nuclear: Some(Matrix::from_fn(problem.dim(), problem.dim() + 1, |i, j| {
                     slack.as_slice()[(5 * i + j) % (n * n)]
                 })),
+                quartic: Some(QuarticForm {
+                    map: Matrix::from_fn(problem.dim() + 1, 3, |i, j| slack.as_slice()[(5 * i + j) % (n * n)]),
+                    form: Matrix::from_fn(pairs(&problem), pairs(&problem), |i, j| {
+                        slack.as_slice()[(3 * i + j) % (n * n)]
+                    }),
+                }),
                 width: None,
                 curvature: None,
             };
@@ -473,6 +479,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
             dual: Some(dual.clone()),
             directions: Some(dual.clone()),
             nuclear: Some(dual.clone()),
+            quartic: Some(QuarticForm { map: Matrix::from_fn(3, 2, |_, _| bad), form: Matrix::zeros(3, 3) }),
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
             width: None,
             curvature: None,
@@ -690,4 +697,9 @@ proptest! {
             prop_assert!(found.share <= 1.0 && found.share * problem.len() as f64 >= 1.0 - 1e-12);
         }
     }
+}
+
+/// Pairs of coordinates, of which a form is made.
+fn pairs(problem: &Problem) -> usize {
+    problem.dim() * (problem.dim() + 1) / 2
 }

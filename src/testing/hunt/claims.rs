@@ -10,13 +10,14 @@ use crate::coder::Coder;
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::search::nuclear::Nuclear;
+use crate::search::quartic::Quartic;
 use crate::solve::participation::Participation;
 use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
 use crate::testing::naive::{self, length};
 use crate::trusted::{
-    Coding, Goal, Subject, WidthSplit, bounds, exact as polar, local as second_order, participation, planar,
-    width,
+    Coding, Goal, QuarticForm, Subject, WidthSplit, bounds, exact as polar, local as second_order,
+    participation, planar, width,
 };
 use crate::{
     Certified, ColumnGeneration, Factorization, Finite, Matrix, Run, Verdict, Witness, certify, wide,
@@ -67,6 +68,7 @@ pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng,
         coding(instance, answer.solution(), effort, report);
     }
     nuclear(instance, &points[0].point, best, rng, report);
+    quartic(instance, &points[0].point, best, rng, report);
     participations(instance, &points, rng, report);
     widths(instance, &points, effort, rng, report);
     shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
@@ -131,6 +133,39 @@ fn nuclear(
         if let Some(bound) = bounds::nuclear(&subject, &map) {
             let lower = ex(bound.lower.get());
             report.at_most(instance, Claim::LowerBound, &lower, best, "nuclear bound and a point");
+        }
+    }
+}
+
+/// Bounds from quartic forms, searched for and spoiled, against the best point.
+fn quartic(
+    instance: &Instance,
+    point: &Factorization,
+    best: &Exact,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
+    let (problem, n) = (&instance.problem, instance.problem.dim());
+    let Ok(subject) = Subject::of(problem, point) else { return };
+    let search = Quartic { rounds: 8, steps: 6, ..Quartic::default() };
+    let found = search.search(problem, point.dictionary().matrix(), 0.0, &()).map(|found| found.witness);
+    let stretch = rng.random_range(0.5..4.0);
+    let spoiled = found.as_ref().map(|found| QuarticForm {
+        map: Matrix::from_fn(n + 1, found.map.ncols(), |i, j| stretch * found.map.get(i, j)),
+        form: Matrix::from_fn(found.form.nrows(), found.form.ncols(), |p, q| {
+            stretch * found.form.get(p, q) + 1e-3 * rng.random_range(-1.0..1.0)
+        }),
+    });
+    let size = length(problem.data().datapoint(0));
+    let pairs = n * (n + 1) / 2;
+    let random = QuarticForm {
+        map: Matrix::from_fn(n + 1, 3, |_, j| rng.random_range(-1.0..1.0) * if j == 0 { size } else { 1.0 }),
+        form: Matrix::from_fn(pairs, pairs, |_, _| size.powi(4) * rng.random_range(-1.0..1.0)),
+    };
+    for witness in [found, spoiled, Some(random)].into_iter().flatten() {
+        if let Some(bound) = bounds::quartic(&subject, &witness) {
+            let lower = ex(bound.lower.get());
+            report.at_most(instance, Claim::LowerBound, &lower, best, "quartic bound and a point");
         }
     }
 }
