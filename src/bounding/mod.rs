@@ -24,9 +24,9 @@ use crate::search::escape;
 use crate::search::nuclear::Nuclear;
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
-use crate::search::relaxation::{Proposal, Relaxation};
+use crate::search::relaxation::{FoundSquares, Proposal, Relaxation, SquareSearch};
 use crate::solution::{Solution, SolveError};
-use crate::trusted::{BoundKind, exact};
+use crate::trusted::{BoundKind, Subject, exact};
 
 pub use witness::location_dual;
 
@@ -51,6 +51,10 @@ const AUTO_FEW_STEPS: usize = 30;
 /// Most datapoints at which a split is kept that was found when the observer broke: its proof
 /// takes a Cholesky factor of N × N or a few, a third of a second there.
 const PROVED_LATE: usize = 1000;
+
+/// Most products, N m² for m columns, of the proof of a split of squares that was found when the
+/// observer broke: a second or two.
+const PROVED_SQUARES_LATE: usize = 20_000_000_000;
 
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
 /// further dimension multiplies the time by the number of cells an axis is cut into.
@@ -177,7 +181,7 @@ impl fmt::Display for Shortfall {
         match self {
             Self::TooManyDatapoints { found, limit } => write!(
                 f,
-                "the relaxation takes at most {limit} points, found {found}: the fast bound is given"
+                "the relaxation takes at most {limit} points, found {found}: a split of squares is given"
             ),
             Self::SemidefiniteStopped(stop) => {
                 write!(f, "the semidefinite program ended with {}: its bound is not its best", stop.as_str())
@@ -321,6 +325,7 @@ impl Bounding {
         if self == Self::Sdp {
             return witness::semidefinite(problem, witness, observer);
         }
+        let witness = self.with_squares(problem, factorization, witness, gap_tolerance, observer);
         let Some(relaxation) = self.relaxation(problem, gap_tolerance) else {
             return Ok(Evidence { witness, shortfall: None });
         };
@@ -346,6 +351,39 @@ impl Bounding {
         }
         let nuclear = Nuclear::default().search(problem, observer).map(|found| found.map);
         Witness { nuclear, ..witness }
+    }
+
+    /// Adds a split of squares, where this choice asks for a split and there are more datapoints
+    /// than it takes for one of N × N.
+    fn with_squares(
+        self,
+        problem: &Problem,
+        factorization: &Factorization,
+        witness: Witness,
+        gap_tolerance: f64,
+        observer: &dyn Observer,
+    ) -> Witness {
+        let beyond = match self {
+            Self::Auto => problem.len() > AUTO_SPLIT_DATAPOINTS,
+            Self::Relaxation => problem.len() > Relaxation::default().max_datapoints,
+            #[cfg(feature = "sdp")]
+            Self::Sdp => false,
+            Self::None | Self::Fast | Self::Nuclear | Self::Exact => false,
+        };
+        let (Some(nuclear), true) = (&witness.nuclear, beyond && problem.gamma() > 0.0) else {
+            return witness;
+        };
+        let Ok(subject) = Subject::of(problem, factorization) else { return witness };
+        let search = SquareSearch { gap_tolerance, ..SquareSearch::default() };
+        let found = search.search(problem, nuclear, subject.primal().value(), observer);
+        // Its proof would begin after the end.
+        let late = |found: &FoundSquares| {
+            let columns = found.squares.dual.ncols();
+            found.interrupt.is_some() && problem.len() * columns * columns > PROVED_SQUARES_LATE
+        };
+        let squares = found.filter(|found| !late(found)).map(|found| found.squares);
+        let squares = squares.or_else(|| witness.squares.clone());
+        Witness { squares, ..witness }
     }
 
     /// Searches for evidence and certifies: `options` with what this choice sets.

@@ -445,11 +445,12 @@ fn alike(claimed: &str, found: &str, room: f64) -> bool {
 }
 
 /// What a lower bound may have been proved by.
-const KINDS: [BoundKind; 7] = [
+const KINDS: [BoundKind; 8] = [
     BoundKind::ClosedForm,
     BoundKind::WideLimit,
     BoundKind::Fast,
     BoundKind::Nuclear,
+    BoundKind::Squares,
     BoundKind::Relaxation,
     BoundKind::Sdp,
     BoundKind::Exact,

@@ -12,6 +12,7 @@
 //! | `first_order` | stationarity residuals, as computed, with what rounding may have made of them | `stationarity` |
 //! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre`, `nuclear-bound` |
 //! | `copositive` | the polar from a split | `split-certificate` |
+//! | `squares` | the polar from a split of squares | `square-split` |
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |
 //! | `hull` | that codes are none of a stationary point, whatever the data | `hull-condition` |
@@ -60,6 +61,7 @@ pub mod participation;
 mod payment;
 pub mod planar;
 mod residuals;
+pub mod squares;
 mod subject;
 pub mod width;
 mod witness;
@@ -72,6 +74,7 @@ pub use first_order::{Kkt, Residual};
 pub use objective::Objective;
 pub use planar::{Goal, PlanarBound};
 pub use residuals::{Residuals, check_shapes};
+pub use squares::Squares;
 pub use subject::{CertifyError, Subject};
 pub use width::WidthLine;
 pub use witness::{Curvature, Part, WidthSplit, Witness, WitnessError};

@@ -1,6 +1,7 @@
 //! What a search hands over as evidence.
 
 use super::copositive::{Origin, Split};
+use super::squares::Squares;
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
 use crate::problem::Problem;
@@ -21,6 +22,9 @@ pub struct Witness {
     /// A dual point that is an affine map of the data, `[B | q]` for `rᵢ = B xᵢ + q`:
     /// n × (n + 1) (theorem `nuclear-bound`); used where γ > 0.
     pub nuclear: Option<Matrix>,
+    /// A dual point and a split made of squares, for any number of datapoints
+    /// (theorem `square-split`); used where γ > 0.
+    pub squares: Option<Squares>,
     /// A dual point and a split for the bound that knows the number of atoms
     /// (theorem `width-bound`); used where γ = 0 and the center is fixed.
     pub width: Option<WidthSplit>,
@@ -52,9 +56,10 @@ pub struct Curvature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("witness {part}: expected {expected:?}, found {found:?}")]
 pub struct WitnessError {
-    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `width dual` or `width slack`.
+    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`,
+    /// `squares features`, `squares forms`, `squares dual`, `width dual` or `width slack`.
     pub part: &'static str,
-    /// Rows and columns asked for (columns 0 where any number is accepted).
+    /// Rows and columns asked for (0 where any number is accepted).
     pub expected: (usize, usize),
     /// Rows and columns found.
     pub found: (usize, usize),
@@ -76,6 +81,9 @@ impl Witness {
             Part::SplitDual => self.split.as_ref().map(|split| &split.dual),
             Part::SplitSlack => self.split.as_ref().map(|split| &split.slack),
             Part::Nuclear => self.nuclear.as_ref(),
+            Part::SquaresFeatures => self.squares.as_ref().map(|squares| &squares.features),
+            Part::SquaresForms => self.squares.as_ref().map(|squares| &squares.forms),
+            Part::SquaresDual => self.squares.as_ref().map(|squares| &squares.dual),
             Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
             Part::WidthSlack => self.width.as_ref().and_then(|split| split.slack.as_ref()),
         }
@@ -98,7 +106,12 @@ impl Witness {
         let width = width.map(|dual| WidthSplit { dual, slack });
         let (dual, directions) = (read(Part::Dual)?, read(Part::Directions)?);
         let nuclear = read(Part::Nuclear)?;
-        Ok(Self { dual, directions, split, nuclear, width, curvature: None })
+        let squares = [Part::SquaresFeatures, Part::SquaresForms, Part::SquaresDual];
+        let squares = match (read(squares[0])?, read(squares[1])?, read(squares[2])?) {
+            (Some(features), Some(forms), Some(dual)) => Some(Squares { features, forms, dual }),
+            _ => None,
+        };
+        Ok(Self { dual, directions, split, nuclear, squares, width, curvature: None })
     }
 
     /// Checks the shapes of all parts.
@@ -109,8 +122,8 @@ impl Witness {
         for part in Part::ALL {
             let Some(matrix) = self.part(part) else { continue };
             let (expected, found) = (part.shape(problem), (matrix.nrows(), matrix.ncols()));
-            let any_number = part == Part::Directions;
-            if found.0 != expected.0 || (found.1 != expected.1 && !any_number) {
+            let other = |expected: usize, found: usize| expected != 0 && found != expected;
+            if other(expected.0, found.0) || other(expected.1, found.1) {
                 return Err(WitnessError { part: part.name(), expected, found });
             }
         }
@@ -131,6 +144,12 @@ pub enum Part {
     SplitSlack,
     /// [`Witness::nuclear`].
     Nuclear,
+    /// The features of [`Witness::squares`].
+    SquaresFeatures,
+    /// The matrices J of [`Witness::squares`].
+    SquaresForms,
+    /// The dual point of [`Witness::squares`].
+    SquaresDual,
     /// The dual point of [`Witness::width`].
     WidthDual,
     /// The nonnegative part of [`Witness::width`].
@@ -139,12 +158,15 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Dual,
         Self::Directions,
         Self::SplitDual,
         Self::SplitSlack,
         Self::Nuclear,
+        Self::SquaresFeatures,
+        Self::SquaresForms,
+        Self::SquaresDual,
         Self::WidthDual,
         Self::WidthSlack,
     ];
@@ -158,6 +180,9 @@ impl Part {
             Self::SplitDual => "split dual",
             Self::SplitSlack => "split slack",
             Self::Nuclear => "nuclear map",
+            Self::SquaresFeatures => "squares features",
+            Self::SquaresForms => "squares forms",
+            Self::SquaresDual => "squares dual",
             Self::WidthDual => "width dual",
             Self::WidthSlack => "width slack",
         }
@@ -172,6 +197,9 @@ impl Part {
             Self::SplitDual => "split_dual",
             Self::SplitSlack => "split_slack",
             Self::Nuclear => "nuclear",
+            Self::SquaresFeatures => "squares_features",
+            Self::SquaresForms => "squares_forms",
+            Self::SquaresDual => "squares_dual",
             Self::WidthDual => "width_dual",
             Self::WidthSlack => "width_slack",
         }
@@ -186,6 +214,9 @@ impl Part {
             Self::SplitDual => "witness split dual",
             Self::SplitSlack => "witness split slack",
             Self::Nuclear => "witness nuclear map",
+            Self::SquaresFeatures => "witness squares features",
+            Self::SquaresForms => "witness squares forms",
+            Self::SquaresDual => "witness squares dual",
             Self::WidthDual => "witness width dual",
             Self::WidthSlack => "witness width slack",
         }
@@ -197,11 +228,13 @@ impl Part {
         self != Self::Directions
     }
 
-    /// Rows and columns for a problem (columns 0 where any number is accepted).
+    /// Rows and columns for a problem (0 where any number is accepted).
     fn shape(self, problem: &Problem) -> (usize, usize) {
         match self {
             Self::Dual | Self::SplitDual | Self::WidthDual => (problem.dim(), problem.len()),
-            Self::Directions => (problem.dim(), 0),
+            Self::Directions | Self::SquaresDual => (problem.dim(), 0),
+            Self::SquaresFeatures => (0, problem.dim() + 1),
+            Self::SquaresForms => (0, 0),
             Self::Nuclear => (problem.dim(), problem.dim() + 1),
             Self::SplitSlack | Self::WidthSlack => (problem.len(), problem.len()),
         }

@@ -110,6 +110,7 @@ proptest! {
                 nuclear: Some(Matrix::from_fn(problem.dim(), problem.dim() + 1, |i, j| {
                     slack.as_slice()[(5 * i + j) % (n * n)]
                 })),
+                squares: Some(squares(problem.dim(), slack.as_slice())),
                 width: None,
                 curvature: None,
             };
@@ -473,6 +474,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
             dual: Some(dual.clone()),
             directions: Some(dual.clone()),
             nuclear: Some(dual.clone()),
+            squares: None,
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
             width: None,
             curvature: None,
