@@ -26,7 +26,7 @@ use crate::search::nuclear::Nuclear;
 use crate::search::relaxation::Semidefinite;
 use crate::search::relaxation::{FoundSquares, Proposal, Relaxation, SquareSearch};
 use crate::solution::{Solution, SolveError};
-use crate::trusted::{BoundKind, Subject, exact};
+use crate::trusted::{BoundKind, Subject, bounds, exact};
 
 pub use witness::location_dual;
 
@@ -56,6 +56,10 @@ const PROVED_LATE: usize = 1000;
 /// observer broke: a second or two.
 const PROVED_SQUARES_LATE: usize = 20_000_000_000;
 
+/// Features of a split of squares for [`Bounding::Relaxation`]: half a minute, and a sixth less of
+/// the gap than what [`Bounding::Auto`] takes a few seconds for.
+const MANY_FEATURES: usize = 48;
+
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
 /// further dimension multiplies the time by the number of cells an axis is cut into.
 const AUTO_EXACT_DIM: usize = 3;
@@ -78,7 +82,8 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// The certified bound is at most F, every rounding included, whatever the search
 /// found: [`copositive-duality`](crate::proofs::copositive_duality),
 /// [`nuclear-bound`](crate::proofs::nuclear_bound),
-/// [`split-certificate`](crate::proofs::split_certificate) for a split (its limit is
+/// [`square-split`](crate::proofs::square_split) for a split of squares,
+/// [`split-certificate`](crate::proofs::split_certificate) for another (its limit is
 /// that of [`dnn-bound`](crate::proofs::dnn_bound)),
 /// [`cone-branching`](crate::proofs::cone_branching) for the exact polar,
 /// [`wide-limit`](crate::proofs::wide_limit) at γ = 0. A larger choice never certifies
@@ -87,7 +92,8 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 ///
 /// # Cost
 /// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Relaxation`](Self::Relaxation):
-/// O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
+/// O(N³) a step, O(N²) memory; for more datapoints than it takes, and in [`Auto`](Self::Auto) beyond
+/// 2000, O(N m² + m³) for a split of squares with some hundred products m. [`Exact`](Self::Exact): exponential in the dimension.
 /// [`Auto`](Self::Auto): seconds.
 ///
 /// # Examples
@@ -116,7 +122,7 @@ pub enum Bounding {
     Fast,
     /// One eigenvalue at the dual point for which it says most, for any number of datapoints.
     Nuclear,
-    /// A split found by a first-order search, for up to 4000 datapoints.
+    /// A split found by a first-order search, for up to 4000 datapoints; a split of squares beyond.
     Relaxation,
     /// A split found by a semidefinite program, for up to some 65 datapoints.
     #[cfg(feature = "sdp")]
@@ -124,7 +130,7 @@ pub enum Bounding {
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
     /// The best that takes seconds: the exact polar up to 200 datapoints in three
-    /// dimensions, a split up to 2000 datapoints, [`Nuclear`](Self::Nuclear) beyond.
+    /// dimensions, a split up to 2000 datapoints, a split of squares beyond.
     #[default]
     Auto,
 }
@@ -165,7 +171,7 @@ pub struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shortfall {
-    /// The relaxation takes fewer datapoints.
+    /// The relaxation takes fewer datapoints: a split of squares is given.
     TooManyDatapoints {
         /// Datapoints of the problem.
         found: usize,
@@ -237,7 +243,7 @@ impl Bounding {
             Self::Fast => "One eigenvalue, any number of datapoints",
             Self::Nuclear => "One eigenvalue at the best dual point, any number of datapoints",
             Self::Relaxation => {
-                "A split found by a first-order search: N × N matrices, up to 4000 datapoints"
+                "A split found by a first-order search: N × N matrices up to 4000 datapoints, squares of features beyond"
             }
             #[cfg(feature = "sdp")]
             Self::Sdp => "A split found by a semidefinite program: up to some 65 datapoints",
@@ -374,8 +380,14 @@ impl Bounding {
             return witness;
         };
         let Ok(subject) = Subject::of(problem, factorization) else { return witness };
-        let search = SquareSearch { gap_tolerance, ..SquareSearch::default() };
-        let found = search.search(problem, nuclear, subject.primal().value(), observer);
+        let (objective, have) = (subject.primal().value(), bounds::nuclear(&subject, nuclear));
+        if have.is_some_and(|bound| objective - bound.lower.get() <= gap_tolerance * objective) {
+            return witness;
+        }
+        let all = SquareSearch::default();
+        let max_features = if self == Self::Auto { all.max_features } else { MANY_FEATURES };
+        let search = SquareSearch { gap_tolerance, max_features, ..all };
+        let found = search.search(problem, nuclear, objective, observer);
         // Its proof would begin after the end.
         let late = |found: &FoundSquares| {
             let columns = found.squares.dual.ncols();

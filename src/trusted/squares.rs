@@ -25,8 +25,8 @@
 use rayon::prelude::*;
 
 use super::Upper;
-use crate::linalg::{Cholesky, Matrix, axpy, correlate, lanczos_largest, norm_sq, psd};
-use crate::num::{Interval, max, rounding};
+use crate::linalg::{Cholesky, Matrix, axpy, correlate, lanczos_largest, largest_magnitude, norm_sq, psd};
+use crate::num::{Interval, max, power_of_two, rounding};
 use crate::problem::Problem;
 
 /// A dual point and a split for any number of datapoints.
@@ -96,9 +96,8 @@ impl Squares {
     /// The matrices J, symmetric.
     pub(super) fn matrices(&self) -> Vec<Matrix> {
         let width = self.forms.nrows();
-        let matrix = |c: usize| {
-            Matrix::from_fn(width, width, |i, j| self.forms.get(i.min(j), c * width + i.max(j)))
-        };
+        let matrix =
+            |c: usize| Matrix::from_fn(width, width, |i, j| self.forms.get(i.min(j), c * width + i.max(j)));
         (0..self.forms.ncols() / width.max(1)).map(matrix).collect()
     }
 }
@@ -206,14 +205,39 @@ pub(super) fn polar(
         return None;
     }
     let q = products(features.nrows() + 1);
-    let (moments, energy) = second_moments(problem.data().sqrt_weights(), features, dual);
+    // R in a unit of its own size, J, λ and γ with it: the products of features are near 1.
+    let unit = unit_of(problem, dual)?;
+    let mut scaled = dual.clone();
+    scaled.as_mut_slice().iter_mut().for_each(|v| *v /= unit);
+    // Whatever J is, T is nonnegative: what rounding makes of it here is no error.
+    let mut matrices = matrices.to_vec();
+    matrices.iter_mut().for_each(|j| j.as_mut_slice().iter_mut().for_each(|v| *v /= unit));
+    let price = |price: f64| Interval::point(price).div(Interval::point(unit));
+    let (moments, energy) = second_moments(problem.data().sqrt_weights(), features, &scaled);
     let factor = raised_factor(moments, energy, problem.total())?;
-    let test = Test::new(&factor, q, matrices, problem.lambda())?;
+    let test = Test::new(&factor, q, &matrices, price(problem.lambda()).lo)?;
     let largest = test.largest()?;
     // λ_max(LᵀHL − λ²llᵀ) ≤ κ²γ² is enough where κ ≥ 1.
-    let square = Interval::point(largest).div(Interval::point(problem.gamma()).square());
+    let square = Interval::point(largest).div(price(problem.gamma()).square());
     let square = Interval::point(max(square.hi, 1.0));
     square.hi.is_finite().then(|| Upper::proved(square.sqrt().hi))
+}
+
+/// A power of two near the root mean square of the columns; `None` where all are 0 or some are not
+/// finite.
+fn unit_of(problem: &Problem, columns: &Matrix) -> Option<f64> {
+    let largest = largest_magnitude(columns.as_slice());
+    if !(largest > 0.0) || !largest.is_finite() {
+        return None;
+    }
+    let top = power_of_two(largest);
+    let square: f64 = columns
+        .columns()
+        .zip(problem.data().weights())
+        .map(|(r, w)| w * r.iter().map(|v| (v / top) * (v / top)).sum::<f64>())
+        .sum();
+    let unit = top * power_of_two(max(square, f64::MIN_POSITIVE).sqrt());
+    (unit > 0.0 && unit.is_finite()).then_some(unit)
 }
 
 /// A lower triangular L with `LLᵀ ⪰ Σ wᵢfᵢfᵢᵀ`, from the computed moments of `total` datapoints.
@@ -223,20 +247,27 @@ pub(super) fn polar(
 /// of a stored C is off by at most `γ_m/(1 − γ_m) tr C` (`proofs/rounding.md`, item 3).
 fn raised_factor(mut moments: Matrix, energy: f64, total: usize) -> Option<Matrix> {
     let m = moments.nrows();
+    let order = count(m);
+    // What underflow can add to the entries of a row, here and in the factor.
+    let underflow = 8.0 * order * (count(total) + order) * (1.0 + energy) * rounding::ETA;
     // The computed energy has passed as many roundings, of nonnegative terms.
-    let energy = energy * (1.0 + 2.0 * rounding::gamma(total * m + FEW)) * rounding::SLACK;
+    let energy = energy * (1.0 + 2.0 * rounding::gamma(total * m + FEW)) * rounding::SLACK + underflow;
     let (sum, step) = (rounding::gamma(total + FEW), rounding::gamma(m + FEW));
-    let least = (sum + step * (1.0 + 4.0 * step) + rounding::UNIT) * energy + f64::MIN_POSITIVE;
+    let step = step * (1.0 + 4.0 * step) + rounding::UNIT;
+    let least = (sum + step) * energy + underflow;
     let shift = RAISED * least;
-    #[expect(clippy::cast_precision_loss, reason = "m is far below 2^53")]
-    let grown = (step * (1.0 + 4.0 * step) + rounding::UNIT) * (m as f64) * shift;
-    if !((least + grown) * rounding::SLACK <= shift) || !shift.is_finite() {
+    if !((least + step * order * shift) * rounding::SLACK <= shift) || !shift.is_finite() {
         return None;
     }
     (0..m).for_each(|i| moments.col_mut(i)[i] += shift);
     let mut factor = Cholesky::new(moments)?.into_lower();
     (0..m).for_each(|j| factor.col_mut(j)[..j].fill(0.0));
     Some(factor)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+fn count(size: usize) -> f64 {
+    size as f64
 }
 
 /// `LᵀHL − λ²llᵀ` as computed, with the error of that.
@@ -264,7 +295,11 @@ impl Test {
         let width = matrices.first()?.nrows();
         let roundings = m + 2 * width + matrices.len() + FEW;
         let up = 1.0 + 2.0 * rounding::gamma(2 * m * m + FEW);
-        let error = rounding::gamma(roundings) * absolute * up * rounding::SLACK + f64::MIN_POSITIVE;
+        // An underflow is multiplied by an entry of J and of L at most, or by λ².
+        let underflow = 16.0 * count(m * width).powi(2) * count(matrices.len()) * rounding::ETA;
+        let underflow = underflow * (1.0 + price) * (1.0 + absolute) * (1.0 + square);
+        let error = rounding::gamma(roundings) * absolute * up * rounding::SLACK;
+        let error = (error + underflow * (1.0 + norm_sq(factor.as_slice()))).next_up();
         error.is_finite().then_some(Self { matrix, error })
     }
 
@@ -278,5 +313,176 @@ impl Test {
         });
         let largest = psd::largest_eigenvalue_upper(&self.matrix, estimate)?;
         Some((largest + self.error).next_up())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_rational::BigRational;
+    use num_traits::{Signed, Zero};
+    use proptest::prelude::*;
+
+    fn exact(x: f64) -> BigRational {
+        BigRational::from_float(x).expect("finite")
+    }
+
+    /// Whether a symmetric rational matrix is positive semidefinite, by elimination.
+    fn is_psd(mut m: Vec<Vec<BigRational>>) -> bool {
+        let n = m.len();
+        for k in 0..n {
+            if m[k][k].is_negative() || (m[k][k].is_zero() && m[k][k..].iter().any(|v| !v.is_zero())) {
+                return false;
+            }
+            if m[k][k].is_zero() {
+                continue;
+            }
+            let pivot = m[k].clone();
+            for row in m.iter_mut().skip(k + 1) {
+                let factor = row[k].clone() / pivot[k].clone();
+                row.iter_mut().zip(&pivot).for_each(|(v, p)| *v = v.clone() - factor.clone() * p.clone());
+            }
+        }
+        true
+    }
+
+    /// `κ²A₀ − R₀ᵀR₀ − T₀` in exact arithmetic on the stored numbers.
+    fn exact_test_matrix(
+        problem: &Problem,
+        dual: &Matrix,
+        features: &Matrix,
+        matrices: &[Matrix],
+        kappa: f64,
+    ) -> Vec<Vec<BigRational>> {
+        let square = exact(kappa) * exact(kappa);
+        let (l, g) = (exact(problem.lambda()), exact(problem.gamma()));
+        let feature = |i: usize, a: usize| if a == 0 { exact(1.0) } else { exact(features.get(a - 1, i)) };
+        let inner = |j: &Matrix, i: usize, k: usize| {
+            let mut sum = exact(0.0);
+            for a in 0..j.nrows() {
+                for b in 0..j.nrows() {
+                    sum += feature(i, a) * exact(j.get(a, b)) * feature(k, b);
+                }
+            }
+            sum
+        };
+        let entry = |i: usize, k: usize| {
+            let mut entry = square.clone() * l.clone() * l.clone();
+            for (x, y) in dual.col(i).iter().zip(dual.col(k)) {
+                entry -= exact(*x) * exact(*y);
+            }
+            if i == k {
+                entry += square.clone() * g.clone() * g.clone() / exact(problem.data().weights()[i]);
+            }
+            for j in matrices {
+                let value = inner(j, i, k);
+                entry -= value.clone() * value;
+            }
+            entry
+        };
+        (0..problem.len()).map(|i| (0..problem.len()).map(|k| entry(i, k)).collect()).collect()
+    }
+
+    /// A problem, its dual point, features and two matrices J.
+    fn instance() -> impl Strategy<Value = (Problem, Matrix, Matrix, Vec<Matrix>)> {
+        (1..=2usize, 1..=5usize, 0..=2usize).prop_flat_map(|(n, len, k)| {
+            (
+                prop::collection::vec(-2.0..2.0f64, n * len),
+                prop::collection::vec(-2.0..2.0f64, k * len),
+                prop::collection::vec(-1.0..1.0f64, 18),
+                prop::collection::vec(prop_oneof![0.01..1.0f64, 1e-9..1e-6f64], len),
+                (prop_oneof![Just(0.0), 0.01..3.0f64], prop_oneof![1e-3..1.0f64, 1.0..10.0f64]),
+                prop_oneof![Just(0), -100..100i32].prop_map(f64::from),
+            )
+                .prop_map(move |(r, y, j, w, (lambda, gamma), scale)| {
+                    let scale = scale.exp2();
+                    let of = |rows, entries: Vec<f64>| {
+                        Matrix::from_column_major(rows, len, entries).expect("the length asked for")
+                    };
+                    let dual = of(n, r.iter().map(|r| r * scale).collect());
+                    let matrix = |c: usize| {
+                        Matrix::from_fn(k + 1, k + 1, |a, b| scale * j[9 * c + 3 * a.min(b) + a.max(b)])
+                    };
+                    let problem = Problem::builder(dual.clone())
+                        .lambda(lambda * scale)
+                        .gamma(gamma * scale)
+                        .weights(w)
+                        .build()
+                        .expect("valid");
+                    (problem, dual, of(k, y), vec![matrix(0), matrix(1)])
+                })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_polar_is_proved_in_exact_arithmetic((problem, dual, features, matrices) in instance()) {
+            let Some(kappa) = polar(&problem, &dual, &features, &matrices) else {
+                return Err(TestCaseError::reject("nothing proved"));
+            };
+            let kappa = kappa.get();
+            prop_assert!(is_psd(exact_test_matrix(&problem, &dual, &features, &matrices, kappa)));
+        }
+    }
+
+    /// One datapoint, one form: κ²γ² = max(γ², r² + J² − λ²).
+    #[test]
+    fn one_point_by_hand() {
+        let x = Matrix::from_columns(1, &[[3.0]]);
+        let problem = Problem::builder(x.clone()).lambda(0.5).gamma(2.0).build().unwrap();
+        let matrices = [Matrix::from_fn(1, 1, |_, _| 1.5)];
+        let kappa = polar(&problem, &x, &Matrix::zeros(0, 1), &matrices).unwrap().get();
+        let by_hand = ((9.0 + 1.5_f64.powi(2) - 0.25) / 4.0).sqrt();
+        assert!(kappa >= by_hand && kappa <= by_hand * (1.0 + 1e-9), "{kappa} {by_hand}");
+    }
+
+    #[test]
+    fn products_are_in_the_order_they_unfold_in() {
+        let y = [2.0, 3.0, 5.0];
+        let mut lifted = vec![0.0; products(4)];
+        lift(&y, &mut lifted);
+        let square = unfolded(&lifted, 4);
+        let whole = [1.0, 2.0, 3.0, 5.0];
+        assert_eq!(square, Matrix::from_fn(4, 4, |i, j| whole[i] * whole[j]));
+    }
+
+    /// Of columns of products, the form is the sum of squares it stands for.
+    #[test]
+    fn the_form_is_that_of_the_squares() {
+        let features = Matrix::from_fn(2, 4, |i, j| [0.5, -1.0, 2.0, 0.25, 1.5][(2 * i + 3 * j) % 5]);
+        let matrices = [
+            Matrix::from_fn(3, 3, |i, j| [1.0, -2.0, 0.5, 3.0, 0.0][i + j]),
+            Matrix::from_fn(3, 3, |i, j| f64::from(u8::from(i == j))),
+        ];
+        let mut lifted = Matrix::zeros(products(3), 4);
+        (0..4).for_each(|i| lift(features.col(i), lifted.col_mut(i)));
+        let form = form_of(&lifted, &matrices);
+        for i in 0..4 {
+            for k in 0..4 {
+                let with_one = |i: usize| [1.0, features.get(0, i), features.get(1, i)];
+                let (u, v) = (with_one(i), with_one(k));
+                let of = |j: &Matrix| -> f64 {
+                    (0..3).map(|a| (0..3).map(|b| u[a] * j.get(a, b) * v[b]).sum::<f64>()).sum()
+                };
+                let expected: f64 = matrices.iter().map(|j| of(j) * of(j)).sum();
+                assert!((form.get(i, k) - expected).abs() <= 1e-12 * (1.0 + expected));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_proved_is_none() {
+        let x = Matrix::from_columns(1, &[[1.0], [2.0]]);
+        let problem = |gamma: f64| Problem::builder(x.clone()).lambda(1.0).gamma(gamma).build().unwrap();
+        let (none, form) = (Matrix::zeros(0, 2), [Matrix::from_fn(1, 1, |_, _| 0.1)]);
+        assert!(polar(&problem(1.0), &x, &none, &form).is_some());
+        assert!(polar(&problem(0.0), &x, &none, &form).is_none());
+        assert!(polar(&problem(1.0), &x, &none, &[]).is_none());
+        for bad in [f64::NAN, f64::INFINITY] {
+            let spoiled = Matrix::from_columns(1, &[[1.0], [bad]]);
+            assert!(polar(&problem(1.0), &spoiled, &none, &form).is_none());
+            assert!(polar(&problem(1.0), &x, &spoiled, &[Matrix::from_fn(2, 2, |_, _| 0.1)]).is_none());
+            assert!(polar(&problem(1.0), &x, &none, &[Matrix::from_fn(1, 1, |_, _| bad)]).is_none());
+        }
     }
 }

@@ -7,7 +7,7 @@ use widedict::certificate::{CertifyError, Concentration, Options, objective_part
 use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, hunt, naive, planted};
 use widedict::trusted::WitnessError;
-use widedict::trusted::{BoundKind, Origin, Split, Subject, bounds, local};
+use widedict::trusted::{BoundKind, Origin, Split, Squares, Subject, bounds, local};
 use widedict::{Certified, Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
 use crate::support::checks::{self, certified, close};
@@ -78,6 +78,14 @@ fn naive_bound(problem: &Problem, duals: &[Matrix]) -> f64 {
         }
     }
     best
+}
+
+/// Two squares of two features, and a dual point, from any numbers.
+fn squares(dim: usize, numbers: &[f64]) -> Squares {
+    let of = |seed: usize, rows: usize, columns: usize| {
+        Matrix::from_fn(rows, columns, |i, j| numbers[(seed + 3 * i + 5 * j) % numbers.len()])
+    };
+    Squares { features: of(0, 2, dim + 1), forms: of(1, 3, 6), dual: of(2, dim, 6 + dim) }
 }
 
 proptest! {

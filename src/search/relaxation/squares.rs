@@ -20,9 +20,9 @@
 use super::metric::Metric;
 use super::rising::{Stage, largest};
 use crate::linalg::{
-    Cholesky, Matrix, axpy, dot, lanczos_smallest, norm_sq, symmetric_eigen, weighted_mean,
+    Cholesky, Matrix, axpy, dot, lanczos_smallest, largest_magnitude, norm_sq, symmetric_eigen, weighted_mean,
 };
-use crate::num::{max, min};
+use crate::num::{max, min, power_of_two};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::Problem;
 use crate::trusted::Squares;
@@ -51,9 +51,9 @@ pub struct SquareSearch {
 }
 
 impl Default for SquareSearch {
-    /// 48 features: 1225 products, a step takes seconds on two cores.
+    /// 32 features: 561 products, a step takes half a second on two cores.
     fn default() -> Self {
-        Self { max_features: 48, max_steps: 6, max_sample: 1 << 15, gap_tolerance: 0.0 }
+        Self { max_features: 32, max_steps: 6, max_sample: 1 << 17, gap_tolerance: 0.0 }
     }
 }
 
@@ -84,6 +84,9 @@ const LANCZOS_TOLERANCE: f64 = 1e-2;
 /// Factors tried on the constant part of a new J. The constant of T is cheap, as A has λ²aaᵀ for
 /// it, which the eigenvector does not know.
 const STRETCHES: [f64; 4] = [1.0, 2.0, 3.5, 6.0];
+
+/// How many of them are tried after the first step.
+const LATER_STRETCHES: usize = 2;
 
 /// The largest eigenvalue of (T, A) allowed at the first step, as a distance from 1, and how it falls.
 const FIRST_DISTANCE: f64 = 0.1;
@@ -170,6 +173,9 @@ fn features(problem: &Problem, nuclear: &Matrix, most: usize) -> Option<Matrix> 
     let priced = Matrix::from_fn(n, n, |i, j| g2 * spread.get(i, j) + along * left[i] * left[j]);
     let (values, vectors) = symmetric_eigen(&priced)?;
     let kept = longest(&values, n);
+    if kept.is_empty() {
+        return None;
+    }
     let root = scaled(&vectors, &values, &kept, -0.25);
     // Of p = Hᵀw.
     let map = root.transpose_times(&rest);
@@ -221,6 +227,8 @@ struct Frame {
     /// L.
     lower: Matrix,
     products: usize,
+    /// Unit of the data in `lower`.
+    unit: f64,
 }
 
 impl Frame {
@@ -228,17 +236,18 @@ impl Frame {
         let every = problem.len().div_ceil(most.max(1)).max(1);
         let some: Vec<usize> = (0..problem.len()).step_by(every).collect();
         let total: f64 = some.iter().map(|&i| problem.data().weights()[i]).sum();
-        let roots: Vec<f64> =
-            some.iter().map(|&i| (problem.data().weights()[i] / total).sqrt()).collect();
+        let roots: Vec<f64> = some.iter().map(|&i| (problem.data().weights()[i] / total).sqrt()).collect();
         let features = affine(problem, features).select_columns(&some);
-        let points = problem.data().datapoints().select_columns(&some);
+        let mut points = problem.data().datapoints().select_columns(&some);
+        let unit = power_of_two(largest_magnitude(points.as_slice()));
+        points.as_mut_slice().iter_mut().for_each(|v| *v /= unit);
         let (mut moments, energy) = second_moments(&roots, &features, &points);
         let ridge = RIDGE * energy;
         (0..moments.nrows()).for_each(|i| moments.col_mut(i)[i] += ridge);
         let factor = Cholesky::new(moments.clone())?;
         let mut lower = Cholesky::new(moments)?.into_lower();
         (0..lower.ncols()).for_each(|j| lower.col_mut(j)[..j].fill(0.0));
-        Some(Self { factor, lower, products: products(features.nrows() + 1) })
+        Some(Self { factor, lower, products: products(features.nrows() + 1), unit })
     }
 
     fn len(&self) -> usize {
@@ -256,7 +265,9 @@ impl Frame {
 
     /// X̃.
     fn points(&self) -> Matrix {
-        self.rows(self.products, self.lower.nrows())
+        let mut out = self.rows(self.products, self.lower.nrows());
+        out.as_mut_slice().iter_mut().for_each(|v| *v *= self.unit);
+        out
     }
 
     /// `B X̃ + q aᵀ` for `map = [B | q]`.
@@ -276,7 +287,10 @@ impl Frame {
         matrices.iter().for_each(|j| forms.append(j));
         let mut turned = transposed(&dual);
         self.factor.halve_transposed(&mut turned);
-        let dual = transposed(&turned);
+        let mut dual = transposed(&turned);
+        for j in self.products..dual.ncols() {
+            dual.col_mut(j).iter_mut().for_each(|v| *v /= self.unit);
+        }
         let finite = |matrix: &Matrix| matrix.as_slice().iter().all(|v| v.is_finite());
         (!matrices.is_empty() && finite(&dual) && finite(&forms)).then_some(Squares { features, forms, dual })
     }
@@ -304,7 +318,8 @@ impl Rise<'_> {
         let limit = 1.0 - FIRST_DISTANCE * NEXT_DISTANCE.powi(made);
         let products = self.frame.rows(0, self.frame.products);
         let mut best: Option<(Stage, Vec<Matrix>)> = None;
-        for stretch in STRETCHES {
+        let some = if self.matrices.is_empty() { STRETCHES.len() } else { LATER_STRETCHES };
+        for &stretch in &STRETCHES[..some] {
             let form = stretched(&direction, stretch);
             let square = form_of(&products, std::slice::from_ref(&form));
             let mut length = limit / max(largest(self.metric, &square), f64::MIN_POSITIVE);

@@ -3,3 +3,4 @@
 mod nuclear;
 #[cfg(feature = "sdp")]
 mod semidefinite;
+mod squares;
