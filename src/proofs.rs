@@ -28,6 +28,7 @@ pages! {
     split_certificate = "split-certificate",
     /// The best of those bounds, for any number of datapoints.
     nuclear_bound = "nuclear-bound",
+    /// Splits made of squares, for any number of datapoints.
     square_split = "square-split",
     /// Without an atom price, an atom per datapoint.
     wide_limit = "wide-limit",

@@ -56,8 +56,8 @@ const PROVED_LATE: usize = 1000;
 /// observer broke: a second or two.
 const PROVED_SQUARES_LATE: usize = 20_000_000_000;
 
-/// Features of a split of squares for [`Bounding::Relaxation`]: half a minute, and a sixth less of
-/// the gap than what [`Bounding::Auto`] takes a few seconds for.
+/// Features of a split of squares for [`Bounding::Relaxation`]: several times the time of what
+/// [`Bounding::Auto`] takes, for a tenth less of the gap.
 const MANY_FEATURES: usize = 48;
 
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each

