@@ -30,6 +30,8 @@ pages! {
     nuclear_bound = "nuclear-bound",
     /// A bound from a quartic form, in few dimensions.
     quartic_bound = "quartic-bound",
+    /// Splits made of squares, for any number of datapoints.
+    square_split = "square-split",
     /// Without an atom price, an atom per datapoint.
     wide_limit = "wide-limit",
     /// Up to which atom price one atom per datapoint stays optimal.

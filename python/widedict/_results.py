@@ -119,9 +119,10 @@ class Certificate:
     Notes
     -----
     ``certified.bound_kind`` says what proves the lower bound: ``closed-form``, ``wide-limit``, ``fast``,
-    ``nuclear``, ``quartic``, ``relaxation``, ``sdp``, ``exact``, or ``none``. The ``kkt`` of a solution has for ``codes``,
-    ``dictionary`` and ``center`` how far each is from stationary: ``value``, in the units of the
-    objective's gradient, and ``scale``, what it is measured by; their ratio is the relative residual.
+    ``nuclear``, ``quartic``, ``squares``, ``relaxation``, ``sdp``, ``exact``, or ``none``. The ``kkt`` of a solution
+    has for ``codes``, ``dictionary`` and ``center`` how far each is from stationary: ``value``, in the
+    units of the objective's gradient, and ``scale``, what it is measured by; their ratio is the relative
+    residual.
     """
 
     def __init__(self, fields, upper, text):

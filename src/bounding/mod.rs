@@ -25,7 +25,7 @@ use crate::search::nuclear::Nuclear;
 use crate::search::quartic::Quartic;
 #[cfg(feature = "sdp")]
 use crate::search::relaxation::Semidefinite;
-use crate::search::relaxation::{Proposal, Relaxation};
+use crate::search::relaxation::{FoundSquares, Proposal, Relaxation, SquareSearch};
 use crate::solution::{Solution, SolveError};
 use crate::trusted::{BoundKind, Subject, bounds, exact};
 
@@ -60,6 +60,13 @@ const PROVED_LATE: usize = 1000;
 /// Most products of fourth moments, N·(n(n+1)/2)², at which [`Bounding::Auto`] tries a quartic form:
 /// 10⁵ datapoints in 64 dimensions, half a minute on two cores to sum them twice.
 const AUTO_QUARTIC_PRODUCTS: f64 = 5e11;
+/// Most products, N m² for m columns, of the proof of a split of squares that was found when the
+/// observer broke: a second or two.
+const PROVED_SQUARES_LATE: usize = 20_000_000_000;
+
+/// Features of a split of squares for [`Bounding::Relaxation`]: several times the time of what
+/// [`Bounding::Auto`] takes, for a tenth less of the gap.
+const MANY_FEATURES: usize = 48;
 
 /// Largest dimension at which [`Bounding::Auto`] computes the polar exactly. Each
 /// further dimension multiplies the time by the number of cells an axis is cut into.
@@ -84,7 +91,8 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// found: [`copositive-duality`](crate::proofs::copositive_duality),
 /// [`nuclear-bound`](crate::proofs::nuclear_bound),
 /// [`quartic-bound`](crate::proofs::quartic_bound),
-/// [`split-certificate`](crate::proofs::split_certificate) for a split (its limit is
+/// [`square-split`](crate::proofs::square_split) for a split of squares,
+/// [`split-certificate`](crate::proofs::split_certificate) for another (its limit is
 /// that of [`dnn-bound`](crate::proofs::dnn_bound)),
 /// [`cone-branching`](crate::proofs::cone_branching) for the exact polar,
 /// [`wide-limit`](crate::proofs::wide_limit) at γ = 0. A larger choice never certifies
@@ -94,7 +102,9 @@ const AUTO_EXACT_DATAPOINTS: usize = 200;
 /// # Cost
 /// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Quartic`](Self::Quartic):
 /// O(n⁴N + n⁶), a minute or so at 64 dimensions and 10⁵ datapoints.
-/// [`Relaxation`](Self::Relaxation): O(N³) a step, O(N²) memory. [`Exact`](Self::Exact): exponential in the dimension.
+/// [`Relaxation`](Self::Relaxation):
+/// O(N³) a step, O(N²) memory; for more datapoints than it takes, and in [`Auto`](Self::Auto) beyond
+/// 2000, O(N m² + m³) for a split of squares with some hundred products m. [`Exact`](Self::Exact): exponential in the dimension.
 /// [`Auto`](Self::Auto): seconds.
 ///
 /// # Examples
@@ -125,7 +135,7 @@ pub enum Bounding {
     Nuclear,
     /// A quartic form beside it, for up to 64 dimensions and any number of datapoints.
     Quartic,
-    /// A split found by a first-order search, for up to 4000 datapoints.
+    /// A split found by a first-order search, for up to 4000 datapoints; a split of squares beyond.
     Relaxation,
     /// A split found by a semidefinite program, for up to some 65 datapoints.
     #[cfg(feature = "sdp")]
@@ -133,8 +143,8 @@ pub enum Bounding {
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
     /// The best that takes seconds: the exact polar up to 200 datapoints in three
-    /// dimensions, a split up to 2000 datapoints, [`Quartic`](Self::Quartic) beyond
-    /// (up to 10⁵ datapoints in 64 dimensions; elsewhere [`Nuclear`](Self::Nuclear)).
+    /// dimensions, a split up to 2000 datapoints, beyond a split of squares and
+    /// [`Quartic`](Self::Quartic) (up to 10⁵ datapoints in 64 dimensions).
     #[default]
     Auto,
 }
@@ -175,7 +185,7 @@ pub struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shortfall {
-    /// The relaxation takes fewer datapoints.
+    /// The relaxation takes fewer datapoints: a split of squares is given.
     TooManyDatapoints {
         /// Datapoints of the problem.
         found: usize,
@@ -191,7 +201,7 @@ impl fmt::Display for Shortfall {
         match self {
             Self::TooManyDatapoints { found, limit } => write!(
                 f,
-                "the relaxation takes at most {limit} points, found {found}: the fast bound is given"
+                "the relaxation takes at most {limit} points, found {found}: a split of squares is given"
             ),
             Self::SemidefiniteStopped(stop) => {
                 write!(f, "the semidefinite program ended with {}: its bound is not its best", stop.as_str())
@@ -250,7 +260,7 @@ impl Bounding {
             Self::Nuclear => "One eigenvalue at the best dual point, any number of datapoints",
             Self::Quartic => "Fourth moments, up to 64 dimensions, any number of datapoints: for sparse data",
             Self::Relaxation => {
-                "A split found by a first-order search: N × N matrices, up to 4000 datapoints"
+                "A split found by a first-order search: N × N matrices up to 4000 datapoints, squares of features beyond"
             }
             #[cfg(feature = "sdp")]
             Self::Sdp => "A split found by a semidefinite program: up to some 65 datapoints",
@@ -341,11 +351,12 @@ impl Bounding {
         observer: &dyn Observer,
     ) -> Result<Evidence, SolveError> {
         let witness = self.with_nuclear(problem, witness, observer);
-        let witness = self.with_quartic(problem, factorization, witness, observer);
         #[cfg(feature = "sdp")]
         if self == Self::Sdp {
             return witness::semidefinite(problem, witness, observer);
         }
+        let witness = self.with_squares(problem, factorization, witness, gap_tolerance, observer);
+        let witness = self.with_quartic(problem, factorization, witness, observer);
         let Some(relaxation) = self.relaxation(problem, gap_tolerance) else {
             return Ok(Evidence { witness, shortfall: None });
         };
@@ -398,6 +409,45 @@ impl Bounding {
         let found = Quartic::default().search(problem, atoms, known, observer);
         let worth = found.filter(|found| found.interrupt.is_none() && found.promised > known);
         Witness { quartic: worth.map(|found| found.witness), ..witness }
+    }
+
+    /// Adds a split of squares, where this choice asks for a split and there are more datapoints
+    /// than it takes for one of N × N.
+    fn with_squares(
+        self,
+        problem: &Problem,
+        factorization: &Factorization,
+        witness: Witness,
+        gap_tolerance: f64,
+        observer: &dyn Observer,
+    ) -> Witness {
+        let beyond = match self {
+            Self::Auto => problem.len() > AUTO_SPLIT_DATAPOINTS,
+            Self::Relaxation => problem.len() > Relaxation::default().max_datapoints,
+            #[cfg(feature = "sdp")]
+            Self::Sdp => false,
+            Self::None | Self::Fast | Self::Nuclear | Self::Quartic | Self::Exact => false,
+        };
+        let (Some(nuclear), true) = (&witness.nuclear, beyond && problem.gamma() > 0.0) else {
+            return witness;
+        };
+        let Ok(subject) = Subject::of(problem, factorization) else { return witness };
+        let (objective, have) = (subject.primal().value(), bounds::nuclear(&subject, nuclear));
+        if have.is_some_and(|bound| objective - bound.lower.get() <= gap_tolerance * objective) {
+            return witness;
+        }
+        let all = SquareSearch::default();
+        let max_features = if self == Self::Auto { all.max_features } else { MANY_FEATURES };
+        let search = SquareSearch { gap_tolerance, max_features, ..all };
+        let found = search.search(problem, nuclear, objective, observer);
+        // Its proof would begin after the end.
+        let late = |found: &FoundSquares| {
+            let columns = found.squares.dual.ncols();
+            found.interrupt.is_some() && problem.len() * columns * columns > PROVED_SQUARES_LATE
+        };
+        let squares = found.filter(|found| !late(found)).map(|found| found.squares);
+        let squares = squares.or_else(|| witness.squares.clone());
+        Witness { squares, ..witness }
     }
 
     /// Searches for evidence and certifies: `options` with what this choice sets.

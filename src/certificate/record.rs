@@ -445,12 +445,13 @@ fn alike(claimed: &str, found: &str, room: f64) -> bool {
 }
 
 /// What a lower bound may have been proved by.
-const KINDS: [BoundKind; 8] = [
+const KINDS: [BoundKind; 9] = [
     BoundKind::ClosedForm,
     BoundKind::WideLimit,
     BoundKind::Fast,
     BoundKind::Nuclear,
     BoundKind::Quartic,
+    BoundKind::Squares,
     BoundKind::Relaxation,
     BoundKind::Sdp,
     BoundKind::Exact,

@@ -7,7 +7,7 @@ use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
 use faer::linalg::evd;
-use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Mat, MatMut, Par};
 use rayon::prelude::*;
 
@@ -230,6 +230,13 @@ impl Cholesky {
             let block = MatMut::from_column_major_slice_mut(block, n, columns);
             solve_lower_triangular_in_place(self.0.as_faer(), block, Par::Seq);
         });
+    }
+
+    /// `rhs ← L⁻ᵀ rhs` for the factor L.
+    pub(crate) fn halve_transposed(&self, rhs: &mut Matrix) {
+        let (n, k) = (self.0.nrows(), rhs.ncols());
+        let rhs = MatMut::from_column_major_slice_mut(rhs.as_mut_slice(), n, k);
+        solve_upper_triangular_in_place(self.0.as_faer().transpose(), rhs, Par::Seq);
     }
 
     /// The factor in the lower triangle; what was above it stays there.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::copositive::{self, Origin, Split};
 use super::exact;
 use super::quartic::{self, QuarticForm};
+use super::squares::{self, Squares};
 use super::{Subject, Witness};
 use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen, weighted_mean};
 use crate::num::{Interval, max, rounding};
@@ -35,6 +36,8 @@ pub enum BoundKind {
     Nuclear,
     /// A quartic form at a dual point of its own, few dimensions (theorem `quartic-bound`).
     Quartic,
+    /// A split S + T whose T is made of squares (theorem `square-split`). Any N.
+    Squares,
     /// A split S + T found by a first-order search (theorem `split-certificate`).
     Relaxation,
     /// A split S + T, and its dual point, found by a semidefinite program
@@ -56,6 +59,7 @@ impl BoundKind {
             Self::Fast => "fast",
             Self::Nuclear => "nuclear",
             Self::Quartic => "quartic",
+            Self::Squares => "squares",
             Self::Relaxation => "relaxation",
             Self::Sdp => "sdp",
             Self::Exact => "exact",
@@ -71,6 +75,7 @@ impl BoundKind {
             Self::Fast | Self::Relaxation => &["copositive-duality", "split-certificate", "rounding"],
             Self::Nuclear => &["copositive-duality", "nuclear-bound", "rounding"],
             Self::Quartic => &["copositive-duality", "quartic-bound", "rounding"],
+            Self::Squares => &["copositive-duality", "square-split", "rounding"],
             Self::Sdp => &["copositive-duality", "dnn-bound", "split-certificate", "rounding"],
             Self::Exact => &["copositive-duality", "cone-branching", "rounding"],
         }
@@ -98,7 +103,7 @@ impl Bound {
 }
 
 /// The best of the bounds that take no search: O(n²N + n³), and with a split in the
-/// witness O(N³) more, with a quartic form O(n⁴N + n⁶).
+/// witness O(N³) more, with squares O(N m² + m³) for m products, with a quartic form O(n⁴N + n⁶).
 ///
 /// The witness's dual point is tried beside the subject's own residuals. Where a center
 /// is learnt the subject's objective bounds how far the optimal center may lie.
@@ -116,6 +121,7 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
     }
     bound = bound.best(witness.nuclear.as_ref().and_then(|map| nuclear(subject, map)));
     bound = bound.best(witness.quartic.as_ref().and_then(|found| self::quartic(subject, found)));
+    bound = bound.best(witness.squares.as_ref().and_then(|squares| self::squares(subject, squares)));
     bound.best(witness.split.as_ref().and_then(|split| self::split(subject, split)))
 }
 
@@ -139,16 +145,7 @@ pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
     if problem.gamma() == 0.0 || (map.nrows(), map.ncols()) != (n, n + 1) {
         return None;
     }
-    let linear = map.select_columns(&(0..n).collect::<Vec<_>>());
-    // A grain at a time: what rounding makes of a product may depend on its shape.
-    let mut dual = Matrix::zeros(n, 0);
-    for grain in problem.share().grains() {
-        let points = problem.data().datapoints().select_columns(&grain.collect::<Vec<_>>());
-        dual.append(&linear.times(&points));
-    }
-    for i in 0..dual.ncols() {
-        axpy(1.0, map.col(n), dual.col_mut(i));
-    }
+    let dual = squares::affine(problem, map);
     let bound = DualPoint::new(subject, &dual)?.spectral()?;
     Some(Bound { kind: BoundKind::Nuclear, ..bound })
 }
@@ -181,6 +178,23 @@ pub fn split(subject: &Subject<'_>, split: &Split) -> Option<Bound> {
         Origin::Semidefinite => BoundKind::Sdp,
     };
     Some(Bound { lower: dual.value(polar), kind })
+}
+
+/// The bound of a split of squares (theorem `square-split`): its dual point, projected on the
+/// center's constraint where there is one, at the polar that is proved for it. `None` where that
+/// proves none: γ = 0, shapes that do not fit, entries that are not finite. O(N m² + m³) for m
+/// products of features and coordinates.
+///
+/// # Guarantees
+/// [`square-split`](crate::proofs::square_split), [`rounding`](crate::proofs::rounding): at most the
+/// optimum, whatever the features, the forms and the dual point are.
+#[must_use]
+pub fn squares(subject: &Subject<'_>, squares: &Squares) -> Option<Bound> {
+    let problem = subject.problem();
+    let (dual, features) = squares.columns(problem)?;
+    let dual = DualPoint::new(subject, &dual)?;
+    let polar = squares::polar(problem, &dual.dual, &features, &squares.matrices())?;
+    Some(Bound { lower: dual.value(polar), kind: BoundKind::Squares })
 }
 
 /// The bound of a dual point, projected on the center's constraint where there is

@@ -13,6 +13,7 @@
 //! | `bounds` | lower bounds of the convex problem | `copositive-duality`, `wide-limit`, `centre`, `nuclear-bound` |
 //! | `quartic` | the polar from a quartic form, few dimensions | `quartic-bound` |
 //! | `copositive` | the polar from a split | `split-certificate` |
+//! | `squares` | the polar from a split of squares | `square-split` |
 //! | `exact` | the polar to any accuracy, few dimensions or datapoints | `cone-branching` |
 //! | `coding` | codes over a fixed dictionary | `coding-gap` |
 //! | `hull` | that codes are none of a stationary point, whatever the data | `hull-condition` |
@@ -62,6 +63,7 @@ mod payment;
 pub mod planar;
 pub mod quartic;
 mod residuals;
+pub mod squares;
 mod subject;
 pub mod width;
 mod witness;
@@ -75,6 +77,7 @@ pub use objective::Objective;
 pub use planar::{Goal, PlanarBound};
 pub use quartic::QuarticForm;
 pub use residuals::{Residuals, check_shapes};
+pub use squares::Squares;
 pub use subject::{CertifyError, Subject};
 pub use width::WidthLine;
 pub use witness::{Curvature, Part, WidthSplit, Witness, WitnessError};

@@ -2,6 +2,7 @@
 
 use super::copositive::{Origin, Split};
 use super::quartic::QuarticForm;
+use super::squares::Squares;
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
 use crate::problem::Problem;
@@ -25,6 +26,9 @@ pub struct Witness {
     /// A dual point in few dimensions with what proves its quartic form (theorem
     /// `quartic-bound`); used where λ and γ are positive.
     pub quartic: Option<QuarticForm>,
+    /// A dual point and a split made of squares, for any number of datapoints
+    /// (theorem `square-split`); used where γ > 0.
+    pub squares: Option<Squares>,
     /// A dual point and a split for the bound that knows the number of atoms
     /// (theorem `width-bound`); used where γ = 0 and the center is fixed.
     pub width: Option<WidthSplit>,
@@ -67,9 +71,10 @@ pub struct Curvature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("witness {part}: expected {expected:?}, found {found:?}")]
 pub struct WitnessError {
-    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `quartic map`, `quartic form`, `width dual` or `width slack`.
+    /// `dual`, `directions`, `split dual`, `split slack`, `nuclear map`, `quartic map`, `quartic form`,
+    /// `squares features`, `squares forms`, `squares dual`, `width dual` or `width slack`.
     pub part: &'static str,
-    /// Rows and columns asked for (columns 0 where any number is accepted).
+    /// Rows and columns asked for (0 where any number is accepted).
     pub expected: (usize, usize),
     /// Rows and columns found.
     pub found: (usize, usize),
@@ -93,6 +98,9 @@ impl Witness {
             Part::Nuclear => self.nuclear.as_ref(),
             Part::QuarticMap => self.quartic.as_ref().map(|quartic| &quartic.map),
             Part::QuarticForm => self.quartic.as_ref().map(|quartic| &quartic.form),
+            Part::SquaresFeatures => self.squares.as_ref().map(|squares| &squares.features),
+            Part::SquaresForms => self.squares.as_ref().map(|squares| &squares.forms),
+            Part::SquaresDual => self.squares.as_ref().map(|squares| &squares.dual),
             Part::WidthDual => self.width.as_ref().map(|split| &split.dual),
             Part::WidthSlack => self.width.as_ref().and_then(|split| split.slack.as_ref()),
         }
@@ -119,7 +127,12 @@ impl Witness {
             (Some(map), Some(form)) => Some(QuarticForm { map, form }),
             _ => None,
         };
-        Ok(Self { dual, directions, split, nuclear, quartic, width, curvature: None })
+        let squares = [Part::SquaresFeatures, Part::SquaresForms, Part::SquaresDual];
+        let squares = match (read(squares[0])?, read(squares[1])?, read(squares[2])?) {
+            (Some(features), Some(forms), Some(dual)) => Some(Squares { features, forms, dual }),
+            _ => None,
+        };
+        Ok(Self { dual, directions, split, nuclear, quartic, squares, width, curvature: None })
     }
 
     /// Checks the shapes of all parts.
@@ -130,11 +143,8 @@ impl Witness {
         for part in Part::ALL {
             let Some(matrix) = self.part(part) else { continue };
             let (expected, found) = (part.shape(problem), (matrix.nrows(), matrix.ncols()));
-            let any_columns = matches!(part, Part::Directions | Part::QuarticMap);
-            // Fewer rows: in parts.
-            let any_rows = part == Part::WidthSlack && (1..=expected.0).contains(&found.0);
-            let fits = (any_rows || found.0 == expected.0) && (any_columns || found.1 == expected.1);
-            if !fits {
+            let other = |expected: usize, found: usize| expected != 0 && found != expected;
+            if other(expected.0, found.0) || other(expected.1, found.1) {
                 return Err(WitnessError { part: part.name(), expected, found });
             }
         }
@@ -159,6 +169,12 @@ pub enum Part {
     QuarticMap,
     /// What [`Witness::quartic`] adds to its form.
     QuarticForm,
+    /// The features of [`Witness::squares`].
+    SquaresFeatures,
+    /// The matrices J of [`Witness::squares`].
+    SquaresForms,
+    /// The dual point of [`Witness::squares`].
+    SquaresDual,
     /// The dual point of [`Witness::width`].
     WidthDual,
     /// The nonnegative part of [`Witness::width`].
@@ -167,7 +183,7 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Dual,
         Self::Directions,
         Self::SplitDual,
@@ -175,6 +191,9 @@ impl Part {
         Self::Nuclear,
         Self::QuarticMap,
         Self::QuarticForm,
+        Self::SquaresFeatures,
+        Self::SquaresForms,
+        Self::SquaresDual,
         Self::WidthDual,
         Self::WidthSlack,
     ];
@@ -190,6 +209,9 @@ impl Part {
             Self::Nuclear => "nuclear map",
             Self::QuarticMap => "quartic map",
             Self::QuarticForm => "quartic form",
+            Self::SquaresFeatures => "squares features",
+            Self::SquaresForms => "squares forms",
+            Self::SquaresDual => "squares dual",
             Self::WidthDual => "width dual",
             Self::WidthSlack => "width slack",
         }
@@ -206,6 +228,9 @@ impl Part {
             Self::Nuclear => "nuclear",
             Self::QuarticMap => "quartic_map",
             Self::QuarticForm => "quartic_form",
+            Self::SquaresFeatures => "squares_features",
+            Self::SquaresForms => "squares_forms",
+            Self::SquaresDual => "squares_dual",
             Self::WidthDual => "width_dual",
             Self::WidthSlack => "width_slack",
         }
@@ -222,6 +247,9 @@ impl Part {
             Self::Nuclear => "witness nuclear map",
             Self::QuarticMap => "witness quartic map",
             Self::QuarticForm => "witness quartic form",
+            Self::SquaresFeatures => "witness squares features",
+            Self::SquaresForms => "witness squares forms",
+            Self::SquaresDual => "witness squares dual",
             Self::WidthDual => "witness width dual",
             Self::WidthSlack => "witness width slack",
         }
@@ -233,18 +261,21 @@ impl Part {
         self != Self::Directions
     }
 
-    /// Rows and columns for a problem (columns 0 where any number is accepted).
+    /// Rows and columns for a problem (0 where any number is accepted).
     fn shape(self, problem: &Problem) -> (usize, usize) {
         match self {
             Self::Dual | Self::SplitDual | Self::WidthDual => (problem.dim(), problem.len()),
-            Self::Directions => (problem.dim(), 0),
+            Self::Directions | Self::SquaresDual => (problem.dim(), 0),
+            Self::SquaresFeatures => (0, problem.dim() + 1),
+            Self::SquaresForms => (0, 0),
             Self::Nuclear => (problem.dim(), problem.dim() + 1),
             Self::QuarticMap => (problem.dim() + 1, 0),
             Self::QuarticForm => {
                 let pairs = problem.dim() * (problem.dim() + 1) / 2;
                 (pairs, pairs)
             }
-            Self::SplitSlack | Self::WidthSlack => (problem.len(), problem.len()),
+            Self::SplitSlack => (problem.len(), problem.len()),
+            Self::WidthSlack => (0, problem.len()),
         }
     }
 }

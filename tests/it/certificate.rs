@@ -7,7 +7,7 @@ use widedict::certificate::{CertifyError, Concentration, Options, objective_part
 use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, hunt, naive, planted};
 use widedict::trusted::WitnessError;
-use widedict::trusted::{BoundKind, Origin, QuarticForm, Split, Subject, bounds, local};
+use widedict::trusted::{BoundKind, Origin, QuarticForm, Split, Squares, Subject, bounds, local};
 use widedict::{Certified, Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
 
 use crate::support::checks::{self, certified, close};
@@ -80,6 +80,14 @@ fn naive_bound(problem: &Problem, duals: &[Matrix]) -> f64 {
     best
 }
 
+/// Two squares of two features, and a dual point, from any numbers.
+fn squares(dim: usize, numbers: &[f64]) -> Squares {
+    let of = |seed: usize, rows: usize, columns: usize| {
+        Matrix::from_fn(rows, columns, |i, j| numbers[(seed + 3 * i + 5 * j) % numbers.len()])
+    };
+    Squares { features: of(0, 2, dim + 1), forms: of(1, 3, 6), dual: of(2, dim, 6 + dim) }
+}
+
 proptest! {
     // Five witnesses a case: more than ten thousand bounds against exact values.
     #![proptest_config(ProptestConfig::with_cases(2100))]
@@ -116,6 +124,7 @@ proptest! {
                         slack.as_slice()[(3 * i + j) % (n * n)]
                     }),
                 }),
+                squares: Some(squares(problem.dim(), slack.as_slice())),
                 width: None,
                 curvature: None,
             };
@@ -480,6 +489,7 @@ fn a_witness_that_is_not_finite_changes_nothing() {
             directions: Some(dual.clone()),
             nuclear: Some(dual.clone()),
             quartic: Some(QuarticForm { map: Matrix::from_fn(3, 2, |_, _| bad), form: Matrix::zeros(3, 3) }),
+            squares: None,
             split: Some(Split { slack: Matrix::from_fn(3, 3, |_, _| bad), dual, origin: Origin::FirstOrder }),
             width: None,
             curvature: None,

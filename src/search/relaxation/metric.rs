@@ -29,12 +29,16 @@ pub(super) struct Metric<'p> {
 
 impl<'p> Metric<'p> {
     pub(super) fn new(problem: &'p Problem) -> Self {
-        let a = problem.data().sqrt_weights();
+        Self::along(problem, problem.data().whitened(), problem.data().sqrt_weights())
+    }
+
+    /// The same in other orthonormal coordinates of the datapoints: rows of X̃, and a, in them.
+    pub(super) fn along(problem: &'p Problem, whitened: Matrix, a: &'p [f64]) -> Self {
         let (lambda_sq, gamma_sq) = (problem.lambda().powi(2), problem.gamma().powi(2));
         let total = dot(a, a);
         let largest = gamma_sq + lambda_sq * total;
         let root = (1.0 - (gamma_sq / largest).sqrt()) / total;
-        Self { problem, whitened: problem.data().whitened(), a, lambda_sq, gamma_sq, largest, root }
+        Self { problem, whitened, a, lambda_sq, gamma_sq, largest, root }
     }
 
     /// Computes `R = (X̃ − b aᵀ)(I + UUᵀ)⁻¹` by the Woodbury identity. Where a center is learnt, b

@@ -15,9 +15,11 @@ mod rising;
 #[cfg(feature = "sdp")]
 mod semidefinite;
 mod settings;
+mod squares;
 pub mod width;
 
 pub use proposal::Proposal;
 #[cfg(feature = "sdp")]
 pub use semidefinite::{Relaxed, Semidefinite};
 pub use settings::Relaxation;
+pub use squares::{FoundSquares, SquareSearch};

@@ -22,7 +22,7 @@ use super::proposal::{Goal, Proposal};
 use super::settings::Relaxation;
 use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, symmetric_eigen};
 use crate::num::{max, min};
-use crate::observer::Interrupt;
+use crate::observer::{Interrupt, Observer};
 use crate::trusted::{Origin, Split};
 
 /// Most steps. The tenth gains a hundredth of the first.
@@ -57,7 +57,7 @@ pub(super) fn search(
     goal: &Goal<'_>,
 ) -> Option<Proposal> {
     let len = metric.a.len();
-    let mut stage = Stage::new(metric, Matrix::zeros(len, len), dual, goal)?;
+    let mut stage = Stage::new(metric, Matrix::zeros(len, len), dual, goal.observer)?;
     let (mut length, mut interrupt, mut made) = (None, None, 0);
     while made < STEPS.min(settings.max_iterations) {
         let Some(gradient) = stage.gradient(metric) else { break };
@@ -119,7 +119,7 @@ fn step(
         if share < 1.0 {
             split.as_mut_slice().iter_mut().for_each(|t| *t *= share);
         }
-        if let Some(next) = Stage::new(metric, split, stage.dual.clone(), goal)
+        if let Some(next) = Stage::new(metric, split, stage.dual.clone(), goal.observer)
             && next.value > stage.value
         {
             return (next, Ok(true));
@@ -143,7 +143,7 @@ fn raise(split: &mut Matrix, gradient: &Matrix, length: f64) {
 }
 
 /// The largest eigenvalue of (T, A), a little below it.
-fn largest(metric: &Metric<'_>, split: &Matrix) -> f64 {
+pub(super) fn largest(metric: &Metric<'_>, split: &Matrix) -> f64 {
     let (value, _) = lanczos_largest(split.nrows(), LANCZOS_STEPS, |v| {
         let mut u = v.to_vec();
         metric.half_inverse(&mut u);
@@ -156,20 +156,25 @@ fn largest(metric: &Metric<'_>, split: &Matrix) -> f64 {
 }
 
 /// A matrix T with the best dual point found for it.
-struct Stage {
+pub(super) struct Stage {
     /// T.
-    split: Matrix,
+    pub(super) split: Matrix,
     /// R, with `RB⁻¹Rᵀ ⪯ I`.
-    dual: Matrix,
+    pub(super) dual: Matrix,
     /// B = A − T.
     price: Matrix,
     /// The bound of R.
-    value: f64,
+    pub(super) value: f64,
 }
 
 impl Stage {
     /// Maximizes over R, from a dual point of another T. `None` where B is not positive definite.
-    fn new(metric: &Metric<'_>, split: Matrix, dual: Matrix, goal: &Goal<'_>) -> Option<Self> {
+    pub(super) fn new(
+        metric: &Metric<'_>,
+        split: Matrix,
+        dual: Matrix,
+        observer: &dyn Observer,
+    ) -> Option<Self> {
         let mut negative = split.clone();
         negative.as_mut_slice().iter_mut().for_each(|t| *t = -*t);
         let price = metric.raised(&negative, 1.0);
@@ -183,7 +188,7 @@ impl Stage {
         let share = min((metric.gamma_sq / curvature).sqrt(), 1.0);
         let repeat = (1.0 - share) / (1.0 + share);
         for _ in 0..INNER {
-            if goal.observer.poll().is_break() {
+            if observer.poll().is_break() {
                 break;
             }
             // In S = R B^{-1/2} the gradient is (X̃ − R)B^{1/2}.
@@ -206,6 +211,11 @@ impl Stage {
 
     /// Q, whose half is minus the gradient: `Wᵀ(WBWᵀ)^{-1/2}W` with `W = X̃ − b aᵀ − R`.
     fn gradient(&self, metric: &Metric<'_>) -> Option<Matrix> {
+        Some(super::products::parallel_gram(&self.root(metric)?))
+    }
+
+    /// Few rows P with `Q = PᵀP`.
+    pub(super) fn root(&self, metric: &Metric<'_>) -> Option<Matrix> {
         let mut rest = metric.whitened.clone();
         axpy(-1.0, self.dual.as_slice(), rest.as_mut_slice());
         if metric.problem.centered() {
@@ -226,6 +236,6 @@ impl Stage {
             let scale = values[k].powf(-0.25);
             small.col_mut(column).iter_mut().for_each(|v| *v *= scale);
         }
-        Some(super::products::parallel_gram(&small.transpose_times(&rest)))
+        Some(small.transpose_times(&rest))
     }
 }

@@ -11,12 +11,13 @@ use crate::problem::Problem;
 use crate::search::escape;
 use crate::search::nuclear::Nuclear;
 use crate::search::quartic::Quartic;
+use crate::search::relaxation::SquareSearch;
 use crate::solve::participation::Participation;
 use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
 use crate::testing::naive::{self, length};
 use crate::trusted::{
-    Coding, Goal, QuarticForm, Subject, WidthSplit, bounds, exact as polar, local as second_order,
+    Coding, Goal, QuarticForm, Squares, Subject, WidthSplit, bounds, exact as polar, local as second_order,
     participation, planar, width,
 };
 use crate::{
@@ -69,6 +70,7 @@ pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng,
     }
     nuclear(instance, &points[0].point, best, rng, report);
     quartic(instance, &points[0].point, best, rng, report);
+    squares(instance, &points[0].point, best, rng, report);
     participations(instance, &points, rng, report);
     widths(instance, &points, effort, rng, report);
     shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
@@ -133,6 +135,41 @@ fn nuclear(
         if let Some(bound) = bounds::nuclear(&subject, &map) {
             let lower = ex(bound.lower.get());
             report.at_most(instance, Claim::LowerBound, &lower, best, "nuclear bound and a point");
+        }
+    }
+}
+
+/// Bounds from squares of features, searched for, spoiled and at random, against the best point.
+fn squares(
+    instance: &Instance,
+    point: &Factorization,
+    best: &Exact,
+    rng: &mut ChaCha8Rng,
+    report: &mut Report,
+) {
+    let (problem, n) = (&instance.problem, instance.problem.dim());
+    let Ok(subject) = Subject::of(problem, point) else { return };
+    let found = Nuclear::default().search(problem, &()).and_then(|nuclear| {
+        SquareSearch::default().search(problem, &nuclear.map, subject.primal().value(), &())
+    });
+    let found = found.map(|found| found.squares);
+    let mut spoiled = found.clone();
+    for matrix in spoiled.iter_mut().flat_map(|s| [&mut s.features, &mut s.forms, &mut s.dual]) {
+        let stretch = rng.random_range(0.5..2.0);
+        matrix.as_mut_slice().iter_mut().for_each(|v| *v *= stretch + 1e-3 * rng.random_range(-1.0..1.0));
+    }
+    let size = length(problem.data().datapoint(0));
+    let mut any =
+        |rows, columns, size: f64| Matrix::from_fn(rows, columns, |_, _| size * rng.random_range(-1.0..1.0));
+    let random = Squares {
+        features: any(2, n + 1, 1.0),
+        forms: any(3, 6, problem.gamma()),
+        dual: any(n, 6 + n, size),
+    };
+    for squares in [found, spoiled, Some(random)].into_iter().flatten() {
+        if let Some(bound) = bounds::squares(&subject, &squares) {
+            let lower = ex(bound.lower.get());
+            report.at_most(instance, Claim::LowerBound, &lower, best, "split of squares and a point");
         }
     }
 }

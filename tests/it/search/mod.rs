@@ -4,3 +4,4 @@ mod nuclear;
 mod quartic;
 #[cfg(feature = "sdp")]
 mod semidefinite;
+mod squares;
