@@ -19,6 +19,7 @@ use super::metric::Metric;
 use super::positive::PositivePart;
 use super::products::parallel_product;
 use super::proposal::{Goal, Proposal};
+use super::rising;
 use super::settings::Relaxation;
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
@@ -41,8 +42,8 @@ const NOTICEABLE: f64 = 0.02;
 pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>) -> Option<Proposal> {
     let mut state = warm_start(metric, goal.start)?;
     let mut cone = PositivePart::new();
-    let mut best: Option<Proposal> = None;
-    let mut interrupt = None;
+    let mut best: Option<Best> = None;
+    let (mut interrupt, mut made) = (None, 0);
     // The iteration of the last noticeable decrease of the gap, and the gap there.
     let mut mark = (0, f64::INFINITY);
     for iteration in 0..settings.max_iterations {
@@ -54,11 +55,10 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
         if iteration % EVALUATE_EVERY != 0 && iteration + 1 != settings.max_iterations {
             continue;
         }
+        made = iteration + 1;
         let (polar, promised) = metric.promise(&dual, &slack);
         if best.as_ref().is_none_or(|b| promised > b.promised) {
-            let (dual, slack) = (metric.unwhitened(dual), metric.root_free(slack));
-            let split = Split { dual, slack, origin: Origin::FirstOrder };
-            best = Some(Proposal { split, promised, iterations: iteration + 1, interrupt: None });
+            best = Some(Best { dual, split: slack, polar, promised });
         }
         let promised = best.as_ref().map_or(0.0, |b| b.promised);
         goal.tell("moving split", iteration + 1, promised);
@@ -73,7 +73,32 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
             break;
         }
     }
-    best.map(|proposal| Proposal { interrupt, ..proposal })
+    let best = best?.settled(metric, goal);
+    goal.tell("moving split", made, best.promised);
+    let (dual, slack) = (metric.unwhitened(best.dual), metric.root_free(best.split));
+    let split = Split { dual, slack, origin: Origin::FirstOrder };
+    Some(Proposal { split, promised: best.promised, iterations: made, interrupt })
+}
+
+/// The best proposal so far: the whitened dual point, T, their polar and bound.
+struct Best {
+    dual: Matrix,
+    split: Matrix,
+    polar: f64,
+    promised: f64,
+}
+
+impl Best {
+    /// With the best dual point for its T, where that promises more: the iteration's own is
+    /// optimal in the limit only.
+    fn settled(self, metric: &Metric<'_>, goal: &Goal<'_>) -> Self {
+        match rising::settle(metric, self.dual.clone(), &self.split, self.polar, goal) {
+            Some((dual, split, promised)) if promised > self.promised => {
+                Self { dual, split, promised, polar: 1.0 }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Makes one iteration. `state` holds Z, the sum of Q and the multiplier, and becomes the next Z.
