@@ -66,7 +66,8 @@ impl Relaxation {
         if enough(&best) || (crowded && len > BOTH) {
             return told(best);
         }
-        told(better(best, moving::search(&metric, self, &goal)))
+        let moved = moving::search(&metric, self, &goal, best.as_ref().map(|best| &best.split));
+        told(better(best, moved))
     }
 
     /// Raises T from the nuclear bound or the wide limit, in up to `max_iterations` steps and
