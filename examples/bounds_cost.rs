@@ -20,9 +20,10 @@ use widedict::{Bounding, ColumnGeneration, Factorization, Matrix, Problem, Witne
 
 /// Most datapoints for which a bound is taken: the relaxation's steps are of O(N³), the exact
 /// polar's cells grow with N.
-const LIMITS: [(Bounding, usize); 5] = [
+const LIMITS: [(Bounding, usize); 6] = [
     (Bounding::Fast, usize::MAX),
     (Bounding::Nuclear, usize::MAX),
+    (Bounding::Quartic, usize::MAX),
     (Bounding::Relaxation, 600),
     (Bounding::Auto, usize::MAX),
     (Bounding::Exact, 100),
@@ -30,6 +31,9 @@ const LIMITS: [(Bounding, usize); 5] = [
 
 /// Largest dimension of the exact polar here.
 const EXACT_DIM: usize = 3;
+
+/// Largest dimension of the quartic bound.
+const QUARTIC_DIM: usize = 64;
 
 /// A data set at one number of datapoints.
 struct Case {
@@ -58,8 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let solving = started.elapsed().as_secs_f64();
         let mut least = 0.0;
         for (bounding, limit) in LIMITS {
-            let exact = bounding == Bounding::Exact && case.problem.dim() > EXACT_DIM;
-            if exact || case.problem.len() > limit {
+            let dim = case.problem.dim();
+            let large = (bounding == Bounding::Exact && dim > EXACT_DIM)
+                || (bounding == Bounding::Quartic && dim > QUARTIC_DIM);
+            if large || case.problem.len() > limit {
                 continue;
             }
             let (row, gap, lower) = bound(&case.problem, &point, bounding)?;
@@ -130,6 +136,7 @@ fn draw(lines: &[Line]) -> Result<String, Box<dyn Error>> {
     let colors = [
         (Bounding::Fast, BLACK),
         (Bounding::Nuclear, BLUE),
+        (Bounding::Quartic, CYAN),
         (Bounding::Relaxation, GREEN),
         (Bounding::Auto, RED),
         (Bounding::Exact, MAGENTA),

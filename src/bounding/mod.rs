@@ -469,7 +469,7 @@ impl Bounding {
     pub(crate) fn splits(self, problem: &Problem) -> (bool, bool) {
         let (len, limits) = (problem.len(), Relaxation::default());
         match self {
-            Self::None | Self::Fast | Self::Nuclear => (false, false),
+            Self::None | Self::Fast | Self::Nuclear | Self::Quartic => (false, false),
             Self::Auto => (len <= AUTO_SPLIT_DATAPOINTS, len <= AUTO_ALL_STEPS),
             Self::Relaxation => (len <= limits.max_datapoints, len <= AUTO_ALL_STEPS),
             #[cfg(feature = "sdp")]
