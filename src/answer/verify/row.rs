@@ -206,7 +206,7 @@ pub(super) fn participation(
     if gamma.to_bits() != allowed.to_bits() {
         return Err(format!("gamma: claimed {gamma}, found {allowed} at p and lambda"));
     }
-    if claimed["beats_wide_limit"] != Value::from(gamma > 0.0) {
+    if claimed["beats_wide_limit"] != (gamma > 0.0) {
         return Err(format!("beats_wide_limit: claimed {}, gamma is {gamma}", claimed["beats_wide_limit"]));
     }
     watch.phase("participation bound");
