@@ -110,13 +110,23 @@ pub struct Participation {
     pub gamma: f64,
     pub lower_bound: f64,
     pub bound_kind: &'static str,
+    /// Whether the bound is above that of all dictionaries, `F_∞`: false where p is too small.
+    pub beats_wide_limit: bool,
 }
 
 impl Participation {
     /// The bound, beside the least participation `min` of the point's atoms.
     pub fn new(min: Option<f64>, bound: &ParticipationBound) -> Self {
         let ParticipationBound { p, lambda, gamma, lower, kind } = *bound;
-        Self { min, p, lambda, gamma: gamma.get(), lower_bound: lower.get(), bound_kind: kind.as_str() }
+        Self {
+            min,
+            p,
+            lambda,
+            gamma: gamma.get(),
+            lower_bound: lower.get(),
+            bound_kind: kind.as_str(),
+            beats_wide_limit: bound.beats_wide_limit(),
+        }
     }
 }
 

@@ -136,6 +136,13 @@ fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certific
 }
 
 fn bound(participation: &Participation) -> String {
+    if !participation.beats_wide_limit {
+        return format!(
+            "participation bound  {}  (nothing above the bound of all dictionaries was found: participations of at least {:.4e} are too small)\n",
+            at_most(participation.lower_bound, 9),
+            participation.p
+        );
+    }
     format!(
         "participation bound  {}  (any dictionary whose atoms have participations at least {:.4e}; lambda' {:.6}, gamma {:.6}, {})\n",
         at_most(participation.lower_bound, 9),

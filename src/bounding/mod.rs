@@ -514,6 +514,20 @@ impl Bounding {
         Ok(Bounded { certified, witness, shortfall })
     }
 
+    /// Whether this choice searches for a split of the problem, γ aside, and where it does, whether
+    /// it takes all steps of the search.
+    pub(crate) fn splits(self, problem: &Problem) -> (bool, bool) {
+        let (len, limits) = (problem.len(), Relaxation::default());
+        match self {
+            Self::None | Self::Fast | Self::Nuclear | Self::Quartic => (false, false),
+            Self::Auto => (len <= AUTO_SPLIT_DATAPOINTS, len <= AUTO_ALL_STEPS),
+            Self::Relaxation => (len <= limits.max_datapoints, len <= AUTO_ALL_STEPS),
+            #[cfg(feature = "sdp")]
+            Self::Sdp => (true, true),
+            Self::Exact => (true, true),
+        }
+    }
+
     /// The limits of the exact polar, where it is asked for or cheap.
     fn exact_limits(self, problem: &Problem) -> Option<exact::Limits> {
         let cheap = problem.dim() <= AUTO_EXACT_DIM && problem.len() <= AUTO_EXACT_DATAPOINTS;

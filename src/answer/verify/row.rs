@@ -206,6 +206,9 @@ pub(super) fn participation(
     if gamma.to_bits() != allowed.to_bits() {
         return Err(format!("gamma: claimed {gamma}, found {allowed} at p and lambda"));
     }
+    if claimed["beats_wide_limit"] != (gamma > 0.0) {
+        return Err(format!("beats_wide_limit: claimed {}, gamma is {gamma}", claimed["beats_wide_limit"]));
+    }
     watch.phase("participation bound");
     let run = Run::observed(watch).with_start(certified.solution());
     let found = Participation::default().bound_with(problem, p, &run).map_err(|error| error.to_string())?;

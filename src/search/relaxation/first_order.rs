@@ -11,7 +11,7 @@ use super::positive::FULL_SHARE;
 use super::proposal::{Goal, Proposal};
 use super::rising;
 use super::settings::Relaxation;
-use crate::atoms::Factorization;
+use crate::atoms::{Codes, Dictionary, Factorization};
 use crate::linalg::axpy;
 use crate::observer::Observer;
 use crate::problem::Problem;
@@ -61,18 +61,70 @@ impl Relaxation {
             return best;
         }
         let crowded = start.width() * FULL_SHARE >= len;
-        let fixed = (crowded || len <= BOTH)
-            .then(|| {
-                let dual = metric.feasible(subject.residuals().clone().into_matrix())?;
-                fixed::search(&metric, dual, self, &goal)
-            })
-            .flatten();
+        let fixed = (crowded || len <= BOTH).then(|| at_residuals(&metric, &subject, self, &goal)).flatten();
         let best = better(best, fixed);
         if enough(&best) || (crowded && len > BOTH) {
             return told(best);
         }
-        told(better(best, moving::search(&metric, self, &goal)))
+        let moved = moving::search(&metric, self, &goal, best.as_ref().map(|best| &best.split));
+        told(better(best, moved))
     }
+
+    /// Raises T from the nuclear bound or the wide limit, in up to `max_iterations` steps and
+    /// without a factorization: a bound below the one of [`Relaxation::search`] for a part of its
+    /// time.
+    ///
+    /// `None` as for [`Relaxation::search`].
+    #[must_use]
+    pub fn rise(&self, problem: &Problem, observer: &dyn Observer) -> Option<Proposal> {
+        let (dim, len) = (problem.dim(), problem.len());
+        let center = problem.centered().then(|| problem.data().mean().to_vec());
+        let start = Factorization::new(Dictionary::empty(dim), Codes::zeros(0, len), center).ok()?;
+        self.alone(problem, &start, observer, |metric, _, goal| raised(metric, self, goal))
+    }
+
+    /// The split at the residuals of a factorization alone, whose dual point moves at the end: the
+    /// part of [`Relaxation::search`] that pays where there are many atoms for the datapoints.
+    ///
+    /// `None` as for [`Relaxation::search`].
+    #[must_use]
+    pub fn at_residuals(
+        &self,
+        problem: &Problem,
+        start: &Factorization,
+        observer: &dyn Observer,
+    ) -> Option<Proposal> {
+        self.alone(problem, start, observer, |metric, subject, goal| {
+            at_residuals(metric, subject, self, goal)
+        })
+    }
+
+    /// One of the searches.
+    fn alone(
+        &self,
+        problem: &Problem,
+        start: &Factorization,
+        observer: &dyn Observer,
+        search: impl Fn(&Metric<'_>, &Subject<'_>, &Goal<'_>) -> Option<Proposal>,
+    ) -> Option<Proposal> {
+        if problem.gamma() == 0.0 || problem.len() > self.max_datapoints || observer.poll().is_break() {
+            return None;
+        }
+        let subject = Subject::of(problem, start).ok()?;
+        let goal = Goal { start, objective: subject.primal().value(), observer };
+        search(&Metric::new(problem), &subject, &goal)
+    }
+}
+
+/// The proposal of [`fixed`] at the residuals.
+fn at_residuals(
+    metric: &Metric<'_>,
+    subject: &Subject<'_>,
+    settings: &Relaxation,
+    goal: &Goal<'_>,
+) -> Option<Proposal> {
+    let dual = metric.feasible(subject.residuals().clone().into_matrix())?;
+    fixed::search(metric, dual, settings, goal)
 }
 
 /// The proposal of [`rising`] from the nuclear bound.

@@ -4,6 +4,9 @@
 //! `{S ≤ cA − K off the diagonal, S = cA − K on it}`. Such an S gives `T = cA − K − S ≥ 0` and the
 //! polar `κ ≤ √c`. Off the diagonal the start is `min(cA − K, 0)`, so that T begins with every
 //! nonnegative entry.
+//!
+//! At the end T stays and R moves ([`rising`](super::rising)), which gains more than many further
+//! iterations.
 
 use std::ops::ControlFlow;
 
@@ -12,6 +15,7 @@ use rayon::prelude::*;
 use super::metric::Metric;
 use super::products::parallel_product;
 use super::proposal::{Goal, Proposal};
+use super::rising;
 use super::settings::Relaxation;
 use crate::linalg::{Matrix, axpy, symmetric_eigen};
 use crate::num::{max, min};
@@ -67,7 +71,13 @@ pub(super) fn search(
             break;
         }
     }
-    let (_, promised, split) = best?;
+    let (polar, promised, split) = best?;
+    let settled = rising::settle(metric, dual.clone(), &split, polar, goal);
+    let (dual, split, promised) = match settled {
+        Some(settled) if settled.2 > promised => settled,
+        _ => (dual, split, promised),
+    };
+    goal.tell("split at the residuals", made, promised);
     let (dual, slack) = (metric.unwhitened(dual), metric.root_free(split));
     let split = Split { dual, slack, origin: Origin::FirstOrder };
     Some(Proposal { split, promised, iterations: made, interrupt })

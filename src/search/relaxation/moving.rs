@@ -19,6 +19,7 @@ use super::metric::Metric;
 use super::positive::PositivePart;
 use super::products::parallel_product;
 use super::proposal::{Goal, Proposal};
+use super::rising;
 use super::settings::Relaxation;
 use crate::atoms::Factorization;
 use crate::linalg::Matrix;
@@ -37,12 +38,18 @@ const EVALUATE_EVERY: usize = 5;
 /// Share of the gap that counts as progress, see [`Relaxation::patience`].
 const NOTICEABLE: f64 = 0.02;
 
-/// Davis–Yin on Q, started from the codes of the goal's factorization.
-pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>) -> Option<Proposal> {
-    let mut state = warm_start(metric, goal.start)?;
+/// Davis–Yin on Q, started from the codes of the goal's factorization and the split of an earlier
+/// search, if there is one.
+pub(super) fn search(
+    metric: &Metric<'_>,
+    settings: &Relaxation,
+    goal: &Goal<'_>,
+    earlier: Option<&Split>,
+) -> Option<Proposal> {
+    let mut state = warm_start(metric, goal.start, earlier)?;
     let mut cone = PositivePart::new();
-    let mut best: Option<Proposal> = None;
-    let mut interrupt = None;
+    let mut best: Option<Best> = None;
+    let (mut interrupt, mut made) = (None, 0);
     // The iteration of the last noticeable decrease of the gap, and the gap there.
     let mut mark = (0, f64::INFINITY);
     for iteration in 0..settings.max_iterations {
@@ -54,11 +61,10 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
         if iteration % EVALUATE_EVERY != 0 && iteration + 1 != settings.max_iterations {
             continue;
         }
+        made = iteration + 1;
         let (polar, promised) = metric.promise(&dual, &slack);
         if best.as_ref().is_none_or(|b| promised > b.promised) {
-            let (dual, slack) = (metric.unwhitened(dual), metric.root_free(slack));
-            let split = Split { dual, slack, origin: Origin::FirstOrder };
-            best = Some(Proposal { split, promised, iterations: iteration + 1, interrupt: None });
+            best = Some(Best { dual, split: slack, polar, promised });
         }
         let promised = best.as_ref().map_or(0.0, |b| b.promised);
         goal.tell("moving split", iteration + 1, promised);
@@ -73,7 +79,32 @@ pub(super) fn search(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>
             break;
         }
     }
-    best.map(|proposal| Proposal { interrupt, ..proposal })
+    let best = best?.settled(metric, goal);
+    goal.tell("moving split", made, best.promised);
+    let (dual, slack) = (metric.unwhitened(best.dual), metric.root_free(best.split));
+    let split = Split { dual, slack, origin: Origin::FirstOrder };
+    Some(Proposal { split, promised: best.promised, iterations: made, interrupt })
+}
+
+/// The best proposal so far: the whitened dual point, T, their polar and bound.
+struct Best {
+    dual: Matrix,
+    split: Matrix,
+    polar: f64,
+    promised: f64,
+}
+
+impl Best {
+    /// With the best dual point for its T, where that promises more: the iteration's own is
+    /// optimal in the limit only.
+    fn settled(self, metric: &Metric<'_>, goal: &Goal<'_>) -> Self {
+        match rising::settle(metric, self.dual.clone(), &self.split, self.polar, goal) {
+            Some((dual, split, promised)) if promised > self.promised => {
+                Self { dual, split, promised, polar: 1.0 }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Makes one iteration. `state` holds Z, the sum of Q and the multiplier, and becomes the next Z.
@@ -102,9 +133,10 @@ fn step(metric: &Metric<'_>, cone: &mut PositivePart, state: &mut Matrix) -> Opt
     Some((dual, slack))
 }
 
-/// `Q − ½η S` with Q from the codes. S is A − K where two datapoints share an atom, and the
+/// `Q − ½η S` with Q from the codes. S is that of an earlier split, which saves the iterations that
+/// would find as good a one; without one it is A − K where two datapoints share an atom, and the
 /// negative part of A − K elsewhere.
-fn warm_start(metric: &Metric<'_>, start: &Factorization) -> Option<Matrix> {
+fn warm_start(metric: &Metric<'_>, start: &Factorization, earlier: Option<&Split>) -> Option<Matrix> {
     let len = metric.a.len();
     let gauge = metric.problem.gauge();
     let mut rows = start.codes().rows();
@@ -115,10 +147,21 @@ fn warm_start(metric: &Metric<'_>, start: &Factorization) -> Option<Matrix> {
         let scale = 1.0 / gauge.value_of_row(row).sqrt();
         row.iter().for_each(|(i, v)| factor.col_mut(k)[i] = v * scale);
     }
-    let dual = metric.dual(&factor)?;
     let mut state = parallel_product(&factor);
-    let slack = metric.slack(&dual);
     let half = 0.5 * STEP / metric.largest;
+    if let Some(split) = earlier {
+        let slack = metric.slack(&metric.feasible(split.dual.clone())?);
+        let columns = state.as_mut_slice().par_chunks_mut(len).zip(slack.as_slice().par_chunks(len));
+        columns.zip(split.slack.as_slice().par_chunks(len)).enumerate().for_each(
+            |(j, ((state, slack), raised))| {
+                for (((z, s), t), a) in state.iter_mut().zip(slack).zip(raised).zip(metric.a) {
+                    *z -= half * (s - t * a * metric.a[j]);
+                }
+            },
+        );
+        return Some(state);
+    }
+    let slack = metric.slack(&metric.dual(&factor)?);
     state.as_mut_slice().par_chunks_mut(len).zip(slack.as_slice().par_chunks(len)).enumerate().for_each(
         |(j, (state, slack))| {
             for (i, (z, &s)) in state.iter_mut().zip(slack).enumerate() {

@@ -12,6 +12,10 @@
 //! singular. Unlike its neighbors this search needs no codes, only the datapoints, and one
 //! Cholesky factor of N × N a step. It ends short of the relaxation's value, which
 //! [`moving`](super::moving) approaches with more steps.
+//!
+//! For small γ the nuclear bound is below the wide limit, and T = 0 a poor start. There
+//! T rises from the wide limit: from the datapoints shortened to length λ, and all of A − K
+//! off the diagonal.
 
 use rayon::prelude::*;
 
@@ -20,7 +24,7 @@ use super::metric::Metric;
 use super::products::parallel_times;
 use super::proposal::{Goal, Proposal};
 use super::settings::Relaxation;
-use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, symmetric_eigen};
+use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, norm, symmetric_eigen};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer};
 use crate::trusted::{Origin, Split};
@@ -43,6 +47,14 @@ const INNER: usize = 5;
 /// A step that closes less than this share of the gap is the last.
 const NOTICEABLE: f64 = 0.02;
 
+/// The wide limit is tried as a start where its bound is at least this share of the first dual
+/// point's: a step gains more from there.
+const WIDE_SHARE: f64 = 0.8;
+
+/// What is added to the polar of a T before R moves. The Lanczos estimate of the polar is below
+/// it, by less than the first; the second is for where that fails.
+const MARGINS: [f64; 2] = [1e-3, 1e-2];
+
 /// Lanczos steps for the largest eigenvalue of (T, A). T keeps a distance from it.
 const LANCZOS_STEPS: usize = 30;
 
@@ -57,7 +69,11 @@ pub(super) fn search(
     goal: &Goal<'_>,
 ) -> Option<Proposal> {
     let len = metric.a.len();
-    let mut stage = Stage::new(metric, Matrix::zeros(len, len), dual, goal.observer)?;
+    let first = Stage::new(metric, Matrix::zeros(len, len), dual, goal.observer)?;
+    let mut stage = match from_wide_limit(metric, first.value, goal) {
+        Some(wide) if wide.value > first.value => wide,
+        _ => first,
+    };
     let (mut length, mut interrupt, mut made) = (None, None, 0);
     while made < STEPS.min(settings.max_iterations) {
         let Some(gradient) = stage.gradient(metric) else { break };
@@ -88,6 +104,56 @@ pub(super) fn search(
     let (dual, slack) = (metric.unwhitened(dual), metric.root_free(split));
     let split = Split { dual, slack, origin: Origin::FirstOrder };
     Some(Proposal { split, promised, iterations: made, interrupt })
+}
+
+/// R and T of the wide limit, where they are a start beside a dual point of this value. With a
+/// learnt center the shortened datapoints are not feasible.
+fn from_wide_limit(metric: &Metric<'_>, value: f64, goal: &Goal<'_>) -> Option<Stage> {
+    let problem = metric.problem;
+    if problem.centered() {
+        return None;
+    }
+    let mut dual = metric.whitened.clone();
+    for (i, a) in metric.a.iter().enumerate() {
+        let length = norm(dual.col(i));
+        if length > a * problem.lambda() {
+            let share = a * problem.lambda() / length;
+            dual.col_mut(i).iter_mut().for_each(|v| *v *= share);
+        }
+    }
+    if !(metric.value(&dual) >= WIDE_SHARE * value) {
+        return None;
+    }
+    let negated = {
+        let mut slack = metric.slack(&dual);
+        slack.as_mut_slice().par_iter_mut().for_each(|v| *v = -*v);
+        slack
+    };
+    let mut split = Matrix::zeros(negated.nrows(), negated.ncols());
+    raise(&mut split, &negated, 1.0);
+    Stage::new(metric, split, dual, goal.observer)
+}
+
+/// Moves the dual point of a split whose T stays: what the other searches fix is rarely the best R
+/// for the T they find. `polar` is the split's own. The whitened dual point, T and the bound they
+/// promise. One Cholesky factor.
+pub(super) fn settle(
+    metric: &Metric<'_>,
+    mut dual: Matrix,
+    split: &Matrix,
+    polar: f64,
+    goal: &Goal<'_>,
+) -> Option<(Matrix, Matrix, f64)> {
+    let share = 1.0 / max(polar, f64::MIN_POSITIVE);
+    dual.as_mut_slice().iter_mut().for_each(|r| *r *= share);
+    let stage = MARGINS.iter().find_map(|margin| {
+        let share = (share / (1.0 + margin)).powi(2);
+        let mut split = split.clone();
+        split.as_mut_slice().iter_mut().for_each(|t| *t *= share);
+        Stage::new(metric, split, dual.clone(), goal.observer)
+    })?;
+    let (_, promised) = metric.promise(&stage.dual, &stage.split);
+    Some((stage.dual, stage.split, promised))
 }
 
 /// One step along −Q, shortened until it gains. The stage to go on from, and whether it is

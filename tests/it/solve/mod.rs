@@ -2,5 +2,6 @@
 
 mod column_generation;
 mod finite;
+mod participation;
 mod path;
 mod planar;
