@@ -386,7 +386,7 @@ impl Bounding {
 
     /// Adds the quartic form, where a choice asks for one: [`Bounding::Auto`] beyond the datapoints
     /// that it searches a split for. It costs seconds to find and seconds to prove, so one
-    /// that the observer cut short, or that promises less than the nuclear bound, is left out.
+    /// that the observer cut short, or that promises less than the other bounds, is left out.
     fn with_quartic(
         self,
         problem: &Problem,
@@ -398,12 +398,11 @@ impl Bounding {
         let (pairs, len) = ((problem.dim() * (problem.dim() + 1) / 2) as f64, problem.len() as f64);
         let few = len * pairs * pairs <= AUTO_QUARTIC_PRODUCTS;
         let auto = self == Self::Auto && problem.len() > AUTO_SPLIT_DATAPOINTS && few;
-        if !(auto || self == Self::Quartic) || witness.quartic.is_some() {
+        let asked = auto || self == Self::Quartic;
+        if !asked || witness.quartic.is_some() || problem.share().is_spread() {
             return witness;
         }
-        let known = Subject::of(problem, factorization)
-            .ok()
-            .and_then(|subject| witness.nuclear.as_ref().and_then(|map| bounds::nuclear(&subject, map)));
+        let known = Subject::of(problem, factorization).map(|subject| bounds::best(&subject, &witness));
         let known = known.map_or(0.0, |bound| bound.lower.get());
         let atoms = factorization.dictionary().matrix();
         let found = Quartic::default().search(problem, atoms, known, observer);

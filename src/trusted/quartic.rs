@@ -32,8 +32,8 @@ use crate::trusted::Upper;
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuarticForm {
     /// What the dual point is made of: (n + 1) rows. The first column holds a point that is
-    /// subtracted from the data, the others a direction d and its strength μ: rᵢ is the result of
-    /// [`sweep`]s over them.
+    /// subtracted from the data, the others a direction d and its strength μ: rᵢ is what
+    /// sweeps over them leave of a datapoint.
     pub map: Matrix,
     /// A symmetric matrix over pairs of coordinates, n(n+1)/2 square, of which the lower triangle
     /// is read. Its part that vanishes on products is added to the form, in units of 4λ²γ².

@@ -197,9 +197,10 @@ fn sparse_data_are_bounded_better_than_by_second_moments() {
     let short = self::found(&problem, &Quartic { steps: 0, ..Quartic::default() }).unwrap();
     assert!(short.promised <= found.promised * (1.0 + 1e-3), "{} {}", short.promised, found.promised);
     checks::close("promise", fourth.lower.get(), found.promised, 0.0, 1e-6);
-    // And `auto` keeps the better one.
+    // And `auto` proves no less, be it by another bound.
     let bounded = Bounding::Auto.certify(&problem, bare(&problem), &Options::default(), &()).unwrap();
-    assert_eq!(bounded.certified.certificate().bound_kind(), BoundKind::Quartic);
+    let best = bounded.certified.certificate().lower_bound().get();
+    assert!(best >= 0.99 * fourth.lower.get(), "{best} {}", fourth.lower.get());
 }
 
 /// Each datapoint twice at half the weight changes nothing but rounding.
