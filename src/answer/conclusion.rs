@@ -233,7 +233,11 @@ fn bound_width(
     watch.phase("bounding the width");
     let search = WidthBound::default();
     let whole = bounding.width_whole().unwrap_or(search.whole);
-    WidthBound { whole, ..search }.extend(problem, certified, width, &Run::observed(watch))
+    let found = WidthBound { whole, ..search }.extend(problem, certified, width, &Run::observed(watch))?;
+    if found.0.certificate().width_bound(width).is_none() && watch.poll().is_break() {
+        watch.note("the search for a bound of the width was ended before it found one");
+    }
+    Ok(found)
 }
 
 #[cfg(feature = "conic")]

@@ -75,6 +75,13 @@ const AUTO_EXACT_DIM: usize = 3;
 /// Most datapoints at which [`Bounding::Auto`] computes the polar exactly: seconds.
 const AUTO_EXACT_DATAPOINTS: usize = 200;
 
+/// A larger split is proved after the observer broke too, seconds late, where it promises more by
+/// this share of the objective than what is proved already.
+const WORTH_PROVING: f64 = 0.01;
+
+/// Most datapoints whose number of atoms is bounded at all.
+pub(crate) const MOST_WIDTH_DATAPOINTS: usize = 100_000;
+
 /// How a factorization is bounded from below.
 ///
 /// Every choice bounds the convex problem
@@ -192,6 +199,15 @@ pub enum Shortfall {
         /// Most datapoints it takes.
         limit: usize,
     },
+    /// The quartic bound takes fewer dimensions: the nuclear bound is given.
+    TooManyDimensions {
+        /// Dimension of the problem.
+        found: usize,
+        /// Largest it takes.
+        limit: usize,
+    },
+    /// The observer ended the search: what was found by then is given.
+    Ended,
     /// The semidefinite program ended before it met its tolerance.
     SemidefiniteStopped(Stop),
 }
@@ -203,6 +219,11 @@ impl fmt::Display for Shortfall {
                 f,
                 "the relaxation takes at most {limit} points, found {found}: a split of squares is given"
             ),
+            Self::TooManyDimensions { found, limit } => write!(
+                f,
+                "the quartic bound takes at most {limit} dimensions, found {found}: the nuclear bound is given"
+            ),
+            Self::Ended => write!(f, "the search for a bound was ended: what was found by then is given"),
             Self::SemidefiniteStopped(stop) => {
                 write!(f, "the semidefinite program ended with {}: its bound is not its best", stop.as_str())
             }
@@ -265,7 +286,7 @@ impl Bounding {
             #[cfg(feature = "sdp")]
             Self::Sdp => "A split found by a semidefinite program: up to some 65 datapoints",
             Self::Exact => "The polar itself: dimension up to 4 or few datapoints",
-            Self::Auto => "The best that takes seconds",
+            Self::Auto => "The best that takes seconds to a minute or two",
         }
     }
 
@@ -279,8 +300,8 @@ impl Bounding {
             Self::None | Self::Fast | Self::Nuclear | Self::Quartic => false,
             Self::Auto => problem.len() <= AUTO_WIDTH_DATAPOINTS,
             #[cfg(feature = "sdp")]
-            Self::Sdp => true,
-            Self::Relaxation | Self::Exact => true,
+            Self::Sdp => problem.len() <= MOST_WIDTH_DATAPOINTS,
+            Self::Relaxation | Self::Exact => problem.len() <= MOST_WIDTH_DATAPOINTS,
         }
     }
 
@@ -358,16 +379,22 @@ impl Bounding {
         let witness = self.with_squares(problem, factorization, witness, gap_tolerance, observer);
         let witness = self.with_quartic(problem, factorization, witness, observer);
         let Some(relaxation) = self.relaxation(problem, gap_tolerance) else {
-            return Ok(Evidence { witness, shortfall: None });
+            let ended = (self != Self::Fast && observer.poll().is_break()).then_some(Shortfall::Ended);
+            return Ok(Evidence { witness, shortfall: self.too_large(problem).or(ended) });
         };
         let limit = relaxation.max_datapoints;
         let shortfall =
             (problem.len() > limit).then_some(Shortfall::TooManyDatapoints { found: problem.len(), limit });
         let found = relaxation.search(problem, factorization, observer);
         // Its proof would begin after the end, with matrices of N × N.
-        let late = |found: &Proposal| found.interrupt.is_some() && problem.len() > PROVED_LATE;
+        let late = |found: &Proposal| {
+            found.interrupt.is_some()
+                && problem.len() > PROVED_LATE
+                && !gains(problem, factorization, &witness, found.promised)
+        };
         let split = found.filter(|found| !late(found)).map(|found| found.split).or(witness.split);
-        Ok(Evidence { witness: Witness { split, ..witness }, shortfall })
+        let ended = || observer.poll().is_break().then_some(Shortfall::Ended);
+        Ok(Evidence { witness: Witness { split, ..witness }, shortfall: shortfall.or_else(ended) })
     }
 
     /// Drops the nuclear dual point, where a choice does not go as far.
@@ -408,6 +435,13 @@ impl Bounding {
         let found = Quartic::default().search(problem, atoms, known, observer);
         let worth = found.filter(|found| found.interrupt.is_none() && found.promised > known);
         Witness { quartic: worth.map(|found| found.witness), ..witness }
+    }
+
+    /// What this choice asks for and the problem's size does not allow.
+    fn too_large(self, problem: &Problem) -> Option<Shortfall> {
+        let (found, limit) = (problem.dim(), Quartic::default().max_dim);
+        let quartic = self == Self::Quartic && problem.gamma() > 0.0 && found > limit;
+        quartic.then_some(Shortfall::TooManyDimensions { found, limit })
     }
 
     /// Adds a split of squares, where this choice asks for a split and there are more datapoints
@@ -557,4 +591,12 @@ fn auto_steps(datapoints: usize, all: usize) -> usize {
     } else {
         AUTO_FEW_STEPS
     }
+}
+
+/// Whether a promised bound is above what a witness proves by [`WORTH_PROVING`].
+fn gains(problem: &Problem, factorization: &Factorization, witness: &Witness, promised: f64) -> bool {
+    Subject::of(problem, factorization).is_ok_and(|subject| {
+        let proved = bounds::best(&subject, witness).lower.get();
+        promised - proved > WORTH_PROVING * subject.primal().value()
+    })
 }

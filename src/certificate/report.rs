@@ -405,9 +405,9 @@ impl fmt::Display for Certificate {
         let claim = match self.verdict {
             Verdict::GlobalWidth => "optimality for other numbers of atoms",
             Verdict::Local => "global optimality for this number of atoms",
+            Verdict::Global => "optimality beyond the tolerance",
             Verdict::Rejected { .. }
             | Verdict::Refuted { .. }
-            | Verdict::Global
             | Verdict::Undecided { .. }
             | Verdict::Feasible => "optimality for this number of atoms",
         };

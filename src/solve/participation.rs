@@ -31,7 +31,7 @@ const RISING_STEPS: usize = 1;
 
 /// Steps of the split at a dictionary's residuals for many datapoints: an eigendecomposition of
 /// N × N each. The tenth gains a hundredth of what five gain.
-const RESIDUAL_STEPS: usize = 5;
+const RESIDUAL_STEPS: usize = 12;
 
 /// The participation of every atom,
 ///

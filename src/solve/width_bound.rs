@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use crate::atoms::Factorization;
+use crate::bounding::MOST_WIDTH_DATAPOINTS;
 use crate::certificate::{Certified, Verdict, Witness};
 use crate::gauge::Moments;
 use crate::linalg::Matrix;
@@ -42,10 +43,6 @@ const NEAR: f64 = 0.15;
 /// not a power law, and closer, nothing changes.
 const FARTHEST: f64 = 0.3;
 const NEAREST: f64 = 0.9;
-
-/// Most datapoints at which a split is proved after the observer broke, as in
-/// [`Bounding`](crate::Bounding): its proof takes matrices of N × N.
-const PROVED_LATE: usize = 1000;
 
 /// Most prices tried.
 const MOST_PRICES: usize = 12;
@@ -91,12 +88,12 @@ impl Default for WidthBound {
             column_generation: ColumnGeneration { gap_tolerance: 2e-2, ..ColumnGeneration::default() },
             whole: 4000,
             part: 1000,
-            max_datapoints: 100_000,
+            max_datapoints: MOST_WIDTH_DATAPOINTS,
         }
     }
 }
 
-/// Tells of another problem's progress under a name that says so.
+/// Tells that another problem is being solved. Its numbers bound nothing that was asked about.
 struct Renamed<'a>(&'a dyn Observer);
 
 impl Observer for Renamed<'_> {
@@ -105,7 +102,14 @@ impl Observer for Renamed<'_> {
     }
 
     fn progress(&self, progress: &Progress) {
-        self.0.progress(&Progress { phase: "atoms priced for the width's bound", ..*progress });
+        let nothing = f64::NAN;
+        self.0.progress(&Progress {
+            phase: "atoms priced for the width's bound",
+            objective: nothing,
+            lower_bound: nothing,
+            estimated_lower_bound: nothing,
+            ..*progress
+        });
     }
 }
 
@@ -150,9 +154,9 @@ impl WidthBound {
             return Ok((certified, witness));
         }
         let split = self.search(problem, width, run)?;
-        // After the end, only a proof that takes no time is begun.
-        let late = problem.len() > PROVED_LATE && run.observer.poll().is_break();
-        let proved = split.filter(|_| !late).and_then(|split| Some((width::line(problem, &split)?, split)));
+        // What was found when the observer broke promises something, and is proved: a second or two at
+        // 2000 datapoints.
+        let proved = split.and_then(|split| Some((width::line(problem, &split)?, split)));
         // Evidence of nothing more than the bound of every width is not kept.
         let every = certified.certificate().lower_bound();
         Ok(match proved.filter(|(line, _)| line.at(width) > every) {
@@ -200,7 +204,7 @@ impl WidthBound {
             }
         }
         let best = best.filter(|(promise, _)| *promise > 0.0);
-        Ok(best.map(|(_, prospect)| prospect.split(problem, target, run.observer)))
+        Ok(best.and_then(|(_, prospect)| prospect.split(problem, target, run.observer)))
     }
 
     /// Every `p`-th datapoint is a part, for `p` parts of alike size: a dictionary costs each of them

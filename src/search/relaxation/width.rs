@@ -107,9 +107,10 @@ impl Prospect {
     }
 
     /// Searches for T; `atoms` are those whose bound is told of as progress. O(N³) an iteration
-    /// at worst, some six N × N matrices.
+    /// at worst, some six N × N matrices. `None` where what was found, when the observer broke or in
+    /// the end, promises nothing for so many atoms.
     #[must_use]
-    pub fn split(self, problem: &Problem, atoms: usize, observer: &dyn Observer) -> WidthSplit {
+    pub fn split(self, problem: &Problem, atoms: usize, observer: &dyn Observer) -> Option<WidthSplit> {
         let len = self.paid.points.len();
         let wide = bounds::wide_limit(problem).lower.get();
         let least = max(self.least, f64::MIN_POSITIVE);
@@ -161,6 +162,9 @@ impl Prospect {
                 break;
             }
         }
+        if !(self.value(atoms, best.0) > 0.0) {
+            return None;
+        }
         let slack = self.paid.unwhitened(problem.len(), &best.1);
         let now = self.value(atoms, best.0);
         let moved = self.moved(problem, best, observer).filter(|dual| {
@@ -169,7 +173,7 @@ impl Prospect {
             let gross = paid.gross(problem);
             self.value_of(gross, atoms, price) > now
         });
-        WidthSplit { slack: Some(slack), dual: moved.unwrap_or(self.dual) }
+        Some(WidthSplit { slack: Some(slack), dual: moved.unwrap_or(self.dual) })
     }
 
     /// The dual point that maximizes `Σ wᵢ(xᵢᵀrᵢ − ½‖rᵢ‖²)` among those with `B + cI − T ⪰ 0` for
