@@ -192,7 +192,7 @@ pub struct Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shortfall {
-    /// The relaxation takes fewer datapoints: a split of squares is given.
+    /// The relaxation takes fewer datapoints: another bound is given, of squares where that is best.
     TooManyDatapoints {
         /// Datapoints of the problem.
         found: usize,
@@ -217,7 +217,7 @@ impl fmt::Display for Shortfall {
         match self {
             Self::TooManyDatapoints { found, limit } => write!(
                 f,
-                "the relaxation takes at most {limit} points, found {found}: a split of squares is given"
+                "the relaxation takes at most {limit} points, found {found}: another bound is given"
             ),
             Self::TooManyDimensions { found, limit } => write!(
                 f,

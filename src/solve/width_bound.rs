@@ -28,8 +28,18 @@ const ANGLES: usize = 24;
 const ANGLE_FALLS: f64 = 0.84;
 const REFINED: usize = 3;
 
-/// Datapoints in whose direction an atom is tried.
+/// Datapoints in whose direction an atom is tried: so many, and fewer where there are many, as each
+/// looks at all of them.
 const SAMPLED: usize = 400;
+const SAMPLED_PAIRS: usize = 100_000;
+
+/// Most datapoints for which cones are fine enough that no split is searched for beside them.
+const CONES_SUFFICE: usize = 400;
+
+/// Where nothing is promised for the number of atoms asked for, the search is made for so many times
+/// as many, and then with multiples of the datapoints that atoms within these angles see.
+const MORE_ATOMS: [usize; 2] = [4, 16];
+const RADIAL_ANGLES: [f64; 3] = [0.3, 0.6, 0.9];
 
 /// First atom price tried, as a part of λ, and by how much the next ones fall (or rise, where
 /// the first is too small).
@@ -183,28 +193,33 @@ impl WidthBound {
         if problem.len() > self.whole && !width::cuts_cones(problem.dim()) {
             return self.in_parts(problem, target, run);
         }
+        let cones = width::cuts_cones(problem.dim());
         let visited = self.convex(problem, target, run)?;
-        if width::cuts_cones(problem.dim()) {
+        if cones && problem.len() <= CONES_SUFFICE {
             return by_cones(problem, &visited, target, run);
         }
-        let Some(convex) = visited.last() else { return Ok(None) };
-        let residuals = residuals(problem, convex)?;
-        let rows: Vec<Vec<(usize, f64)>> =
-            convex.codes().rows().iter().map(|row| row.iter().collect()).collect();
-        let mut best: Option<(f64, Prospect)> = None;
-        for pull in PULLS {
-            if best.is_some() && run.observer.poll().is_break() {
+        let mut prospect = by_residuals(problem, visited.last(), target, run)?;
+        // What holds for more atoms holds for fewer.
+        for more in MORE_ATOMS {
+            let more = target.saturating_mul(more);
+            if prospect.is_some() || more >= problem.len() || run.observer.poll().is_break() {
                 break;
             }
-            let dual = pulled(problem, &residuals, pull);
-            let Some(prospect) = Prospect::of(problem, dual, &rows, run.observer) else { continue };
-            let promise = prospect.promise(target);
-            if best.as_ref().is_none_or(|(most, _)| promise > *most) {
-                best = Some((promise, prospect));
-            }
+            let visited = self.convex(problem, more, run)?;
+            prospect = by_residuals(problem, visited.last(), target, run)?;
         }
-        let best = best.filter(|(promise, _)| *promise > 0.0);
-        Ok(best.and_then(|(_, prospect)| prospect.split(problem, target, run.observer)))
+        let prospect = prospect.or_else(|| {
+            let radial = RADIAL_ANGLES.iter().map(|&angle| (radial(problem, angle), Vec::new()));
+            best_of(problem, radial, target, run)
+        });
+        let split = prospect.and_then(|prospect| prospect.split(problem, target, run.observer));
+        if !cones || run.observer.poll().is_break() {
+            return Ok(split);
+        }
+        // With many datapoints cones stay coarse: whichever proves more.
+        let found = [split, by_cones(problem, &visited, target, run)?].into_iter().flatten();
+        let proved = found.filter_map(|split| Some((width::line(problem, &split)?.at(target).get(), split)));
+        Ok(proved.max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, split)| split))
     }
 
     /// Every `p`-th datapoint is a part, for `p` parts of alike size: a dictionary costs each of them
@@ -322,6 +337,42 @@ impl WidthBound {
     }
 }
 
+/// What the residuals of a convex solution promise most, pulled or not.
+fn by_residuals(
+    problem: &Problem,
+    convex: Option<&Factorization>,
+    target: usize,
+    run: &Run<'_>,
+) -> Result<Option<Prospect>, SolveError> {
+    let Some(convex) = convex else { return Ok(None) };
+    let residuals = residuals(problem, convex)?;
+    let rows: Vec<Vec<(usize, f64)>> = convex.codes().rows().iter().map(|row| row.iter().collect()).collect();
+    let pulled = PULLS.iter().map(|&pull| (pulled(problem, &residuals, pull), rows.clone()));
+    Ok(best_of(problem, pulled, target, run))
+}
+
+/// The dual point, with codes that are used together, that promises most; `None` where none
+/// promises anything for so many atoms.
+fn best_of(
+    problem: &Problem,
+    duals: impl Iterator<Item = (Matrix, Vec<Vec<(usize, f64)>>)>,
+    target: usize,
+    run: &Run<'_>,
+) -> Option<Prospect> {
+    let mut best: Option<(f64, Prospect)> = None;
+    for (tried, (dual, rows)) in duals.enumerate() {
+        if tried > 0 && run.observer.poll().is_break() {
+            break;
+        }
+        let Some(prospect) = Prospect::of(problem, dual, &rows, run.observer) else { continue };
+        let promise = prospect.promise(target);
+        if promise > best.as_ref().map_or(0.0, |(most, _)| *most) {
+            best = Some((promise, prospect));
+        }
+    }
+    best.map(|(_, prospect)| prospect)
+}
+
 /// The best dual point for cones: residuals of the visited solutions, pulled, or multiples of
 /// the datapoints.
 fn by_cones(
@@ -380,7 +431,7 @@ fn by_cones(
 /// atoms.
 fn directions(problem: &Problem, visited: &[Factorization]) -> Matrix {
     let data = problem.data();
-    let count = data.len().min(SAMPLED);
+    let count = data.len().min(SAMPLED).min((SAMPLED_PAIRS / data.len()).max(1));
     let sampled = (0..count).map(|k| data.datapoint(k * data.len() / count));
     let atoms = visited.iter().flat_map(|found| found.dictionary().atoms());
     let units: Vec<Vec<f64>> = sampled

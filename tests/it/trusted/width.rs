@@ -161,6 +161,29 @@ fn prices_of_parts_are_added() {
     assert!(line.at(1).get() > 1.001 * widedict::testing::naive::wide_limit(&whole, None));
 }
 
+/// Sparse data with unequal lengths, for few atoms: residuals of the price that the rule asks for
+/// promise nothing there.
+#[test]
+fn sparse_data_have_a_bound_for_few_atoms() {
+    let problem = problem(planted::mixture(8, 150, 12, 2, 0.05, 9), 0.3, None);
+    let wide = widedict::testing::naive::wide_limit(&problem, None);
+    for atoms in [1, 2] {
+        let found = WidthBound::default().search(&problem, atoms, &Run::default()).unwrap();
+        let bound = width::line(&problem, &found.unwrap()).unwrap().at(atoms).get();
+        let objective = Finite::new(atoms).solve(&problem).unwrap().certified.certificate().objective();
+        assert!(wide < bound && bound <= objective, "{wide} {bound} {objective}");
+    }
+}
+
+/// In few dimensions many datapoints have a split beside their cones.
+#[test]
+fn many_datapoints_in_few_dimensions_have_a_bound() {
+    let problem = problem(planted::gaussian(4, 600, 9), 0.4, None);
+    let wide = widedict::testing::naive::wide_limit(&problem, None);
+    let found = WidthBound::default().search(&problem, 6, &Run::default()).unwrap().unwrap();
+    assert!(width::line(&problem, &found).unwrap().at(6).get() > 1.02 * wide);
+}
+
 /// Many datapoints, some of them twice, with weights: at widths from 1 on, as a whole and in parts.
 #[test]
 fn slow_of_four_hundred_datapoints_no_dictionary_costs_less() {
