@@ -1,8 +1,13 @@
 //! The choice of a bound: names, what is searched for, and what every choice proves.
 
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use widedict::bounding::{Bounded, Shortfall};
 use widedict::certificate::Options;
-use widedict::{Bounding, ColumnGeneration, Matrix, Problem, Solution};
+use widedict::observer::Interrupt;
+use widedict::testing::planted;
+use widedict::{Bounding, ColumnGeneration, Matrix, Observer, Problem, Progress, Solution};
 
 /// Datapoints in `dim` dimensions around its axes, without randomness.
 fn datapoints(dim: usize, len: usize) -> Matrix {
@@ -99,4 +104,51 @@ fn what_is_too_large_is_said() {
     assert!(shortfall.to_string().contains("4001") && evidence.witness.split.is_none());
     // What nobody asked for by name is left out in silence.
     assert_eq!(extend(Bounding::Auto).shortfall, None);
+}
+
+/// Breaks once a search has told of a bound above a floor.
+struct Above {
+    floor: f64,
+    seen: AtomicBool,
+}
+
+impl Observer for Above {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if self.seen.load(Ordering::Relaxed) {
+            ControlFlow::Break(Interrupt::TimeLimit)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn progress(&self, progress: &Progress) {
+        if progress.estimated_lower_bound > self.floor {
+            self.seen.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a search had found when it was ended is proved, also where that takes matrices of more than
+/// a thousand datapoints, and it is said that it was ended.
+#[test]
+fn slow_what_was_found_by_the_end_counts() {
+    let problem =
+        Problem::builder(planted::mixture(8, 1100, 24, 2, 0.05, 3)).lambda(0.5).gamma(0.1).build().unwrap();
+    let point = ColumnGeneration { max_rounds: 3, ..ColumnGeneration::default() }
+        .solve(&problem)
+        .unwrap()
+        .certified
+        .into_parts()
+        .0;
+    let options = Options { local: None, ..Options::default() };
+    // Above what needs no split.
+    let nuclear = Bounding::Nuclear.certify(&problem, point.clone(), &options, &()).unwrap().certified;
+    let certificate = nuclear.certificate();
+    let floor = certificate.lower_bound().get() + 0.02 * certificate.objective();
+    let observer = Above { floor, seen: AtomicBool::new(false) };
+    let found = Bounding::Auto.certify(&problem, point, &options, &observer).unwrap();
+    assert!(observer.seen.load(Ordering::Relaxed), "no search told of a better bound");
+    assert_eq!(found.shortfall, Some(Shortfall::Ended));
+    let bound = found.certified.certificate().lower_bound().get();
+    assert!(bound > 0.999 * floor, "{bound} below {floor}, which was promised");
 }
