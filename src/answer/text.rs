@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::row::{Participation, RunSummary, stop_name};
 use crate::atoms::Rescaled;
-use crate::num::at_most;
+use crate::num::{at_most, max};
 use crate::{Bounding, Certificate, Problem, Verdict};
 
 /// What was asked, in a line.
@@ -28,7 +28,21 @@ pub fn proved(
     participation: Option<&Participation>,
 ) -> String {
     let width = width_bound(problem, run, bounding, certificate);
-    format!("{certificate}\n{width}{}", participation.map_or_else(String::new, bound))
+    let (common, both) =
+        participation.map_or_else(Default::default, |common| (bound(common), both(run, certificate, common)));
+    format!("{certificate}\n{width}{common}{both}")
+}
+
+/// What holds for dictionaries of the width whose atoms are common: the larger of two bounds, where
+/// there are two.
+fn both(run: &RunSummary, certificate: &Certificate, common: &Participation) -> String {
+    let of_width = run.width.and_then(|width| Some((width, certificate.width_bound(width)?.get())));
+    of_width.map_or_else(String::new, |(width, bound)| {
+        let larger = at_most(max(bound, common.lower_bound), 9);
+        format!(
+            "bound for both       {larger}  (dictionaries of {width} unit atoms with such participations)\n"
+        )
+    })
 }
 
 /// The answer of a solver.

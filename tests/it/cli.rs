@@ -778,6 +778,18 @@ fn a_width_has_a_bound_of_its_own() {
         String::from_utf8(run("solve --data {} --lambda 0.2 --width 3", &[&data]).stdout).expect("UTF-8");
     assert!(text.contains("no dictionary of 3 unit atoms does better"), "{text}");
 
+    // With a bound for common atoms beside it, the larger holds for both.
+    let line = "solve --data {} --lambda 0.2 --width 3 --participation auto";
+    let text = String::from_utf8(run(line, &[&data]).stdout).expect("UTF-8");
+    let of = |name: &str| -> f64 {
+        let line =
+            text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
+        let number = line[name.len()..].split_whitespace().next().expect("a number");
+        number.parse().expect("a number")
+    };
+    let (one, other) = (of("width bound"), of("participation bound"));
+    assert!(of("bound for both").to_bits() == if one > other { one } else { other }.to_bits(), "{text}");
+
     let line = "certify --data {} --lambda 0.2 --dictionary {} --codes {} --json";
     let files = [data.clone(), out.join("dictionary.npy"), out.join("codes.npz")];
     let audited = object(&run(line, &[&files[0], &files[1], &files[2]]));
