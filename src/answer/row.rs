@@ -110,7 +110,8 @@ pub struct Participation {
     pub gamma: f64,
     pub lower_bound: f64,
     pub bound_kind: &'static str,
-    /// Whether the bound is above that of all dictionaries, `F_∞`: false where p is too small.
+    /// Whether the bound is above that of all dictionaries, `F_∞`: false where p is too small, or the
+    /// search too short.
     pub beats_wide_limit: bool,
 }
 

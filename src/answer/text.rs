@@ -152,7 +152,7 @@ fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certific
 fn bound(participation: &Participation) -> String {
     if !participation.beats_wide_limit {
         return format!(
-            "participation bound  {}  (nothing above the bound of all dictionaries was found: participations of at least {:.4e} are too small)\n",
+            "participation bound  {}  (that of all dictionaries: nothing above it was found for participations of at least {:.4e})\n",
             at_most(participation.lower_bound, 9),
             participation.p
         );

@@ -53,13 +53,14 @@ const AUTO_SHARE: usize = 4;
 /// many take minutes.
 const AUTO_FEW_STEPS: usize = 30;
 
-/// Most datapoints at which a split is kept that was found when the observer broke: its proof
+/// Most datapoints at which any split is kept that was found when the observer broke: its proof
 /// takes a Cholesky factor of N × N or a few, a third of a second there.
 const PROVED_LATE: usize = 1000;
 
 /// Most products of fourth moments, N·(n(n+1)/2)², at which [`Bounding::Auto`] tries a quartic form:
 /// 10⁵ datapoints in 64 dimensions, half a minute on two cores to sum them twice.
 const AUTO_QUARTIC_PRODUCTS: f64 = 5e11;
+
 /// Most products, N m² for m columns, of the proof of a split of squares that was found when the
 /// observer broke: a second or two.
 const PROVED_SQUARES_LATE: usize = 20_000_000_000;
@@ -109,10 +110,10 @@ pub(crate) const MOST_WIDTH_DATAPOINTS: usize = 100_000;
 /// # Cost
 /// [`Fast`](Self::Fast) and [`Nuclear`](Self::Nuclear): O(n²N + n³). [`Quartic`](Self::Quartic):
 /// O(n⁴N + n⁶), a minute or so at 64 dimensions and 10⁵ datapoints.
-/// [`Relaxation`](Self::Relaxation):
-/// O(N³) a step, O(N²) memory; for more datapoints than it takes, and in [`Auto`](Self::Auto) beyond
-/// 2000, O(N m² + m³) for a split of squares with some hundred products m. [`Exact`](Self::Exact): exponential in the dimension.
-/// [`Auto`](Self::Auto): seconds.
+/// [`Relaxation`](Self::Relaxation): O(N³) a step, O(N²) memory; for more datapoints than it takes,
+/// and in [`Auto`](Self::Auto) beyond 2000, O(N m² + m³) for a split of squares with some hundred
+/// products m. [`Exact`](Self::Exact): exponential in the dimension. [`Auto`](Self::Auto): seconds to
+/// a minute or two.
 ///
 /// # Examples
 /// What the command's `certify` does, from a dictionary and codes made elsewhere:
@@ -149,7 +150,7 @@ pub enum Bounding {
     Sdp,
     /// The polar itself, for dimensions up to 4 or few datapoints.
     Exact,
-    /// The best that takes seconds: the exact polar up to 200 datapoints in three
+    /// The best that takes seconds to a minute or two: the exact polar up to 200 datapoints in three
     /// dimensions, a split up to 2000 datapoints, beyond a split of squares and
     /// [`Quartic`](Self::Quartic) (up to 10⁵ datapoints in 64 dimensions).
     #[default]
@@ -292,8 +293,7 @@ impl Bounding {
 
     /// Whether this choice also searches for a bound of the number of atoms
     /// ([`WidthBound`](crate::solve::width_bound::WidthBound)): `Auto` up to 10 000 datapoints, a
-    /// minute or two there; `None`, `Fast`, `Nuclear` and
-    /// `Quartic` never.
+    /// minute or two there; `None`, `Fast`, `Nuclear` and `Quartic` never; the others up to 100 000.
     #[must_use]
     pub fn bounds_width(self, problem: &Problem) -> bool {
         match self {

@@ -3,6 +3,8 @@
 
 mod decimal;
 mod interval;
+#[cfg(test)]
+pub(crate) mod rational;
 mod root;
 pub mod rounding;
 

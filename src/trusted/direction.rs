@@ -62,12 +62,8 @@ pub fn gap(upper: Upper, lower: Lower) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use num_rational::BigRational;
+    use crate::num::rational::exact;
     use proptest::prelude::*;
-
-    fn exact(x: f64) -> BigRational {
-        BigRational::from_float(x).expect("finite")
-    }
 
     fn numbers() -> impl Strategy<Value = f64> {
         prop_oneof![

@@ -57,12 +57,8 @@ pub fn price(lambda: f64, smaller: f64, participation: f64) -> Lower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use num_rational::BigRational;
+    use crate::num::rational::exact;
     use proptest::prelude::*;
-
-    fn exact(x: f64) -> BigRational {
-        BigRational::from_float(x).expect("finite")
-    }
 
     proptest! {
         /// In exact rationals, down to subnormal penalties.

@@ -308,12 +308,9 @@ pub(crate) fn matrix_times(matrix: &Matrix, v: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::rational::exact;
     use num_rational::BigRational;
     use proptest::prelude::*;
-
-    fn exact(x: f64) -> BigRational {
-        BigRational::from_float(x).expect("finite")
-    }
 
     /// `Q(d)/‖d‖⁴` in exact arithmetic.
     fn form_along(dual: &Matrix, weights: &[f64], d: &[f64]) -> BigRational {

@@ -319,32 +319,9 @@ impl Test {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::rational::{exact, is_psd};
     use num_rational::BigRational;
-    use num_traits::{Signed, Zero};
     use proptest::prelude::*;
-
-    fn exact(x: f64) -> BigRational {
-        BigRational::from_float(x).expect("finite")
-    }
-
-    /// Whether a symmetric rational matrix is positive semidefinite, by elimination.
-    fn is_psd(mut m: Vec<Vec<BigRational>>) -> bool {
-        let n = m.len();
-        for k in 0..n {
-            if m[k][k].is_negative() || (m[k][k].is_zero() && m[k][k..].iter().any(|v| !v.is_zero())) {
-                return false;
-            }
-            if m[k][k].is_zero() {
-                continue;
-            }
-            let pivot = m[k].clone();
-            for row in m.iter_mut().skip(k + 1) {
-                let factor = row[k].clone() / pivot[k].clone();
-                row.iter_mut().zip(&pivot).for_each(|(v, p)| *v = v.clone() - factor.clone() * p.clone());
-            }
-        }
-        true
-    }
 
     /// `κ²A₀ − R₀ᵀR₀ − T₀` in exact arithmetic on the stored numbers.
     fn exact_test_matrix(

@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::products::parallel_times;
 use crate::linalg::{Cholesky, Matrix, axpy, combine, correlate, dot, symmetric_eigen};
+use crate::num::min;
+use crate::observer::Observer;
 
 /// Columns of a system that one task solves. The number is fixed, so that the result does not
 /// depend on the number of threads.
@@ -23,6 +26,16 @@ struct Center {
     share: f64,
 }
 
+/// A concave function of R to maximize.
+pub(super) struct Aim<'a> {
+    pub(super) value: &'a dyn Fn(&Matrix) -> f64,
+    /// Its gradient.
+    pub(super) gradient: &'a dyn Fn(&Matrix) -> Matrix,
+    /// Bounds of its curvature in the metric of B⁻¹.
+    pub(super) least: f64,
+    pub(super) most: f64,
+}
+
 impl Ball {
     /// From B, and from a where a center is learnt. `None` where B is not positive definite.
     pub(super) fn new(price: &Matrix, a: Option<&[f64]>) -> Option<Self> {
@@ -32,6 +45,41 @@ impl Ball {
             Center { a: a.to_vec(), image, share }
         });
         Some(Self { factor: Cholesky::new(price.clone())?, center })
+    }
+
+    /// Accelerated projected ascent from a point of any kind: the best value met and its point. O(nN²)
+    /// a step; an observer ends it early. `None` where an eigendecomposition fails.
+    pub(super) fn ascend(
+        &self,
+        price: &Matrix,
+        start: Matrix,
+        steps: usize,
+        aim: &Aim<'_>,
+        observer: &dyn Observer,
+    ) -> Option<(f64, Matrix)> {
+        let share = min((aim.least / aim.most).sqrt(), 1.0);
+        let repeat = (1.0 - share) / (1.0 + share);
+        let mut now = self.project(start)?;
+        let mut ahead = now.clone();
+        let mut best = ((aim.value)(&now), now.clone());
+        for _ in 0..steps {
+            if observer.poll().is_break() {
+                break;
+            }
+            // In S = R B^{-1/2} the gradient is that in R, times B^{1/2}.
+            let gradient = parallel_times(&(aim.gradient)(&ahead), price);
+            axpy(1.0 / aim.most, gradient.as_slice(), ahead.as_mut_slice());
+            let next = self.project(ahead)?;
+            ahead = next.clone();
+            axpy(repeat, next.as_slice(), ahead.as_mut_slice());
+            axpy(-repeat, now.as_slice(), ahead.as_mut_slice());
+            now = next;
+            let value = (aim.value)(&now);
+            if value > best.0 {
+                best = (value, now.clone());
+            }
+        }
+        Some(best)
     }
 
     /// The nearest point in the metric of B⁻¹.

@@ -19,13 +19,13 @@
 
 use rayon::prelude::*;
 
-use super::ball::{self, Ball};
+use super::ball::{self, Aim, Ball};
 use super::metric::Metric;
 use super::products::parallel_times;
 use super::proposal::{Goal, Proposal};
 use super::settings::Relaxation;
 use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, norm, symmetric_eigen};
-use crate::num::{max, min};
+use crate::num::max;
 use crate::observer::{Interrupt, Observer};
 use crate::trusted::{Origin, Split};
 
@@ -246,32 +246,18 @@ impl Stage {
         let price = metric.raised(&negative, 1.0);
         drop(negative);
         let ball = Ball::new(&price, metric.problem.centered().then_some(metric.a))?;
-        let mut now = ball.project(dual)?;
-        let mut ahead = now.clone();
-        let mut best = (metric.value(&now), now.clone());
         let centered = metric.problem.centered();
-        let curvature = if centered { metric.gamma_sq } else { metric.largest };
-        let share = min((metric.gamma_sq / curvature).sqrt(), 1.0);
-        let repeat = (1.0 - share) / (1.0 + share);
-        for _ in 0..INNER {
-            if observer.poll().is_break() {
-                break;
-            }
-            // In S = R B^{-1/2} the gradient is (X̃ − R)B^{1/2}.
-            let mut rest = metric.whitened.clone();
-            axpy(-1.0, ahead.as_slice(), rest.as_mut_slice());
-            axpy(1.0 / curvature, parallel_times(&rest, &price).as_slice(), ahead.as_mut_slice());
-            let next = ball.project(ahead)?;
-            ahead = next.clone();
-            axpy(repeat, next.as_slice(), ahead.as_mut_slice());
-            axpy(-repeat, now.as_slice(), ahead.as_mut_slice());
-            now = next;
-            let value = metric.value(&now);
-            if value > best.0 {
-                best = (value, now.clone());
-            }
-        }
-        let (value, dual) = best;
+        let aim = Aim {
+            value: &|dual| metric.value(dual),
+            gradient: &|dual| {
+                let mut rest = metric.whitened.clone();
+                axpy(-1.0, dual.as_slice(), rest.as_mut_slice());
+                rest
+            },
+            least: metric.gamma_sq,
+            most: if centered { metric.gamma_sq } else { metric.largest },
+        };
+        let (value, dual) = ball.ascend(&price, dual, INNER, &aim, observer)?;
         value.is_finite().then_some(Self { split, dual, price, value })
     }
 

@@ -15,10 +15,10 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::ball::Ball;
+use super::ball::{Aim, Ball};
 use super::fixed::step;
 use super::positive::PositivePart;
-use super::products::{parallel_gram, parallel_times};
+use super::products::parallel_gram;
 use crate::linalg::{Matrix, axpy, combine, correlate, dot, lanczos_largest, norm, norm_sq};
 use crate::num::{max, min};
 use crate::observer::{Observer, Progress};
@@ -199,33 +199,21 @@ impl Prospect {
             (0..len).map(|k| (dot(data.col(k), dual.col(k)) - 0.5 * norm_sq(dual.col(k))) / reach[k]).sum()
         };
         let (least, most) = reach.iter().fold((f64::INFINITY, 0.0), |(a, b), &u| (min(a, u), max(b, u)));
-        let curvature = (dot(levels, levels) + c) / least;
-        let share = min((c / most / curvature).sqrt(), 1.0);
-        let repeat = (1.0 - share) / (1.0 + share);
-        let mut now = ball.project(columns.clone())?;
-        let mut ahead = now.clone();
-        let mut best = (value(&now), now.clone());
-        for _ in 0..DUAL_STEPS {
-            if observer.poll().is_break() {
-                break;
-            }
-            let mut rest = data.clone();
-            axpy(-1.0, ahead.as_slice(), rest.as_mut_slice());
-            (0..len).for_each(|k| rest.col_mut(k).iter_mut().for_each(|v| *v /= reach[k]));
-            axpy(1.0 / curvature, parallel_times(&rest, &price).as_slice(), ahead.as_mut_slice());
-            let next = ball.project(ahead)?;
-            ahead = next.clone();
-            axpy(repeat, next.as_slice(), ahead.as_mut_slice());
-            axpy(-repeat, now.as_slice(), ahead.as_mut_slice());
-            now = next;
-            let found = value(&now);
-            if found > best.0 {
-                best = (found, now.clone());
-            }
-        }
+        let aim = Aim {
+            value: &value,
+            gradient: &|dual| {
+                let mut rest = data.clone();
+                axpy(-1.0, dual.as_slice(), rest.as_mut_slice());
+                (0..len).for_each(|k| rest.col_mut(k).iter_mut().for_each(|v| *v /= reach[k]));
+                rest
+            },
+            least: c / most,
+            most: (dot(levels, levels) + c) / least,
+        };
+        let (_, best) = ball.ascend(&price, columns.clone(), DUAL_STEPS, &aim, observer)?;
         let mut dual = self.dual.clone();
         for (k, point) in points.iter().enumerate() {
-            let column = best.1.col(k).iter().map(|v| v / point.root);
+            let column = best.col(k).iter().map(|v| v / point.root);
             dual.col_mut(point.index).iter_mut().zip(column).for_each(|(r, v)| *r = v);
         }
         Some(dual)

@@ -17,8 +17,8 @@ use crate::solve::width_bound::WidthBound;
 use crate::testing::exact::{self, Exact, ex};
 use crate::testing::naive::{self, length};
 use crate::trusted::{
-    Coding, Goal, QuarticForm, Squares, Subject, WidthSplit, bounds, exact as polar, local as second_order,
-    participation, planar, width,
+    Bound, Coding, Goal, QuarticForm, Squares, Subject, WidthSplit, bounds, exact as polar,
+    local as second_order, participation, planar, width,
 };
 use crate::{
     Certified, ColumnGeneration, Factorization, Finite, Matrix, Run, Verdict, Witness, certify, wide,
@@ -131,12 +131,14 @@ fn nuclear(
     let size = length(problem.data().datapoint(0));
     let random =
         Matrix::from_fn(n, n + 1, |_, j| rng.random_range(-1.0..1.0) * if j == n { size } else { 1.0 });
-    for map in [found, spoiled, Some(random)].into_iter().flatten() {
-        if let Some(bound) = bounds::nuclear(&subject, &map) {
-            let lower = ex(bound.lower.get());
-            report.at_most(instance, Claim::LowerBound, &lower, best, "nuclear bound and a point");
-        }
-    }
+    let witnesses = [found, spoiled, Some(random)];
+    let proved = witnesses.iter().flatten().filter_map(|found| bounds::nuclear(&subject, found));
+    proved.for_each(|bound| below(instance, &bound, best, "nuclear bound and a point", report));
+}
+
+/// A bound is at most the objective of the best point.
+fn below(instance: &Instance, bound: &Bound, best: &Exact, what: &'static str, report: &mut Report) {
+    report.at_most(instance, Claim::LowerBound, &ex(bound.lower.get()), best, what);
 }
 
 /// Bounds from squares of features, searched for, spoiled and at random, against the best point.
@@ -166,12 +168,9 @@ fn squares(
         forms: any(3, 6, problem.gamma()),
         dual: any(n, 6 + n, size),
     };
-    for squares in [found, spoiled, Some(random)].into_iter().flatten() {
-        if let Some(bound) = bounds::squares(&subject, &squares) {
-            let lower = ex(bound.lower.get());
-            report.at_most(instance, Claim::LowerBound, &lower, best, "split of squares and a point");
-        }
-    }
+    let witnesses = [found, spoiled, Some(random)];
+    let proved = witnesses.iter().flatten().filter_map(|found| bounds::squares(&subject, found));
+    proved.for_each(|bound| below(instance, &bound, best, "split of squares and a point", report));
 }
 
 /// Bounds from quartic forms, searched for and spoiled, against the best point.
@@ -199,12 +198,9 @@ fn quartic(
         map: Matrix::from_fn(n + 1, 3, |_, j| rng.random_range(-1.0..1.0) * if j == 0 { size } else { 1.0 }),
         form: Matrix::from_fn(pairs, pairs, |_, _| size.powi(4) * rng.random_range(-1.0..1.0)),
     };
-    for witness in [found, spoiled, Some(random)].into_iter().flatten() {
-        if let Some(bound) = bounds::quartic(&subject, &witness) {
-            let lower = ex(bound.lower.get());
-            report.at_most(instance, Claim::LowerBound, &lower, best, "quartic bound and a point");
-        }
-    }
+    let witnesses = [found, spoiled, Some(random)];
+    let proved = witnesses.iter().flatten().filter_map(|found| bounds::quartic(&subject, found));
+    proved.for_each(|bound| below(instance, &bound, best, "quartic bound and a point", report));
 }
 
 /// A refuted point can be lowered: by the point handed back, or by a descent from it.

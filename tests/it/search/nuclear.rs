@@ -1,27 +1,17 @@
 //! The nuclear bound: a map of n + 1 columns, judged by the datapoints themselves.
 
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use proptest::prelude::*;
 use widedict::certificate::Options;
 use widedict::search::nuclear::{Nuclear, NuclearDual};
 use widedict::testing::{naive, planted};
 use widedict::trusted::{Bound, BoundKind, Subject, bounds};
-use widedict::{
-    Bounding, Codes, ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem,
-    Witness, certify,
-};
+use widedict::{Bounding, ColumnGeneration, Interrupt, Matrix, Problem, Witness, certify};
 
+use super::{Patience, bare, from_any_number_of_threads};
 use crate::support::{checks, strategies};
 
 /// Settings that go on to the end.
 const LONG: Nuclear = Nuclear { max_iterations: 5000, progress: 1e-13, max_axes: 512 };
-
-fn bare(problem: &Problem) -> Factorization {
-    let codes = Codes::zeros(0, problem.len());
-    Factorization::new(Dictionary::empty(problem.dim()), codes, None).unwrap()
-}
 
 /// What is proved of a map.
 fn proved(problem: &Problem, map: &Matrix) -> Option<Bound> {
@@ -241,31 +231,13 @@ fn there_is_none_without_a_price_or_data() {
 fn any_number_of_threads_gives_the_same_map() {
     let problem =
         Problem::builder(planted::mixture(6, 2000, 9, 2, 0.1, 5)).lambda(0.3).gamma(0.1).build().unwrap();
-    let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            (
-                found(&problem, &Nuclear::default()),
-                Bounding::Nuclear.witness(&problem, &bare(&problem), 0.0, &()).unwrap(),
-            )
-        })
-    };
-    let one = with(1);
-    assert!(one.0.iterations > 0);
-    assert_eq!(with(2), one);
-    assert_eq!(with(7), one);
-}
-
-/// Stops after a number of questions.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn poll(&self) -> ControlFlow<Interrupt> {
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            Ok(_) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(Interrupt::Cancelled),
-        }
-    }
+    let (found, _) = from_any_number_of_threads(|| {
+        (
+            found(&problem, &Nuclear::default()),
+            Bounding::Nuclear.witness(&problem, &bare(&problem), 0.0, &()).unwrap(),
+        )
+    });
+    assert!(found.iterations > 0);
 }
 
 /// What there is by the end of an observer's patience counts.
@@ -275,10 +247,10 @@ fn a_search_cut_short_gives_what_it_has() {
     x.as_mut_slice().iter_mut().for_each(|v| *v += 0.5);
     let problem = Problem::builder(x).lambda(0.5).gamma(0.05).build().unwrap();
     let all = found(&problem, &LONG);
-    assert_eq!(LONG.search(&problem, &Patience(AtomicUsize::new(0))), None);
+    assert_eq!(LONG.search(&problem, &Patience::of(0)), None);
     let mut last = 0.0;
     for patience in 1..8 {
-        let cut = LONG.search(&problem, &Patience(AtomicUsize::new(patience))).unwrap();
+        let cut = LONG.search(&problem, &Patience::of(patience)).unwrap();
         assert_eq!((cut.iterations, cut.interrupt), (patience - 1, Some(Interrupt::Cancelled)));
         let lower = proved(&problem, &cut.map).unwrap().lower.get();
         assert!(lower >= last && lower <= all.promised * (1.0 + 1e-9));

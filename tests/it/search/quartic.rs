@@ -1,25 +1,15 @@
 //! The quartic bound: forged and found witnesses, judged by feasible points.
 
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use proptest::prelude::*;
 use widedict::certificate::Options;
 use widedict::search::nuclear::Nuclear;
 use widedict::search::quartic::{Quartic, QuarticProposal};
 use widedict::testing::{naive, planted};
 use widedict::trusted::{Bound, BoundKind, QuarticForm, Subject, bounds};
-use widedict::{
-    Bounding, Codes, ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem,
-    Witness, certify,
-};
+use widedict::{Bounding, ColumnGeneration, Interrupt, Matrix, Problem, Witness, certify};
 
+use super::{Patience, bare, from_any_number_of_threads};
 use crate::support::{checks, strategies};
-
-fn bare(problem: &Problem) -> Factorization {
-    let codes = Codes::zeros(0, problem.len());
-    Factorization::new(Dictionary::empty(problem.dim()), codes, None).unwrap()
-}
 
 fn proved(problem: &Problem, witness: &QuarticForm) -> Option<Bound> {
     let point = bare(problem);
@@ -241,29 +231,11 @@ fn there_is_none_without_prices_or_in_many_dimensions() {
 #[test]
 fn any_number_of_threads_gives_the_same_witness() {
     let problem = sparse(5, 2500);
-    let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let found = found(&problem, &Quartic { max_sample: 700, ..Quartic::default() }).unwrap();
-            let lower = proved(&problem, &found.witness).unwrap().lower;
-            (found, lower)
-        })
-    };
-    let one = with(1);
-    assert_eq!(with(2), one);
-    assert_eq!(with(7), one);
-}
-
-/// Stops after a number of questions.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn poll(&self) -> ControlFlow<Interrupt> {
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            Ok(_) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(Interrupt::Cancelled),
-        }
-    }
+    from_any_number_of_threads(|| {
+        let found = found(&problem, &Quartic { max_sample: 700, ..Quartic::default() }).unwrap();
+        let lower = proved(&problem, &found.witness).unwrap().lower;
+        (found, lower)
+    });
 }
 
 #[test]
@@ -271,7 +243,7 @@ fn a_search_cut_short_gives_what_it_has() {
     let problem = sparse(6, 400);
     let atoms = Matrix::zeros(6, 0);
     let search = Quartic::default();
-    let cut = |patience: usize| search.search(&problem, &atoms, 0.0, &Patience(AtomicUsize::new(patience)));
+    let cut = |patience: usize| search.search(&problem, &atoms, 0.0, &Patience::of(patience));
     for patience in 0..=search.rounds {
         assert_eq!(cut(patience), None, "{patience}");
     }

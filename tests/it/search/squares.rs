@@ -1,26 +1,16 @@
 //! Splits of squares: features and forms for any number of datapoints, judged by feasible points
 //! and by the N × N matrix they stand for.
 
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use proptest::prelude::*;
 use widedict::certificate::Options;
 use widedict::search::nuclear::Nuclear;
 use widedict::search::relaxation::{FoundSquares, SquareSearch};
 use widedict::testing::{naive, planted};
 use widedict::trusted::{BoundKind, Origin, Split, Squares, Subject, bounds};
-use widedict::{
-    Bounding, Codes, ColumnGeneration, Dictionary, Factorization, Interrupt, Matrix, Observer, Problem,
-    Witness, certify,
-};
+use widedict::{Bounding, ColumnGeneration, Interrupt, Matrix, Problem, Witness, certify};
 
+use super::{Patience, bare, from_any_number_of_threads};
 use crate::support::checks;
-
-fn bare(problem: &Problem) -> Factorization {
-    let codes = Codes::zeros(0, problem.len());
-    Factorization::new(Dictionary::empty(problem.dim()), codes, None).unwrap()
-}
 
 fn proved(problem: &Problem, squares: &Squares) -> Option<f64> {
     let point = bare(problem);
@@ -197,29 +187,11 @@ fn slow_ten_thousand_datapoints_are_bounded_by_squares() {
 #[test]
 fn any_number_of_threads_gives_the_same_squares() {
     let problem = problem(6, 3000, false, 5);
-    let with = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let found = found(&problem, &SquareSearch::default()).unwrap();
-            (proved(&problem, &found.squares), found)
-        })
-    };
-    let one = with(1);
-    assert!(one.1.iterations > 0);
-    assert_eq!(with(2), one);
-    assert_eq!(with(7), one);
-}
-
-/// Stops after a number of questions.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn poll(&self) -> ControlFlow<Interrupt> {
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            Ok(_) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(Interrupt::Cancelled),
-        }
-    }
+    let (_, found) = from_any_number_of_threads(|| {
+        let found = found(&problem, &SquareSearch::default()).unwrap();
+        (proved(&problem, &found.squares), found)
+    });
+    assert!(found.iterations > 0);
 }
 
 /// What there is by the end of an observer's patience counts.
@@ -228,8 +200,7 @@ fn a_search_cut_short_gives_what_it_has() {
     let problem = problem(6, 80, false, 8);
     let (map, lower) = nuclear(&problem);
     let search = SquareSearch::default();
-    let cut =
-        |patience: usize| search.search(&problem, &map, 3.0 * lower, &Patience(AtomicUsize::new(patience)));
+    let cut = |patience: usize| search.search(&problem, &map, 3.0 * lower, &Patience::of(patience));
     assert_eq!(cut(0), None);
     let all = cut(usize::MAX).unwrap();
     assert_eq!(all.interrupt, None);
