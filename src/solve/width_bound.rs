@@ -67,9 +67,10 @@ const MOST_PRICES: usize = 12;
 /// ```
 ///
 /// with ū the mean of what an atom can take from a datapoint. The split is
-/// [`Prospect::split`]'s. In at most four dimensions the checker cuts cones and no split is
-/// searched for: residuals at all prices on the way, and multiples of the datapoints, are
-/// compared by [`width::takings`].
+/// [`Prospect::split`]'s; where those residuals promise nothing, others and multiples of the
+/// datapoints are tried. In at most four dimensions the checker cuts cones as well: for up to 400
+/// datapoints alone, and for up to `whole` beside a split. For them residuals at all prices on the
+/// way, and multiples of the datapoints, are compared by [`width::takings`].
 ///
 /// # Guarantees
 /// What is found is evidence: [`width::line`] proves the bound
@@ -77,8 +78,8 @@ const MOST_PRICES: usize = 12;
 ///
 /// # Cost
 /// Runs of column generation at falling prices, then O(N³) a step of the search for a split,
-/// O(N²) memory; with parts of r datapoints O(r²N) a step and O(rN) memory; no N × N matrix in at
-/// most four dimensions.
+/// O(N²) memory; with parts of r datapoints O(r²N) a step and O(rN) memory; no N × N matrix for up
+/// to 400 datapoints in at most four dimensions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WidthBound {
     /// How the convex problems are solved: roughly, as they only propose a dual point.
@@ -175,9 +176,9 @@ impl WidthBound {
         })
     }
 
-    /// Evidence for dictionaries of `target` atoms, of parts of the datapoints where there are many.
-    /// `None` where the theorem does not apply, no
-    /// datapoint gains anything, or the gain is not expected to pay for so many atoms.
+    /// Evidence for dictionaries of `target` atoms, of parts of the datapoints where there are more
+    /// than `whole`. `None` where the theorem does not apply, no datapoint gains anything, or the gain
+    /// is not expected to pay for so many atoms.
     ///
     /// # Errors
     /// Those of [`ColumnGeneration::solve`].
@@ -190,14 +191,32 @@ impl WidthBound {
         if !self.applies(problem) {
             return Ok(None);
         }
-        if problem.len() > self.whole && !width::cuts_cones(problem.dim()) {
-            return self.in_parts(problem, target, run);
-        }
         let cones = width::cuts_cones(problem.dim());
-        let visited = self.convex(problem, target, run)?;
         if cones && problem.len() <= CONES_SUFFICE {
+            let visited = self.convex(problem, target, run)?;
             return by_cones(problem, &visited, target, run);
         }
+        if problem.len() > self.whole {
+            return self.in_parts(problem, target, run);
+        }
+        let (split, visited) = self.by_split(problem, target, run)?;
+        if !cones || run.observer.poll().is_break() {
+            return Ok(split);
+        }
+        // With many datapoints cones stay coarse: whichever proves more.
+        let found = [split, by_cones(problem, &visited, target, run)?].into_iter().flatten();
+        let proved = found.filter_map(|split| Some((width::line(problem, &split)?.at(target).get(), split)));
+        Ok(proved.max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, split)| split))
+    }
+
+    /// A split of all datapoints, and the convex solutions at falling prices.
+    fn by_split(
+        &self,
+        problem: &Problem,
+        target: usize,
+        run: &Run<'_>,
+    ) -> Result<(Option<WidthSplit>, Vec<Factorization>), SolveError> {
+        let visited = self.convex(problem, target, run)?;
         let mut prospect = by_residuals(problem, visited.last(), target, run)?;
         // What holds for more atoms holds for fewer.
         for more in MORE_ATOMS {
@@ -212,14 +231,7 @@ impl WidthBound {
             let radial = RADIAL_ANGLES.iter().map(|&angle| (radial(problem, angle), Vec::new()));
             best_of(problem, radial, target, run)
         });
-        let split = prospect.and_then(|prospect| prospect.split(problem, target, run.observer));
-        if !cones || run.observer.poll().is_break() {
-            return Ok(split);
-        }
-        // With many datapoints cones stay coarse: whichever proves more.
-        let found = [split, by_cones(problem, &visited, target, run)?].into_iter().flatten();
-        let proved = found.filter_map(|split| Some((width::line(problem, &split)?.at(target).get(), split)));
-        Ok(proved.max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, split)| split))
+        Ok((prospect.and_then(|prospect| prospect.split(problem, target, run.observer)), visited))
     }
 
     /// Every `p`-th datapoint is a part, for `p` parts of alike size: a dictionary costs each of them
@@ -249,7 +261,8 @@ impl WidthBound {
             let members: Vec<usize> = (part..len).step_by(parts).collect();
             let Ok(alone) = problem.part(&members).build() else { continue };
             let quiet = Quiet(run.observer);
-            let found = self.search(&alone, target, &Run { observer: &quiet, ..Run::default() })?;
+            let run = Run { observer: &quiet, ..Run::default() };
+            let (found, _) = self.by_split(&alone, target, &run)?;
             // What every width costs the part, and more where the line says so. Its weights are
             // normalized: neither the dual point nor T₀ depends on that.
             let wide = bounds::wide_limit(&alone).lower.get();
@@ -259,7 +272,7 @@ impl WidthBound {
                 bound += share * max(above, 0.0);
                 above > 0.0
             });
-            run.observer.progress(&Progress {
+            quiet.0.progress(&Progress {
                 phase: "bound of the width, part",
                 iteration: part + 1,
                 objective: f64::NAN,

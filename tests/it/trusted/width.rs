@@ -180,8 +180,13 @@ fn sparse_data_have_a_bound_for_few_atoms() {
 fn many_datapoints_in_few_dimensions_have_a_bound() {
     let problem = problem(planted::gaussian(4, 600, 9), 0.4, None);
     let wide = widedict::testing::naive::wide_limit(&problem, None);
-    let found = WidthBound::default().search(&problem, 6, &Run::default()).unwrap().unwrap();
-    assert!(width::line(&problem, &found).unwrap().at(6).get() > 1.02 * wide);
+    for whole in [600, 300] {
+        let search = WidthBound { whole, part: 300, ..WidthBound::default() };
+        let found = search.search(&problem, 6, &Run::default()).unwrap().unwrap();
+        assert!(width::line(&problem, &found).unwrap().at(6).get() > 1.02 * wide);
+        // Beyond `whole` no N × N matrix.
+        assert!(found.slack.is_none_or(|slack| slack.nrows() <= whole));
+    }
 }
 
 /// Many datapoints, some of them twice, with weights: at widths from 1 on, as a whole and in parts.
