@@ -20,7 +20,8 @@ mod tiles;
 mod triangle;
 
 pub(crate) use decompositions::{
-    Cholesky, lanczos_largest, lanczos_smallest, orthonormal_columns, symmetric_eigen, symmetric_eigenvalues,
+    Cholesky, lanczos_largest, lanczos_smallest, orthonormal_columns, symmetric_eigen,
+    symmetric_eigen_single, symmetric_eigenvalues,
 };
 pub use dense::{EntryCount, Matrix};
 pub(crate) use kernels::{

@@ -179,7 +179,7 @@ impl Quartic {
         if !(whole.value(TARGET * whole.largest) > known) {
             return None;
         }
-        let mut descent = Descent::of(problem, &whole);
+        let mut descent = Descent::of(problem, &whole, observer)?;
         let (mut iterations, mut interrupt) = (self.rounds, None);
         for _ in 0..self.steps {
             if let ControlFlow::Break(stop) = observer.poll() {
@@ -448,7 +448,7 @@ impl Whole {
     ) -> Option<Self> {
         let (data, n) = (problem.data(), problem.dim());
         for round in 0.. {
-            let mut dual = dual_point(data, &map)?;
+            let mut dual = dual_point(data, &map, observer)?;
             if problem.centered() {
                 subtract_mean(&mut dual, data);
             }
@@ -458,9 +458,6 @@ impl Whole {
                 let largest = form.into_iter().fold(0.0, max);
                 let products = products(data.datapoints(), &dual, data.weights());
                 return Some(Self { map, dual, allowed, products, largest });
-            }
-            if observer.poll().is_break() {
-                return None;
             }
             let mut strengths: Vec<f64> = map.columns().skip(1).map(|column| column[n]).collect();
             balanced(&mut strengths, &form);
@@ -497,9 +494,9 @@ struct Descent {
 }
 
 impl Descent {
-    fn of(problem: &Problem, whole: &Whole) -> Self {
+    fn of(problem: &Problem, whole: &Whole, observer: &dyn Observer) -> Option<Self> {
         let pairs = Pairs::of(problem.dim());
-        let mut moments = fourth_moments(&pairs, &whole.dual, problem.data().sqrt_weights());
+        let mut moments = fourth_moments(&pairs, &whole.dual, problem.data().sqrt_weights(), observer)?;
         moments.as_mut_slice().iter_mut().for_each(|v| *v /= whole.allowed);
         let moments = pairs.scaled(moments, false);
         let target = TARGET * whole.largest;
@@ -508,7 +505,7 @@ impl Descent {
         let start = Matrix::from_fn(len, len, |p, q| if p == q { target } else { 0.0 });
         let start = pairs.scaled(pairs.vanishing(&pairs.scaled(start, true)), false);
         let basis = first_basis(&pairs, &whole.map);
-        Self { pairs, moments, before: start.clone(), vanishing: start, basis, target, momentum: 1.0 }
+        Some(Self { pairs, moments, before: start.clone(), vanishing: start, basis, target, momentum: 1.0 })
     }
 
     /// One step. The largest eigenvalue there was, nearly; `None` where decompositions fail.

@@ -59,6 +59,12 @@ pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
     linalg::symmetric_eigen(matrix)
 }
 
+/// The same in single precision.
+#[must_use]
+pub fn symmetric_eigen_single(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {
+    linalg::symmetric_eigen_single(matrix)
+}
+
 /// The second-order form of the value function along `direction` (n numbers an
 /// atom, then n for a learnt center), on the largest sets or only the active
 /// ones; `None` where atoms used together are dependent.

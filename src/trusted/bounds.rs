@@ -160,7 +160,8 @@ pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
 /// the optimum whatever map and form are. Not claimed: that no witness proves more.
 #[must_use]
 pub fn quartic(subject: &Subject<'_>, found: &QuarticForm) -> Option<Bound> {
-    let dual = DualPoint::new(subject, &quartic::dual_point(subject.problem().data(), &found.map)?)?;
+    let dual = quartic::dual_point(subject.problem().data(), &found.map, &())?;
+    let dual = DualPoint::new(subject, &dual)?;
     let polar = quartic::polar(subject.problem(), &dual.dual, &found.form)?;
     Some(Bound { lower: dual.value(polar), kind: BoundKind::Quartic })
 }

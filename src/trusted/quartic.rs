@@ -25,6 +25,7 @@ use crate::linalg::{
     Matrix, axpy, chunk_columns, dot, lanczos_largest, largest_magnitude, norm_sq, psd, simd,
 };
 use crate::num::{Interval, max, min, power_of_two, rounding};
+use crate::observer::Observer;
 use crate::problem::{Data, Problem};
 use crate::trusted::Upper;
 
@@ -190,14 +191,18 @@ fn root(mu: f64, c: f64, start: f64) -> f64 {
 }
 
 /// The dual point of a map: from the data less its point, [`SWEEPS`] sweeps. Whatever rounding
-/// makes of it is a dual point. O(nKN). `None` for a map of another height or without columns.
-pub(crate) fn dual_point(data: &Data, map: &Matrix) -> Option<Matrix> {
+/// makes of it is a dual point. O(nKN). `None` for a map of another height or without columns, and
+/// where the observer breaks.
+pub(crate) fn dual_point(data: &Data, map: &Matrix, observer: &dyn Observer) -> Option<Matrix> {
     let n = data.dim();
     if map.nrows() != n + 1 || map.ncols() == 0 {
         return None;
     }
     let mut dual = data.datapoints().clone();
     let each = |chunk: &mut [f64]| {
+        if observer.poll().is_break() {
+            return None;
+        }
         let mut u = vec![0.0; map.ncols() - 1];
         simd(
             #[inline(always)]
@@ -211,17 +216,26 @@ pub(crate) fn dual_point(data: &Data, map: &Matrix) -> Option<Matrix> {
                 }
             },
         );
+        Some(())
     };
-    dual.as_mut_slice().par_chunks_mut(n * BLOCK).for_each(each);
+    dual.as_mut_slice().par_chunks_mut(n * BLOCK).try_for_each(each)?;
     Some(dual)
 }
 
 /// `Σ wᵢ rᵢrᵢrᵢrᵢ` as a matrix over pairs of coordinates, both halves, each entry a sum in the
-/// order of the datapoints. O(n⁴N/4).
-pub(crate) fn fourth_moments(pairs: &Pairs, dual: &Matrix, roots: &[f64]) -> Matrix {
+/// order of the datapoints. O(n⁴N/4). `None` where the observer breaks.
+pub(crate) fn fourth_moments(
+    pairs: &Pairs,
+    dual: &Matrix,
+    roots: &[f64],
+    observer: &dyn Observer,
+) -> Option<Matrix> {
     let (n, len) = (dual.nrows(), pairs.len());
     let mut moments = Matrix::zeros(len, len);
     for from in (0..dual.ncols()).step_by(BLOCK) {
+        if observer.poll().is_break() {
+            return None;
+        }
         let run: Range<usize> = from..(from + BLOCK).min(dual.ncols());
         let mut lifted = Matrix::zeros(len, run.len());
         let columns = dual.as_slice()[run.start * n..run.end * n].par_chunks(n);
@@ -234,7 +248,7 @@ pub(crate) fn fourth_moments(pairs: &Pairs, dual: &Matrix, roots: &[f64]) -> Mat
         moments.add_own_products(&lifted);
     }
     moments.copy_lower();
-    moments
+    Some(moments)
 }
 
 /// A proved κ ≥ Ω°(R) for unwhitened columns `dual` and a [`QuarticForm::form`]. `None` where λ or γ
@@ -274,7 +288,7 @@ fn largest_of_form(dual: &Matrix, data: &Data, form: &Matrix) -> Option<f64> {
     if (form.nrows(), form.ncols()) != (len, len) || !form.as_slice().iter().all(|v| v.is_finite()) {
         return None;
     }
-    let mut matrix = fourth_moments(&pairs, dual, data.sqrt_weights());
+    let mut matrix = fourth_moments(&pairs, dual, data.sqrt_weights(), &())?;
     axpy(1.0, pairs.vanishing(form).as_slice(), matrix.as_mut_slice());
     let matrix = pairs.scaled(matrix, false);
     let times = |v: &[f64]| matrix_times(&matrix, v);

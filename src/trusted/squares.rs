@@ -27,6 +27,7 @@ use rayon::prelude::*;
 use super::Upper;
 use crate::linalg::{Cholesky, Matrix, axpy, correlate, lanczos_largest, largest_magnitude, norm_sq, psd};
 use crate::num::{Interval, max, power_of_two, rounding};
+use crate::observer::Observer;
 use crate::problem::Problem;
 
 /// A dual point and a split for any number of datapoints.
@@ -134,13 +135,22 @@ fn lift(y: &[f64], out: &mut [f64]) {
 }
 
 /// `Σ wᵢfᵢfᵢᵀ` for `fᵢ` the products of the features and the other coordinates, and
-/// `Σ wᵢ‖fᵢ‖²`, both as computed, from the roots of the weights. O(N m²) for m coordinates.
-pub(crate) fn second_moments(roots: &[f64], features: &Matrix, others: &Matrix) -> (Matrix, f64) {
+/// `Σ wᵢ‖fᵢ‖²`, both as computed, from the roots of the weights. O(N m²) for m coordinates. `None`
+/// where the observer breaks.
+pub(crate) fn second_moments(
+    roots: &[f64],
+    features: &Matrix,
+    others: &Matrix,
+    observer: &dyn Observer,
+) -> Option<(Matrix, f64)> {
     let q = products(features.nrows() + 1);
     let m = q + others.nrows();
     let (mut sum, mut energy) = (Matrix::zeros(m, m), 0.0);
     let mut lifted = vec![0.0; m];
     for (c, roots) in roots.chunks(SUMMED).enumerate() {
+        if observer.poll().is_break() {
+            return None;
+        }
         // A row a datapoint.
         let mut rows = Matrix::zeros(roots.len(), m);
         for (at, root) in roots.iter().enumerate() {
@@ -152,7 +162,7 @@ pub(crate) fn second_moments(roots: &[f64], features: &Matrix, others: &Matrix) 
         energy += norm_sq(rows.as_slice());
         axpy(1.0, rows.gram().as_slice(), sum.as_mut_slice());
     }
-    (sum, energy)
+    Some((sum, energy))
 }
 
 /// The symmetric matrix of which a column holds the upper triangle, as products are ordered.
@@ -213,7 +223,7 @@ pub(super) fn polar(
     let mut matrices = matrices.to_vec();
     matrices.iter_mut().for_each(|j| j.as_mut_slice().iter_mut().for_each(|v| *v /= unit));
     let price = |price: f64| Interval::point(price).div(Interval::point(unit));
-    let (moments, energy) = second_moments(problem.data().sqrt_weights(), features, &scaled);
+    let (moments, energy) = second_moments(problem.data().sqrt_weights(), features, &scaled, &())?;
     let factor = raised_factor(moments, energy, problem.total())?;
     let test = Test::new(&factor, q, &matrices, price(problem.lambda()).lo)?;
     let largest = test.largest()?;

@@ -143,9 +143,13 @@ impl<'p> Metric<'p> {
             image
         });
         let polar = max(polar_sq, 0.0).sqrt();
-        let inner = dot(self.whitened.as_slice(), dual.as_slice());
-        let square = dot(dual.as_slice(), dual.as_slice());
-        (polar, dual_value(inner, square, polar))
+        (polar, self.value_at(dual, polar))
+    }
+
+    /// The dual objective at the best multiple of a dual point of this polar.
+    pub(super) fn value_at(&self, dual: &Matrix, polar: f64) -> f64 {
+        let (x, r) = (self.whitened.as_slice(), dual.as_slice());
+        dual_value(dot(x, r), dot(r, r), polar)
     }
 
     /// The dual objective at a dual point.

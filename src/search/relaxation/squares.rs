@@ -119,7 +119,7 @@ impl SquareSearch {
             return None;
         }
         let features = features(problem, nuclear, self.max_features)?;
-        let frame = Frame::new(problem, &features, self.max_sample)?;
+        let frame = Frame::new(problem, &features, self.max_sample, observer)?;
         let a = frame.ones();
         let metric = Metric::along(problem, frame.points(), &a);
         let start = frame.image_of(nuclear);
@@ -151,7 +151,10 @@ impl SquareSearch {
             }
         }
         let Rise { stage, matrices, .. } = rise;
-        let (promised, iterations) = (stage.value, matrices.len());
+        // The dual point may be longer than is best, and nothing is proved at a polar below 1.
+        let (polar, _) = metric.promise(&stage.dual, &stage.split);
+        let promised = metric.value_at(&stage.dual, max(polar, 1.0));
+        let iterations = matrices.len();
         let squares = frame.witness(features, &matrices, stage.dual)?;
         Some(FoundSquares { squares, promised, iterations, interrupt })
     }
@@ -232,7 +235,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(problem: &Problem, features: &Matrix, most: usize) -> Option<Self> {
+    fn new(problem: &Problem, features: &Matrix, most: usize, observer: &dyn Observer) -> Option<Self> {
         let every = problem.len().div_ceil(most.max(1)).max(1);
         let some: Vec<usize> = (0..problem.len()).step_by(every).collect();
         let total: f64 = some.iter().map(|&i| problem.data().weights()[i]).sum();
@@ -241,7 +244,7 @@ impl Frame {
         let mut points = problem.data().datapoints().select_columns(&some);
         let unit = power_of_two(largest_magnitude(points.as_slice()));
         points.as_mut_slice().iter_mut().for_each(|v| *v /= unit);
-        let (mut moments, energy) = second_moments(&roots, &features, &points);
+        let (mut moments, energy) = second_moments(&roots, &features, &points, observer)?;
         let ridge = RIDGE * energy;
         (0..moments.nrows()).for_each(|i| moments.col_mut(i)[i] += ridge);
         let factor = Cholesky::new(moments.clone())?;

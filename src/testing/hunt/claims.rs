@@ -76,6 +76,28 @@ pub(super) fn attack(instance: &Instance, effort: &Effort, rng: &mut ChaCha8Rng,
     shared::attack(instance, &points.iter().map(|v| v.value.clone()).collect::<Vec<_>>(), effort, report);
 }
 
+/// Rounds at many datapoints.
+const FEW_ROUNDS: usize = 12;
+
+/// The bounds that are proved for any number of datapoints, against what column generation finds.
+pub(super) fn attack_bounds(instance: &Instance, rng: &mut ChaCha8Rng, report: &mut Report) {
+    let problem = &instance.problem;
+    let solver = ColumnGeneration { max_rounds: FEW_ROUNDS, ..ColumnGeneration::default() };
+    let Ok(solved) = solver.solve(problem) else { return };
+    let best = Valued::of(problem, solved.certified.into_parts().0);
+    enclosure(instance, &best, report);
+    let options = Options { gap_tolerance: TOLERANCE, ..Options::default() };
+    for bounding in [Bounding::Auto, Bounding::Nuclear] {
+        if let Ok(bounded) = bounding.certify(problem, best.point.clone(), &options, &()) {
+            let claims = Claims::of(bounded.certified.certificate(), TOLERANCE);
+            claims.judge(instance, &best.value, &best.value, report);
+        }
+    }
+    nuclear(instance, &best.point, &best.value, rng, report);
+    quartic(instance, &best.point, &best.value, rng, report);
+    squares(instance, &best.point, &best.value, rng, report);
+}
+
 /// Tolerance of the certificates.
 const TOLERANCE: f64 = 5e-3;
 

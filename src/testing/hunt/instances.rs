@@ -1,4 +1,5 @@
-//! The instances of the hunt: small, and each meant to be trouble of its own kind.
+//! The instances of the hunt, each meant to be trouble of its own kind: small ones, and many
+//! datapoints.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -7,6 +8,7 @@ use super::Strategy;
 use crate::linalg::Matrix;
 use crate::problem::Problem;
 use crate::testing::naive::length;
+use crate::testing::planted;
 
 /// A problem with the number of atoms that solvers of a given width are asked for.
 #[derive(Clone, Debug)]
@@ -30,12 +32,15 @@ struct Draft {
     centered: bool,
 }
 
+/// Fewest datapoints of [`Instance::many`].
+const FEWEST: usize = 300;
+
 /// Share of the instances at γ = 0, and of those with a learnt center.
 const PLAIN: f64 = 0.4;
 const CENTERED: f64 = 0.25;
 
 impl Instance {
-    /// The instance of a strategy and a seed.
+    /// The instance of a strategy of few datapoints and a seed. [`Strategy::Many`] adds nothing here.
     ///
     /// # Panics
     /// If a strategy makes a problem that is refused.
@@ -51,14 +56,53 @@ impl Instance {
             centered: rng.random_bool(CENTERED),
         };
         draft.trouble(strategy, &mut rng);
-        let problem = Problem::builder(Matrix::from_columns(dim, &draft.points))
-            .weights(draft.weights)
-            .lambda(draft.lambda)
-            .gamma(draft.gamma)
-            .centered(draft.centered)
-            .build()
-            .expect("a valid problem");
-        Self { strategy, seed, problem, width: rng.random_range(1..=3) }
+        Self { strategy, seed, problem: draft.problem(), width: rng.random_range(1..=3) }
+    }
+
+    /// From [`FEWEST`] to `most` datapoints (more on average the more there may be): sparse mixtures
+    /// of more atoms than dimensions, at γ > 0. Some are copied, negated or much longer than others;
+    /// weights and sizes are far apart.
+    ///
+    /// # Panics
+    /// If `most` is too few.
+    #[must_use]
+    pub fn many(seed: u64, most: usize) -> Self {
+        assert!(most > FEWEST, "more than {FEWEST} datapoints, found {most}");
+        let mut rng = Self::generator(Strategy::Many, seed);
+        let dim = rng.random_range(1..=8);
+        #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+        let share = (most as f64 / FEWEST as f64).powf(rng.random_range(0.0..1.0));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, at most `most`"
+        )]
+        let len = (share * FEWEST as f64) as usize;
+        let (atoms, active) = (rng.random_range(dim..=4 * dim), rng.random_range(1..=dim.min(3)));
+        let noise = if rng.random_bool(0.3) { 0.0 } else { decades(-6.0, -0.5, &mut rng) };
+        let x = planted::mixture(dim, len, atoms, active, noise, rng.random());
+        let reach = if rng.random_bool(0.5) { 0.5 } else { rng.random_range(1.0..12.0) };
+        let mut draft = Draft {
+            points: x.columns().map(<[f64]>::to_vec).collect(),
+            weights: (0..len).map(|_| decades(-reach, reach, &mut rng)).collect(),
+            lambda: rng.random_range(0.02..0.8),
+            gamma: decades(-2.5, 0.0, &mut rng),
+            centered: rng.random_bool(CENTERED),
+        };
+        if rng.random_bool(0.5) {
+            let share = rng.random_range(0.0..1.0);
+            draft.echoes(share, &mut rng);
+        }
+        if rng.random_bool(0.3) {
+            let size = decades(0.0, 4.0, &mut rng);
+            let at = rng.random_range(0..len);
+            draft.points[at].iter_mut().for_each(|x| *x *= size);
+        }
+        if rng.random_bool(0.3) {
+            let factor = decades(-30.0, 30.0, &mut rng);
+            draft.scale(factor);
+        }
+        Self { strategy: Strategy::Many, seed, width: atoms, problem: draft.problem() }
     }
 
     /// The random choices of a strategy and a seed.
@@ -85,7 +129,7 @@ fn nudged(x: f64, ulps: i32) -> f64 {
 impl Draft {
     fn trouble(&mut self, strategy: Strategy, rng: &mut ChaCha8Rng) {
         match strategy {
-            Strategy::Plain => {}
+            Strategy::Plain | Strategy::Many => {}
             Strategy::Hierarchy => self.hierarchy(rng),
             Strategy::Copies => self.copies(rng),
             Strategy::Neighbors => self.neighbors(rng),
@@ -103,6 +147,27 @@ impl Draft {
 
     fn dim(&self) -> usize {
         self.points[0].len()
+    }
+
+    fn problem(self) -> Problem {
+        Problem::builder(Matrix::from_columns(self.dim(), &self.points))
+            .weights(self.weights)
+            .lambda(self.lambda)
+            .gamma(self.gamma)
+            .centered(self.centered)
+            .build()
+            .expect("a valid problem")
+    }
+
+    /// A share of the points is another one, or its opposite.
+    fn echoes(&mut self, share: f64, rng: &mut ChaCha8Rng) {
+        for i in 1..self.points.len() {
+            if rng.random_bool(share) {
+                let sign = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
+                let of = rng.random_range(0..i);
+                self.points[i] = self.points[of].iter().map(|x| sign * x).collect();
+            }
+        }
     }
 
     /// A parent, children that never fire without it, and their mixtures.

@@ -46,11 +46,13 @@ pub enum Strategy {
     Subnormal,
     /// Data far from the origin about a learnt center.
     Center,
+    /// Hundreds to thousands of sparse mixtures, see [`Instance::many`].
+    Many,
 }
 
 impl Strategy {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
+    /// Those of few datapoints, see [`Instance::draw`].
+    pub const SMALL: [Self; 10] = [
         Self::Plain,
         Self::Hierarchy,
         Self::Copies,
@@ -210,20 +212,42 @@ impl fmt::Display for Report {
 pub fn attack(instance: &Instance, effort: &Effort, report: &mut Report) {
     *report.instances.entry(instance.strategy).or_insert(0) += 1;
     let mut rng = Instance::generator(instance.strategy, instance.seed ^ ATTACKERS);
-    let outcome = catch_unwind(AssertUnwindSafe(|| claims::attack(instance, effort, &mut rng, report)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| match instance.strategy {
+        Strategy::Many => claims::attack_bounds(instance, &mut rng, report),
+        Strategy::Plain
+        | Strategy::Hierarchy
+        | Strategy::Copies
+        | Strategy::Neighbors
+        | Strategy::Threshold
+        | Strategy::Weights
+        | Strategy::Prices
+        | Strategy::Scales
+        | Strategy::Subnormal
+        | Strategy::Center => claims::attack(instance, effort, &mut rng, report),
+    }));
     report.note(instance, Claim::Ends, outcome.is_ok(), 0.0, || "a panic".to_owned());
 }
 
 /// Keeps the attackers' choices apart from those of the instance.
 const ATTACKERS: u64 = 0x5eed;
 
-/// Attacks `instances` instances, the strategies in turn, from `seed` on.
+/// Attacks `instances` small instances, the strategies in turn, from `seed` on.
 #[must_use]
 pub fn hunt(instances: usize, seed: u64, effort: &Effort) -> Report {
     let mut report = Report::default();
-    for (index, strategy) in (0..instances).zip(Strategy::ALL.iter().cycle()) {
-        let seed = seed + (index / Strategy::ALL.len()) as u64;
+    for (index, strategy) in (0..instances).zip(Strategy::SMALL.iter().cycle()) {
+        let seed = seed + (index / Strategy::SMALL.len()) as u64;
         attack(&Instance::draw(*strategy, seed), effort, &mut report);
+    }
+    report
+}
+
+/// Attacks the bounds of `instances` instances of up to `most` datapoints, from `seed` on.
+#[must_use]
+pub fn hunt_many(instances: usize, seed: u64, most: usize) -> Report {
+    let mut report = Report::default();
+    for seed in (seed..).take(instances) {
+        attack(&Instance::many(seed, most), &Effort::default(), &mut report);
     }
     report
 }

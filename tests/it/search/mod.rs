@@ -37,6 +37,11 @@ impl Patience {
     fn of(questions: usize) -> Self {
         Self(AtomicUsize::new(questions))
     }
+
+    /// Questions it would still bear.
+    fn left(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Observer for Patience {

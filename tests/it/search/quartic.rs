@@ -193,6 +193,24 @@ fn sparse_data_are_bounded_better_than_by_second_moments() {
     assert!(best >= 0.99 * fourth.lower.get(), "{best} {}", fourth.lower.get());
 }
 
+/// An observer is asked often: passes over all datapoints are long.
+#[test]
+fn every_block_of_datapoints_asks() {
+    let problem = sparse(3, 6000);
+    let asked = |patience: usize| {
+        let observer = Patience::of(patience);
+        let found =
+            Quartic { steps: 0, ..Quartic::default() }.search(&problem, &Matrix::zeros(3, 0), 0.0, &observer);
+        (found.is_some(), patience - observer.left())
+    };
+    let (found, all) = asked(usize::MAX);
+    // Twelve blocks of the dual point, twelve of its moments, and the rounds.
+    assert!(found && all >= 24 + Quartic::default().rounds, "asked {all} times");
+    for patience in [all - 14, all - 2] {
+        assert_eq!(asked(patience), (false, patience), "a form of some of the datapoints is none");
+    }
+}
+
 /// Each datapoint twice at half the weight changes nothing but rounding.
 #[test]
 fn duplicates_share_their_weight() {
@@ -244,11 +262,13 @@ fn a_search_cut_short_gives_what_it_has() {
     let atoms = Matrix::zeros(6, 0);
     let search = Quartic::default();
     let cut = |patience: usize| search.search(&problem, &atoms, 0.0, &Patience::of(patience));
-    for patience in 0..=search.rounds {
+    // Once a round, once after them, and the passes over a block of datapoints each.
+    let before = search.rounds + 3;
+    for patience in 0..before {
         assert_eq!(cut(patience), None, "{patience}");
     }
     for steps in 0..4 {
-        let found = cut(search.rounds + 1 + steps).unwrap();
+        let found = cut(before + steps).unwrap();
         assert_eq!((found.iterations, found.interrupt), (search.rounds + steps, Some(Interrupt::Cancelled)));
         assert!(proved(&problem, &found.witness).unwrap().lower.get() > 0.0);
     }
