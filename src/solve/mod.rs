@@ -6,5 +6,6 @@ pub mod finite;
 pub mod participation;
 pub mod path;
 pub mod planar;
+mod samples;
 mod trivial;
 pub mod width_bound;

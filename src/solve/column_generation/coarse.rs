@@ -1,9 +1,5 @@
-//! A start for many datapoints: the same problem for a sample of them first.
-//!
-//! Atoms that some thousand datapoints share are found from some thousand datapoints. Rounds of
-//! column generation are made on a sample, then on one four times as large, each beginning with
-//! the atoms of the one before; all datapoints see the last rounds alone. The certificate does
-//! not care where a run began.
+//! A start for many datapoints: rounds of column generation on samples of them
+//! ([`samples`](crate::solve::samples)).
 
 use super::{ColumnGeneration, Rounds};
 use crate::atoms::Factorization;
@@ -11,16 +7,11 @@ use crate::iterate::{Iterate, Moves};
 use crate::master::{Method, sweep_once};
 use crate::problem::Problem;
 use crate::solution::{Run, SolveError};
+use crate::solve::samples::{sample, thinnings};
 
 /// Datapoints of the smallest sample, at least. With a quarter of them the next stage begins
 /// with atoms that fit the sample more than the data.
 const FEWEST: usize = 1 << 12;
-
-/// How many times larger a sample is than the one before.
-const RATIO: usize = 4;
-
-/// Fewest datapoints for which samples are made.
-const MANY: usize = RATIO * FEWEST;
 
 /// Sweeps over the codes of atoms that come from another sample. The descent goes on with codes
 /// and atoms together.
@@ -33,29 +24,21 @@ pub(super) fn start(
     problem: &Problem,
     run: &Run<'_>,
 ) -> Result<Option<Factorization>, SolveError> {
-    if settings.master != Method::Proximal || problem.total() < MANY {
+    if settings.master != Method::Proximal {
         return Ok(None);
     }
-    let mut every = RATIO;
-    while problem.total() / (every * RATIO) >= FEWEST {
-        every *= RATIO;
-    }
     let mut last: Option<Factorization> = None;
-    while every > 1 && run.observer.poll().is_continue() {
+    for every in thinnings(problem.total(), FEWEST) {
+        if run.observer.poll().is_break() {
+            break;
+        }
         let Some(sample) = sample(problem, every, settings.seed) else { return Ok(None) };
         let begin = last.map(|last| coded(&sample, &last)).transpose()?;
         let mut rounds = Rounds::new(*settings, &sample, &Run::observed(run.observer), begin.as_ref());
         rounds.by_ref().for_each(|round| run.observer.progress(&round.progress()));
         last = Some(rounds.factorization()?);
-        every /= RATIO;
     }
     last.map(|last| coded(problem, &last)).transpose()
-}
-
-/// The problem of one in `every` datapoints.
-fn sample(problem: &Problem, every: usize, seed: u64) -> Option<Problem> {
-    let (thinned, positions) = problem.share().sample(every, seed)?;
-    problem.part(&positions).spread(thinned).build().ok()
 }
 
 /// The atoms (and the center) of another sample with codes of these datapoints. Nobody is asked

@@ -22,6 +22,7 @@ use crate::observer::{Latch, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::solution::{Keeper, Run, Solution, SolveError};
+use crate::solve::samples::{sample, thinnings};
 use crate::solve::trivial::or_without_atoms;
 use crate::trusted::{Subject, bounds, check_shapes, local};
 use crate::wide::{self, Location};
@@ -63,7 +64,8 @@ const STILL: f64 = 1e-14;
 /// exact block steps, with momentum between iterations. Dead atoms return at the worst residuals.
 /// An atom worth less than the split of another atom or a new direction is exchanged for it. Nested
 /// features are exchanged. At γ > 0, block descent by the proximal map of the gauge runs from the
-/// same starts; where starts are cheap, a restart tries up to twelve.
+/// same starts; where starts are cheap, a restart tries up to twelve. At γ = 0, four times 4096 or 16M
+/// datapoints and more are begun on samples of them, each four times as large as the one before.
 ///
 /// # Guarantees
 /// The solution is feasible with at most M atoms, and its codes are exact at γ = 0. No move raises
@@ -151,8 +153,8 @@ impl Task<'_> {
     }
 }
 
-/// Datapoints a wanted atom, and at least, that a start is made from where all are spread over
-/// ranks. A rank holds them beside its own.
+/// Datapoints a wanted atom, and at least, of the smallest sample that a run begins on; and of what
+/// a start is made from where all are spread over ranks, which a rank holds beside its own.
 const SAMPLED: usize = 16;
 const FEWEST_SAMPLED: usize = 4096;
 
@@ -387,8 +389,46 @@ impl Finite {
         Ok((solution.certified.solution().width() <= self.width).then_some(solution))
     }
 
-    /// Runs one start at γ = 0 up to the end of its moves.
+    /// Runs one start at γ = 0 up to the end of its moves, of many datapoints on samples first.
     fn first_descent<'p>(&self, task: &Task<'p>, restart: usize) -> (LassoIterate<'p>, Option<Stop>, usize) {
+        let observer = task.observer;
+        let (mut iterate, before) = match self.from_samples(task, restart) {
+            // Nobody is asked: without codes, what a stopped run has would be lost.
+            Some((atoms, center, made)) => (LassoIterate::new(task.problem, atoms, center, &()), made),
+            None => (self.begun(task, restart), 0),
+        };
+        iterate.keeper = task.keeper;
+        moves::grow(&mut iterate, self.width, observer);
+        let (stop, iterations) = self.improve(&mut iterate, observer);
+        (iterate, stop, before + iterations)
+    }
+
+    /// The atoms and the center that samples lead to, and the iterations they took; `None` where
+    /// datapoints are few for the atoms, and where the observer has broken.
+    fn from_samples(&self, task: &Task<'_>, restart: usize) -> Option<(Matrix, Vec<f64>, usize)> {
+        let Task { problem, observer, .. } = *task;
+        let (mut last, mut iterations) = (None, 0);
+        for every in thinnings(problem.total(), FEWEST_SAMPLED.max(SAMPLED * self.width)) {
+            if observer.poll().is_break() {
+                break;
+            }
+            let sample = sample(problem, every, self.seed.wrapping_add(restart as u64))?;
+            let location =
+                problem.centered().then(|| wide::location(sample.data(), problem.lambda(), observer));
+            let part = Task { problem: &sample, observer, location: location.as_ref(), keeper: None };
+            let mut iterate = match last {
+                Some((atoms, center)) => LassoIterate::new(&sample, atoms, center, observer),
+                None => self.begun(&part, restart),
+            };
+            moves::grow(&mut iterate, self.width, observer);
+            iterations += self.improve(&mut iterate, observer).1;
+            last = Some((iterate.atoms, iterate.center));
+        }
+        last.map(|(atoms, center)| (atoms, center, iterations))
+    }
+
+    /// The directions of one start, with their codes.
+    fn begun<'p>(&self, task: &Task<'p>, restart: usize) -> LassoIterate<'p> {
         let (problem, observer) = (task.problem, task.observer);
         let center = task.location.map_or_else(|| vec![0.0; problem.dim()], |found| found.center.clone());
         let (kind, seed) = self.start(restart, [Start::Spread, Start::Rounded, Start::Random]);
@@ -400,10 +440,7 @@ impl Finite {
         if observer.poll().is_break() && !problem.share().is_spread() {
             iterate.take_better(&found.single_codes(&ground));
         }
-        iterate.keeper = task.keeper;
-        moves::grow(&mut iterate, self.width, observer);
-        let (stop, iterations) = self.improve(&mut iterate, observer);
-        (iterate, stop, iterations)
+        iterate
     }
 
     /// Alternates coarse descent and moves until the moves change nothing.

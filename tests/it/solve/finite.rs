@@ -11,7 +11,9 @@ use widedict::solve::participation::participations;
 use widedict::testing::{naive, planted};
 use widedict::trusted::Subject;
 use widedict::trusted::participation::LeastParticipation;
-use widedict::{Finite, Matrix, Participation, Problem, Verdict, wide};
+use widedict::{
+    Codes, Dictionary, Factorization, Finite, Matrix, Participation, Problem, Run, Verdict, wide,
+};
 
 /// T18's data: two unit features at an angle and their sum.
 fn two_features(shares: [f64; 3], angle: f64, lambda: f64) -> Problem {
@@ -179,6 +181,25 @@ fn same_seed_same_answer_for_any_number_of_threads() {
     };
     let one = answer(1);
     assert!(one == answer(2) && one == answer(7));
+}
+
+/// Many datapoints begin on samples: no worse than a descent on all of them from the first.
+#[test]
+fn slow_samples_lead_to_as_good_atoms() {
+    let x = planted::mixture(6, 18_000, 12, 2, 0.05, 1);
+    let problem = Problem::builder(x).lambda(0.1).build().unwrap();
+    let finite = Finite { local: None, ..Finite::new(12) };
+    let solve = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| finite.solve(&problem).unwrap().certified)
+    };
+    let sampled = solve(2);
+    assert!(sampled == solve(3));
+    let nothing = Factorization::new(Dictionary::empty(6), Codes::zeros(0, problem.len()), None).unwrap();
+    let whole = finite.solve_with(&problem, &Run::starting_at(&nothing)).unwrap().certified;
+    let (sampled, whole) = (sampled.certificate(), whole.certificate());
+    assert!(sampled.kkt().relative() <= finite.stationarity_tolerance);
+    assert!(sampled.objective() <= 1.02 * whole.objective(), "{} {}", sampled.objective(), whole.objective());
 }
 
 #[test]
