@@ -351,7 +351,7 @@ impl Coding {
     fn best(joined: Joined, lambda: f64) -> Self {
         let Joined { mut folded, source, weights, origin, .. } = joined;
         Self {
-            data: Input { points: folded.take_points(), weights, origin },
+            data: Input { points: folded.take_points().into(), weights, origin },
             dictionary: folded.dictionary.clone(),
             center: folded.center.clone(),
             lambda,
@@ -489,7 +489,7 @@ impl Foreign {
             shortest: folding.shortest_atom,
             longest: folding.longest_atom,
         });
-        let data = Input { points, weights, origin };
+        let data = Input { points: points.into(), weights, origin };
         Ok(Self { data, dictionary, codes, center, rescaled, lambda, source: Some(source) })
     }
 
@@ -498,7 +498,7 @@ impl Foreign {
         let Audit { bounding, tolerance, local, asked } = *how;
         let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
-            input::subtract(&mut data.points, center);
+            data.points = input::subtracted(data.points, center);
         }
         let (problem, origin) = input::problem(data, penalty, centered).map_err(errors::value)?;
         let variable = variable.or_else(|| centered.then(|| vec![0.0; problem.dim()]));
@@ -729,7 +729,7 @@ impl Diagnosed {
         };
         let Joined { mut folded, source, weights, origin, .. } = joined;
         let unit = stored.as_ref().map(|codes| folded.of_stored(codes)).transpose();
-        let data = Input { points: folded.take_points(), weights, origin };
+        let data = Input { points: folded.take_points().into(), weights, origin };
         Ok(Self {
             data,
             dictionary: folded.dictionary.clone(),

@@ -14,7 +14,9 @@
 //! - residual: `R̃ + DZ − D'Z'`.
 
 use super::{Iterate, to_unit};
-use crate::linalg::{Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, simd, times_rows};
+use crate::linalg::{
+    Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, rows_together, simd, times_rows,
+};
 
 /// What a block step moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +33,14 @@ pub(crate) enum Moves {
 /// block of 64 spends twice the time on the corrections between its atoms.
 const ATOMS: usize = 32;
 
+/// Fewest atoms in a block, where datapoints are many.
+const FEWEST_ATOMS: usize = 8;
+
 impl Iterate<'_> {
     /// Atoms in a block. Each has two dense rows in the panel, so half as many as the data
-    /// have dimensions take no more memory than the data.
+    /// have dimensions take no more memory than the data in doubles; of many datapoints fewer.
     pub(crate) fn block(&self) -> usize {
-        (self.problem.dim() / 2).clamp(1, ATOMS)
+        rows_together(FEWEST_ATOMS, (self.problem.dim() / 2).clamp(1, ATOMS), self.problem.total())
     }
 
     /// One exact step on each of the atoms `from..to`, then the center. Never raises

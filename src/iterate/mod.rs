@@ -86,7 +86,7 @@ impl<'p> Iterate<'p> {
             atoms: Vec::new(),
             center: if problem.centered() { problem.data().mean() } else { vec![0.0; n] },
             held: false,
-            residual: problem.data().whitened(),
+            residual: Matrix::zeros(n, len),
             offset: vec![0.0; n],
             mean: vec![0.0; n],
             total: problem.data().total_weight(),
@@ -145,7 +145,7 @@ impl<'p> Iterate<'p> {
     /// updates.
     pub(crate) fn refresh(&mut self) {
         let a = self.problem.data().sqrt_weights();
-        self.residual = self.problem.data().whitened();
+        self.problem.data().whiten_into(&mut self.residual);
         self.offset.copy_from_slice(&self.center);
         if self.density() < SPARSE {
             let terms = self.atoms.iter().map(|atom| (atom.direction.as_slice(), &atom.row));
@@ -221,6 +221,11 @@ impl<'p> Iterate<'p> {
     pub(crate) fn residual(&mut self) -> &Matrix {
         self.materialize();
         &self.residual
+    }
+
+    /// Gives back the memory of the panel, which the next block step takes again.
+    pub(crate) fn release_panel(&mut self) {
+        self.panel = Panel::default();
     }
 
     /// The atoms, rows and center, which [`Iterate::restore`] and [`Iterate::extrapolate`] need.

@@ -22,8 +22,8 @@ mod arrays {
     /// assert_eq!((problem.dim(), problem.len()), (2, 3));
     /// assert_eq!(problem.data().datapoint(0), [3.0, 4.0]);
     /// // And back, without a copy.
-    /// let view = ndarray::ArrayView2::from(problem.data().datapoints());
-    /// assert_eq!(view.t(), x.mapv(f64::from));
+    /// let held = problem.data().datapoints().as_matrix();
+    /// assert_eq!(ndarray::ArrayView2::from(&*held).t(), x.mapv(f64::from));
     /// # Ok::<(), widedict::ProblemError>(())
     /// ```
     impl<S> From<&ArrayBase<S, Ix2>> for Matrix
@@ -78,7 +78,8 @@ mod algebra {
     /// let problem = Problem::builder(&x).lambda(0.5).build()?;
     /// assert_eq!(problem.data().datapoint(0), [3.0, 4.0]);
     /// // And back, without a copy.
-    /// assert_eq!(nalgebra::DMatrixView::from(problem.data().datapoints()), x);
+    /// let held = problem.data().datapoints().as_matrix();
+    /// assert_eq!(nalgebra::DMatrixView::from(&*held), x);
     /// # Ok::<(), widedict::ProblemError>(())
     /// ```
     impl<T, R, C, S> From<&nalgebra::Matrix<T, R, C, S>> for Matrix

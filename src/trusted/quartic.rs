@@ -196,7 +196,7 @@ pub(crate) fn dual_point(data: &Data, map: &Matrix) -> Option<Matrix> {
     if map.nrows() != n + 1 || map.ncols() == 0 {
         return None;
     }
-    let mut dual = data.datapoints().clone();
+    let mut dual = data.datapoints().to_matrix();
     let each = |chunk: &mut [f64]| {
         let mut u = vec![0.0; map.ncols() - 1];
         simd(

@@ -33,7 +33,7 @@ fn place(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 
 fn read_key(path: &Path, key: Option<&str>) -> Result<Matrix, FileError> {
     let read = Activations::read(path, &Reading { key, most: None })?;
-    Ok(read.mask(&Masking::default())?.points)
+    Ok(read.mask(&Masking::default())?.points.into_matrix())
 }
 
 fn read(path: &Path) -> Result<Matrix, FileError> {
@@ -125,7 +125,7 @@ fn every_kind_reads_as_the_array_does() {
         let most = NonZeroUsize::new(3);
         let few = Activations::read(path, &Reading { key: None, most }).expect("the same");
         let few = few.mask(&Masking::default()).expect("finite");
-        assert_eq!(few.points, expected.select_columns(&[0, 2, 4]), "{}", path.display());
+        assert_eq!(few.points.into_matrix(), expected.select_columns(&[0, 2, 4]), "{}", path.display());
         assert_eq!((few.rows.of(), few.rows.row(2), few.masked.unread), (6, 4, 3));
     }
 }
@@ -156,7 +156,7 @@ fn blocks_of_every_kind_are_rows_of_the_whole() {
                 let (points, blocks) = (wanted.len(), wanted.len().div_ceil(most));
                 assert_eq!(passed.expect("read"), Passed { points, blocks, most_held: held });
             }
-            assert_eq!(stream.take(&rows).expect("read"), whole.select_columns(&wanted));
+            assert_eq!(stream.take(&rows).expect("read").into_matrix(), whole.select_columns(&wanted));
         }
         // Who has enough is asked no more.
         let mut asked = 0;
@@ -398,7 +398,7 @@ fn rows_that_are_masked_keep_their_numbers() {
     let m = kept.masked;
     assert_eq!((m.of, m.rows, m.weight, m.nonfinite, m.norm), (8, 5, 3, 1, 1));
     for (point, row) in [(0, 1), (1, 3), (2, 4)] {
-        assert_eq!(bits(kept.points.col(point)), bits(&values[row * 3..row * 3 + 3]));
+        assert_eq!(bits(&kept.points.col(point)), bits(&values[row * 3..row * 3 + 3]));
     }
     let nothing = mask(&Masking { weights: Some(&[0.0; 8]), ..Masking::default() }).expect_err("nothing");
     assert!(matches!(nothing.problem, FileProblem::NothingLeft { .. }), "{nothing}");
@@ -453,7 +453,7 @@ proptest! {
             let streamed = RowStream::open(&path, key)
                 .and_then(|stream| stream.take(&stream.survey(&Masking::default())?.rows));
             if let (Ok(points), Ok(streamed)) = (read_key(&path, key), streamed) {
-                prop_assert_eq!(&points, &streamed);
+                prop_assert_eq!(points, streamed.into_matrix());
             }
             if let Ok(points) = read_key(&path, key) {
                 prop_assert!(points.ncols() > 0 && points.as_slice().iter().all(|v| v.is_finite()));
