@@ -313,7 +313,12 @@ fn unsearched(model: &Model, mut joined: Joined, lambda: Option<f64>, watch: &Wa
         &joined.source,
     );
     let text = errors::spoken(&report.summary(None));
-    Ok(Encoding { codes: joined.origin.rows.spread(&stored), encoded: None, json: json(&report)?, text })
+    Ok(Encoding {
+        codes: joined.origin.rows.spread(&stored).into_owned(),
+        encoded: None,
+        json: json(&report)?,
+        text,
+    })
 }
 
 /// From codes of the unit atoms to those of the stored ones.
@@ -383,7 +388,7 @@ impl Coding {
             .with_dropped(&self.dropped)
             .with_source(self.source.as_ref());
         let (json, text) = (json(&report)?, errors::spoken(&report.summary(None)));
-        Ok(Encoding { codes: origin.rows.spread(&codes), encoded: Some(encoded), json, text })
+        Ok(Encoding { codes: origin.rows.spread(&codes).into_owned(), encoded: Some(encoded), json, text })
     }
 }
 
@@ -820,8 +825,9 @@ impl Diagnosed {
         };
         let (json, text) = (json(&report)?, errors::spoken(&screen(&report, None, &[])));
         let page = found.html(&facts(&source, std::iter::once("diagnose".to_owned())));
-        let exact = origin.rows.spread(&convert(&found.exact_codes).map_err(errors::value)?);
-        let given = stored.map(|codes| origin.rows.spread(&codes));
+        let exact = convert(&found.exact_codes).map_err(errors::value)?;
+        let exact = origin.rows.spread(&exact).into_owned();
+        let given = stored.map(|codes| origin.rows.spread(&codes).into_owned());
         Ok(Diagnosis { found, json, text, page, exact, given })
     }
 }

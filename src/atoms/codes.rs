@@ -134,6 +134,30 @@ impl Codes {
         Ok(Self::from_csc(atoms, indptr, indices, values))
     }
 
+    /// Codes over other atoms: `code` takes an atom and its code to the atom's number among `atoms`
+    /// others and its code there, or leaves it out. O(N + nnz) where numbers keep their order; one
+    /// copy of the codes.
+    ///
+    /// # Errors
+    /// As [`Codes::from_csr`], for what `code` gives.
+    pub(crate) fn renumbered(
+        &self,
+        atoms: usize,
+        code: impl Fn(usize, f64) -> Option<(usize, f64)>,
+    ) -> Result<Self, AtomsError> {
+        let (mut indices, mut values) = (Vec::with_capacity(self.nnz()), Vec::with_capacity(self.nnz()));
+        let mut indptr = Vec::with_capacity(self.datapoints() + 1);
+        indptr.push(0);
+        for i in 0..self.datapoints() {
+            for (atom, value) in self.column(i).iter().filter_map(|(k, &z)| code(k, z)) {
+                indices.push(atom);
+                values.push(value);
+            }
+            indptr.push(indices.len());
+        }
+        Self::from_csr(Csr { atoms, indptr, indices, values })
+    }
+
     /// The codes as a CSR matrix, a datapoint a row, atoms ascending in each. O(N + nnz).
     #[must_use]
     pub fn to_csr(&self) -> Csr {

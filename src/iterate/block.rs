@@ -13,6 +13,8 @@
 //!   `Cⱼₖ = dⱼᵀd'ₖ` for `j ≤ k` and `(dⱼ − d'ⱼ)ᵀd'ₖ` for `j > k`;
 //! - residual: `R̃ + DZ − D'Z'`.
 
+use std::sync::Arc;
+
 use super::{Iterate, to_unit};
 use crate::linalg::{
     Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, rows_together, simd, times_rows,
@@ -84,7 +86,7 @@ impl Iterate<'_> {
                 let atom = &mut self.atoms[from + k];
                 let prox = self.gauge.prox(v, 1.0, atom.tau, &mut self.new);
                 v.copy_from_slice(&self.new);
-                atom.row = Row::from_dense(v);
+                atom.row = Arc::new(Row::from_dense(v));
                 (atom.gauge, atom.tau) = (prox.gauge, prox.tau);
             }
             self.new.fill(0.0);

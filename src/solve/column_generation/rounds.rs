@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::ColumnGeneration;
-use crate::atoms::{Codes, Dictionary, Factorization};
+use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
 use crate::linalg::{Matrix, dot};
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 use crate::search::nuclear::Nuclear;
 use crate::search::oracle::{Ascent, Candidate, distinct};
 use crate::solution::{Keeper, Run, Solution, SolveError};
-use crate::solve::trivial::or_without_atoms;
+use crate::solve::trivial::{or_without_atoms, without_atoms};
 use crate::trusted::Subject;
 use crate::trusted::bounds;
 use crate::trusted::first_order;
@@ -129,9 +129,7 @@ impl NuclearBound {
     /// the size of the data in doubles, so that it comes before there is an iterate.
     pub(super) fn of(problem: &Problem, observer: &dyn Observer) -> Option<Self> {
         let map = Nuclear::default().search(problem, observer)?.map;
-        let center = problem.centered().then(|| problem.data().mean());
-        let codes = Codes::from_rows(problem.len(), &[]);
-        let bare = Factorization::new(Dictionary::empty(problem.dim()), codes, center);
+        let bare = without_atoms(problem);
         let bound = bare.ok().and_then(|bare| {
             let subject = Subject::of(problem, &bare).ok()?;
             bounds::nuclear(&subject, &map)
@@ -376,9 +374,10 @@ impl<'p> Rounds<'p> {
         }
         let Self { problem, mut iterate, .. } = self;
         iterate.prune();
-        let factorization = or_without_atoms(problem, iterate.factorization()?);
+        let factorization = iterate.factorization()?;
         // The certificate takes as much memory again.
         drop(iterate);
+        let factorization = or_without_atoms(problem, factorization);
         let witness = Witness {
             dual,
             directions: Some(Matrix::from_columns(problem.dim(), &self.directions)),

@@ -432,8 +432,8 @@ proptest! {
         }
         let spread = rows.spread(&few);
         prop_assert_eq!(rows.stray(&spread), None);
-        prop_assert_eq!(rows.restrict(&spread), few);
-        prop_assert_eq!(rows.stray(&file).is_none(), spread == file);
+        prop_assert_eq!(rows.restrict(&spread), few.clone());
+        prop_assert_eq!(rows.stray(&file).is_none(), *spread == file);
     }
 
     /// No mutation of a valid file makes a reader panic; what is read is finite.

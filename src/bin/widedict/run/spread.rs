@@ -1,5 +1,6 @@
 //! Data that are spread over the processes of a job: each reads its own rows.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -136,10 +137,10 @@ fn mine(
 }
 
 /// Codes of all processes at the first one; `None` at the others.
-pub(super) fn gathered(codes: &Codes, share: Option<&Share>) -> Option<Codes> {
+pub(super) fn gathered<'c>(codes: &'c Codes, share: Option<&Share>) -> Option<Cow<'c, Codes>> {
     match share {
-        None => Some(codes.clone()),
-        Some(share) => codes.gathered(share),
+        None => Some(Cow::Borrowed(codes)),
+        Some(share) => codes.gathered(share).map(Cow::Owned),
     }
 }
 
