@@ -184,15 +184,30 @@ impl Codes {
 
     /// From one row an atom, over N datapoints.
     pub(crate) fn from_rows(datapoints: usize, rows: &[Row]) -> Self {
-        let mut columns = vec![Vec::new(); datapoints];
-        for (k, row) in rows.iter().enumerate() {
-            for (i, v) in row.iter() {
-                if v > 0.0 {
-                    columns[i].push((k, v));
-                }
+        Self::from_scaled_rows(datapoints, rows.iter(), |_, code| code)
+    }
+
+    /// From one row an atom, over N datapoints, each code as `code` makes it of datapoint and
+    /// number. O(N + nnz), without a copy of the rows.
+    pub(crate) fn from_scaled_rows<'r>(
+        datapoints: usize,
+        rows: impl ExactSizeIterator<Item = &'r Row> + Clone,
+        code: impl Fn(usize, f64) -> f64,
+    ) -> Self {
+        let atoms = rows.len();
+        let used = |row: &'r Row| row.iter().map(|(i, v)| (i, code(i, v))).filter(|(_, v)| *v > 0.0);
+        let mut starts = vec![0; datapoints + 1];
+        rows.clone().flat_map(used).for_each(|(i, _)| starts[i + 1] += 1);
+        (0..datapoints).for_each(|i| starts[i + 1] += starts[i]);
+        let mut next = starts.clone();
+        let (mut indices, mut values) = (vec![0; starts[datapoints]], vec![0.0; starts[datapoints]]);
+        for (k, row) in rows.enumerate() {
+            for (i, v) in used(row) {
+                (indices[next[i]], values[next[i]]) = (k, v);
+                next[i] += 1;
             }
         }
-        Self::from_columns(rows.len(), &columns)
+        Self::from_csc(atoms, starts, indices, values)
     }
 
     /// Number of atoms M.

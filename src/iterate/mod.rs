@@ -362,20 +362,20 @@ impl<'p> Iterate<'p> {
         true
     }
 
+    /// [`Iterate::factorization`], without the residual beside it.
+    pub(crate) fn into_factorization(mut self) -> Result<Factorization, AtomsError> {
+        self.release_panel();
+        self.residual = Matrix::zeros(0, 0);
+        self.factorization()
+    }
+
     /// The iterate as unit atoms and unwhitened codes `zᵢ = z̃ᵢ/√wᵢ`.
     pub(crate) fn factorization(&self) -> Result<Factorization, AtomsError> {
         let a = self.problem.data().sqrt_weights();
-        let rows: Vec<Row> = self
-            .atoms
-            .iter()
-            .map(|atom| Row {
-                indices: atom.row.indices.clone(),
-                values: atom.row.iter().map(|(i, z)| z / a[i]).collect(),
-            })
-            .collect();
         let directions: Vec<&[f64]> = self.atoms.iter().map(|a| a.direction.as_slice()).collect();
         let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(self.problem.dim(), &directions))?;
-        let codes = Codes::from_rows(self.problem.len(), &rows);
+        let rows = self.atoms.iter().map(|atom| &*atom.row);
+        let codes = Codes::from_scaled_rows(self.problem.len(), rows, |i, z| z / a[i]);
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }
 }

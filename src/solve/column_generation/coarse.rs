@@ -72,5 +72,5 @@ fn coded(problem: &Problem, from: &Factorization) -> Result<Factorization, Solve
         }
     }
     iterate.prune();
-    Ok(iterate.factorization()?)
+    Ok(iterate.into_factorization()?)
 }

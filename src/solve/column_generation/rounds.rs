@@ -374,10 +374,8 @@ impl<'p> Rounds<'p> {
         }
         let Self { problem, mut iterate, .. } = self;
         iterate.prune();
-        let factorization = iterate.factorization()?;
         // The certificate takes as much memory again.
-        drop(iterate);
-        let factorization = or_without_atoms(problem, factorization);
+        let factorization = or_without_atoms(problem, iterate.into_factorization()?);
         let witness = Witness {
             dual,
             directions: Some(Matrix::from_columns(problem.dim(), &self.directions)),

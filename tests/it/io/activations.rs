@@ -130,6 +130,48 @@ fn every_kind_reads_as_the_array_does() {
     }
 }
 
+/// Floating-point numbers stay what they are in the file, other numbers are doubles; shards of
+/// two types are held in the narrowest that has the numbers of both.
+#[test]
+fn numbers_are_held_in_the_type_of_the_file() {
+    let (folder, values) = (folder(), eighths(6, 3));
+    let paths = all_kinds(&folder, &values);
+    let half = |v: &f64| f16::from_f64(*v).to_le_bytes();
+    let mixed = |name: &str, first: &str, data: Vec<u8>, other: &str, more: Vec<u8>| {
+        place(&folder, &format!("{name}/a.npy"), npy(&header(first, false, "(2, 3)"), &data));
+        place(&folder, &format!("{name}/b.npy"), npy(&header(other, false, "(4, 3)"), &more));
+        folder.path().join(name)
+    };
+    let (few, rest) = values.split_at(6);
+    let singles = |values: &[f64]| values.iter().copied().flat_map(single).collect::<Vec<u8>>();
+    let halves = few.iter().flat_map(half).collect::<Vec<u8>>();
+    let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+    let mut cases: Vec<(PathBuf, usize)> = paths
+        .into_iter()
+        .map(|path| {
+            let bytes = match name(&path).as_str() {
+                "f2.npy" | "F16.safetensors" | "BF16.safetensors" => 2,
+                "f4.npy" | "F32.safetensors" => 4,
+                _ => 8,
+            };
+            (path, bytes)
+        })
+        .collect();
+    cases.extend([
+        (mixed("half-single", "<f2", halves.clone(), "<f4", singles(rest)), 4),
+        (mixed("half-double", "<f2", halves, "<f8", doubles(rest)), 8),
+        (mixed("single-double", "<f4", singles(few), "<f8", doubles(rest)), 8),
+    ]);
+    for (path, bytes) in cases {
+        let read = Activations::read(&path, &Reading::default()).unwrap_or_else(|error| panic!("{error}"));
+        let kept = read.mask(&Masking::default()).expect("finite").points;
+        assert_eq!(kept.bytes(), 18 * bytes, "{}", path.display());
+        let stream = RowStream::open(&path, None).expect("the same");
+        assert_eq!(stream.take(&Rows::all(6)).expect("read"), kept, "{}", path.display());
+        assert_eq!(bits(kept.into_matrix().as_slice()), bits(&values), "{}", path.display());
+    }
+}
+
 /// Blocks of any kind of file are the rows wanted of the whole, and no more is held.
 #[test]
 fn blocks_of_every_kind_are_rows_of_the_whole() {
