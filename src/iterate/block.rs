@@ -35,14 +35,10 @@ pub(crate) enum Moves {
 /// block of 64 spends twice the time on the corrections between its atoms.
 const ATOMS: usize = 32;
 
-/// Fewest atoms in a block, where datapoints are many.
-const FEWEST_ATOMS: usize = 8;
-
 impl Iterate<'_> {
-    /// Atoms in a block. Each has two dense rows in the panel, so half as many as the data
-    /// have dimensions take no more memory than the data in doubles; of many datapoints fewer.
+    /// Atoms in a block. Each has two dense rows in the panel.
     pub(crate) fn block(&self) -> usize {
-        rows_together(FEWEST_ATOMS, (self.problem.dim() / 2).clamp(1, ATOMS), self.problem.total())
+        rows_together(self.problem.dim(), 1..=ATOMS, self.problem.total())
     }
 
     /// One exact step on each of the atoms `from..to`, then the center. Never raises

@@ -5,7 +5,7 @@
 //! run in parallel, and partial sums are combined in order. For a single sparse row
 //! the kernels on [`Row`](super::Row) do less work.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -32,16 +32,20 @@ const PAGE: usize = 512;
 /// Entries between two rows beyond a multiple of a page: one cache line.
 const LINE: usize = 8;
 
-/// Entries of a panel: 128 MB. Half as many would let a million datapoints have blocks of 4, which
-/// run at a third of the speed of 8; twice as many, with as many in the residual, take more memory
-/// than data of 64 dimensions in single precision.
-const PANEL_ENTRIES: usize = 1 << 24;
+/// Datapoints beyond which fewer rows are worked on together: 64 rows of them take 128 MB. At a
+/// tenth, blocks of some seconds' problems would run slower for a few megabytes.
+const MANY: usize = 1 << 18;
 
-/// How many rows of length N, of which each has another beside it, are worked on together: `most`
-/// unless the panel would be too large, and then `least` at least. It does not depend on the types
-/// of the data, nor on how they are spread, so that the answer does not either.
-pub(crate) fn rows_together(least: usize, most: usize, len: usize) -> usize {
-    (PANEL_ENTRIES / (2 * len.max(1))).clamp(least.min(most), most)
+/// Rows that are worked on together at least, where the dimensions allow as many.
+const FEWEST: usize = 8;
+
+/// How many rows, each with another beside it, are worked on together: half as many as the data have
+/// dimensions take no more memory than the data in doubles; of many datapoints an eighth, so that
+/// they take half of what the data do in single precision. Neither the types of the data nor how
+/// they are spread enter, so that the answer does not depend on them.
+pub(crate) fn rows_together(dim: usize, range: RangeInclusive<usize>, len: usize) -> usize {
+    let half = (dim / 2).clamp(*range.start(), *range.end());
+    if len <= MANY { half } else { (dim / 8).clamp(FEWEST.min(half), half) }
 }
 
 /// Dense rows of length N, each contiguous.

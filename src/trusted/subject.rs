@@ -131,7 +131,7 @@ mod tests {
 
     /// Residuals that are computed wherever they are read prove what those prove that are held.
     #[test]
-    #[expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "small numbers that fit")]
+    #[expect(clippy::cast_precision_loss, reason = "small numbers that fit")]
     fn residuals_need_not_be_held() {
         let wave = |j: usize, i: usize| ((37 * j + 101 * i + 1) as f64 * 0.618).sin();
         let points = Matrix::from_fn(4, 300, |j, i| wave(j, i % 17) + 0.1 * wave(j + 5, i) + 0.2);
