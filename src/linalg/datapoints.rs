@@ -148,10 +148,10 @@ impl Columns for Matrix {
 /// ```
 /// use widedict::{Datapoints, Problem};
 /// let x = Datapoints::from_column_major(2, 2, vec![3.0_f32, 4.0, 0.0, 1.0]).expect("2 × 2");
-/// assert_eq!(x.col(0), [3.0, 4.0]);
+/// assert_eq!(*x.col(0), [3.0, 4.0]);
 /// assert_eq!(x.bytes(), 16);
 /// let problem = Problem::builder(x).lambda(0.5).build()?;
-/// assert_eq!(problem.data().datapoint(1), [0.0, 1.0]);
+/// assert_eq!(*problem.data().datapoint(1), [0.0, 1.0]);
 /// # Ok::<(), widedict::ProblemError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
