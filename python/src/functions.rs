@@ -909,7 +909,7 @@ pub(crate) fn verify(py: Python<'_>, folder: PathBuf, data: Data<'_>, run: RunAr
 pub(crate) fn load<'py>(py: Python<'py>, folder: PathBuf) -> PyResult<Bound<'py, PyDict>> {
     let (loaded, codes) = apart(py, || {
         let loaded = load_solution(&folder).map_err(errors::file)?;
-        let codes = loaded.rows.spread(loaded.factorization.codes());
+        let codes = loaded.rows.spread(loaded.factorization.codes()).into_owned();
         Ok((loaded, codes))
     })?;
     let solution = &loaded.factorization;
