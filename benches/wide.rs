@@ -26,10 +26,11 @@ fn bandwidth(criterion: &mut Criterion) {
         let points = planted::gaussian(dim, ENTRIES / dim, 1);
         let mut copied = points.clone();
         let problem = Problem::builder(points).lambda(0.1).build().expect("finite data");
+        let held = problem.data().datapoints().as_matrix();
         group.throughput(Throughput::Bytes(8 * ENTRIES as u64));
         group.bench_function(BenchmarkId::new("copy", dim), |bench| {
             bench.iter(|| {
-                let from = problem.data().datapoints().as_slice().par_chunks(COPIED);
+                let from = held.as_slice().par_chunks(COPIED);
                 let to = copied.as_mut_slice().par_chunks_mut(COPIED);
                 from.zip(to).for_each(|(from, to)| to.copy_from_slice(black_box(from)));
             });

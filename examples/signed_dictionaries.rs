@@ -80,7 +80,7 @@ fn signed(problem: &Problem, half: usize) -> Result<(f64, Factorization), Box<dy
                 z.col_mut(i)[k % half] += if k < half { *code } else { -*code };
             }
         }
-        let mut residuals = data.datapoints().clone();
+        let mut residuals = data.datapoints().to_matrix();
         for i in 0..data.len() {
             (0..half).for_each(|k| axpy(-z.get(k, i), &atoms[k], residuals.col_mut(i)));
         }

@@ -47,7 +47,7 @@ pub use sprs;
 pub use atoms::{Codes, Dictionary, Factorization};
 pub use bounding::Bounding;
 pub use certificate::{Certificate, Certified, Verdict, Witness, certify};
-pub use linalg::Matrix;
+pub use linalg::{Columns, Datapoints, Matrix};
 pub use observer::{Interrupt, Observer, Progress, Stop};
 pub use problem::{Problem, ProblemError};
 pub use solution::{Keeper, Run, Solution, SolveError};

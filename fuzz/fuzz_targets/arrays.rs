@@ -46,5 +46,5 @@ fn activations(path: &Path) -> Option<widedict::Matrix> {
     let half = Activations::read(path, &Reading { key: None, most }).expect("the same file");
     let all = Masking { skip_nonfinite: true, ..Masking::default() };
     let _ = half.mask(&all);
-    read.mask(&Masking::default()).ok().map(|kept| kept.points)
+    read.mask(&Masking::default()).ok().map(|kept| kept.points.into_matrix())
 }

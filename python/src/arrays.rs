@@ -1,12 +1,13 @@
-//! NumPy arrays in and out. Data come as f64 or f32 of any strides; the library holds f64, a
-//! datapoint's coordinates side by side, so that they are copied once, widened on the way.
+//! NumPy arrays in and out. Data come as f64 or f32 of any strides, and are copied once, in that
+//! type, a datapoint's coordinates side by side.
 
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{Element, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use widedict::answer::input::{Input, Origin};
 use widedict::atoms::Csr;
 use widedict::io::{Activations, Kept, Masking};
-use widedict::{Codes, Matrix};
+use widedict::linalg::Float;
+use widedict::{Codes, Datapoints, Matrix};
 
 use crate::errors;
 
@@ -17,26 +18,31 @@ fn room<T>(count: usize) -> PyResult<Vec<T>> {
     Ok(all)
 }
 
+/// Datapoints that are the rows of an array, in its type.
+fn datapoints(rows: &Bound<'_, PyAny>) -> PyResult<Datapoints> {
+    if let Ok(array) = rows.extract::<PyReadonlyArray2<'_, f32>>() {
+        taken(&array)
+    } else {
+        taken(&rows.extract::<PyReadonlyArray2<'_, f64>>()?)
+    }
+}
+
+fn taken<F: Float + Element>(array: &PyReadonlyArray2<'_, F>) -> PyResult<Datapoints> {
+    let view = array.as_array();
+    let mut values = room(view.len())?;
+    // `as_slice` is that of the memory, which in Fortran order is not row by row.
+    match array.as_slice() {
+        Ok(all) if array.is_c_contiguous() => values.extend_from_slice(all),
+        _ => values.extend(view.iter().copied()),
+    }
+    let shape = [array.shape()[0], array.shape()[1]];
+    Datapoints::from_column_major(shape[1], shape[0], values)
+        .map_err(|values| errors::value(format!("{} numbers are not {shape:?}", values.len())))
+}
+
 /// A matrix whose columns are the rows of an array.
 pub(crate) fn matrix(rows: &Bound<'_, PyAny>) -> PyResult<Matrix> {
-    let (shape, values) = if let Ok(array) = rows.extract::<PyReadonlyArray2<'_, f32>>() {
-        let view = array.as_array();
-        let mut values = room(view.len())?;
-        values.extend(view.iter().map(|v| f64::from(*v)));
-        ([array.shape()[0], array.shape()[1]], values)
-    } else {
-        let array = rows.extract::<PyReadonlyArray2<'_, f64>>()?;
-        let view = array.as_array();
-        let mut values = room(view.len())?;
-        // `as_slice` is that of the memory, which in Fortran order is not row by row.
-        match array.as_slice() {
-            Ok(all) if array.is_c_contiguous() => values.extend_from_slice(all),
-            _ => values.extend(view.iter().copied()),
-        }
-        ([array.shape()[0], array.shape()[1]], values)
-    };
-    Matrix::from_column_major(shape[1], shape[0], values)
-        .map_err(|values| errors::value(format!("{} numbers are not {shape:?}", values.len())))
+    Ok(datapoints(rows)?.into_matrix())
 }
 
 /// A vector of numbers.
@@ -59,7 +65,7 @@ pub(crate) struct Data<'py> {
 
 /// The same, taken out of Python.
 pub(crate) struct Taken {
-    points: Matrix,
+    points: Datapoints,
     weights: Option<Vec<f64>>,
     skip_nonfinite: bool,
     max_norm_multiple: Option<f64>,
@@ -68,7 +74,7 @@ pub(crate) struct Taken {
 impl Data<'_> {
     pub(crate) fn take(&self) -> PyResult<Taken> {
         Ok(Taken {
-            points: matrix(&self.x)?,
+            points: datapoints(&self.x)?,
             weights: self.weights.as_ref().map(vector).transpose()?,
             skip_nonfinite: self.skip_nonfinite,
             max_norm_multiple: self.max_norm_multiple,

@@ -313,7 +313,12 @@ fn unsearched(model: &Model, mut joined: Joined, lambda: Option<f64>, watch: &Wa
         &joined.source,
     );
     let text = errors::spoken(&report.summary(None));
-    Ok(Encoding { codes: joined.origin.rows.spread(&stored), encoded: None, json: json(&report)?, text })
+    Ok(Encoding {
+        codes: joined.origin.rows.spread(&stored).into_owned(),
+        encoded: None,
+        json: json(&report)?,
+        text,
+    })
 }
 
 /// From codes of the unit atoms to those of the stored ones.
@@ -351,7 +356,7 @@ impl Coding {
     fn best(joined: Joined, lambda: f64) -> Self {
         let Joined { mut folded, source, weights, origin, .. } = joined;
         Self {
-            data: Input { points: folded.take_points(), weights, origin },
+            data: Input { points: folded.take_points().into(), weights, origin },
             dictionary: folded.dictionary.clone(),
             center: folded.center.clone(),
             lambda,
@@ -383,7 +388,7 @@ impl Coding {
             .with_dropped(&self.dropped)
             .with_source(self.source.as_ref());
         let (json, text) = (json(&report)?, errors::spoken(&report.summary(None)));
-        Ok(Encoding { codes: origin.rows.spread(&codes), encoded: Some(encoded), json, text })
+        Ok(Encoding { codes: origin.rows.spread(&codes).into_owned(), encoded: Some(encoded), json, text })
     }
 }
 
@@ -489,7 +494,7 @@ impl Foreign {
             shortest: folding.shortest_atom,
             longest: folding.longest_atom,
         });
-        let data = Input { points, weights, origin };
+        let data = Input { points: points.into(), weights, origin };
         Ok(Self { data, dictionary, codes, center, rescaled, lambda, source: Some(source) })
     }
 
@@ -498,7 +503,7 @@ impl Foreign {
         let Audit { bounding, tolerance, local, asked } = *how;
         let (fixed_center, variable) = if centered { (None, center) } else { (center, None) };
         if let Some(center) = &fixed_center {
-            input::subtract(&mut data.points, center);
+            data.points = input::subtracted(data.points, center);
         }
         let (problem, origin) = input::problem(data, penalty, centered).map_err(errors::value)?;
         let variable = variable.or_else(|| centered.then(|| vec![0.0; problem.dim()]));
@@ -729,7 +734,7 @@ impl Diagnosed {
         };
         let Joined { mut folded, source, weights, origin, .. } = joined;
         let unit = stored.as_ref().map(|codes| folded.of_stored(codes)).transpose();
-        let data = Input { points: folded.take_points(), weights, origin };
+        let data = Input { points: folded.take_points().into(), weights, origin };
         Ok(Self {
             data,
             dictionary: folded.dictionary.clone(),
@@ -820,8 +825,9 @@ impl Diagnosed {
         };
         let (json, text) = (json(&report)?, errors::spoken(&screen(&report, None, &[])));
         let page = found.html(&facts(&source, std::iter::once("diagnose".to_owned())));
-        let exact = origin.rows.spread(&convert(&found.exact_codes).map_err(errors::value)?);
-        let given = stored.map(|codes| origin.rows.spread(&codes));
+        let exact = convert(&found.exact_codes).map_err(errors::value)?;
+        let exact = origin.rows.spread(&exact).into_owned();
+        let given = stored.map(|codes| origin.rows.spread(&codes).into_owned());
         Ok(Diagnosis { found, json, text, page, exact, given })
     }
 }
@@ -903,7 +909,7 @@ pub(crate) fn verify(py: Python<'_>, folder: PathBuf, data: Data<'_>, run: RunAr
 pub(crate) fn load<'py>(py: Python<'py>, folder: PathBuf) -> PyResult<Bound<'py, PyDict>> {
     let (loaded, codes) = apart(py, || {
         let loaded = load_solution(&folder).map_err(errors::file)?;
-        let codes = loaded.rows.spread(loaded.factorization.codes());
+        let codes = loaded.rows.spread(loaded.factorization.codes()).into_owned();
         Ok((loaded, codes))
     })?;
     let solution = &loaded.factorization;

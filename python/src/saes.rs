@@ -62,7 +62,7 @@ impl Model {
     /// Brings the data and the autoencoder together.
     pub(crate) fn join(&self, input: Input, per_batch: bool) -> PyResult<Joined> {
         let Input { points, weights, origin } = input;
-        let folded = self.sae.fold(Activations::of(points));
+        let folded = self.sae.fold(Activations::of(points.into_matrix()));
         let folded = folded.map_err(|error| errors::value(format!("{}: {error}", self.path)))?;
         let batch = if per_batch { Batch::Whole } else { Batch::Inference };
         let source = Source {

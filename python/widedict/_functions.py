@@ -210,7 +210,7 @@ def solve(
     Parameters
     ----------
     X : array-like (N, n)
-        Data, a datapoint a row, float64 or float32 of any strides: copied once, to float64. Other
+        Data, a datapoint a row, float64 or float32 of any strides: copied once, in its type. Other
         types of numbers are converted first.
     lambda_ : float
         Price of a unit of code: half an SAE's L1 coefficient where its loss has no ½;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::coder::Encoded;
 use crate::io::Masked;
 use crate::io::sae::Folded;
-use crate::linalg::{distance_sq, norm_sq, subtract_product};
+use crate::linalg::{Columns, distance_sq, norm_sq, subtract_product};
 use crate::reduce::Share;
-use crate::{Codes, Matrix, Stop};
+use crate::{Codes, Stop};
 use serde::Serialize;
 
 use super::diagnosis::{Source, describe};
@@ -44,7 +44,7 @@ pub struct Report<'a> {
 
 /// What was encoded.
 pub struct Measured<'a> {
-    pub points: &'a Matrix,
+    pub points: &'a dyn Columns,
     pub weights: Option<&'a [f64]>,
     pub masked: Masked,
     /// Of which datapoints these are one rank's, where they are spread over ranks.

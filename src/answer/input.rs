@@ -3,13 +3,13 @@
 use crate::gauge::Penalty;
 use crate::gauge::PenaltyError;
 use crate::io::{Masked, Rows};
-use crate::linalg::Matrix;
+use crate::linalg::Datapoints;
 use crate::problem::{DataError, Problem, ProblemError};
 use crate::reduce::Share;
 
 /// Datapoints, their weights as they were given, and where both come from.
 pub struct Input {
-    pub points: Matrix,
+    pub points: Datapoints,
     pub weights: Option<Vec<f64>>,
     pub origin: Origin,
 }
@@ -88,9 +88,12 @@ pub fn refused(error: ProblemError, source_name: String) -> Refusal {
     }
 }
 
-/// Takes the center off every datapoint.
-pub fn subtract(points: &mut Matrix, center: &[f64]) {
+/// Takes the center off every datapoint; what is left are doubles.
+#[must_use]
+pub fn subtracted(points: Datapoints, center: &[f64]) -> Datapoints {
+    let mut points = points.into_matrix();
     for i in 0..points.ncols() {
         points.col_mut(i).iter_mut().zip(center).for_each(|(x, b)| *x -= b);
     }
+    points.into()
 }

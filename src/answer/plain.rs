@@ -43,20 +43,16 @@ impl Plain {
 
     /// Codes of all stored atoms as codes of the unit atoms that are left.
     pub fn to_unit(&self, codes: &Codes) -> Result<Codes, AtomsError> {
-        let view = codes.view();
-        let triplets = view.iter().filter_map(|(value, (atom, i))| {
+        codes.renumbered(self.kept.len(), |atom, z| {
             let k = self.kept.binary_search(&atom).ok()?;
-            Some((k, i, value * self.lengths[k]))
-        });
-        Codes::from_triplets(self.kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>())
+            Some((k, z * self.lengths[k]))
+        })
     }
 
     /// Codes of the unit atoms as codes of all stored ones: what is `z` of a unit atom is
     /// `z/‖d‖` of an atom `d`, and the product stays.
     pub fn to_stored(&self, codes: &Codes) -> Result<Codes, AtomsError> {
-        let view = codes.view();
-        let triplets = view.iter().map(|(value, (k, i))| (self.kept[k], i, value / self.lengths[k]));
-        Codes::from_triplets(self.stored, codes.datapoints(), triplets.collect::<Vec<_>>())
+        codes.renumbered(self.stored, |k, z| Some((self.kept[k], z / self.lengths[k])))
     }
 
     /// What was done, for the record.
@@ -92,9 +88,6 @@ pub fn without_zeros(atoms: Matrix, codes: Codes) -> (Matrix, Codes, Vec<usize>)
 /// Atoms and codes without those of length 0, which reconstruct nothing at no price.
 fn without(zero: &[usize], atoms: &Matrix, codes: &Codes) -> (Matrix, Codes) {
     let kept: Vec<usize> = (0..atoms.ncols()).filter(|k| zero.binary_search(k).is_err()).collect();
-    let view = codes.view();
-    let triplets =
-        view.iter().filter_map(|(value, (atom, i))| Some((kept.binary_search(&atom).ok()?, i, *value)));
-    let codes = Codes::from_triplets(kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>());
+    let codes = codes.renumbered(kept.len(), |atom, z| Some((kept.binary_search(&atom).ok()?, z)));
     (atoms.select_columns(&kept), codes.expect("codes that were valid are valid without some atoms"))
 }

@@ -69,7 +69,7 @@ pub fn solved(
 /// atom of its own.
 pub fn trivial(problem: &Problem, run: &RunSummary, certificate: &Certificate) -> String {
     if certificate.statistics().atoms == 0 {
-        let lengths = problem.data().datapoints().columns().map(crate::linalg::norm);
+        let lengths = problem.data().datapoints().columns().map(|x| crate::linalg::norm(&x));
         let longest = lengths.max_by(f64::total_cmp).unwrap_or(0.0);
         return format!(
             "\nnothing is active    at lambda {} and gamma {} no atom pays for itself: every code is 0. Smaller \

@@ -200,8 +200,7 @@ fn bound_about(problem: &Problem, location: &Location) -> Option<f64> {
 
 /// The problem of the data about a center: cosines are those of the shifted data.
 fn shifted(problem: &Problem, location: &Location) -> Result<Problem, Refusal> {
-    let mut points = problem.data().datapoints().clone();
-    input::subtract(&mut points, &location.center);
+    let points = input::subtracted(problem.data().datapoints().clone(), &location.center);
     let shifted =
         Problem::builder(points).lambda(problem.lambda()).weights(problem.data().weights().to_vec()).build();
     shifted.map_err(|error| input::refused(error, "the data about the learnt center".to_owned()))

@@ -134,6 +134,30 @@ impl Codes {
         Ok(Self::from_csc(atoms, indptr, indices, values))
     }
 
+    /// Codes over other atoms: `code` takes an atom and its code to the atom's number among `atoms`
+    /// others and its code there, or leaves it out. O(N + nnz) where numbers keep their order; one
+    /// copy of the codes.
+    ///
+    /// # Errors
+    /// As [`Codes::from_csr`], for what `code` gives.
+    pub(crate) fn renumbered(
+        &self,
+        atoms: usize,
+        code: impl Fn(usize, f64) -> Option<(usize, f64)>,
+    ) -> Result<Self, AtomsError> {
+        let (mut indices, mut values) = (Vec::with_capacity(self.nnz()), Vec::with_capacity(self.nnz()));
+        let mut indptr = Vec::with_capacity(self.datapoints() + 1);
+        indptr.push(0);
+        for i in 0..self.datapoints() {
+            for (atom, value) in self.column(i).iter().filter_map(|(k, &z)| code(k, z)) {
+                indices.push(atom);
+                values.push(value);
+            }
+            indptr.push(indices.len());
+        }
+        Self::from_csr(Csr { atoms, indptr, indices, values })
+    }
+
     /// The codes as a CSR matrix, a datapoint a row, atoms ascending in each. O(N + nnz).
     #[must_use]
     pub fn to_csr(&self) -> Csr {
@@ -160,15 +184,30 @@ impl Codes {
 
     /// From one row an atom, over N datapoints.
     pub(crate) fn from_rows(datapoints: usize, rows: &[Row]) -> Self {
-        let mut columns = vec![Vec::new(); datapoints];
-        for (k, row) in rows.iter().enumerate() {
-            for (i, v) in row.iter() {
-                if v > 0.0 {
-                    columns[i].push((k, v));
-                }
+        Self::from_scaled_rows(datapoints, rows.iter(), |_, code| code)
+    }
+
+    /// From one row an atom, over N datapoints, each code as `code` makes it of datapoint and
+    /// number. O(N + nnz), without a copy of the rows.
+    pub(crate) fn from_scaled_rows<'r>(
+        datapoints: usize,
+        rows: impl ExactSizeIterator<Item = &'r Row> + Clone,
+        code: impl Fn(usize, f64) -> f64,
+    ) -> Self {
+        let atoms = rows.len();
+        let used = |row: &'r Row| row.iter().map(|(i, v)| (i, code(i, v))).filter(|(_, v)| *v > 0.0);
+        let mut starts = vec![0; datapoints + 1];
+        rows.clone().flat_map(used).for_each(|(i, _)| starts[i + 1] += 1);
+        (0..datapoints).for_each(|i| starts[i + 1] += starts[i]);
+        let mut next = starts.clone();
+        let (mut indices, mut values) = (vec![0; starts[datapoints]], vec![0.0; starts[datapoints]]);
+        for (k, row) in rows.enumerate() {
+            for (i, v) in used(row) {
+                (indices[next[i]], values[next[i]]) = (k, v);
+                next[i] += 1;
             }
         }
-        Self::from_columns(rows.len(), &columns)
+        Self::from_csc(atoms, starts, indices, values)
     }
 
     /// Number of atoms M.

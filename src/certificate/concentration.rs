@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::linalg::Columns;
 use crate::trusted::Subject;
 
 /// Datapoints in a hundred that are looked at.
@@ -81,8 +82,9 @@ pub fn objective_parts(subject: &Subject<'_>) -> Vec<f64> {
     let (problem, factorization) = (subject.problem(), subject.factorization());
     let data = problem.data();
     let (lambda, gamma) = (problem.lambda(), problem.gamma());
-    let fit = subject.residuals().columns().zip(data.weights());
-    let mut parts: Vec<f64> = fit.map(|(r, w)| 0.5 * w * crate::linalg::norm_sq(r)).collect();
+    let fit = data.weights().iter().enumerate();
+    let fit = fit.map(|(i, w)| 0.5 * w * crate::linalg::norm_sq(&subject.residuals().column(i)));
+    let mut parts: Vec<f64> = fit.collect();
     let prices: Vec<f64> = (0..factorization.width()).map(|k| subject.price(k)).collect();
     for (i, part) in parts.iter_mut().enumerate() {
         for (k, &z) in factorization.codes().column(i).iter().filter(|(k, _)| prices[*k] > 0.0) {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::linalg::{Matrix, axpy, dot, norm, norm_sq, weighted_mean};
+use crate::linalg::{Columns, Matrix, axpy, dot, norm, norm_sq, weighted_mean};
 use crate::num::{max, min};
 use crate::observer::{Latch, Observer};
 use crate::trusted::Subject;
@@ -25,7 +25,7 @@ impl Estimate {
     pub(super) fn of(subject: &Subject<'_>, directions: &Matrix, latch: &Latch<'_>) -> Option<Self> {
         let problem = subject.problem();
         let (data, gauge) = (problem.data(), problem.gauge());
-        let mut dual = Matrix::clone(subject.residuals());
+        let mut dual = subject.residuals().to_matrix();
         if problem.centered() {
             let (mean, _) = weighted_mean(data.share(), &dual, data.weights());
             (0..dual.ncols()).for_each(|i| axpy(-1.0, &mean, dual.col_mut(i)));
@@ -52,7 +52,7 @@ impl Estimate {
         let [inner, square] = data.share().sums(|run| {
             let (mut inner, mut square) = (0.0, 0.0);
             for (i, (x, w)) in run.clone().zip(data.weighted(run)) {
-                inner += w * dot(x, dual.col(i));
+                inner += w * dot(&x, dual.col(i));
                 square += w * norm_sq(dual.col(i));
             }
             [inner, square]

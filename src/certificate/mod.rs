@@ -22,6 +22,7 @@ pub use report::{Certificate, LocalSummary, Statistics};
 pub use verdict::Verdict;
 
 use crate::atoms::Factorization;
+use crate::linalg::Columns;
 use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
 use crate::trusted::{
@@ -210,10 +211,10 @@ fn bound(
     let Some(limits) = options.exact.as_ref().filter(|_| observer.poll().is_continue()) else {
         return (bound, false);
     };
-    let duals =
-        [Some(&**subject.residuals()), witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];
+    let given = [witness.dual.as_ref(), witness.split.as_ref().map(|s| &s.dual)];
+    let given = given.into_iter().map(|dual| dual.map(|dual| dual as &dyn Columns));
+    let duals = std::iter::once(Some(subject.residuals() as _)).chain(given);
     let bound = duals
-        .into_iter()
         .flatten()
         .take_while(|_| observer.poll().is_continue())
         .fold(bound, |bound, dual| bound.best(bounds::exact(subject, dual, limits, observer)));

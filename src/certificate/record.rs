@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Certificate, Certified, CertifyError, Options, Verdict, Witness, certify_observed};
 use crate::atoms::Factorization;
-use crate::linalg::Matrix;
+use crate::linalg::{Datapoints, Matrix};
 use crate::num::max;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
@@ -519,7 +519,7 @@ impl ProblemDigest {
             lambda: problem.lambda(),
             gamma: problem.gamma(),
             centered: problem.centered(),
-            data: digest(problem.data().datapoints().as_slice()),
+            data: digest_of_datapoints(problem.data().datapoints()),
             weights: digest(problem.data().weights()),
         }
     }
@@ -640,6 +640,14 @@ fn digest(values: &[f64]) -> String {
     let mut digest = Digest::new();
     digest.word(values.len() as u64);
     values.iter().for_each(|v| digest.word(v.to_bits()));
+    digest.text()
+}
+
+/// Of datapoints as doubles: the same whatever numbers hold them.
+fn digest_of_datapoints(datapoints: &Datapoints) -> String {
+    let mut digest = Digest::new();
+    digest.word((datapoints.nrows() * datapoints.ncols()) as u64);
+    datapoints.columns().for_each(|x| x.iter().for_each(|v| digest.word(v.to_bits())));
     digest.text()
 }
 

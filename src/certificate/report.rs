@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Concentration, Estimate, Options, Verdict};
-use crate::linalg::{distance_sq, norm_sq};
+use crate::linalg::{Columns, distance_sq, norm_sq};
 use crate::num::{at_most, max, min};
 use crate::observer::{Observer, Stop};
 use crate::trusted::{Bound, BoundKind, Kkt, Lower, Objective, PlanarBound, Subject, Upper, WidthLine, gap};
@@ -38,8 +38,8 @@ impl Statistics {
         let [left, total] = data.share().sums(|run| {
             let (mut left, mut total) = (0.0, 0.0);
             for (i, (x, w)) in run.clone().zip(data.weighted(run)) {
-                left += w * norm_sq(subject.residuals().col(i));
-                total += w * distance_sq(x, &mean);
+                left += w * norm_sq(&subject.residuals().column(i));
+                total += w * distance_sq(&x, &mean);
             }
             [left, total]
         });

@@ -36,7 +36,7 @@ pub(crate) fn location(
     check_size(max_mib, bytes(dim, len), "conic program of the center", "first-order location")?;
     // Distances from the mean, in units of the largest.
     let mean = data.mean();
-    let mut datapoints = data.datapoints().clone();
+    let mut datapoints = data.datapoints().to_matrix();
     (0..len).for_each(|i| axpy(-1.0, &mean, datapoints.col_mut(i)));
     let scale = datapoints.columns().map(norm).fold(0.0, max);
     let (center, stop, iterations) = if scale > 0.0 {
@@ -47,7 +47,7 @@ pub(crate) fn location(
     } else {
         (mean, Stop::ToleranceMet, 0)
     };
-    let mut dual = data.datapoints().clone();
+    let mut dual = data.datapoints().to_matrix();
     let mut value = 0.0;
     for (i, &w) in data.weights().iter().enumerate() {
         let residual = dual.col_mut(i);

@@ -18,7 +18,7 @@ mod working_set;
 use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Codes, Dictionary, check_center};
-use crate::linalg::{Matrix, axpy};
+use crate::linalg::{Columns, Matrix, axpy};
 use crate::observer::{Latch, Observer, Progress, Stop};
 use crate::problem::{DataError, check_entries};
 use block::{Block, Coded, Solver};
@@ -257,7 +257,7 @@ impl Coder {
     /// As [`Coder::encode_with`].
     pub fn encode(
         &self,
-        datapoints: &Matrix,
+        datapoints: &dyn Columns,
         dictionary: &Dictionary,
         lambda: f64,
         observer: &dyn Observer,
@@ -272,7 +272,7 @@ impl Coder {
     /// a [`Problem`](crate::Problem) would refuse.
     pub fn encode_with(
         &self,
-        datapoints: &Matrix,
+        datapoints: &dyn Columns,
         dictionary: &Dictionary,
         lambda: f64,
         run: &CoderRun<'_>,
@@ -298,13 +298,13 @@ impl Coder {
                     || (Solver::new(dictionary.matrix(), &screen, gram.as_ref()), Vec::new()),
                     |(solver, shifted), from| {
                         let to = (from + together).min(to);
-                        let block = &datapoints.as_slice()[from * n..to * n];
+                        let block = datapoints.run(from..to);
                         let starts: Vec<Vec<(usize, f64)>> = run.start.map_or_else(Vec::new, |start| {
                             (from..to)
                                 .map(|i| start.column(i).iter().map(|(k, &z)| (k, z)).collect())
                                 .collect()
                         });
-                        let block = shift(block, run.center, shifted);
+                        let block = shift(&block, run.center, shifted);
                         let block = Block { datapoints: block, count: to - from, starts: &starts };
                         solver.solve(&block, &demand, &latch)
                     },
@@ -336,7 +336,7 @@ fn shift<'b>(datapoints: &'b [f64], center: Option<&[f64]>, buffer: &'b mut Vec<
 }
 
 pub(crate) fn check(
-    datapoints: &Matrix,
+    datapoints: &dyn Columns,
     dictionary: &Dictionary,
     lambda: f64,
     run: &CoderRun<'_>,

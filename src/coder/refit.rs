@@ -7,7 +7,7 @@ use super::active_set::{ActiveSet, Datapoint};
 use super::block::Coded;
 use super::{Coder, CoderError, CoderRun, DATAPOINTS, Demand, Encoded, Gathered, WAVE, check};
 use crate::atoms::{Codes, Dictionary};
-use crate::linalg::{Matrix, axpy};
+use crate::linalg::{Columns, Matrix, axpy};
 use crate::observer::{Latch, Observer};
 
 impl Coder {
@@ -38,7 +38,7 @@ impl Coder {
     /// ```
     pub fn refit(
         &self,
-        datapoints: &Matrix,
+        datapoints: &dyn Columns,
         dictionary: &Dictionary,
         lambda: f64,
         codes: &Codes,
@@ -59,7 +59,7 @@ impl Coder {
                     let mut coded = Coded::default();
                     for i in from..(from + DATAPOINTS).min(to) {
                         let code: Vec<(usize, f64)> = codes.column(i).iter().map(|(k, &z)| (k, z)).collect();
-                        refit(datapoints.col(i), dictionary.matrix(), &code, &demand, &latch, &mut coded);
+                        refit(&datapoints.column(i), dictionary.matrix(), &code, &demand, &latch, &mut coded);
                     }
                     coded
                 })

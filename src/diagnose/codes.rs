@@ -220,7 +220,7 @@ fn summary(scene: &Scene<'_>, objectives: &[f64], gaps: &[f64]) -> CodeSummary {
     for i in 0..data.len() {
         let w = data.weights()[i];
         left += w * norm_sq(scene.residuals.col(i));
-        total += w * distance_sq(data.datapoint(i), &mean);
+        total += w * distance_sq(&data.datapoint(i), &mean);
         gap += w * gaps[i];
         let relative = share(gaps[i], objectives[i]);
         if relative > worst.0 {

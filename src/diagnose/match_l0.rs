@@ -7,7 +7,7 @@ use super::Trained;
 use super::scene::{extremes, less};
 use crate::atoms::AtomsError;
 use crate::coder::{Coder, CoderError, CoderRun, check};
-use crate::linalg::Matrix;
+use crate::linalg::Columns;
 use crate::num::min;
 use crate::observer::{Latch, Observer, Stop};
 
@@ -121,7 +121,7 @@ pub enum MatchL0Error {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn match_l0(
-    points: &Matrix,
+    points: &dyn Columns,
     trained: &Trained<'_>,
     gap_tolerance: f64,
     observer: &dyn Observer,

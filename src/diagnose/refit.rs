@@ -75,7 +75,7 @@ fn explained_variance(
     let (mut left, mut total) = (0.0, 0.0);
     for (i, &w) in data.weights().iter().enumerate() {
         left += w * norm_sq(residuals.col(i));
-        total += w * distance_sq(data.datapoint(i), &mean);
+        total += w * distance_sq(&data.datapoint(i), &mean);
     }
     (total > 0.0).then(|| 1.0 - left / total)
 }

@@ -2,7 +2,7 @@
 
 use super::DiagnoseError;
 use crate::atoms::{AtomsError, Dictionary, Factorization, check_center};
-use crate::linalg::{Matrix, Row, axpy, fold_tiles};
+use crate::linalg::{Columns, Matrix, Row, axpy, fold_tiles};
 use crate::num::max;
 use crate::observer::{Latch, Observer};
 use crate::problem::Problem;
@@ -57,8 +57,8 @@ pub(super) fn shifted(problem: &Problem, center: &[f64]) -> Result<Problem, Diag
 }
 
 /// Datapoints less a center.
-pub(super) fn less(datapoints: &Matrix, center: Option<&[f64]>) -> Result<Matrix, AtomsError> {
-    let mut datapoints = datapoints.clone();
+pub(super) fn less(datapoints: &dyn Columns, center: Option<&[f64]>) -> Result<Matrix, AtomsError> {
+    let mut datapoints = datapoints.to_matrix();
     if let Some(center) = center {
         check_center(center, datapoints.nrows())?;
         (0..datapoints.ncols()).for_each(|i| axpy(-1.0, center, datapoints.col_mut(i)));

@@ -126,7 +126,7 @@ impl StreamError {
 /// let files = RowStream::open(&data.join("tokens_*.npy"), None)?;
 /// let kept = files.survey(&Masking::default())?;
 /// let sample = files.take(&kept.rows.sample(50, 0))?;
-/// let mut folded = sae.fold_part(Activations::of(sample), Some(kept.mean_norm))?;
+/// let mut folded = sae.fold_part(Activations::of(sample.into_matrix()), Some(kept.mean_norm))?;
 /// let streaming = Streaming {
 ///     stream: &files,
 ///     kept: &kept,

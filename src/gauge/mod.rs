@@ -19,7 +19,7 @@ pub use prox::Prox;
 
 use std::ops::Range;
 
-use crate::linalg::{Matrix, Row, dot, norm_sq, simd};
+use crate::linalg::{Columns, Row, chunk_columns, dot, norm_sq, simd};
 use crate::reduce::Share;
 
 /// Ratio of the penalties below which the smaller is treated as 0.
@@ -124,8 +124,13 @@ impl<'a> Gauge<'a> {
     /// The polar along a direction, `g°(R̃ᵀd)`, for unwhitened columns `rᵢ`: the price
     /// at which an atom along `d` begins to pay. Writes the maximizer, a whitened code
     /// row, to `z`. O(nN).
-    pub fn polar_along(&self, residuals: &Matrix, direction: &[f64], z: &mut [f64]) -> Polar {
-        let v: Vec<f64> = residuals.columns().zip(self.a).map(|(r, a)| a * dot(r, direction)).collect();
+    pub fn polar_along(&self, residuals: &dyn Columns, direction: &[f64], z: &mut [f64]) -> Polar {
+        let (n, chunk) = (residuals.nrows(), chunk_columns(residuals.nrows()));
+        let mut v = Vec::with_capacity(self.a.len());
+        for (c, a) in self.a.chunks(chunk).enumerate() {
+            let columns = residuals.run(c * chunk..c * chunk + a.len());
+            v.extend(columns.chunks_exact(n).zip(a).map(|(r, a)| a * dot(r, direction)));
+        }
         self.polar(&v, 0.0, z)
     }
 

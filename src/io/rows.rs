@@ -4,6 +4,7 @@
 //! of the rows that are kept. Row numbers stay those of the file, in codes and weights as
 //! in messages.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rand::SeedableRng;
@@ -119,14 +120,15 @@ impl Rows {
         (0..some).filter(move |row| kept.next_if_eq(&row).is_none())
     }
 
-    /// Codes of the datapoints as codes of the file's rows: a masked row has none.
+    /// Codes of the datapoints as codes of the file's rows: a masked row has none. Lent where none
+    /// is masked.
     ///
     /// # Panics
     /// Unless there are as many datapoints as rows are kept.
     #[must_use]
-    pub fn spread(&self, codes: &Codes) -> Codes {
+    pub fn spread<'c>(&self, codes: &'c Codes) -> Cow<'c, Codes> {
         assert_eq!(codes.datapoints(), self.len(), "a datapoint a row");
-        let Some(kept) = &self.kept else { return codes.clone() };
+        let Some(kept) = &self.kept else { return Cow::Borrowed(codes) };
         let mut csr = codes.to_csr();
         let mut indptr = Vec::with_capacity(self.of + 1);
         for (point, row) in kept.iter().enumerate() {
@@ -135,7 +137,7 @@ impl Rows {
         }
         indptr.resize(self.of + 1, csr.indptr[kept.len()]);
         csr.indptr = indptr;
-        Codes::from_csr(csr).expect("codes of the same rows")
+        Cow::Owned(Codes::from_csr(csr).expect("codes of the same rows"))
     }
 
     /// Codes of the file's rows as codes of the datapoints; those of masked rows are left

@@ -20,17 +20,16 @@ use crate::atoms::Codes;
 pub fn write_codes(path: &Path, codes: &Codes) -> Result<(), FileError> {
     // The columns of an M × N matrix held by columns are the rows of its transpose.
     let view = codes.view();
-    let indices: Vec<i64> = view.indices().iter().map(|&k| signed(k)).collect();
-    let pointers: Vec<i64> = view.proper_indptr().iter().map(|&p| signed(p)).collect();
-    let shape = [signed(codes.datapoints()), signed(codes.atoms())];
+    let starts = view.proper_indptr();
+    let shape = [codes.datapoints(), codes.atoms()];
     let format = "|S3".parse().expect("numpy's type of three bytes");
     replace(path, |writer: &mut BufWriter<File>| {
         let mut archive = ArchiveWriter::new(writer);
         let array = WriteOptions::new().dtype(npyz::DType::Plain(format)).shape(&[]);
         array.writer(archive.array("format")?).begin_nd()?.push(b"csr".as_slice())?;
-        for (name, values) in [("shape", &shape[..]), ("indices", &indices), ("indptr", &pointers)] {
+        for (name, values) in [("shape", &shape[..]), ("indices", view.indices()), ("indptr", &starts)] {
             let array = WriteOptions::new().default_dtype().shape(&[values.len() as u64]);
-            array.writer(archive.array(name)?).begin_nd()?.extend(values)?;
+            array.writer(archive.array(name)?).begin_nd()?.extend(values.iter().map(|&v| signed(v)))?;
         }
         let array = WriteOptions::new().default_dtype().shape(&[view.data().len() as u64]);
         array.writer(archive.array("data")?).begin_nd()?.extend(view.data())?;

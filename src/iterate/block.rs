@@ -13,8 +13,12 @@
 //!   `Cⱼₖ = dⱼᵀd'ₖ` for `j ≤ k` and `(dⱼ − d'ⱼ)ᵀd'ₖ` for `j > k`;
 //! - residual: `R̃ + DZ − D'Z'`.
 
+use std::sync::Arc;
+
 use super::{Iterate, to_unit};
-use crate::linalg::{Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, simd, times_rows};
+use crate::linalg::{
+    Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, rows_together, simd, times_rows,
+};
 
 /// What a block step moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +36,9 @@ pub(crate) enum Moves {
 const ATOMS: usize = 32;
 
 impl Iterate<'_> {
-    /// Atoms in a block. Each has two dense rows in the panel, so half as many as the data
-    /// have dimensions take no more memory than the data.
+    /// Atoms in a block. Each has two dense rows in the panel.
     pub(crate) fn block(&self) -> usize {
-        (self.problem.dim() / 2).clamp(1, ATOMS)
+        rows_together(self.problem.dim(), 1..=ATOMS, self.problem.total())
     }
 
     /// One exact step on each of the atoms `from..to`, then the center. Never raises
@@ -79,7 +82,7 @@ impl Iterate<'_> {
                 let atom = &mut self.atoms[from + k];
                 let prox = self.gauge.prox(v, 1.0, atom.tau, &mut self.new);
                 v.copy_from_slice(&self.new);
-                atom.row = Row::from_dense(v);
+                atom.row = Arc::new(Row::from_dense(v));
                 (atom.gauge, atom.tau) = (prox.gauge, prox.tau);
             }
             self.new.fill(0.0);

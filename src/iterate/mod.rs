@@ -6,6 +6,8 @@ mod short;
 
 pub(crate) use block::Moves;
 
+use std::sync::Arc;
+
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
 use crate::linalg::{
@@ -24,8 +26,8 @@ pub(crate) const SPARSE: f64 = 0.1;
 pub(crate) struct Atom {
     /// Unit direction.
     pub(crate) direction: Vec<f64>,
-    /// Whitened codes `z̃ᵢ = √wᵢ zᵢ`.
-    pub(crate) row: Row,
+    /// Whitened codes `z̃ᵢ = √wᵢ zᵢ`, shared with past iterates that have the same.
+    pub(crate) row: Arc<Row>,
     /// `g(z̃)`.
     pub(crate) gauge: f64,
     /// Root of the last proximal map: a guess for the next.
@@ -40,7 +42,7 @@ impl Atom {
 
     /// An atom nobody uses yet.
     pub(crate) fn unused(direction: Vec<f64>) -> Self {
-        Self { direction, row: Row::default(), gauge: 0.0, tau: 0.0 }
+        Self { direction, row: Arc::default(), gauge: 0.0, tau: 0.0 }
     }
 }
 
@@ -86,7 +88,7 @@ impl<'p> Iterate<'p> {
             atoms: Vec::new(),
             center: if problem.centered() { problem.data().mean() } else { vec![0.0; n] },
             held: false,
-            residual: problem.data().whitened(),
+            residual: Matrix::zeros(n, len),
             offset: vec![0.0; n],
             mean: vec![0.0; n],
             total: problem.data().total_weight(),
@@ -129,7 +131,7 @@ impl<'p> Iterate<'p> {
                     *v *= a[i];
                 }
                 let gauge = iterate.gauge.value_of_row(&row);
-                Atom { direction: start.dictionary().atom(k).to_vec(), row, gauge, tau: 0.0 }
+                Atom { direction: start.dictionary().atom(k).to_vec(), row: Arc::new(row), gauge, tau: 0.0 }
             })
             .collect();
         iterate.refresh();
@@ -145,10 +147,10 @@ impl<'p> Iterate<'p> {
     /// updates.
     pub(crate) fn refresh(&mut self) {
         let a = self.problem.data().sqrt_weights();
-        self.residual = self.problem.data().whitened();
+        self.problem.data().whiten_into(&mut self.residual);
         self.offset.copy_from_slice(&self.center);
         if self.density() < SPARSE {
-            let terms = self.atoms.iter().map(|atom| (atom.direction.as_slice(), &atom.row));
+            let terms = self.atoms.iter().map(|atom| (atom.direction.as_slice(), &*atom.row));
             subtract_rows(self.problem.share(), &mut self.residual, &terms.collect::<Vec<_>>());
         } else {
             self.subtract_blocks();
@@ -223,6 +225,11 @@ impl<'p> Iterate<'p> {
         &self.residual
     }
 
+    /// Gives back the memory of the panel, which the next block step takes again.
+    pub(crate) fn release_panel(&mut self) {
+        self.panel = Panel::default();
+    }
+
     /// The atoms, rows and center, which [`Iterate::restore`] and [`Iterate::extrapolate`] need.
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot { atoms: self.atoms.clone(), center: self.center.clone() }
@@ -237,10 +244,11 @@ impl<'p> Iterate<'p> {
 
     /// Extrapolates by `beta` times the step from `past`. Codes stay nonnegative and directions
     /// unit. Atoms that `past` does not have stay where they are.
-    pub(crate) fn extrapolate(&mut self, past: &Snapshot, beta: f64) {
-        for (atom, before) in self.atoms.iter_mut().zip(&past.atoms) {
+    pub(crate) fn extrapolate(&mut self, past: Snapshot, beta: f64) {
+        // A row of `past` ends before the next one is made.
+        for (atom, before) in self.atoms.iter_mut().zip(past.atoms) {
             // A code that is 0 now has fallen there, and would go on below.
-            atom.row = atom.row.extrapolated(&before.row, beta);
+            atom.row = Arc::new(atom.row.extrapolated(&before.row, beta));
             atom.gauge = self.gauge.value_of_row(&atom.row);
             let moved: Vec<f64> =
                 atom.direction.iter().zip(&before.direction).map(|(d, o)| d + beta * (d - o)).collect();
@@ -274,7 +282,7 @@ impl<'p> Iterate<'p> {
             axpy(-dot_all(share, a, &self.new), &direction, &mut self.mean);
         }
         atom.row.indices.iter().for_each(|&i| self.old[i] = 0.0);
-        atom.row = Row::from_dense(&self.new);
+        atom.row = Arc::new(Row::from_dense(&self.new));
         atom.row.indices.iter().for_each(|&i| self.new[i] = 0.0);
         (atom.direction, atom.gauge, atom.tau) = (direction, gauge, tau);
         self.recenter();
@@ -286,7 +294,7 @@ impl<'p> Iterate<'p> {
     pub(crate) fn set_rows(&mut self, rows: Vec<Row>) {
         for (atom, row) in self.atoms.iter_mut().zip(rows) {
             atom.gauge = self.gauge.value_of_row(&row);
-            (atom.row, atom.tau) = (row, 0.0);
+            (atom.row, atom.tau) = (Arc::new(row), 0.0);
         }
         self.refresh();
         self.recenter();
@@ -354,20 +362,20 @@ impl<'p> Iterate<'p> {
         true
     }
 
+    /// [`Iterate::factorization`], without the residual beside it.
+    pub(crate) fn into_factorization(mut self) -> Result<Factorization, AtomsError> {
+        self.release_panel();
+        self.residual = Matrix::zeros(0, 0);
+        self.factorization()
+    }
+
     /// The iterate as unit atoms and unwhitened codes `zᵢ = z̃ᵢ/√wᵢ`.
     pub(crate) fn factorization(&self) -> Result<Factorization, AtomsError> {
         let a = self.problem.data().sqrt_weights();
-        let rows: Vec<Row> = self
-            .atoms
-            .iter()
-            .map(|atom| Row {
-                indices: atom.row.indices.clone(),
-                values: atom.row.iter().map(|(i, z)| z / a[i]).collect(),
-            })
-            .collect();
         let directions: Vec<&[f64]> = self.atoms.iter().map(|a| a.direction.as_slice()).collect();
         let (dictionary, _) = Dictionary::normalize(Matrix::from_columns(self.problem.dim(), &directions))?;
-        let codes = Codes::from_rows(self.problem.len(), &rows);
+        let rows = self.atoms.iter().map(|atom| &*atom.row);
+        let codes = Codes::from_scaled_rows(self.problem.len(), rows, |i, z| z / a[i]);
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }
 }

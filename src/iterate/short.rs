@@ -5,6 +5,8 @@
 //! restricted, so that it never raises the objective either; what it leaves out is for the next
 //! sweep over all datapoints. O(n) a code in use, and O(N) without n for the proximal map.
 
+use std::sync::Arc;
+
 use super::{Iterate, to_unit};
 use crate::linalg::{Row, axpy, dot, simd};
 
@@ -66,7 +68,7 @@ impl Iterate<'_> {
             },
         );
         let atom = &mut self.atoms[k];
-        (atom.row, atom.direction, atom.gauge, atom.tau) = (short, new, prox.gauge, prox.tau);
+        (atom.row, atom.direction, atom.gauge, atom.tau) = (Arc::new(short), new, prox.gauge, prox.tau);
         self.recenter();
     }
 

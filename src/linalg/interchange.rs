@@ -20,10 +20,10 @@ mod arrays {
     /// let x = ndarray::array![[3.0_f32, 4.0], [0.0, 1.0], [2.0, 2.0]];
     /// let problem = Problem::builder(x.t()).lambda(0.5).build()?;
     /// assert_eq!((problem.dim(), problem.len()), (2, 3));
-    /// assert_eq!(problem.data().datapoint(0), [3.0, 4.0]);
+    /// assert_eq!(*problem.data().datapoint(0), [3.0, 4.0]);
     /// // And back, without a copy.
-    /// let view = ndarray::ArrayView2::from(problem.data().datapoints());
-    /// assert_eq!(view.t(), x.mapv(f64::from));
+    /// let held = problem.data().datapoints().as_matrix();
+    /// assert_eq!(ndarray::ArrayView2::from(&*held).t(), x.mapv(f64::from));
     /// # Ok::<(), widedict::ProblemError>(())
     /// ```
     impl<S> From<&ArrayBase<S, Ix2>> for Matrix
@@ -76,9 +76,10 @@ mod algebra {
     /// // A datapoint a column.
     /// let x = nalgebra::DMatrix::from_row_slice(2, 3, &[3.0, 0.0, 2.0, 4.0, 1.0, 2.0]);
     /// let problem = Problem::builder(&x).lambda(0.5).build()?;
-    /// assert_eq!(problem.data().datapoint(0), [3.0, 4.0]);
+    /// assert_eq!(*problem.data().datapoint(0), [3.0, 4.0]);
     /// // And back, without a copy.
-    /// assert_eq!(nalgebra::DMatrixView::from(problem.data().datapoints()), x);
+    /// let held = problem.data().datapoints().as_matrix();
+    /// assert_eq!(nalgebra::DMatrixView::from(&*held), x);
     /// # Ok::<(), widedict::ProblemError>(())
     /// ```
     impl<T, R, C, S> From<&nalgebra::Matrix<T, R, C, S>> for Matrix

@@ -6,7 +6,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::Matrix;
+use super::{Columns, Matrix};
 use crate::reduce::Share;
 
 /// Lanes of the unrolled sums: one AVX-512 register, two of AVX2. Changing it
@@ -296,13 +296,14 @@ pub(crate) fn dot_all(share: &Share, x: &[f64], y: &[f64]) -> f64 {
 }
 
 /// `Σᵢ wᵢrᵢ` over the datapoints of all ranks, and `Σᵢ wᵢ‖rᵢ‖`. O(nN).
-pub(crate) fn weighted_mean(share: &Share, columns: &Matrix, weights: &[f64]) -> (Vec<f64>, f64) {
+pub(crate) fn weighted_mean(share: &Share, columns: &dyn Columns, weights: &[f64]) -> (Vec<f64>, f64) {
     let n = columns.nrows();
     let mut sums = share.sum(n + 1, usize::MAX, |run| {
         let mut sums = vec![0.0; n + 1];
         for i in run {
-            axpy(weights[i], columns.col(i), &mut sums[..n]);
-            sums[n] += weights[i] * norm(columns.col(i));
+            let column = columns.column(i);
+            axpy(weights[i], &column, &mut sums[..n]);
+            sums[n] += weights[i] * norm(&column);
         }
         sums
     });

@@ -8,6 +8,7 @@
 //! This is no general linear algebra: it holds what the solvers need. For anything
 //! else, lend a [`Matrix`] to ndarray or nalgebra.
 
+mod datapoints;
 mod decompositions;
 mod dense;
 #[cfg(any(feature = "ndarray", feature = "nalgebra"))]
@@ -19,6 +20,7 @@ mod sparse;
 mod tiles;
 mod triangle;
 
+pub use datapoints::{Columns, Datapoints, Float};
 pub(crate) use decompositions::{
     Cholesky, lanczos_largest, lanczos_smallest, orthonormal_columns, symmetric_eigen,
     symmetric_eigen_single, symmetric_eigenvalues,
@@ -29,7 +31,9 @@ pub(crate) use kernels::{
     exact_midpoint, largest_magnitude, opaque, replace_outer, simd, sum_of_squares, weighted_mean,
 };
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
-pub(crate) use panel::{Panel, add_rows, correlate_rows, products_of_rows, times_rows};
+pub(crate) use panel::{
+    Panel, add_rows, column_runs, correlate_rows, products_of_rows, rows_together, times_rows,
+};
 pub(crate) use sparse::subtract_rows;
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;

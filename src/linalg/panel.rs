@@ -5,7 +5,7 @@
 //! run in parallel, and partial sums are combined in order. For a single sparse row
 //! the kernels on [`Row`](super::Row) do less work.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -31,6 +31,22 @@ const PAGE: usize = 512;
 
 /// Entries between two rows beyond a multiple of a page: one cache line.
 const LINE: usize = 8;
+
+/// Datapoints beyond which fewer rows are worked on together: 64 rows of them take 128 MB. At a
+/// tenth, blocks of some seconds' problems would run slower for a few megabytes.
+const MANY: usize = 1 << 18;
+
+/// Rows that are worked on together at least, where the dimensions allow as many.
+const FEWEST: usize = 8;
+
+/// How many rows, each with another beside it, are worked on together: half as many as the data have
+/// dimensions take no more memory than the data in doubles; of many datapoints an eighth, so that
+/// they take half of what the data do in single precision. Neither the types of the data nor how
+/// they are spread enter, so that the answer does not depend on them.
+pub(crate) fn rows_together(dim: usize, range: RangeInclusive<usize>, len: usize) -> usize {
+    let half = (dim / 2).clamp(*range.start(), *range.end());
+    if len <= MANY { half } else { (dim / 8).clamp(FEWEST.min(half), half) }
+}
 
 /// Dense rows of length N, each contiguous.
 #[derive(Clone, Debug, Default)]
@@ -190,7 +206,7 @@ fn row_runs<'m>(
 }
 
 /// The columns of a matrix with a datapoint a column, in runs that end where grains do.
-pub(super) fn column_runs<'m>(
+pub(crate) fn column_runs<'m>(
     share: &Share,
     matrix: &'m mut Matrix,
     chunk: usize,

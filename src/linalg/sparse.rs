@@ -91,7 +91,10 @@ impl Row {
 /// The rows of a matrix of codes held by columns (CSC, M × N). O(nnz + M).
 #[must_use]
 pub fn rows_of(codes: CsMatView<'_, f64>) -> Vec<Row> {
-    let mut rows = vec![Row::default(); codes.rows()];
+    let mut counts = vec![0; codes.rows()];
+    codes.iter().filter(|(value, _)| **value != 0.0).for_each(|(_, (k, _))| counts[k] += 1);
+    let room = |count: usize| Row { indices: Vec::with_capacity(count), values: Vec::with_capacity(count) };
+    let mut rows: Vec<Row> = counts.into_iter().map(room).collect();
     for (i, column) in codes.outer_iterator().enumerate() {
         for (k, &value) in column.iter() {
             if value != 0.0 {

@@ -295,7 +295,7 @@ fn admit(iterate: &mut Iterate<'_>, allowed: &mut [Vec<usize>]) -> bool {
     let lambda_sq = iterate.problem.lambda() * iterate.problem.lambda();
     let gauge = iterate.gauge;
     let rows: Vec<(Vec<f64>, Row, f64)> =
-        iterate.atoms.iter().map(|t| (t.direction.clone(), t.row.clone(), t.gauge)).collect();
+        iterate.atoms.iter().map(|t| (t.direction.clone(), Row::clone(&t.row), t.gauge)).collect();
     let residual = iterate.residual();
     let (mut v, mut z) = (vec![0.0; len], vec![0.0; len]);
     let mut failing: Vec<Vec<(f64, usize)>> = vec![Vec::new(); len];

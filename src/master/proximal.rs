@@ -115,7 +115,7 @@ impl Master for Proximal {
             }
             let past = std::mem::replace(&mut here, iterate.snapshot());
             age += 1.0;
-            iterate.extrapolate(&past, (age - 1.0) / (age + 2.0));
+            iterate.extrapolate(past, (age - 1.0) / (age + 2.0));
         }
         (effort.max_sweeps, ControlFlow::Continue(()))
     }

@@ -1,9 +1,13 @@
 //! Validated data with weights: what is finite, positive and of the right number is
 //! checked here once, and nowhere else.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::linalg::Matrix;
+use rayon::prelude::*;
+
+use crate::linalg::{Columns, Datapoints, Matrix, chunk_columns};
 use crate::reduce::Share;
 
 /// Largest magnitude accepted. Sums of squares overflow from 1e154 on; the room between
@@ -80,7 +84,8 @@ pub enum DataError {
 /// them, where they are spread over ranks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
-    datapoints: Matrix,
+    /// Shared by the problems of one data set.
+    datapoints: Arc<Datapoints>,
     weights: Vec<f64>,
     sqrt_weights: Vec<f64>,
     /// `Σ wᵢ` over all datapoints, as computed: 1 up to rounding.
@@ -94,7 +99,7 @@ impl Data {
     ///
     /// Where a rank refuses its own, all do.
     pub(super) fn new(
-        datapoints: Matrix,
+        datapoints: Datapoints,
         weights: Option<Vec<f64>>,
         share: Option<Share>,
     ) -> Result<Self, DataError> {
@@ -111,7 +116,7 @@ impl Data {
         };
         let sqrt_weights = weights.iter().map(|w| w.sqrt()).collect();
         let [total_weight] = share.sums(|part| [weights[part].iter().sum()]);
-        Ok(Self { datapoints, weights, sqrt_weights, total_weight, share })
+        Ok(Self { datapoints: Arc::new(datapoints), weights, sqrt_weights, total_weight, share })
     }
 
     /// Which datapoints are here, and sums over those of all ranks.
@@ -132,19 +137,19 @@ impl Data {
     }
 
     /// The datapoints of a run of positions with their weights.
-    pub(crate) fn weighted(&self, part: Range<usize>) -> impl Iterator<Item = (&[f64], f64)> {
+    pub(crate) fn weighted(&self, part: Range<usize>) -> impl Iterator<Item = (Cow<'_, [f64]>, f64)> {
         part.map(|i| (self.datapoints.col(i), self.weights[i]))
     }
 
-    /// The datapoints, n × N.
+    /// The datapoints, n × N, in the numbers they came in.
     #[must_use]
-    pub fn datapoints(&self) -> &Matrix {
+    pub fn datapoints(&self) -> &Datapoints {
         &self.datapoints
     }
 
-    /// Datapoint `i`.
+    /// Datapoint `i`, as doubles.
     #[must_use]
-    pub fn datapoint(&self, i: usize) -> &[f64] {
+    pub fn datapoint(&self, i: usize) -> Cow<'_, [f64]> {
         self.datapoints.col(i)
     }
 
@@ -176,11 +181,21 @@ impl Data {
     /// The whitened data: column i is `√wᵢ xᵢ`.
     #[must_use]
     pub fn whitened(&self) -> Matrix {
-        let mut out = self.datapoints.clone();
-        for (i, &a) in self.sqrt_weights.iter().enumerate() {
-            out.col_mut(i).iter_mut().for_each(|v| *v *= a);
-        }
+        let mut out = Matrix::zeros(self.dim(), self.len());
+        self.whiten_into(&mut out);
         out
+    }
+
+    /// The same, written over a matrix of its shape.
+    pub(crate) fn whiten_into(&self, out: &mut Matrix) {
+        let (n, chunk) = (self.dim(), chunk_columns(self.dim()));
+        out.as_mut_slice().par_chunks_mut(chunk * n).enumerate().for_each(|(c, block)| {
+            let first = c * chunk;
+            block.copy_from_slice(&self.datapoints.run(first..first + block.len() / n));
+            for (x, a) in block.chunks_exact_mut(n).zip(&self.sqrt_weights[first..]) {
+                x.iter_mut().for_each(|v| *v *= a);
+            }
+        });
     }
 
     /// The weighted mean, as `x₁ + Σ wᵢ(xᵢ − x₁) / Σ wᵢ`: equal datapoints have exactly
@@ -191,7 +206,7 @@ impl Data {
         let moved = self.share.sum(self.dim(), usize::MAX, |part| {
             let mut moved = vec![0.0; self.dim()];
             for (x, w) in self.weighted(part) {
-                moved.iter_mut().zip(x).zip(&first).for_each(|((m, x), f)| *m += w * (x - f));
+                moved.iter_mut().zip(&*x).zip(&first).for_each(|((m, x), f)| *m += w * (x - f));
             }
             moved
         });
@@ -201,9 +216,9 @@ impl Data {
     /// The first of all datapoints, which rank 0 holds.
     fn first(&self) -> Vec<f64> {
         if self.share.is_whole() {
-            return self.datapoints.col(0).to_vec();
+            return self.datapoint(0).into_owned();
         }
-        let here = if self.share.is_root() { self.datapoints.col(0) } else { &[] };
+        let here = if self.share.is_root() { self.datapoint(0) } else { Cow::Borrowed(&[][..]) };
         let words = self.share.broadcast(here.iter().map(|v| v.to_bits()).collect());
         words.into_iter().map(f64::from_bits).collect()
     }
@@ -223,7 +238,7 @@ fn together<T>(share: &Share, result: Result<T, DataError>) -> Result<T, DataErr
 }
 
 /// What a rank can check of its own.
-fn check(datapoints: &Matrix, weights: Option<&[f64]>, share: &Share) -> Result<(), DataError> {
+fn check(datapoints: &Datapoints, weights: Option<&[f64]>, share: &Share) -> Result<(), DataError> {
     let (dim, len) = (datapoints.nrows(), datapoints.ncols());
     if dim == 0 {
         return Err(DataError::Empty { datapoints: len, dim });
@@ -243,17 +258,20 @@ fn check(datapoints: &Matrix, weights: Option<&[f64]>, share: &Share) -> Result<
 }
 
 /// Checks that every entry is finite and not too large to square.
-pub(crate) fn check_entries(datapoints: &Matrix) -> Result<(), DataError> {
-    let Some(at) = datapoints.as_slice().iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) else {
-        return Ok(());
-    };
+pub(crate) fn check_entries(datapoints: &dyn Columns) -> Result<(), DataError> {
     let dim = datapoints.nrows();
-    let (datapoint, coordinate, value) = (at / dim, at % dim, datapoints.as_slice()[at]);
-    Err(if value.is_finite() {
-        DataError::TooLarge { datapoint, coordinate, value }
-    } else {
-        DataError::NotFinite { datapoint, coordinate, value }
-    })
+    let chunk = chunk_columns(dim);
+    for first in (0..datapoints.ncols()).step_by(chunk) {
+        let entries = datapoints.run(first..(first + chunk).min(datapoints.ncols()));
+        let Some(at) = entries.iter().position(|v| !(v.abs() <= MAX_MAGNITUDE)) else { continue };
+        let (datapoint, coordinate, value) = (first + at / dim, at % dim, entries[at]);
+        return Err(if value.is_finite() {
+            DataError::TooLarge { datapoint, coordinate, value }
+        } else {
+            DataError::NotFinite { datapoint, coordinate, value }
+        });
+    }
+    Ok(())
 }
 
 fn normalized(weights: Vec<f64>, share: &Share) -> Result<Vec<f64>, DataError> {

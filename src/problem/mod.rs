@@ -9,7 +9,7 @@ pub use data::{Data, DataError};
 pub use lambda::Lambda;
 
 use crate::gauge::{Gauge, Penalty, PenaltyError};
-use crate::linalg::Matrix;
+use crate::linalg::Datapoints;
 use crate::reduce::Share;
 
 /// Why a problem could not be built.
@@ -57,7 +57,7 @@ pub struct Problem {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ProblemBuilder {
-    datapoints: Matrix,
+    datapoints: Datapoints,
     weights: Option<Vec<f64>>,
     share: Option<Share>,
     lambda: f64,
@@ -66,10 +66,13 @@ pub struct ProblemBuilder {
 }
 
 impl Problem {
-    /// Starts a problem over `datapoints`, n × N with a datapoint a column.
+    /// Starts a problem over `datapoints`, n × N with a datapoint a column: a
+    /// [`Matrix`](crate::Matrix), or [`Datapoints`] of numbers that are narrower. Those are held as
+    /// they are and widened where they are computed with, which rounds nothing: the answer has the
+    /// same bytes, and what is proved is proved of the numbers as stored.
     ///
     /// Defaults: weights 1/N, λ = γ = 0 (one must be set), no center.
-    pub fn builder(datapoints: impl Into<Matrix>) -> ProblemBuilder {
+    pub fn builder(datapoints: impl Into<Datapoints>) -> ProblemBuilder {
         ProblemBuilder {
             datapoints: datapoints.into(),
             weights: None,

@@ -18,10 +18,9 @@
 
 use std::ops::{ControlFlow, Range};
 
-use rayon::prelude::*;
-
 use crate::linalg::{
-    Matrix, axpy, dot, dot_all, largest_magnitude, norm, norm_sq, orthonormal_columns, symmetric_eigen,
+    Columns, Matrix, axpy, dot, dot_all, largest_magnitude, norm, norm_sq, orthonormal_columns,
+    symmetric_eigen,
 };
 use crate::num::{max, min, power_of_two};
 use crate::observer::{Interrupt, Observer, Progress};
@@ -158,32 +157,32 @@ impl Axes {
     /// where all data are 0 or the decomposition fails.
     #[must_use]
     pub fn of(data: &Data) -> Option<Self> {
-        let mut centered = data.datapoints().clone();
-        let share = data.share();
-        let [largest] = share.largest(|run| {
-            [largest_magnitude(&centered.as_slice()[run.start * data.dim()..run.end * data.dim()])]
-        });
+        let (n, a, share, points) = (data.dim(), data.sqrt_weights(), data.share(), data.datapoints());
+        let [largest] = share.largest(|run| [largest_magnitude(&points.run(run))]);
         if !(largest > 0.0) {
             return None;
         }
         let unit = power_of_two(largest);
         let scale = 1.0 / unit;
         let mean: Vec<f64> = data.mean().iter().map(|m| scale * m).collect();
-        let (n, a) = (data.dim(), data.sqrt_weights());
-        centered.as_mut_slice().par_chunks_mut(n).zip(a).for_each(|(x, a)| {
-            x.iter_mut().zip(&mean).for_each(|(x, m)| *x = a * (scale * *x - m));
-        });
+        let centered = |run: Range<usize>| {
+            let mut columns = points.run(run.clone()).into_owned();
+            columns.chunks_exact_mut(n).zip(&a[run.clone()]).for_each(|(x, a)| {
+                x.iter_mut().zip(&mean).for_each(|(x, m)| *x = a * (scale * *x - m));
+            });
+            Matrix::from_column_major(n, run.len(), columns).expect("whole columns")
+        };
         // In few datapoints the mean is one more direction.
         let basis = (n > data.total() && !share.is_spread()).then(|| {
-            let mut span = centered.clone();
+            let mut span = centered(0..data.len());
             span.col_mut(0).copy_from_slice(&mean);
             orthonormal_columns(&span)
         });
-        let inner = match &basis {
-            Some(q) => q.transpose_times(&centered),
-            None => centered,
+        let second = match &basis {
+            Some(q) => q.transpose_times(&centered(0..data.len())).times_own_transpose(),
+            None => second_moment(share, n, centered),
         };
-        let (values, vectors) = symmetric_eigen(&second_moment(share, &inner))?;
+        let (values, vectors) = symmetric_eigen(&second)?;
         let order: Vec<usize> = (0..values.len()).rev().collect();
         let rotation = vectors.select_columns(&order);
         let directions = basis.map_or_else(|| rotation.clone(), |q| q.times(&rotation));
@@ -192,13 +191,9 @@ impl Axes {
     }
 }
 
-/// `XXᵀ`, in ordered chunks.
-fn second_moment(share: &Share, columns: &Matrix) -> Matrix {
-    let n = columns.nrows();
-    let part = |run: Range<usize>| {
-        let part = columns.as_slice()[run.start * n..run.end * n].to_vec();
-        Matrix::from_column_major(n, run.len(), part).expect("whole columns").times_own_transpose().into_vec()
-    };
+/// `XXᵀ` for the columns of X, n numbers each, in ordered chunks.
+fn second_moment(share: &Share, n: usize, columns: impl Fn(Range<usize>) -> Matrix + Sync) -> Matrix {
+    let part = |run: Range<usize>| columns(run).times_own_transpose().into_vec();
     let sum = share.sum(n * n, (4 * n).max(FEWEST_COLUMNS), part);
     Matrix::from_column_major(n, n, sum).expect("an entry a place")
 }

@@ -456,7 +456,7 @@ impl Whole {
             form.iter_mut().for_each(|q| *q /= allowed);
             if round == rounds {
                 let largest = form.into_iter().fold(0.0, max);
-                let products = products(data.datapoints(), &dual, data.weights());
+                let products = products(&data.datapoints().as_matrix(), &dual, data.weights());
                 return Some(Self { map, dual, allowed, products, largest });
             }
             let mut strengths: Vec<f64> = map.columns().skip(1).map(|column| column[n]).collect();

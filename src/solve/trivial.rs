@@ -1,7 +1,6 @@
 //! The factorization without atoms, which every solver falls back on.
 
-use crate::atoms::Factorization;
-use crate::iterate::Iterate;
+use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::problem::Problem;
 use crate::trusted::Subject;
 
@@ -9,7 +8,7 @@ use crate::trusted::Subject;
 /// where that is no higher. For equal datapoints with a center it is the optimum, of
 /// objective 0, while atoms whose codes are rounding cost something. O(n·nnz + nN).
 pub(super) fn or_without_atoms(problem: &Problem, factorization: Factorization) -> Factorization {
-    let Ok(bare) = Iterate::new(problem).factorization() else { return factorization };
+    let Ok(bare) = without_atoms(problem) else { return factorization };
     let Ok(lower) = Subject::of(problem, &bare).map(|subject| subject.primal().value()) else {
         return factorization;
     };
@@ -17,4 +16,13 @@ pub(super) fn or_without_atoms(problem: &Problem, factorization: Factorization) 
         Ok(subject) if subject.primal().value() < lower => factorization,
         _ => bare,
     }
+}
+
+/// The factorization without atoms, about the mean where a center is learnt.
+///
+/// # Errors
+/// As [`Factorization::new`]; none for the data of a problem.
+pub(super) fn without_atoms(problem: &Problem) -> Result<Factorization, AtomsError> {
+    let center = problem.centered().then(|| problem.data().mean());
+    Factorization::new(Dictionary::empty(problem.dim()), Codes::from_rows(problem.len(), &[]), center)
 }

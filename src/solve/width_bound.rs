@@ -9,7 +9,7 @@ use crate::atoms::Factorization;
 use crate::bounding::MOST_WIDTH_DATAPOINTS;
 use crate::certificate::{Certified, Verdict, Witness};
 use crate::gauge::Moments;
-use crate::linalg::Matrix;
+use crate::linalg::{Columns, Matrix};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::Problem;
@@ -445,13 +445,13 @@ fn by_cones(
 fn directions(problem: &Problem, visited: &[Factorization]) -> Matrix {
     let data = problem.data();
     let count = data.len().min(SAMPLED).min((SAMPLED_PAIRS / data.len()).max(1));
-    let sampled = (0..count).map(|k| data.datapoint(k * data.len() / count));
-    let atoms = visited.iter().flat_map(|found| found.dictionary().atoms());
+    let sampled = (0..count).map(|k| data.datapoint(k * data.len() / count).into_owned());
+    let atoms = visited.iter().flat_map(|found| found.dictionary().atoms()).map(<[f64]>::to_vec);
     let units: Vec<Vec<f64>> = sampled
         .chain(atoms)
-        .map(|v| (v, crate::linalg::norm(v)))
-        .filter(|(_, length)| *length > 0.0)
-        .map(|(v, length)| v.iter().map(|x| x / length).collect())
+        .map(|v| (crate::linalg::norm(&v), v))
+        .filter(|(length, _)| *length > 0.0)
+        .map(|(length, v)| v.iter().map(|x| x / length).collect())
         .collect();
     let columns: Vec<&[f64]> = units.iter().map(Vec::as_slice).collect();
     Matrix::from_columns(problem.dim(), &columns)
@@ -460,7 +460,7 @@ fn directions(problem: &Problem, visited: &[Factorization]) -> Matrix {
 /// `λx/(‖x‖cos φ)`, which atoms within the angle φ of x see; no longer than x.
 fn radial(problem: &Problem, angle: f64) -> Matrix {
     let length = problem.lambda() / angle.cos();
-    let mut dual = problem.data().datapoints().clone();
+    let mut dual = problem.data().datapoints().to_matrix();
     for i in 0..dual.ncols() {
         let size = crate::linalg::norm(dual.col(i));
         if size > length {
@@ -471,7 +471,7 @@ fn radial(problem: &Problem, angle: f64) -> Matrix {
 }
 
 fn residuals(problem: &Problem, found: &Factorization) -> Result<Matrix, SolveError> {
-    Ok(Subject::of(problem, found)?.residuals().clone().into_matrix())
+    Ok(Subject::of(problem, found)?.residuals().to_matrix())
 }
 
 /// `Σ_k q_k/g(z_k)` over `Mū/λ`; `None` without an atom or a datapoint that gains.
@@ -494,7 +494,7 @@ fn rule(
     let residuals = subject.residuals();
     let reaches: Vec<(f64, f64)> = (0..problem.len())
         .into_par_iter()
-        .filter_map(|i| width::gain(problem, i, residuals.col(i)).map(|(_, reach)| (weights[i], reach)))
+        .filter_map(|i| width::gain(problem, i, &residuals.column(i)).map(|(_, reach)| (weights[i], reach)))
         .collect();
     let total: f64 = reaches.iter().map(|(w, _)| w).sum();
     let mean = reaches.iter().map(|(w, u)| w * u).sum::<f64>() / total;
@@ -509,9 +509,9 @@ fn pulled(problem: &Problem, residuals: &Matrix, share: f64) -> Matrix {
     let mut dual = residuals.clone();
     for i in 0..dual.ncols() {
         let x = problem.data().datapoint(i);
-        let length = crate::linalg::norm(x);
+        let length = crate::linalg::norm(&x);
         let scale = if length > lambda { lambda / length } else { 1.0 };
-        dual.col_mut(i).iter_mut().zip(x).for_each(|(r, x)| *r += share * (scale * x - *r));
+        dual.col_mut(i).iter_mut().zip(&*x).for_each(|(r, x)| *r += share * (scale * x - *r));
     }
     dual
 }

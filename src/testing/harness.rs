@@ -121,7 +121,7 @@ fn energy(problem: &Problem) -> f64 {
         .datapoints()
         .columns()
         .zip(problem.data().weights())
-        .map(|(x, w)| w * naive::inner(x, x))
+        .map(|(x, w)| w * naive::inner(&x, &x))
         .sum()
 }
 

@@ -252,7 +252,7 @@ pub fn kkt(problem: &Problem, factorization: &Factorization) -> Kkt {
 #[must_use]
 pub fn dual_value(problem: &Problem, dual: &Matrix, kappa: f64) -> f64 {
     let (x, w) = (problem.data().datapoints(), problem.data().weights());
-    let cross: f64 = (0..problem.len()).map(|i| w[i] * inner(x.col(i), dual.col(i))).sum();
+    let cross: f64 = (0..problem.len()).map(|i| w[i] * inner(&x.col(i), dual.col(i))).sum();
     let square: f64 = (0..problem.len()).map(|i| w[i] * inner(dual.col(i), dual.col(i))).sum();
     if square == 0.0 || cross <= 0.0 {
         return 0.0;
@@ -267,7 +267,7 @@ pub fn explained_variance(problem: &Problem, factorization: &Factorization) -> f
     let (x, w) = (problem.data().datapoints(), problem.data().weights());
     let r = residuals(problem, factorization);
     let total: f64 = w.iter().sum();
-    let center: Vec<f64> = mean(x, w).iter().map(|v| v / total).collect();
+    let center: Vec<f64> = mean(&x.as_matrix(), w).iter().map(|v| v / total).collect();
     let left: f64 = (0..problem.len()).map(|i| w[i] * inner(r.col(i), r.col(i))).sum();
     let spread: f64 = (0..problem.len())
         .map(|i| w[i] * x.col(i).iter().zip(&center).map(|(x, c)| (x - c) * (x - c)).sum::<f64>())
@@ -449,7 +449,7 @@ impl Descent {
             gauge: Gauge::of(problem),
             codes: vec![vec![0.0; problem.len()]; atoms.len()],
             center: vec![0.0; problem.dim()],
-            residuals: problem.data().datapoints().clone(),
+            residuals: problem.data().datapoints().to_matrix(),
             atoms,
             problem: problem.clone(),
             learn_atoms: true,

@@ -129,14 +129,14 @@ pub fn atom_each(problem: &Problem) -> Option<Planted> {
     let mut codes = Matrix::zeros(problem.len(), problem.len());
     for (i, w) in data.weights().iter().enumerate() {
         let kappa = (problem.lambda().powi(2) * w + problem.gamma().powi(2)).sqrt();
-        let size = w.sqrt() * length(data.datapoint(i));
+        let size = w.sqrt() * length(&data.datapoint(i));
         if !(size > kappa) {
             return None;
         }
         codes.col_mut(i)[i] = (size - kappa) / w.sqrt();
         value += kappa * size - 0.5 * kappa * kappa;
     }
-    let factorization = super::factorization(data.datapoints().clone(), &codes, None).ok()?;
+    let factorization = super::factorization(data.datapoints().to_matrix(), &codes, None).ok()?;
     // A − RᵀR has a zero diagonal, so all of it is T.
     let residuals = super::naive::residuals(problem, &factorization);
     let slack = Matrix::from_fn(problem.len(), problem.len(), |i, j| {
@@ -157,8 +157,8 @@ pub fn boundary_violation(problem: &Problem) -> f64 {
     let mut worst = f64::NEG_INFINITY;
     for j in 0..problem.len() {
         for i in 0..j {
-            let cosine = inner(data.datapoint(i), data.datapoint(j))
-                / (length(data.datapoint(i)) * length(data.datapoint(j)));
+            let cosine = inner(&data.datapoint(i), &data.datapoint(j))
+                / (length(&data.datapoint(i)) * length(&data.datapoint(j)));
             let limit = l2 * (w[i] * w[j]).sqrt() / ((l2 * w[i] + g2) * (l2 * w[j] + g2)).sqrt();
             worst = crate::num::max(worst, cosine - limit);
         }
@@ -174,11 +174,11 @@ pub fn boundary_violation(problem: &Problem) -> f64 {
 pub fn radial(problem: &Problem) -> Result<Factorization, crate::atoms::AtomsError> {
     let data = problem.data();
     let active: Vec<usize> =
-        (0..problem.len()).filter(|&i| length(data.datapoint(i)) > problem.lambda()).collect();
-    let directions: Vec<Vec<f64>> = active.iter().map(|&i| unit(data.datapoint(i))).collect();
+        (0..problem.len()).filter(|&i| length(&data.datapoint(i)) > problem.lambda()).collect();
+    let directions: Vec<Vec<f64>> = active.iter().map(|&i| unit(&data.datapoint(i))).collect();
     let mut codes = Matrix::zeros(active.len(), problem.len());
     for (k, &i) in active.iter().enumerate() {
-        codes.col_mut(i)[k] = length(data.datapoint(i)) - problem.lambda();
+        codes.col_mut(i)[k] = length(&data.datapoint(i)) - problem.lambda();
     }
     let codes = Codes::from_dense(&codes)?;
     let (dictionary, _) = crate::Dictionary::normalize(Matrix::from_columns(problem.dim(), &directions))?;

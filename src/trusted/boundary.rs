@@ -217,7 +217,7 @@ impl Pairs {
         let data = problem.data();
         let n = data.dim();
         let nonzero = |x: &[f64]| x.iter().any(|v| *v != 0.0);
-        let index: Vec<usize> = (0..data.len()).filter(|&i| nonzero(data.datapoint(i))).collect();
+        let index: Vec<usize> = (0..data.len()).filter(|&i| nonzero(&data.datapoint(i))).collect();
         let mut units = data.datapoints().select_columns(&index);
         let mut lengths = Vec::with_capacity(index.len());
         let lambda = Interval::point(problem.lambda());

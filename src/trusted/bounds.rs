@@ -4,6 +4,7 @@
 //! *proved* upper bound κ of its polar (theorem `copositive-duality`). The ways
 //! to prove κ differ in cost and tightness; see [`BoundKind`].
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,9 @@ use super::exact;
 use super::quartic::{self, QuarticForm};
 use super::squares::{self, Squares};
 use super::{Subject, Witness};
-use crate::linalg::{Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen, weighted_mean};
+use crate::linalg::{
+    Columns, Matrix, axpy, chunk_columns, norm, norm_sq, psd, simd, symmetric_eigen, weighted_mean,
+};
 use crate::num::{Interval, max, rounding};
 use crate::observer::Observer;
 use crate::problem::{Data, Problem};
@@ -114,7 +117,8 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
     if !problem.centered() {
         bound = wide_limit(problem);
     }
-    for candidate in [Some(&**subject.residuals()), witness.dual.as_ref()].into_iter().flatten() {
+    let given: Option<&dyn Columns> = witness.dual.as_ref().map(|dual| dual as _);
+    for candidate in [Some(subject.residuals() as _), given].into_iter().flatten() {
         let Some(dual) = DualPoint::new(subject, candidate) else { continue };
         bound = bound.best(Some(dual.radial()));
         bound = bound.best(dual.spectral());
@@ -162,7 +166,7 @@ pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
 pub fn quartic(subject: &Subject<'_>, found: &QuarticForm) -> Option<Bound> {
     let dual = quartic::dual_point(subject.problem().data(), &found.map, &())?;
     let dual = DualPoint::new(subject, &dual)?;
-    let polar = quartic::polar(subject.problem(), &dual.dual, &found.form)?;
+    let polar = quartic::polar(subject.problem(), &dual.dual.as_matrix(), &found.form)?;
     Some(Bound { lower: dual.value(polar), kind: BoundKind::Quartic })
 }
 
@@ -173,7 +177,7 @@ pub fn quartic(subject: &Subject<'_>, found: &QuarticForm) -> Option<Bound> {
 #[must_use]
 pub fn split(subject: &Subject<'_>, split: &Split) -> Option<Bound> {
     let dual = DualPoint::new(subject, &split.dual)?;
-    let polar = copositive::polar(subject.problem(), &dual.dual, &split.slack)?;
+    let polar = copositive::polar(subject.problem(), &dual.dual.as_matrix(), &split.slack)?;
     let kind = match split.origin {
         Origin::FirstOrder => BoundKind::Relaxation,
         Origin::Semidefinite => BoundKind::Sdp,
@@ -194,7 +198,7 @@ pub fn squares(subject: &Subject<'_>, squares: &Squares) -> Option<Bound> {
     let problem = subject.problem();
     let (dual, features) = squares.columns(problem)?;
     let dual = DualPoint::new(subject, &dual)?;
-    let polar = squares::polar(problem, &dual.dual, &features, &squares.matrices())?;
+    let polar = squares::polar(problem, &dual.dual.as_matrix(), &features, &squares.matrices())?;
     Some(Bound { lower: dual.value(polar), kind: BoundKind::Squares })
 }
 
@@ -205,12 +209,12 @@ pub fn squares(subject: &Subject<'_>, squares: &Squares) -> Option<Bound> {
 #[must_use]
 pub fn exact(
     subject: &Subject<'_>,
-    dual: &Matrix,
+    dual: &dyn Columns,
     limits: &exact::Limits,
     observer: &dyn Observer,
 ) -> Option<Bound> {
     let dual = DualPoint::new(subject, dual)?;
-    let polar = exact::polar(subject.problem(), &dual.dual, limits, observer)?;
+    let polar = exact::polar(subject.problem(), &dual.dual.as_matrix(), limits, observer)?;
     Some(Bound { lower: dual.value(polar.upper), kind: BoundKind::Exact })
 }
 
@@ -223,7 +227,7 @@ pub fn wide_limit(problem: &Problem) -> Bound {
     let huber = HuberBelow::new(data.dim(), problem.lambda());
     let (n, chunk) = (data.dim(), chunk_columns(data.dim()));
     let part = |run: Range<usize>| {
-        let points = &data.datapoints().as_slice()[run.start * n..run.end * n];
+        let points = data.datapoints().run(run.clone());
         let weights = &data.weights()[run];
         simd(
             #[inline(always)]
@@ -283,7 +287,7 @@ impl HuberBelow {
 pub(super) struct DualPoint<'a> {
     problem: &'a Problem,
     /// Unwhitened columns, as projected.
-    pub(super) dual: Matrix,
+    pub(super) dual: Projected<'a>,
     products: (Interval, Interval),
     /// What the defect `Σ wᵢrᵢ ≠ 0` costs per unit of scale (theorem `centre`).
     defect: f64,
@@ -292,15 +296,11 @@ pub(super) struct DualPoint<'a> {
 impl<'a> DualPoint<'a> {
     /// `None` if the dual point is not finite. The subject's objective is the value U of
     /// theorem `centre`.
-    pub(super) fn new(subject: &Subject<'a>, dual: &Matrix) -> Option<Self> {
+    pub(super) fn new(subject: &'a Subject<'_>, dual: &'a dyn Columns) -> Option<Self> {
         let (problem, upper) = (subject.problem(), subject.primal().upper);
         let data = problem.data();
-        let mut dual = dual.clone();
-        let mut defect = 0.0;
-        if problem.centered() {
-            center_columns(&mut dual, data);
-            defect = center_defect(problem, &dual, upper);
-        }
+        let dual = Projected::of(dual, data, problem.centered());
+        let defect = if problem.centered() { center_defect(problem, &dual, upper) } else { 0.0 };
         let products = objective::dual_products(data, &dual);
         (products.0.lo.is_finite() && products.1.hi.is_finite() && defect.is_finite()).then_some(Self {
             problem,
@@ -322,7 +322,7 @@ impl<'a> DualPoint<'a> {
     /// γ because the gauge grows with γ. O(nN).
     fn radial(&self) -> Bound {
         let lambda = self.problem.lambda();
-        let of = |run: Range<usize>| [run.map(|i| norm_sq(self.dual.col(i))).fold(0.0, max)];
+        let of = |run: Range<usize>| [run.map(|i| norm_sq(&self.dual.column(i))).fold(0.0, max)];
         let [largest] = self.problem.share().largest(of);
         let largest = Interval::around(largest, rounding::radius(self.problem.dim(), largest)).sqrt();
         let lower = if lambda > 0.0 {
@@ -345,28 +345,59 @@ impl<'a> DualPoint<'a> {
     }
 }
 
-/// `rᵢ ← rᵢ − Σ w_j r_j / Σ w_j`.
-fn center_columns(dual: &mut Matrix, data: &Data) {
-    let (mut mean, _) = weighted_mean(data.share(), dual, data.weights());
-    mean.iter_mut().for_each(|v| *v /= data.total_weight());
-    for i in 0..dual.ncols() {
-        axpy(-1.0, &mean, dual.col_mut(i));
+/// Columns as they are, or projected on the center's constraint: `rᵢ − Σ w_j r_j / Σ w_j`.
+pub(super) struct Projected<'a> {
+    columns: &'a dyn Columns,
+    /// What is subtracted.
+    mean: Option<Vec<f64>>,
+}
+
+impl<'a> Projected<'a> {
+    fn of(columns: &'a dyn Columns, data: &Data, centered: bool) -> Self {
+        let mean = centered.then(|| {
+            let (mut mean, _) = weighted_mean(data.share(), columns, data.weights());
+            mean.iter_mut().for_each(|v| *v /= data.total_weight());
+            mean
+        });
+        Self { columns, mean }
+    }
+}
+
+impl Columns for Projected<'_> {
+    fn nrows(&self) -> usize {
+        self.columns.nrows()
+    }
+
+    fn ncols(&self) -> usize {
+        self.columns.ncols()
+    }
+
+    fn held(&self) -> Option<&Matrix> {
+        if self.mean.is_none() { self.columns.held() } else { None }
+    }
+
+    fn run(&self, run: Range<usize>) -> Cow<'_, [f64]> {
+        let columns = self.columns.run(run);
+        let Some(mean) = &self.mean else { return columns };
+        let mut columns = columns.into_owned();
+        columns.chunks_exact_mut(mean.len()).for_each(|r| axpy(-1.0, mean, r));
+        Cow::Owned(columns)
     }
 }
 
 /// `B‖Σ wᵢrᵢ‖` rounded up, with `B = ‖x̄‖ + U/√(λ² + γ²)`: some optimal center
 /// is no longer than B (theorem `centre`).
-fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
+fn center_defect(problem: &Problem, dual: &dyn Columns, upper: Upper) -> f64 {
     let n = problem.dim();
     // The sum, the sum of magnitudes, and Σ wᵢ‖xᵢ‖.
     let sums = problem.share().sum(2 * n + 1, usize::MAX, |run| {
         let mut sums = vec![0.0; 2 * n + 1];
         for (i, (x, w)) in run.clone().zip(problem.data().weighted(run)) {
-            for (j, v) in dual.col(i).iter().enumerate() {
+            for (j, v) in dual.column(i).iter().enumerate() {
                 sums[j] += w * v;
                 sums[n + j] += (w * v).abs();
             }
-            sums[2 * n] += w * norm(x);
+            sums[2 * n] += w * norm(&x);
         }
         sums
     });
@@ -385,7 +416,7 @@ fn center_defect(problem: &Problem, dual: &Matrix, upper: Upper) -> f64 {
 }
 
 /// The proved κ of [`DualPoint::spectral`], for unwhitened columns. O(n²N + n³).
-fn spectral_polar(dual: &Matrix, data: &Data, lambda: f64, gamma: f64) -> Option<Upper> {
+fn spectral_polar(dual: &dyn Columns, data: &Data, lambda: f64, gamma: f64) -> Option<Upper> {
     let n = dual.nrows();
     let (second, mean, energy) = second_moment(dual, data);
     let weights = |run: Range<usize>| {
@@ -412,22 +443,21 @@ fn spectral_polar(dual: &Matrix, data: &Data, lambda: f64, gamma: f64) -> Option
 }
 
 /// `Σ wᵢrᵢrᵢᵀ`, `Σ wᵢrᵢ` and `Σ wᵢ‖rᵢ‖²` (rounded up), in ordered chunks.
-fn second_moment(dual: &Matrix, data: &Data) -> (Matrix, Vec<f64>, f64) {
+fn second_moment(dual: &dyn Columns, data: &Data) -> (Matrix, Vec<f64>, f64) {
     let n = dual.nrows();
     // Columns a partial sum takes in: the partial sums hold n² numbers each.
     let chunk = (4 * n).max(256);
     let part = |run: Range<usize>| {
         let mut mean = vec![0.0; n + 1];
-        let columns: Vec<Vec<f64>> = run
-            .map(|i| {
-                let (r, w) = (dual.col(i), data.weights()[i]);
-                axpy(w, r, &mut mean[..n]);
-                mean[n] += w * norm_sq(r);
-                let a = w.sqrt();
-                r.iter().map(|v| a * v).collect()
-            })
-            .collect();
-        let mut sums = Matrix::from_columns(n, &columns).times_own_transpose().into_vec();
+        let mut columns = dual.run(run.clone()).into_owned();
+        for (r, &w) in columns.chunks_exact_mut(n).zip(&data.weights()[run.clone()]) {
+            axpy(w, r, &mut mean[..n]);
+            mean[n] += w * norm_sq(r);
+            let a = w.sqrt();
+            r.iter_mut().for_each(|v| *v *= a);
+        }
+        let columns = Matrix::from_column_major(n, run.len(), columns).expect("whole columns");
+        let mut sums = columns.times_own_transpose().into_vec();
         sums.append(&mut mean);
         sums
     };
@@ -477,7 +507,7 @@ mod tests {
                 .fold(zero(), |sum, term| sum + term)
         };
         let total = square(weights.iter().cloned().fold(zero(), |sum, w| sum + w));
-        let mean_sq = sum_sq(problem.data().datapoints()) / total;
+        let mean_sq = sum_sq(&problem.data().datapoints().as_matrix()) / total;
         let price_sq = square(exact(problem.lambda())) + square(exact(problem.gamma()));
         (mean_sq + square(exact(upper)) / price_sq) * sum_sq(dual)
     }
@@ -503,7 +533,7 @@ mod tests {
                 .expect("valid");
             let mut dual = Matrix::from_fn(dim, len, |j, i| entries[32 + j * len + i]);
             if projected {
-                center_columns(&mut dual, problem.data());
+                dual = Projected::of(&dual, problem.data(), true).to_matrix();
             }
             let defect = center_defect(&problem, &dual, Upper::proved(upper));
             let exact = |v: f64| BigRational::from_float(v).expect("finite");

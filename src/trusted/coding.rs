@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::bounds::DualPoint;
 use super::{CertifyError, Lower, Subject, Upper, Witness, gap};
 use crate::atoms::Factorization;
-use crate::linalg::{Matrix, dot, norm_sq};
+use crate::linalg::{Columns, Matrix, dot, norm_sq};
 use crate::num::{Interval, max, min, rounding};
 use crate::problem::Problem;
 
@@ -44,9 +44,10 @@ impl Coding {
         Witness { dual: dual.cloned(), ..Witness::none() }.check(problem)?;
         let subject = Subject::of(problem, factorization)?;
         let mut lower = Lower::ZERO;
-        for candidate in [Some(&**subject.residuals()), dual].into_iter().flatten() {
+        let given: Option<&dyn Columns> = dual.map(|dual| dual as _);
+        for candidate in [Some(subject.residuals() as _), given].into_iter().flatten() {
             let Some(dual) = DualPoint::new(&subject, candidate) else { continue };
-            let Some(polar) = polar(problem, factorization, &dual.dual) else { continue };
+            let Some(polar) = polar(problem, factorization, &dual.dual.as_matrix()) else { continue };
             lower = lower.best(dual.value(polar));
         }
         Ok(Self { upper: subject.primal().upper, lower })

@@ -9,6 +9,7 @@
 //! At γ = 0 the right-hand side of the first is λ. An atom without codes asks
 //! for `g°(R̃ᵀd_k) ≤ 1` instead. `DᵀR` is formed a tile at a time.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Subject;
 use crate::gauge::Moments;
-use crate::linalg::{Matrix, Row, axpy, dot, fold_tiles, norm, weighted_mean};
+use crate::linalg::{Columns, Row, axpy, dot, fold_tiles, norm, weighted_mean};
 use crate::num::{max, rounding};
 
 /// A violation and the size it is compared with, both in units of the gradient.
@@ -126,7 +127,7 @@ impl Noise {
         let sizes: Vec<f64> = (0..problem.len())
             .map(|i| {
                 let mass: f64 = codes.column(i).iter().map(|(_, z)| z).sum();
-                norm(problem.data().datapoints().col(i)) + from_center + mass
+                norm(&problem.data().datapoints().col(i)) + from_center + mass
             })
             .collect();
         let share = problem.share();
@@ -159,10 +160,11 @@ impl Noise {
 fn dictionary(subject: &Subject<'_>, prices: &[f64]) -> f64 {
     let problem = subject.problem();
     let (n, weights) = (problem.dim(), problem.data().weights());
-    let part = |row: &Row, run: Range<usize>| {
+    let part = |row: &Row, run: Range<usize>, residuals: &[f64]| {
         let mut gradient = vec![0.0; n];
+        let first = run.start;
         for (i, z) in row.within(run) {
-            axpy(weights[i] * z, subject.residuals().col(i), &mut gradient);
+            axpy(weights[i] * z, &residuals[(i - first) * n..(i - first + 1) * n], &mut gradient);
         }
         gradient
     };
@@ -175,7 +177,9 @@ fn dictionary(subject: &Subject<'_>, prices: &[f64]) -> f64 {
     (0..prices.len()).step_by(GRADIENTS).fold(0.0, |worst, from| {
         let rows = &subject.rows()[from..(from + GRADIENTS).min(prices.len())];
         let sums = share.sum(n * rows.len(), usize::MAX, |run| {
-            let parts: Vec<Vec<f64>> = rows.par_iter().map(|row| part(row, run.clone())).collect();
+            let residuals = subject.residuals().run(run.clone());
+            let parts: Vec<Vec<f64>> =
+                rows.par_iter().map(|row| part(row, run.clone(), &residuals)).collect();
             parts.concat()
         });
         let sums = sums.chunks_exact(n).enumerate();
@@ -234,17 +238,17 @@ fn codes(subject: &Subject<'_>, prices: &[f64]) -> f64 {
     // quadratic time.
     let from_center = factorization.center().map_or(0.0, norm);
     let short = |i: usize| {
-        let size = lambda + from_center + norm(problem.data().datapoints().col(i));
-        gamma == 0.0 && norm(subject.residuals().col(i)) <= lambda + SHORT * size
+        let size = lambda + from_center + norm(&problem.data().datapoints().col(i));
+        gamma == 0.0 && norm(&subject.residuals().column(i)) <= lambda + SHORT * size
     };
     let (near, far): (Vec<usize>, Vec<usize>) = (0..problem.len()).partition(|&i| short(i));
     let worst_near = near
         .par_iter()
         .map(|&i| {
-            let r = subject.residuals().col(i);
+            let r = subject.residuals().column(i);
             let code = factorization.codes().column(i);
-            let used = code.iter().map(|(k, _)| (dot(factorization.dictionary().atom(k), r) - lambda).abs());
-            used.fold(max(norm(r) - lambda, 0.0), max)
+            let used = code.iter().map(|(k, _)| (dot(factorization.dictionary().atom(k), &r) - lambda).abs());
+            used.fold(max(norm(&r) - lambda, 0.0), max)
         })
         .reduce(|| 0.0, max);
     // A grain at a time: what rounding makes of a product may depend on its shape.
@@ -261,17 +265,15 @@ fn codes(subject: &Subject<'_>, prices: &[f64]) -> f64 {
 fn by_products(subject: &Subject<'_>, datapoints: &[usize], slopes: &Slopes<'_>) -> f64 {
     let factorization = subject.factorization();
     let atoms = factorization.width();
-    let selected;
-    let residuals: &Matrix = if datapoints.len() == subject.problem().len() {
-        subject.residuals()
+    let residuals = if datapoints.len() == subject.problem().len() {
+        subject.residuals().as_matrix()
     } else {
-        selected = subject.residuals().select_columns(datapoints);
-        &selected
+        Cow::Owned(subject.residuals().select_columns(datapoints))
     };
     let unused: Vec<f64> = (0..atoms).map(|k| slopes.at(k, 0.0)).collect();
     fold_tiles(
         factorization.dictionary().matrix(),
-        residuals,
+        &residuals,
         |_| atoms,
         || 0.0,
         |worst, tile| {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::residuals::Residuals;
 use crate::atoms::Factorization;
 use crate::gauge::Moments;
-use crate::linalg::{Matrix, Row, chunk_columns, dot, norm_sq};
+use crate::linalg::{Columns, Row, chunk_columns, dot, norm_sq};
 use crate::num::{Interval, rounding};
 use crate::problem::{Data, Problem};
 use crate::trusted::{Lower, Upper};
@@ -42,7 +42,7 @@ impl Objective {
 pub(super) fn primal(
     problem: &Problem,
     factorization: &Factorization,
-    residuals: &Residuals,
+    residuals: &Residuals<'_>,
     uses: &[usize],
     moments: &[Moments],
 ) -> Objective {
@@ -102,7 +102,7 @@ fn add_enclosed(all: &mut [f64], part: &[f64]) {
 }
 
 /// `½‖rᵢ‖²` with a radius that covers the rounding of the residual and the sum.
-fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) -> Vec<(f64, f64)> {
+fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals<'_>) -> Vec<(f64, f64)> {
     let n = data.dim();
     let chunk = chunk_columns(n);
     let zero = vec![0.0; n];
@@ -111,9 +111,11 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
         .into_par_iter()
         .map(|c| {
             let mut magnitude = vec![0.0; n];
-            (c * chunk..((c + 1) * chunk).min(data.len()))
-                .map(|i| {
-                    let (code, r) = (factorization.codes().column(i), residuals.col(i));
+            let run = c * chunk..((c + 1) * chunk).min(data.len());
+            let residuals = residuals.run(run.clone());
+            run.zip(residuals.chunks_exact(n))
+                .map(|(i, r)| {
+                    let code = factorization.codes().column(i);
                     // |‖r‖² − ‖r̂‖²| ≤ Σ 2|r̂|e + e² with e the error a coordinate.
                     let squares = |r: f64, e: f64| e * (2.0 * r.abs() + e);
                     let error: f64 = if code.nnz() == 0 {
@@ -122,7 +124,7 @@ fn fit_terms(data: &Data, factorization: &Factorization, residuals: &Residuals) 
                         r.iter().map(|r| squares(*r, rounding::SLACK * u * r.abs())).sum()
                     } else {
                         // |x| + |b| + |D| z bounds what each coordinate summed.
-                        for ((m, x), b) in magnitude.iter_mut().zip(data.datapoint(i)).zip(center) {
+                        for ((m, x), b) in magnitude.iter_mut().zip(&*data.datapoint(i)).zip(center) {
                             *m = x.abs() + b.abs();
                         }
                         for (k, &z) in code.iter() {
@@ -216,16 +218,16 @@ const DATAPOINTS_A_TASK: usize = 256;
 
 /// The inner products a dual value is made of: `⟨X̃, R̃⟩` and `‖R̃‖²` for a dual
 /// point given by unwhitened columns `rᵢ`, enclosed. O(nN).
-pub(super) fn dual_products(data: &Data, dual: &Matrix) -> (Interval, Interval) {
+pub(super) fn dual_products(data: &Data, dual: &dyn Columns) -> (Interval, Interval) {
     let n = data.dim();
     let terms: Vec<(Interval, Interval)> = (0..data.len())
         .into_par_iter()
         .with_min_len(DATAPOINTS_A_TASK)
         .map(|i| {
-            let (x, r) = (data.datapoint(i), dual.col(i));
-            let inner = dot(x, r);
-            let absolute: f64 = x.iter().zip(r).map(|(x, r)| (x * r).abs()).sum();
-            let square = norm_sq(r);
+            let (x, r) = (data.datapoint(i), dual.column(i));
+            let inner = dot(&x, &r);
+            let absolute: f64 = x.iter().zip(&*r).map(|(x, r)| (x * r).abs()).sum();
+            let square = norm_sq(&r);
             let w = Interval::point(data.weights()[i]);
             (
                 w.mul(Interval::around(inner, rounding::radius(n, absolute))),

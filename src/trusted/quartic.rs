@@ -198,7 +198,7 @@ pub(crate) fn dual_point(data: &Data, map: &Matrix, observer: &dyn Observer) -> 
     if map.nrows() != n + 1 || map.ncols() == 0 {
         return None;
     }
-    let mut dual = data.datapoints().clone();
+    let mut dual = data.datapoints().to_matrix();
     let each = |chunk: &mut [f64]| {
         if observer.poll().is_break() {
             return None;

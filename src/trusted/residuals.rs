@@ -1,48 +1,111 @@
-//! Residuals of a factorization: a matrix that belongs to one (problem, factorization).
+//! Residuals of a factorization: columns that belong to one (problem, factorization).
 
-use std::ops::Deref;
+use std::borrow::Cow;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Factorization};
-use crate::linalg::{Matrix, axpy, subtract_product};
+use crate::linalg::{Columns, Matrix, axpy, simd, subtract_product};
 use crate::problem::Problem;
+
+/// Entries up to which residuals are held: 128 MB. Beyond, they are computed again wherever they
+/// are read, at the price of a code a number; at ten times as many a certificate of data in single
+/// precision would take three times their memory.
+const HELD: usize = 1 << 24;
 
 /// Residuals `rᵢ = xᵢ − b − Dzᵢ`, n × N, not whitened.
 ///
-/// Made by [`Residuals::of`] and nowhere else, so no other matrix can pass for them. They
-/// are read as a [`Matrix`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Residuals(Matrix);
+/// Made by [`Residuals::of`] and nowhere else, so no other columns can pass for them. Few are held;
+/// many are computed where they are read, each always the same.
+#[derive(Clone, Debug)]
+pub struct Residuals<'a> {
+    problem: &'a Problem,
+    factorization: &'a Factorization,
+    held: Option<Matrix>,
+}
 
-impl Residuals {
+impl<'a> Residuals<'a> {
     /// The residuals of a factorization of `problem`'s data. O(n·nnz + nN).
     ///
     /// # Errors
     /// [`AtomsError::Shape`] where dimension or number of datapoints differ, or where a
     /// center comes with a problem that has none.
-    pub fn of(problem: &Problem, factorization: &Factorization) -> Result<Self, AtomsError> {
+    pub fn of(problem: &'a Problem, factorization: &'a Factorization) -> Result<Self, AtomsError> {
+        Self::holding(HELD, problem, factorization)
+    }
+
+    /// The same, held where there are at most so many entries.
+    pub(super) fn holding(
+        most: usize,
+        problem: &'a Problem,
+        factorization: &'a Factorization,
+    ) -> Result<Self, AtomsError> {
         check_shapes(problem, factorization)?;
-        let mut out = problem.data().datapoints().clone();
+        let mut residuals = Self { problem, factorization, held: None };
+        if problem.dim() * problem.len() <= most {
+            residuals.held = Some(residuals.computed());
+        }
+        Ok(residuals)
+    }
+
+    fn computed(&self) -> Matrix {
+        let (problem, factorization) = (self.problem, self.factorization);
+        let mut out = problem.data().datapoints().to_matrix();
         if let Some(center) = factorization.center() {
             out.as_mut_slice().par_chunks_mut(problem.dim()).for_each(|r| axpy(-1.0, center, r));
         }
         subtract_product(factorization.dictionary().matrix(), factorization.codes().view(), &mut out);
-        Ok(Self(out))
+        out
     }
 
-    /// The matrix, for callers that go on computing with it.
+    /// All of them, for callers that go on computing with a matrix.
     #[must_use]
     pub fn into_matrix(self) -> Matrix {
-        self.0
+        match self.held {
+            Some(held) => held,
+            None => self.computed(),
+        }
     }
 }
 
-impl Deref for Residuals {
-    type Target = Matrix;
+impl Columns for Residuals<'_> {
+    fn nrows(&self) -> usize {
+        self.problem.dim()
+    }
 
-    fn deref(&self) -> &Matrix {
-        &self.0
+    fn ncols(&self) -> usize {
+        self.problem.len()
+    }
+
+    fn held(&self) -> Option<&Matrix> {
+        self.held.as_ref()
+    }
+
+    fn to_matrix(&self) -> Matrix {
+        self.held.clone().unwrap_or_else(|| self.computed())
+    }
+
+    fn run(&self, run: Range<usize>) -> Cow<'_, [f64]> {
+        if let Some(held) = &self.held {
+            return held.run(run);
+        }
+        let (dictionary, codes) = (self.factorization.dictionary(), self.factorization.codes());
+        let mut out = self.problem.data().datapoints().run(run.clone()).into_owned();
+        simd(
+            #[inline(always)]
+            || {
+                for (r, i) in out.chunks_exact_mut(self.problem.dim()).zip(run) {
+                    if let Some(center) = self.factorization.center() {
+                        axpy(-1.0, center, r);
+                    }
+                    for (k, &z) in codes.column(i).iter() {
+                        axpy(-z, dictionary.atom(k), r);
+                    }
+                }
+            },
+        );
+        Cow::Owned(out)
     }
 }
 

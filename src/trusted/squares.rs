@@ -25,7 +25,9 @@
 use rayon::prelude::*;
 
 use super::Upper;
-use crate::linalg::{Cholesky, Matrix, axpy, correlate, lanczos_largest, largest_magnitude, norm_sq, psd};
+use crate::linalg::{
+    Cholesky, Columns, Matrix, axpy, column_runs, correlate, lanczos_largest, largest_magnitude, norm_sq, psd,
+};
 use crate::num::{Interval, max, power_of_two, rounding};
 use crate::observer::Observer;
 use crate::problem::Problem;
@@ -84,13 +86,13 @@ impl Squares {
             for (at, i) in run.enumerate() {
                 let column = lifted.col_mut(at);
                 lift(features.col(i), &mut column[..q]);
-                column[q..].copy_from_slice(problem.data().datapoint(i));
+                column[q..].copy_from_slice(&problem.data().datapoint(i));
             }
             self.dual.times(&lifted)
         };
-        let parts: Vec<Matrix> = problem.share().chunks(CHUNK).into_par_iter().map(part).collect();
-        let mut dual = Matrix::zeros(n, 0);
-        parts.iter().for_each(|part| dual.append(part));
+        let mut dual = Matrix::zeros(n, problem.len());
+        let runs = column_runs(problem.share(), &mut dual, CHUNK);
+        runs.into_par_iter().for_each(|(run, out)| out.copy_from_slice(part(run).as_slice()));
         Some((dual, features))
     }
 
@@ -111,11 +113,14 @@ const SUMMED: usize = 1 << 12;
 pub(crate) fn affine(problem: &Problem, map: &Matrix) -> Matrix {
     let n = problem.dim();
     let linear = map.select_columns(&(0..n).collect::<Vec<_>>());
-    let mut out = Matrix::zeros(map.nrows(), 0);
+    let (rows, points) = (map.nrows(), problem.data().datapoints());
+    let mut out = Matrix::zeros(rows, problem.len());
     // A grain at a time: what rounding makes of a product may depend on its shape.
     for grain in problem.share().grains() {
-        let points = problem.data().datapoints().select_columns(&grain.collect::<Vec<_>>());
-        out.append(&linear.times(&points));
+        let columns = points.run(grain.clone()).into_owned();
+        let columns = Matrix::from_column_major(n, grain.len(), columns).expect("whole columns");
+        out.as_mut_slice()[grain.start * rows..grain.end * rows]
+            .copy_from_slice(linear.times(&columns).as_slice());
     }
     (0..out.ncols()).for_each(|i| axpy(1.0, map.col(n), out.col_mut(i)));
     out

@@ -26,7 +26,7 @@ use crate::problem::Problem;
 pub struct Subject<'a> {
     problem: &'a Problem,
     factorization: &'a Factorization,
-    residuals: Residuals,
+    residuals: Residuals<'a>,
     rows: Vec<Row>,
     moments: Vec<Moments>,
     uses: Vec<usize>,
@@ -80,7 +80,7 @@ impl<'a> Subject<'a> {
 
     /// Its residuals.
     #[must_use]
-    pub fn residuals(&self) -> &Residuals {
+    pub fn residuals(&self) -> &Residuals<'a> {
         &self.residuals
     }
 
@@ -119,5 +119,42 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn primal(&self) -> Objective {
         self.primal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atoms::{Codes, Dictionary};
+    use crate::linalg::Matrix;
+    use crate::trusted::{Witness, bounds, first_order};
+
+    /// Residuals that are computed wherever they are read prove what those prove that are held.
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small numbers that fit")]
+    fn residuals_need_not_be_held() {
+        let wave = |j: usize, i: usize| ((37 * j + 101 * i + 1) as f64 * 0.618).sin();
+        let points = Matrix::from_fn(4, 300, |j, i| wave(j, i % 17) + 0.1 * wave(j + 5, i) + 0.2);
+        for (gamma, centered) in [(0.1, false), (0.2, true), (0.0, false)] {
+            let builder = Problem::builder(points.clone()).lambda(0.3).gamma(gamma);
+            let problem = builder.centered(centered).build().unwrap();
+            let (dictionary, _) = Dictionary::normalize(points.select_columns(&[0, 3, 9, 27, 81])).unwrap();
+            // The last atom has no code.
+            let codes = Matrix::from_fn(5, 300, |k, i| {
+                if k < 4 && (3 * i + k) % 4 == 0 { 0.1 + 0.05 * ((i + k) % 9) as f64 } else { 0.0 }
+            });
+            let center = centered.then(|| vec![0.1; 4]);
+            let point = Factorization::new(dictionary, Codes::from_dense(&codes).unwrap(), center).unwrap();
+            let held = Subject::of(&problem, &point).unwrap();
+            let residuals = Residuals::holding(0, &problem, &point).unwrap();
+            let primal = objective::primal(&problem, &point, &residuals, &held.uses, &held.moments);
+            let read = Subject { residuals, primal, ..held.clone() };
+            assert_eq!(read.primal, held.primal);
+            assert_eq!(first_order::residuals(&read), first_order::residuals(&held));
+            let dual = Some(points.clone());
+            for witness in [Witness::none(), Witness { dual, ..Witness::none() }] {
+                assert_eq!(bounds::best(&read, &witness), bounds::best(&held, &witness));
+            }
+        }
     }
 }

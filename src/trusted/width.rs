@@ -135,7 +135,7 @@ impl<'a> Gains<'a> {
             return None;
         }
         let unit = power_of_two(problem.lambda());
-        let gain = |i: usize| Gain::of(problem.data().datapoint(i), dual.col(i), problem.lambda(), unit);
+        let gain = |i: usize| Gain::of(&problem.data().datapoint(i), dual.col(i), problem.lambda(), unit);
         let paid = (0..problem.len()).into_par_iter().filter_map(|i| Some((i, gain(i)?))).collect();
         Some(Self { problem, dual, unit, paid })
     }
@@ -181,7 +181,7 @@ impl<'a> Gains<'a> {
     fn payers(&self) -> Vec<Payer> {
         let data = self.problem.data();
         let payer = |&(i, gain): &(usize, Gain)| {
-            let (x, r) = (scaled(data.datapoint(i), self.unit), scaled(self.dual.col(i), self.unit));
+            let (x, r) = (scaled(&data.datapoint(i), self.unit), scaled(self.dual.col(i), self.unit));
             Payer::new(&x, &r, self.lambda(), gain.excess, data.weights()[i])
         };
         self.paid.par_iter().map(payer).collect()
@@ -213,7 +213,7 @@ fn scaled(v: &[f64], unit: f64) -> Vec<f64> {
 #[must_use]
 pub fn gain(problem: &Problem, i: usize, r: &[f64]) -> Option<(f64, f64)> {
     let unit = power_of_two(problem.lambda());
-    let gain = Gain::of(problem.data().datapoint(i), r, problem.lambda(), unit)?;
+    let gain = Gain::of(&problem.data().datapoint(i), r, problem.lambda(), unit)?;
     Some((gain.excess * unit * unit, gain.reach * unit))
 }
 

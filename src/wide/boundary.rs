@@ -150,10 +150,10 @@ pub fn atom_each(problem: &Problem) -> Result<Factorization, SolveError> {
     let mut columns = vec![Vec::new(); data.len()];
     for (i, x) in data.datapoints().columns().enumerate() {
         let a = data.sqrt_weights()[i];
-        let code = norm(x) - (problem.lambda() * a).hypot(problem.gamma()) / a;
+        let code = norm(&x) - (problem.lambda() * a).hypot(problem.gamma()) / a;
         if code > 0.0 {
             columns[i].push((atoms.ncols(), code));
-            atoms.push_column(x);
+            atoms.push_column(&x);
         }
     }
     let (dictionary, _) = Dictionary::normalize(atoms)?;

@@ -124,7 +124,7 @@ struct State {
 
 impl State {
     fn at(data: &Data, lambda: f64, center: &[f64]) -> Self {
-        let mut residuals = data.datapoints().clone();
+        let mut residuals = data.datapoints().to_matrix();
         let (mut shares, mut lengths) = (Vec::with_capacity(data.len()), Vec::with_capacity(data.len()));
         for i in 0..data.len() {
             let r = residuals.col_mut(i);

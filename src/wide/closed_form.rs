@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::center::{Location, location};
 use crate::atoms::{Codes, Dictionary, Factorization, check_center};
 use crate::certificate::{Options, Witness, certify_observed};
-use crate::linalg::{Matrix, chunk_columns, dot, norm, simd};
+use crate::linalg::{Columns, chunk_columns, dot, norm, simd};
 use crate::observer::{Latch, Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::{Run, Solution, SolveError};
@@ -88,7 +88,7 @@ pub fn closed_form_at(
     check(problem)?;
     let latch = Latch::new(observer);
     check_center(&location.center, problem.dim())?;
-    let mut shifted = problem.data().datapoints().clone();
+    let mut shifted = problem.data().datapoints().to_matrix();
     for i in 0..shifted.ncols() {
         crate::linalg::axpy(-1.0, &location.center, shifted.col_mut(i));
     }
@@ -111,7 +111,7 @@ fn check(problem: &Problem) -> Result<(), SolveError> {
 
 /// Atoms and codes of the radial solution for (shifted) datapoints.
 fn radial(
-    datapoints: &Matrix,
+    datapoints: &dyn Columns,
     lambda: f64,
     center: Option<Vec<f64>>,
     observer: &dyn Observer,
@@ -145,7 +145,7 @@ impl Directions {
     /// One pass over the columns, in parallel, and a sort: O(nN + N log N) unless many
     /// columns have the same projection on one vector without being collinear. Columns that
     /// the observer breaks before are groups of their own.
-    pub(super) fn of(datapoints: &Matrix, lambda: f64, observer: &dyn Observer) -> Self {
+    pub(super) fn of(datapoints: &dyn Columns, lambda: f64, observer: &dyn Observer) -> Self {
         let n = datapoints.nrows();
         // A fixed vector without structure. Equal directions have equal projections on it up
         // to rounding, so that only neighbors in their order need comparing.
@@ -154,12 +154,9 @@ impl Directions {
         let reach = SAME_DIRECTION * (1.0 + norm(&probe));
         let (mut lengths, mut keys) = (vec![0.0; datapoints.ncols()], vec![0.0; datapoints.ncols()]);
         let chunk = chunk_columns(n);
-        datapoints
-            .as_slice()
-            .par_chunks(chunk * n)
-            .zip(lengths.par_chunks_mut(chunk))
-            .zip(keys.par_chunks_mut(chunk))
-            .for_each(|((datapoints, lengths), keys)| {
+        lengths.par_chunks_mut(chunk).zip(keys.par_chunks_mut(chunk)).enumerate().for_each(
+            |(c, (lengths, keys))| {
+                let datapoints = datapoints.run(c * chunk..c * chunk + lengths.len());
                 simd(
                     #[inline(always)]
                     || {
@@ -169,15 +166,16 @@ impl Directions {
                         }
                     },
                 );
-            });
+            },
+        );
         let active: Vec<usize> = (0..datapoints.ncols()).filter(|&i| lengths[i] > lambda).collect();
         // Keys with positions in `active`.
         let mut order: Vec<(f64, usize)> = active.iter().map(|&i| keys[i]).zip(0..).collect();
         order.par_sort_unstable_by(|p, q| p.0.total_cmp(&q.0).then(p.1.cmp(&q.1)));
         let apart = |p: usize, q: usize| {
             let (i, j) = (active[p], active[q]);
-            let pairs = datapoints.col(i).iter().zip(datapoints.col(j));
-            pairs.map(|(a, b)| a / lengths[i] - b / lengths[j]).map(|d| d * d).sum::<f64>()
+            let (x, y) = (datapoints.column(i), datapoints.column(j));
+            x.iter().zip(&*y).map(|(a, b)| a / lengths[i] - b / lengths[j]).map(|d| d * d).sum::<f64>()
         };
         let mut leader: Vec<usize> = (0..active.len()).collect();
         let mut compared = 0;

@@ -153,11 +153,11 @@ pub fn excess_bounds(problem: &Problem, dictionary: &Dictionary) -> (f64, f64) {
         .into_par_iter()
         .map(|i| {
             let x = data.datapoint(i);
-            let r = norm(x);
+            let r = norm(&x);
             if !(r > problem.lambda()) {
                 return (0.0, 0.0);
             }
-            let largest = dictionary.atoms().map(|d| dot(d, x)).fold(f64::NEG_INFINITY, max);
+            let largest = dictionary.atoms().map(|d| dot(d, &x)).fold(f64::NEG_INFINITY, max);
             let (low, high) = excess_of_datapoint(r, problem.lambda(), min(largest / r, 1.0));
             (data.weights()[i] * low, data.weights()[i] * high)
         })

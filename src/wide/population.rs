@@ -65,7 +65,7 @@ pub fn population_observed(
     let directions = match location {
         None => Directions::of(data.datapoints(), lambda, observer),
         Some(location) => {
-            let mut datapoints = data.datapoints().clone();
+            let mut datapoints = data.datapoints().to_matrix();
             for i in 0..datapoints.ncols() {
                 axpy(-1.0, &location.center, datapoints.col_mut(i));
             }

@@ -43,7 +43,7 @@ fn descents(problem: &Problem, point: &Factorization) -> Vec<Factorization> {
         .datapoints()
         .columns()
         .filter(|x| naive::length(x) > 0.0)
-        .map(<[f64]>::to_vec)
+        .map(std::borrow::Cow::into_owned)
         .collect();
     let mut fresh = naive::Descent::new(problem, &directions);
     fresh.run(200, 1e-12);
@@ -107,13 +107,13 @@ proptest! {
             dual_of(&problem, &dual),
             naive::residuals(&problem, &best),
             naive::residuals(&problem, &points[1]),
-            problem.data().datapoints().clone(),
+            problem.data().datapoints().to_matrix(),
             Matrix::zeros(problem.dim(), problem.len()),
         ];
         for witness in witnesses {
             let witness = Witness {
                 dual: Some(witness.clone()),
-                directions: Some(problem.data().datapoints().clone()),
+                directions: Some(problem.data().datapoints().to_matrix()),
                 split: Some(Split { dual: witness, slack: slack.clone(), origin: Origin::FirstOrder }),
                 nuclear: Some(Matrix::from_fn(problem.dim(), problem.dim() + 1, |i, j| {
                     slack.as_slice()[(5 * i + j) % (n * n)]
@@ -182,7 +182,7 @@ proptest! {
         // Exactly: below Σ wᵢ h(‖xᵢ‖).
         let half = ex(problem.lambda()).square().half();
         let exact = exact::Exact::sum(problem.data().datapoints().columns().zip(problem.data().weights()).map(|(x, w)| {
-            let length = exact::inner(x, x).root();
+            let length = exact::inner(&x, &x).root();
             let h = if length > ex(problem.lambda()) {
                 length * ex(problem.lambda()) - half.clone()
             } else {
@@ -434,7 +434,7 @@ fn the_empty_point_is_certified_like_any_other() {
     let problem = problem();
     let done = certified(&problem, &empty(2, 3), &Witness::none());
     let half: f64 =
-        (0..3).map(|i| naive::inner(problem.data().datapoint(i), problem.data().datapoint(i)) / 6.0).sum();
+        (0..3).map(|i| naive::inner(&problem.data().datapoint(i), &problem.data().datapoint(i)) / 6.0).sum();
     close("½‖X‖²", done.certificate().objective(), half, 0.0, 1e-15);
     // A penalty so large that W = 0 is optimal.
     let heavy = problem.with_penalty(0.0, 5.0).unwrap();
@@ -510,7 +510,7 @@ fn without_bounds_nothing_is_claimed() {
     let problem = problem();
     let point = planted::atom_each(&problem).unwrap().factorization;
     let options = Options { bounds: false, ..Options::default() };
-    let witness = Witness { directions: Some(problem.data().datapoints().clone()), ..Witness::none() };
+    let witness = Witness { directions: Some(problem.data().datapoints().to_matrix()), ..Witness::none() };
     let done = certify(&problem, point, &witness, &options).unwrap();
     let certificate = done.certificate();
     assert_eq!((certificate.verdict(), certificate.bound_kind()), (&Verdict::Feasible, BoundKind::None));

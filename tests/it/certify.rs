@@ -51,7 +51,7 @@ fn through_files(problem: &Problem, lambda: f64) {
     use widedict::io::{write_atoms, write_codes};
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
-    write_atoms(&path("x.npy"), problem.data().datapoints()).expect("written");
+    write_atoms(&path("x.npy"), &problem.data().datapoints().as_matrix()).expect("written");
     // The second atom is twice too long: it is rescaled, and the record says so.
     write_atoms(&path("d.npy"), &Matrix::from_columns(2, &[[1.0, 0.0], [2.0, 0.6]])).expect("written");
     let codes = point(&[vec![1.0, 0.0], vec![1.0, 0.3]], &[vec![1.0], vec![0.0]]);

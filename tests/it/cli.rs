@@ -453,7 +453,7 @@ fn rows_of_codes_are_those_of_the_file() {
     );
     run("encode --data {} --dictionary {} --lambda 0.1 --out {}", &[kept, &dictionary, &few]);
     let (codes, fewer) = (read_codes(&all, 40, 5).expect("codes"), read_codes(&few, 37, 5).expect("codes"));
-    assert_eq!(Rows::without(40, &HOLES).spread(&fewer), codes);
+    assert_eq!(Rows::without(40, &HOLES).spread(&fewer).into_owned(), codes);
     for command in ["certify", "diagnose"] {
         let audit = |data: &Path, codes: &Path, options: &str| {
             let line =

@@ -143,8 +143,9 @@ fn exact_nesting_gains_what_the_exchange_gains() {
     assert_eq!((pair.child, pair.parent, pair.child_uses, pair.parent_uses), (1, 0, 10, 22));
     assert_eq!((pair.share, pair.child_solo), (1.0, 0.0));
     assert!((pair.parent_solo - 12.0 / 22.0).abs() < 1e-15);
-    let codes =
-        exact_codes(problem.data().datapoints(), &dictionary, 0.4, None, 1e-12, &()).expect("coded").codes;
+    let codes = exact_codes(&problem.data().datapoints().as_matrix(), &dictionary, 0.4, None, 1e-12, &())
+        .expect("coded")
+        .codes;
     let point = Factorization::new(dictionary, codes, None).expect("a point");
     let subject = Subject::of(&problem, &point).expect("of this problem");
     let slow = nesting::pairs(&subject, &()).unwrap();
@@ -163,8 +164,9 @@ fn near_nesting_gains_what_the_point_it_speaks_of_gains() {
     let pair = found.hierarchy.nested[0];
     assert_eq!((pair.child, pair.together, pair.child_uses), (1, 10, 11));
     let lambda = problem.lambda();
-    let codes =
-        exact_codes(problem.data().datapoints(), &dictionary, lambda, None, 1e-12, &()).expect("coded").codes;
+    let codes = exact_codes(&problem.data().datapoints().as_matrix(), &dictionary, lambda, None, 1e-12, &())
+        .expect("coded")
+        .codes;
     let before = Factorization::new(dictionary.clone(), codes, None).expect("a point");
     let mut moved = dictionary.atom(1).to_vec();
     axpy(pair.slack, dictionary.atom(0), &mut moved);
@@ -176,7 +178,7 @@ fn near_nesting_gains_what_the_point_it_speaks_of_gains() {
         match (k, parent > 0.0 && child > 0.0, child > 0.0) {
             (0, true, _) => parent - pair.slack * child,
             (1, true, _) => child * length,
-            (1, false, true) => dot(&moved, problem.data().datapoint(i)) - lambda,
+            (1, false, true) => dot(&moved, &problem.data().datapoint(i)) - lambda,
             (0, false, _) => parent,
             _ => 0.0,
         }
@@ -277,8 +279,9 @@ fn antipodal_pairs_and_the_center() {
 fn codes_given_are_judged_by_their_gaps() {
     let (x, dictionary) = digits();
     let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
-    let exact =
-        exact_codes(problem.data().datapoints(), &dictionary, 0.5, None, 1e-10, &()).expect("coded").codes;
+    let exact = exact_codes(&problem.data().datapoints().as_matrix(), &dictionary, 0.5, None, 1e-10, &())
+        .expect("coded")
+        .codes;
     let mut scaled = exact.view().to_owned();
     scaled.data_mut().iter_mut().for_each(|z| *z *= 0.8);
     let given = Codes::new(scaled).expect("codes");
@@ -304,7 +307,7 @@ fn codes_given_are_judged_by_their_gaps() {
     assert!(given.polytope.unwrap() > 1e-2 && given.complementarity > 1e-3);
     // What is off the polytope is D(z_exact − z_given) = 0.2 D z_exact.
     let off = found.residuals.off_polytope.as_ref().unwrap();
-    let inside = Residuals::of(&problem, &point).expect("of this problem");
+    let inside = Residuals::of(&problem, &point).expect("of this problem").into_matrix();
     assert!(off.total > 0.0 && off.eigenvalues.is_sorted_by(|l, r| l >= r));
     assert!((off.total - off.eigenvalues.iter().sum::<f64>()).abs() < 1e-12 * off.total);
     let mean: f64 = inside.columns().map(|r| dot(r, r)).sum::<f64>() / 300.0;
@@ -320,10 +323,11 @@ fn an_atom_moves_to_the_best_one_for_its_codes() {
     let (x, dictionary) = digits();
     let problem = Problem::builder(x).lambda(0.5).build().expect("valid");
     let found = run(&problem, &dictionary, None);
-    let codes =
-        exact_codes(problem.data().datapoints(), &dictionary, 0.5, None, 1e-9, &()).expect("coded").codes;
+    let codes = exact_codes(&problem.data().datapoints().as_matrix(), &dictionary, 0.5, None, 1e-9, &())
+        .expect("coded")
+        .codes;
     let point = Factorization::new(dictionary.clone(), codes.clone(), None).expect("a point");
-    let residuals = Residuals::of(&problem, &point).expect("of this problem");
+    let residuals = Residuals::of(&problem, &point).expect("of this problem").into_matrix();
     let before = value(&problem, &point);
     assert!(found.dictionary.atoms.is_sorted_by(|l, r| l.gain >= r.gain));
     for state in found.dictionary.atoms.iter().take(5) {
@@ -729,7 +733,7 @@ mod files {
         let columns: Vec<Vec<(usize, f64)>> = x
             .columns()
             .map(|x| {
-                let code = |d: &[f64]| widedict::linalg::dot(d, x) - 0.5;
+                let code = |d: &[f64]| widedict::linalg::dot(d, &x) - 0.5;
                 dictionary.atoms().map(code).enumerate().filter(|(_, z)| *z > 0.0).collect()
             })
             .collect();

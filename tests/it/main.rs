@@ -10,6 +10,7 @@ mod certify;
 #[cfg(feature = "cli")]
 mod cli;
 mod coder;
+mod datapoints;
 mod diagnose;
 mod gauge;
 mod given_codes;

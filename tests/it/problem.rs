@@ -1,6 +1,7 @@
 //! What a problem refuses, what it accepts, and the objective at its edges.
 
 use proptest::prelude::*;
+use widedict::Columns;
 use widedict::gauge::{PenaltyError, huber};
 use widedict::problem::{DataError, ProblemError};
 use widedict::testing::{factorization, naive};
@@ -219,7 +220,7 @@ proptest! {
         prop_assert!(ex(found.lower.get()) <= exact && exact <= ex(found.upper.get()));
         prop_assert!(found.upper.get() - found.lower.get() <= slack + f64::MIN_POSITIVE);
         let size = (2.0 * magnitude(&problem, &point)).sqrt() / smallest_root(&problem);
-        for (r, e) in residuals.as_slice().iter().zip(expected.as_slice()) {
+        for (r, e) in residuals.as_matrix().as_slice().iter().zip(expected.as_slice()) {
             close("residual", *r, *e, rounding(&problem, &point) * size, 0.0);
         }
     }
@@ -230,7 +231,7 @@ proptest! {
         let c = 2.0_f64.powi(k);
         let times = |m: &Matrix| Matrix::from_fn(m.nrows(), m.ncols(), |i, j| m.get(i, j) * c);
         prop_assume!(checks::magnitude(&problem, &point) < 1e150);
-        let larger = Problem::builder(times(problem.data().datapoints()))
+        let larger = Problem::builder(times(&problem.data().datapoints().as_matrix()))
             .weights(problem.data().weights().to_vec())
             .lambda(problem.lambda() * c)
             .gamma(problem.gamma() * c)

@@ -190,9 +190,12 @@ fn a_part_proves_nothing_of_the_whole() {
         let certificate = certify(problem, point, &Witness::none(), &asked).unwrap();
         let certificate = certificate.certificate();
         assert!(certificate.local().is_none());
-        assert!(exact::polar(problem, problem.data().datapoints(), &exact::Limits::default(), &()).is_none());
+        assert!(
+            exact::polar(problem, &problem.data().datapoints().as_matrix(), &exact::Limits::default(), &())
+                .is_none()
+        );
         let slack = Matrix::zeros(problem.len(), problem.len());
-        assert!(copositive::polar(problem, problem.data().datapoints(), &slack).is_none());
+        assert!(copositive::polar(problem, &problem.data().datapoints().as_matrix(), &slack).is_none());
         said(certificate)
     });
     let case = Whole { gamma: 0.0, ..case };
@@ -304,7 +307,7 @@ fn messages_and_volume_are_those_of_the_model() {
         });
         // An atom with a code: the share in use before it and with it, its gauge, its image, its map.
         let (messages, words) = sent(count, &case, |problem| {
-            let code = |i: usize| max(0.0, dot(problem.data().datapoint(i), &direction));
+            let code = |i: usize| max(0.0, dot(&problem.data().datapoint(i), &direction));
             let codes = Matrix::from_fn(1, problem.len(), |_, i| code(i));
             let start = factorization(Matrix::from_columns(3, &[direction]), &codes, None).unwrap();
             let _ = kernels::short_steps(problem, &start);

@@ -56,7 +56,7 @@ impl Case {
     }
 
     fn read(&self, rows: &Rows) -> Activations {
-        let take = |stream: &RowStream| stream.take(rows).expect("rows");
+        let take = |stream: &RowStream| stream.take(rows).expect("rows").into_matrix();
         Activations { points: take(&self.stream), inputs: self.inputs.as_ref().map(take) }
     }
 

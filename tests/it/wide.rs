@@ -61,7 +61,7 @@ fn enclosed_block(problem: &Problem, i: usize, j: usize) -> [Interval; 3] {
     let (xi, xj) = (problem.data().datapoint(i), problem.data().datapoint(j));
     // Near 1, products of four lengths neither overflow nor vanish; a power of two is
     // exact, and an entry that it makes subnormal is enclosed.
-    let largest = xi.iter().chain(xj).fold(max(problem.lambda(), problem.gamma()), |m, v| max(m, v.abs()));
+    let largest = xi.iter().chain(&*xj).fold(max(problem.lambda(), problem.gamma()), |m, v| max(m, v.abs()));
     let unit = point((-largest.log2().floor()).exp2());
     let scaled = |value: f64| point(value).mul(unit);
     let (l2, g2) = (scaled(problem.lambda()).square(), scaled(problem.gamma()).square());
@@ -73,12 +73,12 @@ fn enclosed_block(problem: &Problem, i: usize, j: usize) -> [Interval; 3] {
         let longest = l2.add(g2.div(point(problem.data().weights()[i])));
         (longest, inner(x, x).div(longest))
     };
-    let ((ki, si), (kj, sj)) = (parts(i, xi), parts(j, xj));
+    let ((ki, si), (kj, sj)) = (parts(i, &xi), parts(j, &xj));
     let one = point(1.0);
     let diagonal = |share: Interval| if share.lo > 1.0 { point(0.0) } else { one.sub(share) };
     // Of xᵢ/√(κᵢ²/wᵢ), what is left in the residual: all, or what brings its length to 1.
     let kept = |share: Interval| if share.lo > 1.0 { one.div(share.sqrt()) } else { one };
-    let product = inner(xi, xj).mul(kept(si)).mul(kept(sj));
+    let product = inner(&xi, &xj).mul(kept(si)).mul(kept(sj));
     [diagonal(si), diagonal(sj), l2.sub(product).div(ki.mul(kj).sqrt())]
 }
 
@@ -137,7 +137,7 @@ fn separates(problem: &Problem) -> Result<(), TestCaseError> {
     let found = wide::boundary(problem, &()).unwrap();
     prop_assert!(found.lower.get() <= found.gamma && found.gamma <= found.upper.get());
     let at = |gamma: f64| problem.with_penalty(problem.lambda(), gamma).unwrap();
-    let largest = problem.data().datapoints().columns().map(norm).fold(problem.lambda(), max);
+    let largest = problem.data().datapoints().columns().map(|x| norm(&x)).fold(problem.lambda(), max);
     let top = if found.gamma.is_finite() { found.gamma } else { 10.0 * largest };
     for share in [0.0, 0.3, 0.9, 0.999] {
         prop_assert!(copositivity_defect(&slack(&at(share * top))) >= -1e-9);
@@ -328,13 +328,13 @@ fn the_center_tends_to_a_geometric_median() {
         let distance =
             |x: &[f64], b: &[f64]| x.iter().zip(b).map(|(x, b)| (x - b).powi(2)).sum::<f64>().sqrt();
         let mean_distance =
-            |b: &[f64]| points.columns().zip(weights).map(|(x, w)| w * distance(x, b)).sum::<f64>();
+            |b: &[f64]| points.columns().zip(weights).map(|(x, w)| w * distance(&x, b)).sum::<f64>();
         let mut median = problem.data().mean();
         for _ in 0..20_000 {
             let (mut next, mut total) = (vec![0.0; 3], 0.0);
             for (x, w) in points.columns().zip(weights) {
-                let pull = w / max(distance(x, &median), 1e-12);
-                next.iter_mut().zip(x).for_each(|(n, x)| *n += pull * x);
+                let pull = w / max(distance(&x, &median), 1e-12);
+                next.iter_mut().zip(&*x).for_each(|(n, x)| *n += pull * x);
                 total += pull;
             }
             median = next.iter().map(|n| n / total).collect();

@@ -145,7 +145,7 @@ impl Saved {
         };
         let center = loaded.fixed_center.as_deref();
         if let Some(center) = center.filter(|center| center.len() == data.points.nrows()) {
-            input::subtract(&mut data.points, center);
+            data.points = input::subtracted(data.points, center);
         }
         let (problem, origin) = input::problem(data, penalty, record.problem.centered)?;
         Ok(Joined { description, subjects: Ok(Subjects { problem, origin, record, loaded }) })

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::{FileError, FileProblem, Rows};
 use super::{Activations, place};
-use crate::linalg::{Matrix, norm};
+use crate::linalg::{Datapoints, norm};
 
 /// What masks a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,7 +45,7 @@ pub struct Masked {
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// n × the number of rows that are kept, all finite.
-    pub points: Matrix,
+    pub points: Datapoints,
     /// Which rows of the files they are.
     pub rows: Rows,
     /// Their weights, as they were given.
@@ -55,9 +55,10 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// All of a matrix that holds no other numbers than finite ones.
+    /// All of datapoints that hold no other numbers than finite ones.
     #[must_use]
-    pub fn all(points: Matrix) -> Self {
+    pub fn all(points: impl Into<Datapoints>) -> Self {
+        let points = points.into();
         let rows = Rows::all(points.ncols());
         let masked = Masked { of: rows.of(), ..Masked::default() };
         Self { points, rows, weights: None, masked }
@@ -79,22 +80,16 @@ impl Activations {
         }
         let mut survey = Survey::new(*masking, self.rows.of(), self.rows.len());
         for (at, point) in self.points.columns().enumerate() {
-            survey.look(at, self.rows.row(at), point);
+            survey.look(at, self.rows.row(at), &point);
         }
         let Decided { kept, masked, .. } = survey.decide(&self.path, &self.files)?;
         Ok(self.keep(&kept, masking.weights, masked))
     }
 
     fn keep(self, kept: &[usize], weights: Option<&[f64]>, masked: Masked) -> Kept {
-        let dim = self.points.nrows();
         let rows = Rows::kept(self.rows.of(), kept.iter().map(|&at| self.rows.row(at)).collect());
         let weights = weights.map(|weights| kept.iter().map(|&at| weights[self.rows.row(at)]).collect());
-        let mut values = self.points.into_vec();
-        for (to, &from) in kept.iter().enumerate().filter(|(to, from)| to != *from) {
-            values.copy_within(from * dim..(from + 1) * dim, to * dim);
-        }
-        values.truncate(kept.len() * dim);
-        let points = Matrix::from_column_major(dim, kept.len(), values).expect("whole rows");
+        let points = self.points.kept(kept);
         Kept { points, rows, weights, masked }
     }
 }

@@ -5,9 +5,10 @@
 //! the file may hold several arrays, three axes, whole numbers, rows that are not finite
 //! or far too long; what is done about it is asked for or noted, never guessed in silence.
 //!
-//! Numbers go from the file to their place in the matrix in pieces: beside the matrix
-//! nothing of the size of the data is held. Only of a pipe, which cannot be read again,
-//! all bytes are.
+//! Numbers go from the file to their place among the datapoints in pieces, in the type they have
+//! there: beside the datapoints nothing of the size of the data is held. Shards of different types
+//! are held in the narrowest that has all their numbers, whole numbers and text as doubles. Only
+//! of a pipe, which cannot be read again, all bytes are held.
 
 mod kind;
 mod mask;
@@ -22,7 +23,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::{FileError, FileProblem, Rows};
-use crate::linalg::Matrix;
+use crate::linalg::{Datapoints, Float};
+use half::{bf16, f16};
+use number::Precision;
 use source::Source;
 
 pub use mask::{Kept, Masked, Masking};
@@ -41,7 +44,7 @@ pub struct Reading<'a> {
 #[derive(Clone, Debug)]
 pub struct Activations {
     /// A row a column, n × N.
-    points: Matrix,
+    points: Datapoints,
     /// Which rows of the files they are.
     rows: Rows,
     /// What was asked for.
@@ -56,7 +59,8 @@ impl Activations {
     /// `[…]`, as one data set in natural order.
     ///
     /// Kinds are told by what a file starts with, text by its extension (`.csv`, `.tsv`,
-    /// `.txt`). Of three axes the first two are joined. Whole numbers are widened.
+    /// `.txt`). Of three axes the first two are joined. Floating-point numbers are held in the type
+    /// of the file, whole numbers and text as doubles.
     ///
     /// # Errors
     /// [`FileError`] naming the file, and the array, line and column where there are any.
@@ -80,7 +84,12 @@ impl Activations {
         let sizes: Option<Vec<(usize, usize)>> =
             sources.iter().map(Source::plane).collect::<Result<_, _>>()?;
         let mut read = match sizes {
-            Some(sizes) => arrays(path, &sources, &sizes, reading)?,
+            Some(sizes) => match precision(&sources) {
+                Precision::F16 => arrays::<f16>(path, &sources, &sizes, reading)?,
+                Precision::Bf16 => arrays::<bf16>(path, &sources, &sizes, reading)?,
+                Precision::F32 => arrays::<f32>(path, &sources, &sizes, reading)?,
+                Precision::F64 => arrays::<f64>(path, &sources, &sizes, reading)?,
+            },
             None => tables(path, &sources, reading)?,
         };
         if shards {
@@ -90,9 +99,10 @@ impl Activations {
         Ok(read)
     }
 
-    /// A matrix, n × N, under a name.
+    /// Datapoints, n × N, under a name.
     #[must_use]
-    pub fn of(points: Matrix, name: &str) -> Self {
+    pub fn of(points: impl Into<Datapoints>, name: &str) -> Self {
+        let points = points.into();
         let (path, rows) = (PathBuf::from(name), Rows::all(points.ncols()));
         Self { points, rows, files: vec![(path.clone(), 0)], path, notes: Vec::new() }
     }
@@ -179,8 +189,14 @@ fn other_dimension(source: &Source, first: &Source, expected: usize, found: usiz
     unlike(source, first, "rows of dimension", expected.to_string(), found.to_string())
 }
 
-/// Reads arrays, whose sizes are known: the matrix is filled where each number belongs.
-fn arrays(
+/// What the numbers of all shards are held in.
+fn precision(sources: &[Source]) -> Precision {
+    let each = sources.iter().map(Source::precision);
+    each.reduce(Precision::with).unwrap_or(Precision::F64)
+}
+
+/// Reads arrays, whose sizes are known: each number is written where it belongs.
+fn arrays<F: Float>(
     path: &Path,
     sources: &[Source],
     sizes: &[(usize, usize)],
@@ -188,11 +204,11 @@ fn arrays(
 ) -> Result<Activations, FileError> {
     let (files, total, dim) = joined(path, sources, sizes)?;
     let thinning = Thinning::new(total, reading);
-    let mut values = zeros(thinning.kept, dim).map_err(|problem| FileError::new(path, problem))?;
+    let mut values = zeros::<F>(thinning.kept, dim).map_err(|problem| FileError::new(path, problem))?;
     for (source, (_, first)) in sources.iter().zip(&files) {
         let _ = source.read(&mut |row, column, value| {
             if let Some(place) = thinning.place(first + row) {
-                values[place * dim + column] = value;
+                values[place * dim + column] = F::nearest(value);
             }
             ControlFlow::Continue(())
         })?;
@@ -264,16 +280,16 @@ fn tables(path: &Path, sources: &[Source], reading: &Reading<'_>) -> Result<Acti
     Ok(assemble(path, values, dim, files, &thinning, notes))
 }
 
-fn assemble(
+fn assemble<F: Float>(
     path: &Path,
-    values: Vec<f64>,
+    values: Vec<F>,
     dim: usize,
     files: Vec<(PathBuf, usize)>,
     thinning: &Thinning,
     notes: Vec<String>,
 ) -> Activations {
     let count = values.len() / dim;
-    let points = Matrix::from_column_major(dim, count, values).expect("whole rows");
+    let points = Datapoints::from_column_major(dim, count, values).expect("whole rows");
     let Thinning { total, kept } = *thinning;
     let rows = if kept == total {
         Rows::all(total)
@@ -312,12 +328,12 @@ impl Thinning {
 }
 
 /// Zeros, for which the system finds memory when they are written to.
-fn zeros(rows: usize, dim: usize) -> Result<Vec<f64>, FileProblem> {
+fn zeros<F: Float>(rows: usize, dim: usize) -> Result<Vec<F>, FileProblem> {
     let count = rows.checked_mul(dim).ok_or(FileProblem::HeaderContent)?;
     let memory = |_| FileProblem::Memory { rows, dim };
     // Asked for first, because what follows ends the process where there is none.
-    Vec::<f64>::new().try_reserve_exact(count).map_err(memory)?;
-    Ok(vec![0.0; count])
+    Vec::<F>::new().try_reserve_exact(count).map_err(memory)?;
+    Ok(vec![F::default(); count])
 }
 
 #[cfg(test)]

@@ -32,7 +32,36 @@ pub(super) enum Number {
     Unsigned(usize),
 }
 
+/// The type that numbers are held in: that of the file, doubles for whole numbers and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Precision {
+    F16,
+    Bf16,
+    F32,
+    F64,
+}
+
+impl Precision {
+    /// The narrowest that holds the numbers of both.
+    pub(super) fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Self::F64, _) | (_, Self::F64) => Self::F64,
+            _ => Self::F32,
+        }
+    }
+}
+
 impl Number {
+    pub(super) fn precision(self) -> Precision {
+        match self {
+            Self::F16 => Precision::F16,
+            Self::Bf16 => Precision::Bf16,
+            Self::F32 => Precision::F32,
+            Self::F64 | Self::Bool | Self::Signed(_) | Self::Unsigned(_) => Precision::F64,
+        }
+    }
+
     pub(super) fn of_npy(dtype: &DType) -> Result<(Self, bool), FileProblem> {
         let refused = |hint| FileProblem::NotNumbers { found: dtype.descr(), hint };
         let DType::Plain(plain) = dtype else { return Err(refused(RECORDS)) };
@@ -221,7 +250,7 @@ impl Layout {
 }
 
 /// Rows of so many numbers lie far apart: columns are then written several at a time, a
-/// cache line a row, for an eighth of the matrix more memory at most.
+/// cache line a row, for an eighth of the matrix in doubles more memory at most.
 const LONG: usize = 64;
 
 /// Columns written at a time.

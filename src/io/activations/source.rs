@@ -12,7 +12,7 @@ use super::super::npy::header_bytes;
 use super::super::tensors::read_header;
 use super::super::{FileError, FileProblem};
 use super::kind::{Kind, SNIFFED};
-use super::number::{Layout, Number};
+use super::number::{Layout, Number, Precision};
 use super::table;
 
 /// Most arrays that a message lists.
@@ -65,6 +65,11 @@ impl Source {
     /// Rows and columns; `None` for text.
     pub(super) fn plane(&self) -> Result<Option<(usize, usize)>, FileError> {
         self.layout.as_ref().map(Layout::plane).transpose().map_err(|problem| self.error(problem))
+    }
+
+    /// What its numbers are held in.
+    pub(super) fn precision(&self) -> Precision {
+        self.layout.as_ref().map_or(Precision::F64, |layout| layout.number.precision())
     }
 
     /// Whether the numbers of a row follow each other, so that rows can be handed over as

@@ -13,12 +13,15 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use super::mask::{Decided, Survey};
+use super::number::Precision;
 use super::source::Source;
 use super::{
-    Masked, Masking, Rows, check_alike, empty_note, joined, other_dimension, place, shards, shards_note,
+    Masked, Masking, Rows, check_alike, empty_note, joined, other_dimension, place, precision, shards,
+    shards_note,
 };
 use crate::io::{FileError, FileProblem};
-use crate::linalg::Matrix;
+use crate::linalg::{Datapoints, Float, Matrix};
+use half::{bf16, f16};
 
 /// Files whose rows are read in blocks.
 pub struct RowStream {
@@ -190,28 +193,46 @@ impl RowStream {
     ///
     /// # Errors
     /// [`FileError`] naming the first that is not, and how many there are.
-    pub fn check_finite(&self, rows: &Rows, points: &Matrix) -> Result<(), FileError> {
+    pub fn check_finite(&self, rows: &Rows, points: &Datapoints) -> Result<(), FileError> {
         let bad = |point: &[f64]| point.iter().position(|v| !v.is_finite());
-        let mut found = points.columns().enumerate().filter_map(|(i, point)| Some((i, bad(point)?)));
+        let mut found = points.columns().enumerate().filter_map(|(i, point)| Some((i, bad(&point)?)));
         let Some((at, column)) = found.next() else { return Ok(()) };
         let (file, row) = place(&self.files, rows.row(at));
         let (value, rows) = (points.get(column, at), 1 + found.count());
         Err(FileError::new(file, FileProblem::RowsNotFinite { row, column, value, rows, of: points.ncols() }))
     }
 
-    /// Reads these rows into one matrix.
+    /// Reads these rows, in the type of the files.
     ///
     /// # Errors
     /// As [`RowStream::blocks`].
-    pub fn take(&self, rows: &Rows) -> Result<Matrix, FileError> {
-        let mut taken = None;
-        self.blocks(rows, rows.len().max(1), &mut |block| {
-            taken = Some(block.points);
+    pub fn take(&self, rows: &Rows) -> Result<Datapoints, FileError> {
+        match precision(&self.sources) {
+            Precision::F16 => self.take_as::<f16>(rows),
+            Precision::Bf16 => self.take_as::<bf16>(rows),
+            Precision::F32 => self.take_as::<f32>(rows),
+            Precision::F64 => self.take_as::<f64>(rows),
+        }
+    }
+
+    fn take_as<F: Float>(&self, rows: &Rows) -> Result<Datapoints, FileError> {
+        let mut taken: Vec<F> = Vec::new();
+        // Where there is no memory, growing says so.
+        let _ = taken.try_reserve_exact(rows.len() * self.dim);
+        let in_rows = self.sources.iter().all(Source::in_rows);
+        let most = if in_rows { TAKEN } else { rows.len().max(1) };
+        self.blocks(rows, most, &mut |block| {
+            taken.extend(block.points.as_slice().iter().map(|&v| F::nearest(v)));
             ControlFlow::Continue(())
         })?;
-        Ok(taken.unwrap_or_else(|| Matrix::zeros(self.dim, 0)))
+        let count = taken.len() / self.dim;
+        Ok(Datapoints::from_column_major(self.dim, count, taken).expect("whole rows"))
     }
 }
+
+/// Rows that are taken together: beside those that were taken, these are held as doubles. Where a
+/// file is read again for every block, all are.
+const TAKEN: usize = 4096;
 
 /// Rows looked at in one piece by a survey.
 const SURVEYED: usize = 256;

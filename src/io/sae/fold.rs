@@ -283,11 +283,9 @@ impl Folded {
             let (expected, found) = (self.factors.len(), codes.atoms());
             return Err(AtomsError::Shape { what: "atoms", expected, found });
         }
-        let kept = codes.view();
-        let triplets = kept.iter().filter_map(|(value, (atom, i))| {
-            Some((self.kept.binary_search(&atom).ok()?, i, value * self.factors[atom]))
-        });
-        Codes::from_triplets(self.kept.len(), codes.datapoints(), triplets.collect::<Vec<_>>())
+        codes.renumbered(self.kept.len(), |atom, z| {
+            Some((self.kept.binary_search(&atom).ok()?, z * self.factors[atom]))
+        })
     }
 
     /// Codes of the unit atoms as codes of all M atoms as they are stored.
@@ -295,11 +293,9 @@ impl Folded {
     /// # Errors
     /// [`AtomsError`] for codes that overflow.
     pub fn to_stored(&self, codes: &Codes) -> Result<Codes, AtomsError> {
-        let kept = codes.view();
-        let triplets = kept.iter().map(|(value, (atom, i))| {
+        codes.renumbered(self.factors.len(), |atom, z| {
             let stored = self.kept[atom];
-            (stored, i, value / self.factors[stored])
-        });
-        Codes::from_triplets(self.factors.len(), codes.datapoints(), triplets.collect::<Vec<_>>())
+            Some((stored, z / self.factors[stored]))
+        })
     }
 }

@@ -11,12 +11,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::gauge::{Gauge, Polar};
-use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, simd, times_rows};
+use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, rows_together, simd, times_rows};
 use crate::observer::Observer;
 
-/// Fewest and most ascents made together. Between the two, half as many as the data have
-/// dimensions, so that their dense rows take no more memory than the data. Products of 32
-/// run near full speed, those of 8 at half of it.
+/// Fewest and most ascents made together. Products of 32 run near full speed, those of 8 at half
+/// of it.
 const MIN_BATCH: usize = 8;
 const MAX_BATCH: usize = 32;
 
@@ -125,7 +124,7 @@ impl Ascent {
         let mut active: Vec<Climber> = Vec::new();
         let mut panel = Panel::default();
         let share = gauge.share();
-        let together = (residual.nrows() / 2).clamp(MIN_BATCH, MAX_BATCH);
+        let together = rows_together(residual.nrows(), MIN_BATCH..=MAX_BATCH, share.total());
         loop {
             active.extend(waiting.by_ref().take(together - active.len()));
             if active.is_empty() || self.max_steps == 0 {

@@ -12,7 +12,7 @@ use super::proposal::{Goal, Proposal};
 use super::rising;
 use super::settings::Relaxation;
 use crate::atoms::{Codes, Dictionary, Factorization};
-use crate::linalg::axpy;
+use crate::linalg::{Columns, axpy};
 use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::search::nuclear::Nuclear;
@@ -123,7 +123,7 @@ fn at_residuals(
     settings: &Relaxation,
     goal: &Goal<'_>,
 ) -> Option<Proposal> {
-    let dual = metric.feasible(subject.residuals().clone().into_matrix())?;
+    let dual = metric.feasible(subject.residuals().to_matrix())?;
     fixed::search(metric, dual, settings, goal)
 }
 
@@ -132,7 +132,7 @@ fn raised(metric: &Metric<'_>, settings: &Relaxation, goal: &Goal<'_>) -> Option
     let problem = metric.problem;
     let map = Nuclear::default().search(problem, goal.observer)?.map;
     let linear = map.select_columns(&(0..problem.dim()).collect::<Vec<_>>());
-    let mut dual = linear.times(problem.data().datapoints());
+    let mut dual = linear.times(&problem.data().datapoints().as_matrix());
     (0..problem.len()).for_each(|i| axpy(1.0, map.col(problem.dim()), dual.col_mut(i)));
     rising::search(metric, metric.feasible(dual)?, settings, goal)
 }

@@ -215,7 +215,7 @@ fn covariance(problem: &Problem, mean: &[f64]) -> Matrix {
         for (at, i) in run.enumerate() {
             let (x, a) = (data.datapoint(i), data.sqrt_weights()[i]);
             let column = columns.col_mut(at).iter_mut();
-            column.zip(x).zip(mean).for_each(|((v, x), m)| *v = a * (x - m));
+            column.zip(&*x).zip(mean).for_each(|((v, x), m)| *v = a * (x - m));
         }
         columns.times_own_transpose().into_vec()
     };

@@ -55,5 +55,5 @@ fn coded(problem: &Problem, from: &Factorization) -> Result<Factorization, Solve
         }
     }
     iterate.prune();
-    Ok(iterate.factorization()?)
+    Ok(iterate.into_factorization()?)
 }

@@ -72,6 +72,6 @@ fn size(problem: &Problem, price: f64, run: &Run<'_>) -> f64 {
         Some(b) => norm(&x.iter().zip(b).map(|(x, b)| x - b).collect::<Vec<f64>>()),
     };
     let points = problem.data().datapoints();
-    let [size] = problem.share().largest(|run| [run.map(|i| from(points.col(i))).fold(0.0, max)]);
+    let [size] = problem.share().largest(|run| [run.map(|i| from(&points.col(i))).fold(0.0, max)]);
     size
 }

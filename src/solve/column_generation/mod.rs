@@ -6,6 +6,7 @@ mod coarse;
 mod continuation;
 mod rounds;
 
+use rounds::NuclearBound;
 pub use rounds::{Round, Rounds};
 
 use crate::certificate::CertifyError;
@@ -137,7 +138,11 @@ impl ColumnGeneration {
         run: &Run<'p>,
         start: Option<&crate::Factorization>,
     ) -> Rounds<'p> {
+        let nuclear = if self.bounded { NuclearBound::of(problem, run.observer) } else { None };
         let rounds = Rounds::new(*self, problem, run, start);
-        if self.bounded { rounds.bounded() } else { rounds }
+        match nuclear {
+            Some(nuclear) => rounds.bounded(nuclear),
+            None => rounds,
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 use crate::search::nuclear::Nuclear;
 use crate::search::oracle::{Ascent, Candidate, distinct};
 use crate::solution::{Keeper, Run, Solution, SolveError};
-use crate::solve::trivial::or_without_atoms;
+use crate::solve::trivial::{or_without_atoms, without_atoms};
 use crate::trusted::Subject;
 use crate::trusted::bounds;
 use crate::trusted::first_order;
@@ -70,6 +70,10 @@ const STATIONARITY: f64 = 0.02;
 const POLISH_ROUNDS: usize = 20;
 const POLISH_SWEEPS: usize = 10;
 
+/// Entries up to which the residual before polishing is held as a second dual point: 128 MB. Ten
+/// times as many would take more memory than data in single precision.
+const HELD: usize = 1 << 24;
+
 /// One state of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
@@ -113,6 +117,27 @@ impl Round {
     }
 }
 
+/// The nuclear bound with its evidence.
+pub(super) struct NuclearBound {
+    map: Matrix,
+    value: f64,
+}
+
+impl NuclearBound {
+    /// Certified, where γ > 0. O(n²N), less than the first call of the oracle, and some ten to a few
+    /// hundred decompositions of n × n: at n = 512 a quarter of a second each. It takes memory of
+    /// the size of the data in doubles, so that it comes before there is an iterate.
+    pub(super) fn of(problem: &Problem, observer: &dyn Observer) -> Option<Self> {
+        let map = Nuclear::default().search(problem, observer)?.map;
+        let bare = without_atoms(problem);
+        let bound = bare.ok().and_then(|bare| {
+            let subject = Subject::of(problem, &bare).ok()?;
+            bounds::nuclear(&subject, &map)
+        });
+        Some(Self { map, value: bound.map_or(0.0, |bound| bound.lower.get()) })
+    }
+}
+
 /// A run of column generation, one round a step.
 pub struct Rounds<'p> {
     settings: ColumnGeneration,
@@ -120,8 +145,8 @@ pub struct Rounds<'p> {
     observer: &'p dyn Observer,
     keeper: Option<&'p dyn Keeper>,
     iterate: Iterate<'p>,
-    /// Certified before the first round: `F_∞` where no center is learnt, or the nuclear bound
-    /// ([`Rounds::bounded`]). Neither depends on the iterate.
+    /// Certified before the first round: `F_∞` where no center is learnt, or the nuclear bound.
+    /// Neither depends on the iterate.
     lower_bound: f64,
     /// The evidence of the nuclear bound.
     nuclear: Option<Matrix>,
@@ -164,19 +189,9 @@ impl<'p> Rounds<'p> {
         }
     }
 
-    /// The run with the nuclear bound certified beforehand, where γ > 0. O(n²N), less than the
-    /// first call of the oracle, and some ten to a few hundred decompositions of n × n: at
-    /// n = 512 a quarter of a second each.
-    pub(super) fn bounded(mut self) -> Self {
-        let Some(found) = Nuclear::default().search(self.problem, self.observer) else { return self };
-        let bare = Iterate::new(self.problem).factorization();
-        let bound = bare.ok().and_then(|bare| {
-            let subject = Subject::of(self.problem, &bare).ok()?;
-            bounds::nuclear(&subject, &found.map)
-        });
-        self.lower_bound = max(self.lower_bound, bound.map_or(0.0, |bound| bound.lower.get()));
-        self.nuclear = Some(found.map);
-        self
+    /// The run with a bound that was certified beforehand.
+    pub(super) fn bounded(self, NuclearBound { map, value }: NuclearBound) -> Self {
+        Self { lower_bound: max(self.lower_bound, value), nuclear: Some(map), ..self }
     }
 
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
@@ -193,6 +208,8 @@ impl<'p> Rounds<'p> {
         if atoms {
             warm.extend(self.iterate.atoms.iter().map(|atom| atom.direction.clone()));
         }
+        // Ascents have rows of their own.
+        self.iterate.release_panel();
         let found = oracle.search(&gauge, self.iterate.residual(), &warm, self.observer);
         self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
         found
@@ -207,7 +224,7 @@ impl<'p> Rounds<'p> {
         let [inner, square] = self.problem.share().sums(|run| {
             let (mut inner, mut square) = (0.0, 0.0);
             for i in run {
-                inner += a[i] * dot(datapoints.col(i), residual.col(i));
+                inner += a[i] * dot(&datapoints.col(i), residual.col(i));
                 square += dot(residual.col(i), residual.col(i));
             }
             [inner, square]
@@ -317,12 +334,17 @@ impl<'p> Rounds<'p> {
         Ok(true)
     }
 
-    /// A whitened residual as the columns of a dual point.
-    fn unwhitened(&self, mut residual: Matrix) -> Matrix {
-        for (i, a) in self.problem.data().sqrt_weights().iter().enumerate() {
-            residual.col_mut(i).iter_mut().for_each(|r| *r /= a);
+    /// The current residual as the columns of a dual point; `None` where it is too large to be
+    /// held besides.
+    fn dual(&mut self) -> Option<Matrix> {
+        if self.problem.dim() * self.problem.total() > HELD {
+            return None;
         }
-        residual
+        let mut dual = self.iterate.residual().clone();
+        for (i, a) in self.problem.data().sqrt_weights().iter().enumerate() {
+            dual.col_mut(i).iter_mut().for_each(|r| *r /= a);
+        }
+        Some(dual)
     }
 
     /// The current iterate as it is.
@@ -345,16 +367,18 @@ impl<'p> Rounds<'p> {
         // still change the residual, and what it proves.
         let mut dual = None;
         if matches!(self.stop, Some(Stop::ToleranceMet | Stop::Stalled)) {
-            let before = self.iterate.residual().clone();
+            let before = self.dual();
             if self.polish()? {
-                dual = Some(self.unwhitened(before));
+                dual = before;
             }
         }
-        self.iterate.prune();
-        let factorization = or_without_atoms(self.problem, self.iterate.factorization()?);
+        let Self { problem, mut iterate, .. } = self;
+        iterate.prune();
+        // The certificate takes as much memory again.
+        let factorization = or_without_atoms(problem, iterate.into_factorization()?);
         let witness = Witness {
             dual,
-            directions: Some(Matrix::from_columns(self.problem.dim(), &self.directions)),
+            directions: Some(Matrix::from_columns(problem.dim(), &self.directions)),
             nuclear: self.nuclear,
             ..Witness::none()
         };
@@ -365,7 +389,7 @@ impl<'p> Rounds<'p> {
             ..Default::default()
         };
         Ok(Solution {
-            certified: certify_observed(self.problem, factorization, &witness, &options, self.observer)?,
+            certified: certify_observed(problem, factorization, &witness, &options, self.observer)?,
             witness,
             stop,
             iterations: self.round,

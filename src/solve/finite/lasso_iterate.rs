@@ -154,7 +154,7 @@ impl<'p> LassoIterate<'p> {
 
     /// The data minus the center.
     pub(super) fn shifted(&self) -> Matrix {
-        let mut datapoints = self.problem.data().datapoints().clone();
+        let mut datapoints = self.problem.data().datapoints().to_matrix();
         if self.problem.centered() {
             let n = datapoints.nrows();
             datapoints.as_mut_slice().par_chunks_mut(n).for_each(|x| axpy(-1.0, &self.center, x));

@@ -126,7 +126,7 @@ struct Task<'a> {
 impl Task<'_> {
     /// The data minus a center.
     fn about(&self, center: &[f64]) -> Matrix {
-        let mut datapoints = self.problem.data().datapoints().clone();
+        let mut datapoints = self.problem.data().datapoints().to_matrix();
         if self.problem.centered() {
             (0..datapoints.ncols()).for_each(|i| axpy(-1.0, center, datapoints.col_mut(i)));
         }

@@ -150,7 +150,7 @@ fn nuclear(
     let spoiled = found.as_ref().map(|map| {
         Matrix::from_fn(n, n + 1, |i, j| stretch * map.get(i, j) + 1e-3 * rng.random_range(-1.0..1.0))
     });
-    let size = length(problem.data().datapoint(0));
+    let size = length(&problem.data().datapoint(0));
     let random =
         Matrix::from_fn(n, n + 1, |_, j| rng.random_range(-1.0..1.0) * if j == n { size } else { 1.0 });
     let witnesses = [found, spoiled, Some(random)];
@@ -182,7 +182,7 @@ fn squares(
         let stretch = rng.random_range(0.5..2.0);
         matrix.as_mut_slice().iter_mut().for_each(|v| *v *= stretch + 1e-3 * rng.random_range(-1.0..1.0));
     }
-    let size = length(problem.data().datapoint(0));
+    let size = length(&problem.data().datapoint(0));
     let mut any =
         |rows, columns, size: f64| Matrix::from_fn(rows, columns, |_, _| size * rng.random_range(-1.0..1.0));
     let random = Squares {
@@ -214,7 +214,7 @@ fn quartic(
             stretch * found.form.get(p, q) + 1e-3 * rng.random_range(-1.0..1.0)
         }),
     });
-    let size = length(problem.data().datapoint(0));
+    let size = length(&problem.data().datapoint(0));
     let pairs = n * (n + 1) / 2;
     let random = QuarticForm {
         map: Matrix::from_fn(n + 1, 3, |_, j| rng.random_range(-1.0..1.0) * if j == 0 { size } else { 1.0 }),
@@ -295,7 +295,7 @@ fn encoded(instance: &Instance, rival: &Factorization, report: &mut Report) {
         };
         let (Some(own), Some(best)) = (value(&encoded.codes), value(rival.codes())) else { continue };
         // In two factors: a square of the smallest lengths underflows.
-        let size = ex(length(point));
+        let size = ex(length(&point));
         let room = ex(encoded.gaps[i]) + ex(CODE_ROUNDING) * size.square().half() + ex(f64::MIN_POSITIVE);
         report.at_most(instance, Claim::EncodeGap, &(own - best), &room, "what codes gain and the gap");
     }
@@ -372,7 +372,7 @@ fn widths(
         let entry = |j: usize, i: usize| if j < columns.nrows() { columns.get(j, i) } else { 0.0 };
         Matrix::from_fn(columns.nrows().max(NO_CONES), columns.ncols(), entry)
     };
-    let beside = Problem::builder(pad(problem.data().datapoints()))
+    let beside = Problem::builder(pad(&problem.data().datapoints().as_matrix()))
         .lambda(problem.lambda())
         .gamma(problem.gamma())
         .centered(problem.centered())

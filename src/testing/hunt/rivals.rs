@@ -1,6 +1,8 @@
 //! Feasible points that may be better than what the library found: plain block descent
 //! from many starts, some of them near the point under attack.
 
+use std::borrow::Cow;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -24,10 +26,10 @@ pub(super) struct Scaled {
 
 impl Scaled {
     pub(super) fn of(problem: &Problem) -> Self {
-        let data = problem.data().datapoints();
+        let data = problem.data().datapoints().to_matrix();
         let largest = data.as_slice().iter().fold(0.0, |m, x| max(m, x.abs()));
         let unit = if largest > 0.0 { power_of_two(largest) } else { 1.0 };
-        let mut scaled = data.clone();
+        let mut scaled = data;
         scaled.as_mut_slice().iter_mut().for_each(|x| *x /= unit);
         Problem::builder(scaled)
             .weights(problem.data().weights().to_vec())
@@ -56,7 +58,7 @@ fn rescaled(point: &Factorization, factor: f64) -> Option<Factorization> {
 
 /// A feasible point with random atoms and codes, of about the size of the data.
 pub(super) fn random(problem: &Problem, width: usize, rng: &mut ChaCha8Rng) -> Option<Factorization> {
-    let size = (0..problem.len()).map(|i| length(problem.data().datapoint(i))).fold(f64::MIN_POSITIVE, max);
+    let size = (0..problem.len()).map(|i| length(&problem.data().datapoint(i))).fold(f64::MIN_POSITIVE, max);
     let atoms = Matrix::from_fn(problem.dim(), width, |_, _| rng.random_range(-1.0..1.0));
     let codes = Matrix::from_fn(width, problem.len(), |_, _| {
         if rng.random_bool(0.4) { 0.0 } else { size * rng.random_range(0.0..1.0) }
@@ -83,7 +85,7 @@ pub(super) fn of_any_width(
         found.extend(planted::atom_each(inner).map(|p| p.factorization));
     }
     let nonzero: Vec<Vec<f64>> =
-        inner.data().datapoints().columns().filter(|x| length(x) > 0.0).map(<[f64]>::to_vec).collect();
+        inner.data().datapoints().columns().filter(|x| length(x) > 0.0).map(Cow::into_owned).collect();
     let mut starts = vec![nonzero.clone()];
     for _ in 0..effort.restarts {
         let mut directions = nonzero.clone();

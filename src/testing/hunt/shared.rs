@@ -1,6 +1,8 @@
 //! The attack on the claims about one atom a datapoint (theorem `regime-boundary`): its
 //! condition on pairs in exact arithmetic, and points that share atoms.
 
+use std::borrow::Cow;
+
 use super::rivals::{Scaled, descended};
 use super::{Claim, Effort, Instance, Report};
 use crate::num::max;
@@ -19,7 +21,7 @@ struct Pairs {
 
 impl Pairs {
     fn of(problem: &Problem) -> Self {
-        let points: Vec<Vec<f64>> = problem.data().datapoints().columns().map(<[f64]>::to_vec).collect();
+        let points: Vec<Vec<f64>> = problem.data().datapoints().columns().map(Cow::into_owned).collect();
         Self {
             squares: points.iter().map(|x| inner(x, x)).collect(),
             weights: problem.data().weights().iter().map(|w| ex(*w)).collect(),
@@ -128,7 +130,7 @@ fn below(instance: &Instance, pairs: &Pairs, gamma: f64, effort: &Effort, report
         .datapoints()
         .columns()
         .filter(|x| length(x) > 0.0)
-        .map(<[f64]>::to_vec)
+        .map(Cow::into_owned)
         .collect();
     if let [first, second, ..] = directions.as_slice() {
         directions.push(first.iter().zip(second).map(|(x, y)| x + y).collect());

@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use crate::linalg::{Matrix, axpy, dot, norm_sq};
+use crate::linalg::{Columns, Matrix, axpy, dot, norm_sq};
 use crate::num::{max, power_of_two};
 use crate::trusted::Subject;
 
@@ -78,7 +78,7 @@ impl<'a> Form<'a> {
         let weights = problem.data().weights();
         let unit = unit(subject);
         let scaled = |x: f64| x / unit;
-        let mut residuals = (**subject.residuals()).clone();
+        let mut residuals = subject.residuals().to_matrix();
         residuals.as_mut_slice().par_iter_mut().for_each(|r| *r = scaled(*r));
         let (lambda, gamma) = (scaled(problem.lambda()), scaled(problem.gamma()));
         let size_of_data = size_of_data(subject, unit);

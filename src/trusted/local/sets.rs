@@ -152,7 +152,7 @@ fn residual_errors(form: &Form<'_>, atom_error: f64) -> (Vec<f64>, Vec<f64>) {
     let of = |i: usize| {
         let used = form.codes[i].len();
         let sum: f64 = form.codes[i].iter().map(|(_, z)| z).sum();
-        let terms = scaled_norm(form.subject.problem().data().datapoint(i)) + center + 2.0 * sum;
+        let terms = scaled_norm(&form.subject.problem().data().datapoint(i)) + center + 2.0 * sum;
         let radius = up(rounding::gamma(used + 4) * terms + atom_error * sum, n + used + FIXED);
         (radius, up(norm(form.residuals.col(i)) + radius, n + FIXED))
     };

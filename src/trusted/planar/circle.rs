@@ -81,16 +81,16 @@ impl Plane {
         let (mut points, mut correction, mut left) = (Vec::new(), 0.0_f64, 0.0);
         let mut distance = 0.0_f64;
         for (x, &w) in data.datapoints().columns().zip(data.weights()) {
-            let exact = [q, p].map(|q| Interval::point(short).mul(inner(q, x)));
+            let exact = [q, p].map(|q| Interval::point(short).mul(inner(q, &x)));
             let y = exact.map(|y| 0.5 * (y.lo + y.hi));
             let off = |k: usize| max((exact[k].hi - y[k]).next_up(), (y[k] - exact[k].lo).next_up());
             let size = (y[0].abs() + y[1].abs()).next_up();
             let term = (w * ((off(0) + off(1)).next_up() * size).next_up()).next_up();
             correction = (correction + term).next_up();
             let mut rest = x.to_vec();
-            axpy(-dot(q, x), q, &mut rest);
-            axpy(-dot(p, x), p, &mut rest);
-            left += w * norm(&rest) * norm(x);
+            axpy(-dot(q, &x), q, &mut rest);
+            axpy(-dot(p, &x), p, &mut rest);
+            left += w * norm(&rest) * norm(&x);
             distance = distance.hypot(w.sqrt() * norm(&rest));
             points.push(y);
         }
@@ -108,7 +108,7 @@ fn leading(problem: &Problem) -> [Vec<f64>; 2] {
             from.iter().for_each(|q| axpy(-dot(q, x), q, &mut rest));
             rest
         };
-        let rests = data.datapoints().columns().map(rest);
+        let rests = data.datapoints().columns().map(|x| rest(&x));
         rests.fold((vec![0.0; problem.dim()], 0.0), |best, rest| {
             let length = norm(&rest);
             if length > best.1 { (rest, length) } else { best }
@@ -128,12 +128,12 @@ fn leading(problem: &Problem) -> [Vec<f64>; 2] {
     let first = normal(farthest(&[]), None);
     let second = normal(farthest(std::slice::from_ref(&first)), Some(&first));
     let mut basis = [first, second];
-    let largest = data.datapoints().columns().map(norm).fold(0.0, max);
+    let largest = data.datapoints().columns().map(|x| norm(&x)).fold(0.0, max);
     for _ in 0..ITERATIONS {
         let mut next = [vec![0.0; problem.dim()], vec![0.0; problem.dim()]];
         for (x, &w) in data.datapoints().columns().zip(data.weights()) {
             for (q, next) in basis.iter().zip(&mut next) {
-                axpy(w * (dot(q, x) / largest), x, next);
+                axpy(w * (dot(q, &x) / largest), &x, next);
             }
         }
         let [one, two] = next;

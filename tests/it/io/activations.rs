@@ -33,7 +33,7 @@ fn place(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
 
 fn read_key(path: &Path, key: Option<&str>) -> Result<Matrix, FileError> {
     let read = Activations::read(path, &Reading { key, most: None })?;
-    Ok(read.mask(&Masking::default())?.points)
+    Ok(read.mask(&Masking::default())?.points.into_matrix())
 }
 
 fn read(path: &Path) -> Result<Matrix, FileError> {
@@ -125,8 +125,50 @@ fn every_kind_reads_as_the_array_does() {
         let most = NonZeroUsize::new(3);
         let few = Activations::read(path, &Reading { key: None, most }).expect("the same");
         let few = few.mask(&Masking::default()).expect("finite");
-        assert_eq!(few.points, expected.select_columns(&[0, 2, 4]), "{}", path.display());
+        assert_eq!(few.points.into_matrix(), expected.select_columns(&[0, 2, 4]), "{}", path.display());
         assert_eq!((few.rows.of(), few.rows.row(2), few.masked.unread), (6, 4, 3));
+    }
+}
+
+/// Floating-point numbers stay what they are in the file, other numbers are doubles; shards of
+/// two types are held in the narrowest that has the numbers of both.
+#[test]
+fn numbers_are_held_in_the_type_of_the_file() {
+    let (folder, values) = (folder(), eighths(6, 3));
+    let paths = all_kinds(&folder, &values);
+    let half = |v: &f64| f16::from_f64(*v).to_le_bytes();
+    let mixed = |name: &str, first: &str, data: Vec<u8>, other: &str, more: Vec<u8>| {
+        place(&folder, &format!("{name}/a.npy"), npy(&header(first, false, "(2, 3)"), &data));
+        place(&folder, &format!("{name}/b.npy"), npy(&header(other, false, "(4, 3)"), &more));
+        folder.path().join(name)
+    };
+    let (few, rest) = values.split_at(6);
+    let singles = |values: &[f64]| values.iter().copied().flat_map(single).collect::<Vec<u8>>();
+    let halves = few.iter().flat_map(half).collect::<Vec<u8>>();
+    let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+    let mut cases: Vec<(PathBuf, usize)> = paths
+        .into_iter()
+        .map(|path| {
+            let bytes = match name(&path).as_str() {
+                "f2.npy" | "F16.safetensors" | "BF16.safetensors" => 2,
+                "f4.npy" | "F32.safetensors" => 4,
+                _ => 8,
+            };
+            (path, bytes)
+        })
+        .collect();
+    cases.extend([
+        (mixed("half-single", "<f2", halves.clone(), "<f4", singles(rest)), 4),
+        (mixed("half-double", "<f2", halves, "<f8", doubles(rest)), 8),
+        (mixed("single-double", "<f4", singles(few), "<f8", doubles(rest)), 8),
+    ]);
+    for (path, bytes) in cases {
+        let read = Activations::read(&path, &Reading::default()).unwrap_or_else(|error| panic!("{error}"));
+        let kept = read.mask(&Masking::default()).expect("finite").points;
+        assert_eq!(kept.bytes(), 18 * bytes, "{}", path.display());
+        let stream = RowStream::open(&path, None).expect("the same");
+        assert_eq!(stream.take(&Rows::all(6)).expect("read"), kept, "{}", path.display());
+        assert_eq!(bits(kept.into_matrix().as_slice()), bits(&values), "{}", path.display());
     }
 }
 
@@ -156,7 +198,7 @@ fn blocks_of_every_kind_are_rows_of_the_whole() {
                 let (points, blocks) = (wanted.len(), wanted.len().div_ceil(most));
                 assert_eq!(passed.expect("read"), Passed { points, blocks, most_held: held });
             }
-            assert_eq!(stream.take(&rows).expect("read"), whole.select_columns(&wanted));
+            assert_eq!(stream.take(&rows).expect("read").into_matrix(), whole.select_columns(&wanted));
         }
         // Who has enough is asked no more.
         let mut asked = 0;
@@ -398,7 +440,7 @@ fn rows_that_are_masked_keep_their_numbers() {
     let m = kept.masked;
     assert_eq!((m.of, m.rows, m.weight, m.nonfinite, m.norm), (8, 5, 3, 1, 1));
     for (point, row) in [(0, 1), (1, 3), (2, 4)] {
-        assert_eq!(bits(kept.points.col(point)), bits(&values[row * 3..row * 3 + 3]));
+        assert_eq!(bits(&kept.points.col(point)), bits(&values[row * 3..row * 3 + 3]));
     }
     let nothing = mask(&Masking { weights: Some(&[0.0; 8]), ..Masking::default() }).expect_err("nothing");
     assert!(matches!(nothing.problem, FileProblem::NothingLeft { .. }), "{nothing}");
@@ -432,8 +474,8 @@ proptest! {
         }
         let spread = rows.spread(&few);
         prop_assert_eq!(rows.stray(&spread), None);
-        prop_assert_eq!(rows.restrict(&spread), few);
-        prop_assert_eq!(rows.stray(&file).is_none(), spread == file);
+        prop_assert_eq!(rows.restrict(&spread), few.clone());
+        prop_assert_eq!(rows.stray(&file).is_none(), *spread == file);
     }
 
     /// No mutation of a valid file makes a reader panic; what is read is finite.
@@ -453,7 +495,7 @@ proptest! {
             let streamed = RowStream::open(&path, key)
                 .and_then(|stream| stream.take(&stream.survey(&Masking::default())?.rows));
             if let (Ok(points), Ok(streamed)) = (read_key(&path, key), streamed) {
-                prop_assert_eq!(&points, &streamed);
+                prop_assert_eq!(points, streamed.into_matrix());
             }
             if let Ok(points) = read_key(&path, key) {
                 prop_assert!(points.ncols() > 0 && points.as_slice().iter().all(|v| v.is_finite()));

@@ -169,7 +169,7 @@ fn full_solves_agree(problem: &Problem, tolerance: f64) -> (f64, f64) {
     );
     let apart = distance(problem, one.certified.solution(), two.certified.solution());
     let allowed = (2.0 * gap_one).sqrt() + (2.0 * gap_two).sqrt();
-    let size = naive::length(problem.data().datapoints().as_slice());
+    let size = naive::length(problem.data().datapoints().as_matrix().as_slice());
     assert!(apart <= allowed + 1e-12 * size, "{apart:e} is more than {allowed:e}");
     (gap_one / first.objective(), gap_two / second.objective())
 }

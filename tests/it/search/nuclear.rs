@@ -37,7 +37,14 @@ fn primal(problem: &Problem, dual: &Matrix) -> f64 {
     let mean = problem.data().mean();
     let price = widedict::num::max(problem.lambda(), problem.gamma());
     let (lambda, gamma) = (problem.lambda() / price, problem.gamma() / price);
-    let size = problem.data().datapoints().as_slice().iter().map(|x| x.abs()).fold(0.0, widedict::num::max);
+    let size = problem
+        .data()
+        .datapoints()
+        .as_matrix()
+        .as_slice()
+        .iter()
+        .map(|x| x.abs())
+        .fold(0.0, widedict::num::max);
     let w = Matrix::from_fn(problem.dim(), problem.len(), |j, i| {
         let center = if problem.centered() { mean[j] } else { 0.0 };
         a[i] * (problem.data().datapoint(i)[j] - center) / size - dual.get(j, i) / size
@@ -92,7 +99,7 @@ proptest! {
         checks::close("primal and dual", lower, upper, 0.0, 1e-6 * (1.0 + lambda / gamma).powi(2));
         checks::close("promise", lower, found.promised, 0.0, 1e-9);
         // No dual point proves more: not that of another problem, not the data.
-        for other in [problem.data().datapoints().clone(), planted::gaussian(dim, len, !seed)] {
+        for other in [problem.data().datapoints().to_matrix(), planted::gaussian(dim, len, !seed)] {
             let witness = Witness { dual: Some(other), ..Witness::none() };
             let certified = certify(&problem, bare(&problem), &witness, &Options::default()).unwrap();
             let certificate = certified.certificate();

@@ -48,7 +48,7 @@ proptest! {
             let subject = Subject::of(&problem, &point).unwrap();
             if let Some(bound) = bounds::quartic(&subject, &found.witness) {
                 checks::never_crosses(&problem, bound.lower.get(), &[point.clone(), solved.clone()]);
-                if problem.data().datapoints().as_slice().iter().all(|x| x.abs() < 1e50) && !problem.centered() {
+                if problem.data().datapoints().as_matrix().as_slice().iter().all(|x| x.abs() < 1e50) && !problem.centered() {
                     prop_assert!(bound.lower.get() <= found.promised * (1.0 + 1e-6) + 1e-300);
                 }
             }
@@ -113,7 +113,7 @@ proptest! {
 fn form_on_a_grid(problem: &Problem, map: &Matrix) -> ((f64, f64), (f64, f64)) {
     let (n, a) = (problem.dim(), problem.data().sqrt_weights());
     let dual: Vec<Vec<f64>> =
-        (0..problem.len()).map(|i| minimizer(problem.data().datapoint(i), map)).collect();
+        (0..problem.len()).map(|i| minimizer(&problem.data().datapoint(i), map)).collect();
     let gauge = naive::Gauge::of(problem);
     let mut largest = (0.0, 0.0);
     for d in directions(n) {
@@ -124,7 +124,7 @@ fn form_on_a_grid(problem: &Problem, map: &Matrix) -> ((f64, f64), (f64, f64)) {
             (widedict::num::max(largest.0, form), widedict::num::max(largest.1, gauge.polar(&whitened)));
     }
     let sum = |f: &dyn Fn(usize) -> f64| (0..problem.len()).map(|i| a[i] * a[i] * f(i)).sum::<f64>();
-    let product = sum(&|i| naive::inner(problem.data().datapoint(i), &dual[i]));
+    let product = sum(&|i| naive::inner(&problem.data().datapoint(i), &dual[i]));
     (largest, (product, sum(&|i| naive::inner(&dual[i], &dual[i]))))
 }
 

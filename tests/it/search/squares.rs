@@ -47,7 +47,7 @@ fn plain(problem: &Problem, squares: &Squares) -> Split {
         (0..map.nrows()).map(|j| (0..x.len()).map(|l| map.get(j, l) * x[l]).sum()).collect()
     };
     let with_one = |i: usize| {
-        let x: Vec<f64> = [problem.data().datapoint(i), &[1.0]].concat();
+        let x: Vec<f64> = [&problem.data().datapoint(i)[..], &[1.0]].concat();
         let mut y = vec![1.0];
         y.extend(image(&squares.features, &x));
         y
@@ -56,7 +56,7 @@ fn plain(problem: &Problem, squares: &Squares) -> Split {
         let y = with_one(i);
         let mut out: Vec<f64> =
             (0..=k).flat_map(|b| (0..=b).map(move |a| (a, b))).map(|(a, b)| y[a] * y[b]).collect();
-        out.extend_from_slice(problem.data().datapoint(i));
+        out.extend_from_slice(&problem.data().datapoint(i));
         out
     };
     let columns: Vec<Vec<f64>> = (0..problem.len()).map(|i| image(&squares.dual, &lifted(i))).collect();
@@ -104,7 +104,7 @@ proptest! {
     ) {
         let scale = f64::from(scale).exp2();
         let plain = problem(dim, points, centered, seed);
-        let mut x = plain.data().datapoints().clone();
+        let mut x = plain.data().datapoints().to_matrix();
         x.as_mut_slice().iter_mut().for_each(|v| *v *= scale);
         let problem = Problem::builder(x)
             .weights(plain.data().weights().to_vec())

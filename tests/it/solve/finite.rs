@@ -48,7 +48,7 @@ fn grid_optimum(problem: &Problem, from: f64, to: f64, step: f64) -> f64 {
     let data = problem.data();
     let value = |angles: [f64; 2]| -> f64 {
         let atoms = angles.map(|t| [t.cos(), t.sin()]);
-        let codes = data.datapoints().columns().map(|x| two_atom_code(x, atoms, problem.lambda()));
+        let codes = data.datapoints().columns().map(|x| two_atom_code(&x, atoms, problem.lambda()));
         codes.zip(data.weights()).map(|(v, w)| w * v).sum()
     };
     let steps = ((to - from) / step).ceil() as usize;

@@ -225,8 +225,13 @@ pub(crate) fn problems(limits: Limits, penalties: BoxedStrategy<(f64, f64)>) -> 
 
 /// The largest magnitude of the data, 1 if all are 0.
 pub(crate) fn data_size(problem: &Problem) -> f64 {
-    let largest =
-        problem.data().datapoints().as_slice().iter().fold(0.0, |m, v| widedict::num::max(m, v.abs()));
+    let largest = problem
+        .data()
+        .datapoints()
+        .as_matrix()
+        .as_slice()
+        .iter()
+        .fold(0.0, |m, v| widedict::num::max(m, v.abs()));
     if largest > 0.0 { largest } else { 1.0 }
 }
 
@@ -359,7 +364,7 @@ mod tests {
             let x = p.data().datapoints();
             let zero = |c: &[f64]| c.iter().all(|v| *v == 0.0);
             (0..x.ncols())
-                .any(|j| (0..j).any(|i| !zero(x.col(i)) && !zero(x.col(j)) && test(x.col(i), x.col(j))))
+                .any(|j| (0..j).any(|i| !zero(&x.col(i)) && !zero(&x.col(j)) && test(&x.col(i), &x.col(j))))
         };
         seen("duplicates", &problems, |p| pair(p, &|x, y| x == y));
         seen("antipodes", &problems, |p| pair(p, &|x, y| x.iter().zip(y).all(|(x, y)| *x == -*y)));
@@ -375,7 +380,7 @@ mod tests {
         seen("one point", &problems, |p| p.len() == 1);
         seen("one dimension", &problems, |p| p.dim() == 1);
         seen("short points", &problems, |p| {
-            p.data().datapoints().columns().any(|x| testing::naive::length(x) < p.lambda())
+            p.data().datapoints().columns().any(|x| testing::naive::length(&x) < p.lambda())
         });
     }
 

@@ -177,7 +177,7 @@ fn cones_and_faces_agree() {
             .gamma(problem.gamma())
             .build()
             .unwrap();
-        let cones = of(&copies, copies.data().datapoints()).upper.get();
+        let cones = of(&copies, &copies.data().datapoints().as_matrix()).upper.get();
         let faces = of(&padded, &tall).upper.get();
         assert!((cones - faces).abs() <= (2.0 * TOLERANCE + 1e-11) * cones, "case {case}: {cones} {faces}");
     }
@@ -208,7 +208,7 @@ fn the_bound_holds_in_exact_arithmetic() {
     // One datapoint: Ω° = √w‖r‖/√(λ²w² + γ²w), with w = 1.
     let one =
         Problem::builder(Matrix::from_columns(2, &[[3.0, 4.0]])).lambda(0.6).gamma(0.8).build().unwrap();
-    let kappa = of(&one, one.data().datapoints()).upper.get();
+    let kappa = of(&one, &one.data().datapoints().as_matrix()).upper.get();
     let exact = arithmetic::inner(&[3.0, 4.0], &[3.0, 4.0]);
     let square = exact.over(&(ex(0.6).square() + ex(0.8).square()));
     assert!(ex(kappa).square() >= square && ex(kappa * (1.0 - 2e-9)).square() <= square);
@@ -395,7 +395,7 @@ fn slow_the_default_limits_suffice_near_an_optimum() {
         let problem = Problem::builder(planted::gaussian(n, len, 5)).lambda(0.2).gamma(0.1).build().unwrap();
         let point =
             ColumnGeneration { gap_tolerance: 1e-4, ..ColumnGeneration::default() }.solve(&problem).unwrap();
-        let residuals = Residuals::of(&problem, point.certified.solution()).unwrap();
+        let residuals = Residuals::of(&problem, point.certified.solution()).unwrap().into_matrix();
         let found = of(&problem, &residuals);
         assert!(found.accuracy() <= 1.01 * TOLERANCE, "n {n}, N {len}: {found:?}");
     }

@@ -284,8 +284,8 @@ fn padded(problem: &Problem, point: &Factorization, zeros: usize) -> (Problem, F
     let pad = |m: &Matrix| {
         Matrix::from_fn(m.nrows() + zeros, m.ncols(), |j, i| if j < m.nrows() { m.get(j, i) } else { 0.0 })
     };
-    let builder =
-        Problem::builder(pad(problem.data().datapoints())).weights(problem.data().weights().to_vec());
+    let builder = Problem::builder(pad(&problem.data().datapoints().as_matrix()))
+        .weights(problem.data().weights().to_vec());
     let builder = builder.lambda(problem.lambda()).gamma(problem.gamma()).centered(problem.centered());
     let center = point.center().map(|b| b.iter().copied().chain(vec![0.0; zeros]).collect());
     let point = factorization(pad(point.dictionary().matrix()), &dense_codes(point), center).unwrap();

@@ -107,7 +107,7 @@ fn two_pairs(margin: f64, turn: f64, weight: f64) -> (Problem, Factorization) {
 fn roots(problem: &Problem, point: &Factorization) -> [f64; 2] {
     let w = problem.data().weights();
     let x = problem.data().datapoints();
-    let square: f64 = x.columns().zip(w).map(|(x, w)| w * naive::inner(x, x)).sum();
+    let square: f64 = x.columns().zip(w).map(|(x, w)| w * naive::inner(&x, &x)).sum();
     [0, 1].map(|k| {
         let z = naive::row(&widedict::testing::dense_codes(point), k);
         let energy: f64 = z.iter().zip(w).map(|(z, w)| w * z * z).sum();

@@ -74,7 +74,7 @@ proptest! {
         let slack = |rows: usize| Matrix::from_fn(rows, len, |i, j| unit * unit * slack[i + 9 * j]);
         let objective = cost(&problem, &atoms);
         let beside = self::problem(
-            padded(problem.data().datapoints()), unit, Some(problem.data().weights().to_vec()),
+            padded(&problem.data().datapoints().as_matrix()), unit, Some(problem.data().weights().to_vec()),
         );
         for (problem, dual, slack) in [
             (&problem, dual.clone(), None),

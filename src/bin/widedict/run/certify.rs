@@ -102,7 +102,7 @@ impl Parts {
             source,
             ..
         } = read;
-        let data = Input { points, weights, origin };
+        let data = Input { points: points.into(), weights, origin };
         let rescaled = (folding.rescaled_atoms > 0).then_some(Rescaled {
             atoms: folding.rescaled_atoms,
             shortest: folding.shortest_atom,
@@ -141,7 +141,7 @@ impl Job {
         let (fixed_center, variable) =
             if centered { (None, Some(center.unwrap_or_else(|| vec![0.0; dim]))) } else { (center, None) };
         if let Some(center) = &fixed_center {
-            widedict::answer::input::subtract(&mut data.points, center);
+            data.points = widedict::answer::input::subtracted(data.points, center);
         }
         let (problem, origin) = input::problem(data, penalty, centered)?;
         let options =

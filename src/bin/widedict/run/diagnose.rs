@@ -274,7 +274,7 @@ fn autoencoder(
     read.note();
     let Trained { sae, mut folded, source, weights, origin, batch, .. } = read;
     let job = all.map(|all| Job::new(path, all, sae, folded.clone(), batch)).transpose()?;
-    let data = Input { points: folded.take_points(), weights, origin };
+    let data = Input { points: folded.take_points().into(), weights, origin };
     let (center, numbers) = (folded.center.take(), folded.kept.clone());
     let dictionary = std::mem::replace(&mut folded.dictionary, Dictionary::empty(data.points.nrows()));
     let stored = Stored {

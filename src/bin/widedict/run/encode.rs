@@ -9,7 +9,7 @@ use widedict::coder::{Coder, CoderError, CoderRun};
 use widedict::io::sae::NoLambda;
 use widedict::io::{read_atoms, write_codes};
 use widedict::reduce::Share;
-use widedict::{Codes, Dictionary, Matrix, Stop};
+use widedict::{Codes, Columns, Dictionary, Stop};
 
 use super::threads::on_threads;
 use super::trained::{self, Trained};
@@ -25,7 +25,7 @@ use crate::ranks;
 
 /// What is coded over what.
 struct Job<'a> {
-    points: &'a Matrix,
+    points: &'a dyn Columns,
     weights: Option<&'a [f64]>,
     origin: &'a Origin,
     /// Of which datapoints these are one process's, where they are spread.

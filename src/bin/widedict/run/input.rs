@@ -135,7 +135,7 @@ pub(super) fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quie
 pub(super) fn beside(path: &Path, key: Option<&str>, data: &mut Input) -> Result<Matrix, Failure> {
     let rows = &data.origin.rows;
     let other = open_beside(path, key, rows.of())?;
-    let found = other.take(rows)?;
+    let found = other.take(rows)?.into_matrix();
     let finite = |i: &usize| found.col(*i).iter().all(|v| v.is_finite());
     let kept: Vec<usize> = (0..rows.len()).filter(finite).collect();
     if kept.len() == rows.len() {
@@ -148,7 +148,7 @@ pub(super) fn beside(path: &Path, key: Option<&str>, data: &mut Input) -> Result
         masked.rows += dropped;
         if !kept.is_empty() {
             data.origin.rows = Rows::kept(rows.of(), kept.iter().map(|i| rows.row(*i)).collect());
-            data.points = data.points.select_columns(&kept);
+            data.points = std::mem::replace(&mut data.points, Matrix::zeros(0, 0).into()).kept(&kept);
             data.weights = data.weights.as_ref().map(|weights| kept.iter().map(|i| weights[*i]).collect());
             return Ok(found.select_columns(&kept));
         }

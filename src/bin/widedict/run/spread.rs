@@ -1,5 +1,6 @@
 //! Data that are spread over the processes of a job: each reads its own rows.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use widedict::answer::input::{Input, Origin};
 use widedict::gauge::Penalty;
 use widedict::io::{Masked, RowStream, Rows, save_checkpoint};
 use widedict::reduce::Share;
-use widedict::{Codes, Factorization, Keeper, Matrix, Problem, datasets};
+use widedict::{Codes, Datapoints, Factorization, Keeper, Matrix, Problem, datasets};
 
 use super::input::{self, name, note, weights};
 use crate::arguments::DataArgs;
@@ -28,7 +29,10 @@ pub(super) fn read(args: &DataArgs, quiet: bool) -> Result<Option<(Input, Share)
         let share = cut(&Rows::all(digits.ncols()));
         let mine: Vec<usize> = positions(&share).collect();
         let rows = Rows::all(digits.ncols());
-        return Ok(Some((joined(args, digits.select_columns(&mine), None, rows, Masked::default()), share)));
+        return Ok(Some((
+            joined(args, digits.select_columns(&mine).into(), None, rows, Masked::default()),
+            share,
+        )));
     };
     let opened = ranks::agree(open(path, args, quiet))?;
     let (stream, given, rows) = opened;
@@ -79,7 +83,13 @@ fn positions(share: &Share) -> std::ops::Range<usize> {
     share.first()..share.first() + share.len()
 }
 
-fn joined(args: &DataArgs, points: Matrix, weights: Option<Vec<f64>>, rows: Rows, masked: Masked) -> Input {
+fn joined(
+    args: &DataArgs,
+    points: Datapoints,
+    weights: Option<Vec<f64>>,
+    rows: Rows,
+    masked: Masked,
+) -> Input {
     let masked = Masked { of: rows.of(), ..masked };
     let weights_name = args.weights.as_deref().map(|path| path.display().to_string());
     Input {
@@ -111,9 +121,9 @@ fn mine(
     rows: &Rows,
     share: &Share,
     skip_nonfinite: bool,
-) -> Result<(Matrix, Vec<usize>), Failure> {
+) -> Result<(Datapoints, Vec<usize>), Failure> {
     if share.is_empty() {
-        return Ok((Matrix::zeros(stream.dim(), 0), Vec::new()));
+        return Ok((Matrix::zeros(stream.dim(), 0).into(), Vec::new()));
     }
     let part = rows.part(positions(share));
     let points = stream.take(&part)?;
@@ -127,10 +137,10 @@ fn mine(
 }
 
 /// Codes of all processes at the first one; `None` at the others.
-pub(super) fn gathered(codes: &Codes, share: Option<&Share>) -> Option<Codes> {
+pub(super) fn gathered<'c>(codes: &'c Codes, share: Option<&Share>) -> Option<Cow<'c, Codes>> {
     match share {
-        None => Some(codes.clone()),
-        Some(share) => codes.gathered(share),
+        None => Some(Cow::Borrowed(codes)),
+        Some(share) => codes.gathered(share).map(Cow::Owned),
     }
 }
 

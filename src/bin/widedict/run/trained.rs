@@ -36,6 +36,7 @@ pub(super) fn read(path: &Path, args: &SaeArgs, mut data: Input, quiet: bool) ->
     let sae = Sae::read(path, &read_options(dim, args.atoms))?;
     let beside = args.beside().map(|(path, key)| input::beside(path, key, &mut data)).transpose()?;
     let Input { points, weights, mut origin } = data;
+    let points = points.into_matrix();
     let activations = match (beside, &args.target) {
         (Some(targets), Some(path)) => {
             origin.name = path.display().to_string();
