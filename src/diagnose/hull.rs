@@ -197,13 +197,14 @@ pub fn hull(
         if work >= options.max_work || observer.poll().is_break() {
             break;
         }
-        let found: Vec<(HullAtom, usize)> = some
+        let found: Option<Vec<(HullAtom, usize)>> = some
             .par_iter()
             .map(|&j| {
                 let coordinates = coordinates(demands, codes, &live, &windows, j, options);
-                atom(demands, j, &coordinates, options)
+                atom(demands, j, &coordinates, options, observer)
             })
             .collect();
+        let Some(found) = found else { break };
         work += found.iter().map(|(_, work)| work).sum::<usize>();
         atoms.extend(found.into_iter().map(|(atom, _)| atom));
     }
@@ -231,8 +232,14 @@ pub fn hull(
     })
 }
 
-/// One atom, and what it cost.
-fn atom(demands: &Demands<'_>, j: usize, coordinates: &[usize], options: &HullOptions) -> (HullAtom, usize) {
+/// One atom, and what it cost; `None` where the observer breaks.
+fn atom(
+    demands: &Demands<'_>,
+    j: usize,
+    coordinates: &[usize],
+    options: &HullOptions,
+    observer: &dyn Observer,
+) -> Option<(HullAtom, usize)> {
     if demands.centered() && demands.row(j).len() == demands.datapoints() {
         let certified_lower = demands.distance(j, &[]).get();
         let found = HullAtom {
@@ -243,10 +250,10 @@ fn atom(demands: &Demands<'_>, j: usize, coordinates: &[usize], options: &HullOp
             with: Vec::new(),
             points: Vec::new(),
         };
-        return (found, 1);
+        return Some((found, 1));
     }
     let Nearest { distance, mut direction, mut points, work } =
-        nearest(demands, j, coordinates, &options.limits);
+        nearest(demands, j, coordinates, &options.limits, observer)?;
     let certified_lower = demands.distance(j, &direction).get();
     direction.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
     points.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -260,7 +267,7 @@ fn atom(demands: &Demands<'_>, j: usize, coordinates: &[usize], options: &HullOp
         with: first(direction),
         points: first(points),
     };
-    (found, work)
+    Some((found, work))
 }
 
 /// The atoms that are looked at for atom j.

@@ -8,6 +8,7 @@
 
 use crate::linalg::{axpy, dot, norm};
 use crate::num::{max, min};
+use crate::observer::Observer;
 use crate::trusted::hull::Demands;
 
 /// When the search for one atom ends.
@@ -43,13 +44,23 @@ pub struct Nearest {
 }
 
 /// Finds the nearest point for atom j over the coordinates of these atoms. O(steps · (nnz of
-/// their rows + N + K·S)) time for K atoms and S active points, O(N + K·S) memory.
+/// their rows + N + K·S)) time for K atoms and S active points, O(N + K·S) memory. `None` where the
+/// observer, who is asked at every step, breaks.
 #[must_use]
-pub fn nearest(demands: &Demands<'_>, j: usize, atoms: &[usize], limits: &Limits) -> Nearest {
+pub fn nearest(
+    demands: &Demands<'_>,
+    j: usize,
+    atoms: &[usize],
+    limits: &Limits,
+    observer: &dyn Observer,
+) -> Option<Nearest> {
     let mut search = Search::new(demands, j, atoms);
     let unit = demands.unit();
     let mut best = f64::NEG_INFINITY;
     for _ in 0..limits.steps {
+        if observer.poll().is_break() {
+            return None;
+        }
         let length = norm(&search.rest);
         // A hull has no point before the first is active.
         let begun = search.lift.is_none() || !search.active.is_empty();
@@ -64,7 +75,7 @@ pub fn nearest(demands: &Demands<'_>, j: usize, atoms: &[usize], limits: &Limits
             break;
         }
     }
-    search.end(unit)
+    Some(search.end(unit))
 }
 
 /// The active points and what is left of the target.

@@ -1,12 +1,14 @@
 //! What the atoms of a stationary point demand of its codes (theorem `hull-condition`).
 
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 use widedict::diagnose::{HullOptions, HullReport, hull};
 use widedict::gauge::Penalty;
 use widedict::linalg::{axpy, dot, norm};
 use widedict::search::hull::{Limits, Nearest, nearest};
 use widedict::trusted::hull::Demands;
-use widedict::{Codes, Dictionary, Finite, Matrix, Problem};
+use widedict::{Codes, Dictionary, Finite, Interrupt, Matrix, Observer, Problem};
 
 /// Atoms with codes and weights of sum 1, all of random signs and supports.
 #[derive(Debug)]
@@ -105,6 +107,15 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
+/// Stops at once.
+struct Cancelled;
+
+impl Observer for Cancelled {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        ControlFlow::Break(Interrupt::Cancelled)
+    }
+}
+
 proptest! {
     /// The point that is found is a combination of codes where the atom is off, and no such code
     /// lies further along what is left: the conditions that the nearest point, and it alone, meets.
@@ -119,7 +130,8 @@ proptest! {
             }
             let others: Vec<usize> = (0..point.codes.atoms()).filter(|k| *k != j && live(&point, *k)).collect();
             let limits = Limits { accuracy: 1e-12, ..Limits::default() };
-            let Nearest { distance, direction, points, .. } = nearest(&demands, j, &others, &limits);
+            prop_assert_eq!(nearest(&demands, j, &others, &limits, &Cancelled), None);
+            let Nearest { distance, direction, points, .. } = nearest(&demands, j, &others, &limits, &()).unwrap();
             // Made again from the weights that are told.
             let places: Vec<usize> = (0..point.weights.len()).filter(|i| point.codes.column(*i).get(j).is_none()).collect();
             let share = if point.centered { points.iter().map(|(_, weight)| weight).sum::<f64>() } else { 1.0 };
