@@ -21,11 +21,11 @@ pub(crate) struct ProgramLayout {
     /// The atoms each datapoint may use, ascending; other codes are 0.
     pub(crate) allowed: Vec<Vec<usize>>,
     /// First variable of each datapoint, and their number.
-    first: Vec<usize>,
+    pub(super) first: Vec<usize>,
     /// The place of each atom among those that some datapoint may use.
-    places: Vec<Option<usize>>,
+    pub(super) places: Vec<Option<usize>>,
     /// The number of these atoms.
-    used: usize,
+    pub(super) used: usize,
 }
 
 impl ProgramLayout {
@@ -46,7 +46,19 @@ impl ProgramLayout {
         }
         let most = allowed.iter().map(Vec::len).max().unwrap_or(0);
         let residual = centered || most > dim;
-        Self { dim, len: problem.len(), atoms, residual, priced, massed, centered, allowed, first, places, used }
+        Self {
+            dim,
+            len: problem.len(),
+            atoms,
+            residual,
+            priced,
+            massed,
+            centered,
+            allowed,
+            first,
+            places,
+            used,
+        }
     }
 
     /// Codes that are variables.
@@ -129,8 +141,8 @@ impl ProgramLayout {
         let border = self.border() as f64;
         let mean = codes / len;
         let (fit, block) = if self.residual { (n * mean + 2.0 * n, n) } else { (0.5 * mean * mean, mean) };
-        let local = len * (fit + 0.5 * block * block + block * border + CONE_ENTRIES * mean)
-            + 0.5 * border * border;
+        let local =
+            len * (fit + 0.5 * block * block + block * border + CONE_ENTRIES * mean) + 0.5 * border * border;
         let factor = if self.priced && !self.tied() { max(local, 0.5 * codes * codes) } else { local };
         FACTOR_BYTES * factor + ENTRY_BYTES * len * (fit + CONE_ENTRIES * mean)
     }

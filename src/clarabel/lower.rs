@@ -123,7 +123,8 @@ impl<'a> Parts<'a> {
                 if let Some(place) = layout.place(k) {
                     self.constraints.push(layout.cone(first + at) + 2, -2.0 * gamma);
                     if layout.massed {
-                        self.constraints.push(layout.cone(layout.codes() + place) + 2, -2.0 * self.lambda * weight);
+                        self.constraints
+                            .push(layout.cone(layout.codes() + place) + 2, -2.0 * self.lambda * weight);
                     }
                 }
                 let reward = images.as_ref().map_or(0.0, |images| images.get(k, i));
@@ -253,6 +254,9 @@ mod tests {
         assert_eq!(layout(0.1, 0.1, false, 1).rows(), 4 + 3 * 5);
         assert_eq!(layout(0.1, 0.0, false, 1).rows(), 4 + 3 * 4);
         assert_eq!(layout(0.0, 0.1, false, 1).rows(), 4);
+        // What datapoints share is eliminated last where it is at most half of the codes.
+        assert!(layout(0.1, 0.1, false, 2).tied() && !layout(0.1, 0.1, true, 2).tied());
+        assert!(!layout(0.0, 0.1, false, 2).tied());
         // Codes that are not allowed take no room, nor do atoms that nobody may use.
         let some = vec![vec![0], vec![], vec![0, 2], vec![2]];
         let some = ProgramLayout::new(&problem(0.1, 0.1, false), 3, some);
