@@ -1,22 +1,38 @@
 //! Codes over a fixed dictionary as a conic program.
 //!
 //! In units of the data's size σ = ‖X̃‖ (X̃/σ, Z̃/σ, λ/σ, γ/σ, value/σ²), with
-//! variables `z_i ∈ R^M` a datapoint, `t ∈ R^M` for γ > 0, and the center b where one
-//! is learnt:
+//! variables `z_i ∈ R^M` a datapoint, prices `η ∈ R^M` and their shares p, q for γ > 0, and the
+//! center b where one is learnt:
 //!
 //! ```math
-//! \min\ \tfrac12\lVert\tilde X-ba^\top-D\tilde Z\rVert^2+\sum_kt_k
+//! \min\ \tfrac12\lVert\tilde X-ba^\top-D\tilde Z\rVert^2
+//! +\tfrac12\sum_k\Big(\eta_k+p_k+\sum_iq_{ki}\Big)
 //! \quad\text{subject to}\quad\tilde Z\ge0,\quad
-//! (t_k,\ \lambda a^\top\tilde z_k,\ \gamma\tilde z_k)\in\mathrm{SOC}.
+//! \eta_kp_k\ge(\lambda a^\top\tilde z_k)^2,\quad\eta_kq_{ki}\ge(\gamma\tilde z_{ki})^2.
 //! ```
 //!
+//! For given codes the least price is `½ min_η (η + g(z̃_k)²/η) = g(z̃_k)`. `ηp ≥ u²` is the cone
+//! `η + p ≥ ‖(η − p, 2u)‖` of three rows.
+//!
 //! A large program is solved in parts: only the codes in [`ProgramLayout::allowed`] are
-//! variables, the others are 0. At γ = 0 there is no t and no cone but the orthant, since
-//! the price `λ aᵀz̃_k` is linear. At λ = 0 the cones have no middle entry.
+//! variables, the others are 0. At γ = 0 there are no η, p, q and no cone but the orthant, since
+//! the price `λ aᵀz̃_k` is linear. At λ = 0 there is no p.
 //!
 //! The fit is the quadratic term P. Where no center is learnt and no datapoint may use
 //! more than n atoms, P is `G = DᵀD`, a block a datapoint. Else the residual is a variable
 //! with `R̃ + ba^T + DZ̃ = X̃` as nN equations, which keeps the blocks n × n.
+//!
+//! # Elimination
+//!
+//! A code belongs to the block of its datapoint and to the cones of its atom. Blocks eliminated
+//! first leave a dense system of order 2M (and n for the center). Cones eliminated first
+//! couple all codes. Clarabel's ordering takes what touches fewest variables first, and where atoms are
+//! more than datapoints those are the cones: 40 datapoints with 50 of 80 atoms each had a factor of
+//! 1.2 million entries instead of 0.2. So zeros are written where the atoms' prices and
+//! masses and the center would be coupled in the end ([`ProgramLayout::tied`]). They change no number,
+//! cost no room, and the ordering leaves these variables to the end.
+
+use std::ops::Range;
 
 use clarabel::solver::SupportedConeT;
 
@@ -28,12 +44,13 @@ use crate::problem::Problem;
 
 /// The program, in units of `scale` = σ > 0.
 pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &ProgramLayout, scale: f64) -> Program {
-    let ProgramLayout { dim, len, atoms, .. } = *layout;
+    let ProgramLayout { dim, len, .. } = *layout;
     let mut whitened = problem.data().whitened();
     whitened.as_mut_slice().iter_mut().for_each(|v| *v /= scale);
     let weights = problem.data().sqrt_weights();
     let mut parts = Parts::new(layout, weights, problem.lambda() / scale);
     parts.codes(directions, &whitened, problem.gamma() / scale);
+    parts.shares();
     parts.prices();
     if layout.residual {
         parts.residuals();
@@ -42,15 +59,13 @@ pub(crate) fn program(problem: &Problem, directions: &Matrix, layout: &ProgramLa
         parts.center();
     }
     let mut offsets = vec![0.0; layout.rows()];
-    let mut cones = Vec::with_capacity(atoms + 2);
+    let mut cones = Vec::with_capacity(layout.cones() + 2);
     if layout.residual {
         offsets[..dim * len].copy_from_slice(whitened.as_slice());
         cones.push(SupportedConeT::ZeroConeT(dim * len));
     }
     cones.push(SupportedConeT::NonnegativeConeT(layout.codes()));
-    for k in (0..atoms).filter(|&k| layout.has_cone(k)) {
-        cones.push(SupportedConeT::SecondOrderConeT(layout.cone(k + 1) - layout.cone(k)));
-    }
+    cones.extend(std::iter::repeat_n(SupportedConeT::SecondOrderConeT(3), layout.cones()));
     let Parts { quadratic, linear, constraints, .. } = parts;
     Program {
         quadratic: quadratic.finish(linear.len()),
@@ -75,7 +90,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn new(layout: &'a ProgramLayout, weights: &'a [f64], lambda: f64) -> Self {
-        let linear = Vec::with_capacity(layout.residuals() + layout.dim);
+        let linear = Vec::with_capacity(layout.center() + layout.dim);
         Self { layout, weights, lambda, quadratic: Columns::new(), linear, constraints: Columns::new() }
     }
 
@@ -91,9 +106,6 @@ impl<'a> Parts<'a> {
         let layout = self.layout;
         let gram = (!layout.residual).then(|| directions.transpose_times(directions));
         let images = (!layout.residual).then(|| directions.transpose_times(whitened));
-        // The row of an atom's cone that its next code takes.
-        let head = 1 + usize::from(layout.massed);
-        let mut next: Vec<usize> = (0..layout.atoms).map(|k| layout.cone(k) + head).collect();
         for (i, (&weight, allowed)) in self.weights.iter().zip(&layout.allowed).enumerate() {
             let first = layout.first(i);
             for (at, &k) in allowed.iter().enumerate() {
@@ -108,12 +120,12 @@ impl<'a> Parts<'a> {
                     }
                 }
                 self.constraints.push(layout.signs() + first + at, -1.0);
-                if layout.priced {
+                if let Some(place) = layout.place(k) {
+                    self.constraints.push(layout.cone(first + at) + 2, -2.0 * gamma);
                     if layout.massed {
-                        self.constraints.push(layout.cone(k) + 1, -self.lambda * weight);
+                        self.constraints
+                            .push(layout.cone(layout.codes() + place) + 2, -2.0 * self.lambda * weight);
                     }
-                    self.constraints.push(next[k], -gamma);
-                    next[k] += 1;
                 }
                 let reward = images.as_ref().map_or(0.0, |images| images.get(k, i));
                 self.end(if layout.priced { -reward } else { self.lambda * weight - reward });
@@ -121,12 +133,55 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The prices t of the atoms that have a cone.
+    /// The shares q of the codes, then p of the masses: one a cone.
+    fn shares(&mut self) {
+        for cone in 0..self.layout.cones() {
+            self.constraints.push(self.layout.cone(cone), -1.0);
+            self.constraints.push(self.layout.cone(cone) + 1, 1.0);
+            self.end(0.5);
+        }
+    }
+
+    /// The prices η of the atoms that some datapoint may use.
     fn prices(&mut self) {
         let layout = self.layout;
-        for k in (0..layout.atoms).filter(|&k| layout.has_cone(k)) {
-            self.constraints.push(layout.cone(k), -1.0);
-            self.end(1.0);
+        let mut codes = vec![Vec::new(); layout.prices()];
+        for (i, allowed) in layout.allowed.iter().enumerate() {
+            for (at, &k) in allowed.iter().enumerate() {
+                if let Some(place) = layout.place(k) {
+                    codes[place].push(layout.first(i) + at);
+                }
+            }
+        }
+        for (place, codes) in codes.iter().enumerate() {
+            self.tie(layout.first_price()..layout.first_price() + place + 1);
+            for &cone in codes {
+                self.constraints.push(layout.cone(cone), -1.0);
+                self.constraints.push(layout.cone(cone) + 1, -1.0);
+            }
+            self.masses(Some(place));
+            self.end(0.5);
+        }
+    }
+
+    /// The rows of the masses' cones in the column of the price at `place`, or of the center.
+    fn masses(&mut self, place: Option<usize>) {
+        let layout = self.layout;
+        for (other, cone) in (layout.codes()..layout.cones()).enumerate() {
+            if Some(other) == place {
+                self.constraints.push(layout.cone(cone), -1.0);
+                self.constraints.push(layout.cone(cone) + 1, -1.0);
+            }
+            if layout.tied() {
+                self.constraints.zero(layout.cone(cone) + 2);
+            }
+        }
+    }
+
+    /// Zeros in P that keep the current variable to the end of the elimination.
+    fn tie(&mut self, others: Range<usize>) {
+        if self.layout.tied() {
+            others.for_each(|row| self.quadratic.zero(row));
         }
     }
 
@@ -141,10 +196,14 @@ impl<'a> Parts<'a> {
 
     /// The center b.
     fn center(&mut self) {
-        for j in 0..self.layout.dim {
+        let layout = self.layout;
+        for j in 0..layout.dim {
+            self.tie(layout.first_price()..layout.residuals());
+            self.tie(layout.center()..layout.center() + j + 1);
             for (i, &weight) in self.weights.iter().enumerate() {
-                self.constraints.push(i * self.layout.dim + j, weight);
+                self.constraints.push(i * layout.dim + j, weight);
             }
+            self.masses(None);
             self.end(0.0);
         }
     }
@@ -192,13 +251,16 @@ mod tests {
     fn the_form_follows_the_sizes() {
         assert!(!layout(0.1, 0.1, false, 3).residual && layout(0.1, 0.1, false, 4).residual);
         assert!(layout(0.1, 0.1, true, 1).residual);
-        assert_eq!(layout(0.1, 0.1, false, 1).rows(), 4 + 6);
-        assert_eq!(layout(0.1, 0.0, false, 1).rows(), 4 + 5);
+        assert_eq!(layout(0.1, 0.1, false, 1).rows(), 4 + 3 * 5);
+        assert_eq!(layout(0.1, 0.0, false, 1).rows(), 4 + 3 * 4);
         assert_eq!(layout(0.0, 0.1, false, 1).rows(), 4);
+        // What datapoints share is eliminated last where it is at most half of the codes.
+        assert!(layout(0.1, 0.1, false, 2).tied() && !layout(0.1, 0.1, true, 2).tied());
+        assert!(!layout(0.0, 0.1, false, 2).tied());
         // Codes that are not allowed take no room, nor do atoms that nobody may use.
         let some = vec![vec![0], vec![], vec![0, 2], vec![2]];
         let some = ProgramLayout::new(&problem(0.1, 0.1, false), 3, some);
-        assert_eq!((some.codes(), some.residuals(), some.rows()), (4, 6, 4 + 4 + 4));
+        assert_eq!((some.codes(), some.residuals(), some.rows()), (4, 4 + 6 + 2, 4 + 3 * 6));
     }
 
     /// Both forms give the objective of the same feasible point.
@@ -237,6 +299,13 @@ mod tests {
                 let built = program(&problem, &directions, &layout, 1.0);
                 let mut x = used.clone();
                 if layout.priced {
+                    for (i, list) in allowed.iter().enumerate() {
+                        x.extend(list.iter().map(|&k| (0.2 * codes(k, i)).powi(2) / prices[k]));
+                    }
+                    if layout.massed {
+                        let mass = |k: usize| (0..4).map(|i| a[i] * codes(k, i)).sum::<f64>();
+                        x.extend((0..2).map(|k| (lambda * mass(k)).powi(2) / prices[k]));
+                    }
                     x.extend(&prices);
                 }
                 if layout.residual {
@@ -268,8 +337,8 @@ mod tests {
                 let slack: Vec<f64> = built.offsets.iter().zip(&rows).map(|(b, r)| b - r).collect();
                 assert!(slack[..layout.signs()].iter().all(|s| s.abs() < 1e-12));
                 assert!(slack[layout.signs()..layout.signs() + used.len()].iter().all(|s| *s >= 0.0));
-                for k in 0..if layout.priced { 2 } else { 0 } {
-                    let cone = &slack[layout.cone(k)..layout.cone(k + 1)];
+                for cone in 0..layout.cones() {
+                    let cone = &slack[layout.cone(cone)..layout.cone(cone + 1)];
                     assert!((cone[0] - norm_sq(&cone[1..]).sqrt()).abs() < 1e-12);
                 }
             }

@@ -59,6 +59,12 @@ impl Columns {
         }
     }
 
+    /// Adds an entry that is 0 to the current column: for the ordering there is something there.
+    pub(crate) fn zero(&mut self, row: usize) {
+        self.rows.push(row);
+        self.values.push(0.0);
+    }
+
     /// Ends the current column.
     pub(crate) fn end(&mut self) {
         self.starts.push(self.rows.len());

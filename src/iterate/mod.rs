@@ -382,7 +382,7 @@ impl<'p> Iterate<'p> {
 
 /// Divides a vector by its length, so that this is 1 to the last place; false where there is
 /// none, or none that is finite.
-fn to_unit(vector: &mut [f64]) -> bool {
+pub(crate) fn to_unit(vector: &mut [f64]) -> bool {
     let length = norm(vector);
     if !(length > 0.0 && length.is_finite()) {
         return false;

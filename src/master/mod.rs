@@ -5,6 +5,8 @@
 
 #[cfg(feature = "conic")]
 mod conic;
+#[cfg(feature = "conic")]
+mod newton;
 mod proximal;
 
 #[cfg(feature = "conic")]
