@@ -62,7 +62,8 @@ impl Default for SquareSearch {
 pub struct FoundSquares {
     /// The witness for [`certify`](crate::certificate::certify).
     pub squares: Squares,
-    /// The bound computed from it. The certificate computes and proves its own.
+    /// The bound computed from it. The certificate computes and proves its own, which may be a little
+    /// larger where datapoints are fewer than products.
     pub promised: f64,
     /// Matrices J.
     pub iterations: usize,
@@ -96,6 +97,10 @@ const NEXT_DISTANCE: f64 = 0.3;
 const SHORTER: f64 = 0.35;
 const TRIES: usize = 7;
 
+/// Share of γ² that rounding may cost the proof of T. A J of which the datapoints see nearly nothing
+/// grows until it costs more than it promises.
+const NOISE: f64 = 1e-4;
+
 /// A step that closes less than this share of the gap is the last.
 const NOTICEABLE: f64 = 0.01;
 
@@ -125,7 +130,8 @@ impl SquareSearch {
         let start = frame.image_of(nuclear);
         let empty = Matrix::zeros(frame.len(), frame.len());
         let stage = Stage::new(&metric, empty, start, observer)?;
-        let mut rise = Rise { frame: &frame, metric: &metric, observer, stage, matrices: Vec::new() };
+        let noise = frame.noise(problem.len());
+        let mut rise = Rise { frame: &frame, metric: &metric, observer, noise, stage, matrices: Vec::new() };
         let mut interrupt = None;
         while rise.matrices.len() < self.max_steps {
             let before = rise.stage.value;
@@ -261,6 +267,14 @@ impl Frame {
         Matrix::from_fn(to - from, self.len(), |i, j| self.lower.get(from + i, j))
     }
 
+    /// What rounding may cost the proof of T from so many datapoints, for each unit of `Σ‖J‖²`: the
+    /// moments, their factor and the products with J are summed with an error of their size.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    fn noise(&self, points: usize) -> f64 {
+        let energy = norm_sq(self.rows(0, self.products).as_slice());
+        4.0 * f64::EPSILON * (points + 2 * self.len()) as f64 * energy
+    }
+
     /// a in these coordinates.
     fn ones(&self) -> Vec<f64> {
         (0..self.len()).map(|j| self.lower.get(0, j)).collect()
@@ -308,6 +322,8 @@ struct Rise<'a> {
     frame: &'a Frame,
     metric: &'a Metric<'a>,
     observer: &'a dyn Observer,
+    /// [`Frame::noise`].
+    noise: f64,
     stage: Stage,
     /// The matrices J of T.
     matrices: Vec<Matrix>,
@@ -350,13 +366,13 @@ impl Rise<'_> {
         Some(())
     }
 
-    /// `T + length·square`, scaled to the limit, with the best dual point.
+    /// `T + length·square`, scaled to the limit, with the best dual point. `None` where rounding
+    /// would take too much of its proof.
     fn tried(&self, form: &Matrix, square: &Matrix, length: f64, limit: f64) -> Option<(Stage, Vec<Matrix>)> {
         let mut split = self.stage.split.clone();
         axpy(length, square.as_slice(), split.as_mut_slice());
         let share = min(limit / max(largest(self.metric, &split), f64::MIN_POSITIVE), 1.0);
         split.as_mut_slice().iter_mut().for_each(|t| *t *= share);
-        let stage = Stage::new(self.metric, split, self.stage.dual.clone(), self.observer)?;
         let mut matrices = self.matrices.clone();
         let mut last = form.clone();
         last.as_mut_slice().iter_mut().for_each(|v| *v *= length.sqrt());
@@ -364,6 +380,11 @@ impl Rise<'_> {
         for matrix in &mut matrices {
             matrix.as_mut_slice().iter_mut().for_each(|v| *v *= share.sqrt());
         }
+        let price: f64 = matrices.iter().map(|j| norm_sq(j.as_slice())).sum();
+        if !(self.noise * price <= NOISE * self.metric.gamma_sq) {
+            return None;
+        }
+        let stage = Stage::new(self.metric, split, self.stage.dual.clone(), self.observer)?;
         Some((stage, matrices))
     }
 

@@ -392,7 +392,7 @@ impl Finite {
     /// Runs one start at γ = 0 up to the end of its moves, of many datapoints on samples first.
     fn first_descent<'p>(&self, task: &Task<'p>, restart: usize) -> (LassoIterate<'p>, Option<Stop>, usize) {
         let observer = task.observer;
-        let (mut iterate, before) = match self.from_samples(task, restart) {
+        let (mut iterate, before) = match self.sampled(task, restart) {
             // Nobody is asked: without codes, what a stopped run has would be lost.
             Some((atoms, center, made)) => (LassoIterate::new(task.problem, atoms, center, &()), made),
             None => (self.begun(task, restart), 0),
@@ -405,7 +405,7 @@ impl Finite {
 
     /// The atoms and the center that samples lead to, and the iterations they took; `None` where
     /// datapoints are few for the atoms, and where the observer has broken.
-    fn from_samples(&self, task: &Task<'_>, restart: usize) -> Option<(Matrix, Vec<f64>, usize)> {
+    fn sampled(&self, task: &Task<'_>, restart: usize) -> Option<(Matrix, Vec<f64>, usize)> {
         let Task { problem, observer, .. } = *task;
         let (mut last, mut iterations) = (None, 0);
         for every in thinnings(problem.total(), FEWEST_SAMPLED.max(SAMPLED * self.width)) {

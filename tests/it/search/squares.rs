@@ -93,7 +93,7 @@ fn the_proof_is_that_of_the_split_it_stands_for() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// It promises what is proved, more than the nuclear bound, and less than any point costs.
+    /// It promises no more than is proved, nor much less; more than the nuclear bound, and less than any point costs.
     #[test]
     fn no_factorization_costs_less(
         (dim, points) in (1..=5_usize, 8..=60_usize),
@@ -115,7 +115,9 @@ proptest! {
             .unwrap();
         let Some(found) = found(&problem, &SquareSearch::default()) else { return Ok(()) };
         let lower = proved(&problem, &found.squares).unwrap();
-        checks::close("promise", lower, found.promised, 0.0, 1e-4);
+        // Of fewer datapoints than products, a little more may be proved than is promised.
+        let promised = found.promised;
+        prop_assert!(lower >= promised * (1.0 - 1e-4) && lower <= promised * 1.01, "{lower} {promised}");
         prop_assert!(found.promised >= nuclear(&problem).1 * (1.0 - 1e-6));
         let run = ColumnGeneration { max_rounds: 6, ..ColumnGeneration::default() };
         let solved = run.solve(&problem).unwrap().certified;
