@@ -140,6 +140,7 @@ impl Codes {
     ///
     /// # Errors
     /// As [`Codes::from_csr`], for what `code` gives.
+    #[cfg(feature = "io")]
     pub(crate) fn renumbered(
         &self,
         atoms: usize,

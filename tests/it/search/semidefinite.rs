@@ -58,7 +58,7 @@ proptest! {
             .lambda(lambda).gamma(gamma).centered(centered).build().unwrap();
         let (proved, attained) = optimum(&problem, 1e-8);
         let found = lower(&problem);
-        let size: f64 = problem.data().datapoints().as_slice().iter().map(|x| x * x).sum();
+        let size: f64 = problem.data().datapoints().to_matrix().as_slice().iter().map(|x| x * x).sum();
         prop_assert!(found <= attained);
         prop_assert!(found >= proved * (1.0 - 1e-6) - 1e-9 * size, "{found} {proved} {attained}");
     }
