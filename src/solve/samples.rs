@@ -21,9 +21,7 @@ pub(super) fn thinnings(total: usize, fewest: usize) -> impl Iterator<Item = usi
 /// The problem of one in `every` datapoints; `None` where grains do not divide so.
 pub(super) fn sample(problem: &Problem, every: usize, seed: u64) -> Option<Problem> {
     let (thinned, positions) = problem.share().sample(every, seed)?;
-    let part = problem.part(&positions);
-    let part = if thinned.is_spread() { part.spread(thinned) } else { part };
-    part.build().ok()
+    problem.part(&positions).spread(thinned).build().ok()
 }
 
 #[cfg(test)]

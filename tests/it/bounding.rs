@@ -9,6 +9,8 @@ use widedict::observer::Interrupt;
 use widedict::testing::planted;
 use widedict::{Bounding, ColumnGeneration, Matrix, Observer, Problem, Progress, Solution};
 
+use crate::support::after_three_rounds;
+
 /// Datapoints in `dim` dimensions around its axes, without randomness.
 fn datapoints(dim: usize, len: usize) -> Matrix {
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
@@ -134,12 +136,7 @@ impl Observer for Above {
 fn slow_what_was_found_by_the_end_counts() {
     let problem =
         Problem::builder(planted::mixture(8, 1100, 24, 2, 0.05, 3)).lambda(0.5).gamma(0.1).build().unwrap();
-    let point = ColumnGeneration { max_rounds: 3, ..ColumnGeneration::default() }
-        .solve(&problem)
-        .unwrap()
-        .certified
-        .into_parts()
-        .0;
+    let point = after_three_rounds(&problem);
     let options = Options { local: None, ..Options::default() };
     // Above what needs no split.
     let nuclear = Bounding::Nuclear.certify(&problem, point.clone(), &options, &()).unwrap().certified;

@@ -98,19 +98,24 @@ impl Round {
             iteration: self.round,
             objective: self.objective,
             lower_bound: self.lower_bound,
-            estimated_lower_bound: self.estimated_lower_bound,
+            estimated_lower_bound: self.believable(),
             atoms: self.atoms,
         }
+    }
+
+    /// The estimated bound; NaN where it is above the objective, and so wrong unless by rounding.
+    fn believable(&self) -> f64 {
+        let wrong = self.estimated_lower_bound > self.objective * (1.0 + ESTIMATE_ROUNDING);
+        if wrong { f64::NAN } else { self.estimated_lower_bound }
     }
 
     /// The smaller of the certified and the estimated relative gap.
     #[must_use]
     pub fn relative_gap(&self) -> f64 {
         if self.objective > 0.0 {
-            // An estimate above the objective is wrong, unless by rounding.
-            let wrong = self.estimated_lower_bound > self.objective * (1.0 + ESTIMATE_ROUNDING);
-            let estimate = if wrong { 0.0 } else { self.estimated_lower_bound };
-            max(self.objective - max(self.lower_bound, estimate), 0.0) / self.objective
+            let estimate = self.believable();
+            let best = if estimate > self.lower_bound { estimate } else { self.lower_bound };
+            max(self.objective - best, 0.0) / self.objective
         } else {
             0.0
         }
@@ -460,5 +465,29 @@ impl Iterator for Rounds<'_> {
             self.offer(objective);
         }
         Some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Round;
+
+    /// An estimate above the objective neither ends a run nor is told.
+    #[test]
+    fn estimates_above_the_objective_are_not_believed() {
+        let round = |estimated_lower_bound| Round {
+            round: 0,
+            objective: 2.0,
+            atoms: 3,
+            polar: 0.5,
+            estimated_lower_bound,
+            lower_bound: 1.0,
+        };
+        let wrong = round(3.0);
+        assert!(wrong.progress().estimated_lower_bound.is_nan());
+        assert!((wrong.relative_gap() - 0.5).abs() < 1e-15);
+        let good = round(1.5);
+        assert!((good.progress().estimated_lower_bound - 1.5).abs() < 1e-15);
+        assert!((good.relative_gap() - 0.25).abs() < 1e-15);
     }
 }

@@ -10,7 +10,7 @@ use widedict::trusted::{BoundKind, Origin, Split, Squares, Subject, bounds};
 use widedict::{Bounding, ColumnGeneration, Interrupt, Matrix, Problem, Witness, certify};
 
 use super::{Patience, bare, from_any_number_of_threads};
-use crate::support::checks;
+use crate::support::{after_three_rounds, checks};
 
 fn proved(problem: &Problem, squares: &Squares) -> Option<f64> {
     let point = bare(problem);
@@ -137,12 +137,7 @@ proptest! {
 fn sparse_mixtures_are_bounded_better_than_by_the_nuclear_bound() {
     let problem =
         Problem::builder(planted::mixture(8, 2500, 24, 2, 0.05, 3)).lambda(0.5).gamma(0.1).build().unwrap();
-    let point = ColumnGeneration { max_rounds: 3, ..ColumnGeneration::default() }
-        .solve(&problem)
-        .unwrap()
-        .certified
-        .into_parts()
-        .0;
+    let point = after_three_rounds(&problem);
     let options = Options::default();
     let with = |bounding: Bounding| {
         let done = bounding.certify(&problem, point.clone(), &options, &()).unwrap();

@@ -248,7 +248,7 @@ fn a_center_far_from_the_mean_is_found() {
 /// Prices of a millionth of the data: a sweep moves center and codes by about a price.
 #[cfg(feature = "conic")]
 #[test]
-fn rows_of_very_different_lengths_are_no_hindrance() {
+fn slow_rows_of_very_different_lengths_are_no_hindrance() {
     use widedict::master::{Conic, Method};
     for (instance, centered) in (0..8).flat_map(|i| [(i, false), (i, true)]) {
         let x = planted::gaussian(2, 6, 900 + instance);
