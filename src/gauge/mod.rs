@@ -64,6 +64,12 @@ impl<'a> Gauge<'a> {
         Self { share: Some(share), ..Self::new(a, penalty) }
     }
 
+    /// The same prices over a sample of the datapoints, whose root weights are `a`.
+    pub(crate) fn of_sample<'b>(&self, a: &'b [f64], share: &'b Share) -> Gauge<'b> {
+        let share = self.share.is_some().then_some(share);
+        Gauge { a, share, penalty: self.penalty, ..*self }
+    }
+
     /// Whether sums ask other ranks, so that they may not be made in a parallel loop.
     #[must_use]
     pub(crate) fn asks(&self) -> bool {

@@ -27,13 +27,14 @@ impl Iterate<'_> {
         let old = std::mem::take(&mut self.atoms[k].direction);
         let a = self.problem.data().sqrt_weights();
         let new = self.turned_alone(&old, &row);
+        let mut wide = vec![0.0; old.len()];
         // v = d'ᵀ(r + z d) over the row, with what the pending move of the center takes.
         let (kept, moved) = (dot(&old, &new), dot(&self.offset, &new));
         simd(
             #[inline(always)]
             || {
                 for (i, z) in row.iter() {
-                    self.old[i] = dot(self.residual.col(i), &new) - moved * a[i] + kept * z;
+                    self.old[i] = dot(self.residual.column_in(i, &mut wide), &new) - moved * a[i] + kept * z;
                 }
             },
         );
@@ -57,9 +58,11 @@ impl Iterate<'_> {
                 for (i, z) in row.iter() {
                     let next = std::mem::take(&mut self.new[i]);
                     self.old[i] = 0.0;
-                    for ((r, o), n) in self.residual.col_mut(i).iter_mut().zip(&old).zip(&new) {
-                        *r += z * o - next * n;
-                    }
+                    self.residual.change_column(i, &mut wide, |column| {
+                        for ((r, o), n) in column.iter_mut().zip(&old).zip(&new) {
+                            *r += z * o - next * n;
+                        }
+                    });
                     if next != 0.0 {
                         short.indices.push(i);
                         short.values.push(next);
@@ -77,13 +80,13 @@ impl Iterate<'_> {
     fn turned_alone(&self, old: &[f64], row: &Row) -> Vec<f64> {
         let (n, a) = (old.len(), self.problem.data().sqrt_weights());
         let mut image = self.share().sum(n + 2, usize::MAX, |run| {
-            let mut sums = vec![0.0; n + 2];
+            let (mut sums, mut wide) = (vec![0.0; n + 2], vec![0.0; n]);
             let (image, rest) = sums.split_at_mut(n);
             simd(
                 #[inline(always)]
                 || {
                     for (i, z) in row.within(run) {
-                        axpy(z, self.residual.col(i), image);
+                        axpy(z, self.residual.column_in(i, &mut wide), image);
                         rest[0] += z * z;
                         rest[1] += a[i] * z;
                     }

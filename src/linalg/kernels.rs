@@ -6,7 +6,7 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{Columns, Matrix};
+use super::{Columns, Matrix, Residual};
 use crate::reduce::Share;
 
 /// Lanes of the unrolled sums: one AVX-512 register, two of AVX2. Changing it
@@ -209,8 +209,8 @@ pub(crate) fn chunk_columns(rows: usize) -> usize {
 }
 
 /// `out_i = R_iᵀ d` for every column i. O(nN).
-pub(crate) fn correlate(matrix: &Matrix, direction: &[f64], out: &mut [f64]) {
-    let rows = matrix.nrows();
+pub(crate) fn correlate(columns: &dyn Columns, direction: &[f64], out: &mut [f64]) {
+    let rows = columns.nrows();
     let chunk = chunk_columns(rows);
     let work = |data: &[f64], out: &mut [f64]| {
         simd(
@@ -222,14 +222,12 @@ pub(crate) fn correlate(matrix: &Matrix, direction: &[f64], out: &mut [f64]) {
             },
         );
     };
-    if matrix.ncols() <= chunk {
-        work(matrix.as_slice(), out);
+    if columns.ncols() <= chunk {
+        work(&columns.run(0..columns.ncols()), out);
     } else {
-        matrix
-            .as_slice()
-            .par_chunks(chunk * rows)
-            .zip(out.par_chunks_mut(chunk))
-            .for_each(|(d, o)| work(d, o));
+        out.par_chunks_mut(chunk).enumerate().for_each(|(c, out)| {
+            work(&columns.run(c * chunk..c * chunk + out.len()), out);
+        });
     }
 }
 
@@ -270,11 +268,11 @@ pub(crate) fn combine(matrix: &Matrix, coefficients: &[f64], out: &mut [f64]) {
 }
 
 /// `Σ_i z_i R_i` over the datapoints of all ranks, skipping zero coefficients. O(n · nnz).
-pub(crate) fn combine_all(share: &Share, matrix: &Matrix, coefficients: &[f64]) -> Vec<f64> {
-    let rows = matrix.nrows();
+pub(crate) fn combine_all(share: &Share, columns: &dyn Columns, coefficients: &[f64]) -> Vec<f64> {
+    let rows = columns.nrows();
     share.sum(rows, chunk_columns(rows), |run| {
         let mut sum = vec![0.0; rows];
-        let data = &matrix.as_slice()[run.start * rows..run.end * rows];
+        let data = columns.run(run.clone());
         simd(
             #[inline(always)]
             || {
@@ -311,16 +309,23 @@ pub(crate) fn weighted_mean(share: &Share, columns: &dyn Columns, weights: &[f64
     (sums, size)
 }
 
-/// `‖matrix‖²_F` over the datapoints of all ranks, summed a column at a time in order.
-pub(crate) fn sum_of_squares(share: &Share, matrix: &Matrix) -> f64 {
-    let [sum] = share.sums(|run| [run.map(|i| norm_sq(matrix.col(i))).sum()]);
+/// `‖R‖²_F` over the datapoints of all ranks, summed a column at a time in order.
+pub(crate) fn sum_of_squares(share: &Share, columns: &dyn Columns) -> f64 {
+    let rows = columns.nrows();
+    let [sum] = share.sums(|run| [columns.run(run).chunks_exact(rows).map(norm_sq).sum()]);
     sum
 }
 
 /// `R += old · z_oldᵀ − new · z_newᵀ`: replaces one atom in a residual. O(n · nnz).
-pub(crate) fn replace_outer(matrix: &mut Matrix, old: &[f64], z_old: &[f64], new: &[f64], z_new: &[f64]) {
-    let rows = matrix.nrows();
-    let chunk = chunk_columns(rows);
+pub(crate) fn replace_outer(
+    share: &Share,
+    residual: &mut Residual,
+    old: &[f64],
+    z_old: &[f64],
+    new: &[f64],
+    z_new: &[f64],
+) {
+    let rows = residual.nrows();
     let work = |data: &mut [f64], z_old: &[f64], z_new: &[f64]| {
         simd(
             #[inline(always)]
@@ -339,14 +344,7 @@ pub(crate) fn replace_outer(matrix: &mut Matrix, old: &[f64], z_old: &[f64], new
             },
         );
     };
-    if matrix.ncols() <= chunk {
-        work(matrix.as_mut_slice(), z_old, z_new);
-    } else {
-        matrix
-            .as_mut_slice()
-            .par_chunks_mut(chunk * rows)
-            .zip(z_old.par_chunks(chunk))
-            .zip(z_new.par_chunks(chunk))
-            .for_each(|((d, p), q)| work(d, p, q));
-    }
+    residual.change(share, chunk_columns(rows), |run, block| {
+        work(block, &z_old[run.clone()], &z_new[run]);
+    });
 }

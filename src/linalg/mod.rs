@@ -16,6 +16,7 @@ mod interchange;
 mod kernels;
 mod panel;
 pub mod psd;
+mod residual;
 mod sparse;
 mod tiles;
 mod triangle;
@@ -34,6 +35,7 @@ pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use panel::{
     Panel, add_rows, column_runs, correlate_rows, products_of_rows, rows_together, times_rows,
 };
+pub(crate) use residual::{Precision, Residual};
 pub(crate) use sparse::subtract_rows;
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;

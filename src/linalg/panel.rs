@@ -11,7 +11,7 @@ use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::Matrix;
+use super::{Columns, Matrix, Residual};
 use crate::reduce::Share;
 
 /// Entries of the residual a parallel task works on: 128 kB. They and the rows beside
@@ -131,20 +131,16 @@ fn product(out: MatMut<'_, f64>, accum: Accum, left: MatRef<'_, f64>, right: Mat
     faer::linalg::matmul::matmul(out, accum, left, right, scale, Par::Seq);
 }
 
-/// The columns `from..to` of a matrix.
-fn columns(matrix: &Matrix, from: usize, to: usize) -> MatRef<'_, f64> {
-    let rows = matrix.nrows();
-    MatRef::from_column_major_slice(&matrix.as_slice()[from * rows..to * rows], rows, to - from)
-}
-
 /// `R Z` (n × b) over all datapoints, for the rows `0..b` of the panel as Z (b × N). O(nbN).
-pub(crate) fn times_rows(share: &Share, residual: &Matrix, panel: &Panel, b: usize) -> Matrix {
+pub(crate) fn times_rows(share: &Share, residual: &dyn Columns, panel: &Panel, b: usize) -> Matrix {
     let n = residual.nrows();
     let part = |run: Range<usize>| {
         let mut out = vec![0.0; n * b];
         let rows = panel.columns(0, b).subrows(run.start, run.len());
         let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
-        product(view, Accum::Replace, columns(residual, run.start, run.end), rows, 1.0);
+        let (width, entries) = (run.len(), residual.run(run));
+        let block = MatRef::from_column_major_slice(&entries, n, width);
+        product(view, Accum::Replace, block, rows, 1.0);
         out
     };
     matrix(n, b, share.sum(n * b, panel_chunk(n), part))
@@ -170,7 +166,7 @@ fn matrix(rows: usize, cols: usize, entries: Vec<f64>) -> Matrix {
 /// given, for D (n × b) and the rows `0..b` as Z. O(nbN).
 pub(crate) fn correlate_rows(
     share: &Share,
-    residual: &Matrix,
+    residual: &dyn Columns,
     dictionary: &Matrix,
     mix: Option<&Matrix>,
     panel: &mut Panel,
@@ -181,7 +177,8 @@ pub(crate) fn correlate_rows(
     let codes = MatRef::from_column_major_slice_with_stride(before, len, b, stride);
     let out = MatMut::from_column_major_slice_with_stride_mut(&mut out[..b * stride], len, b, stride);
     row_runs(share, out, panel_chunk(n)).into_par_iter().for_each(|(run, mut out)| {
-        let block = columns(residual, run.start, run.end);
+        let entries = residual.run(run.clone());
+        let block = MatRef::from_column_major_slice(&entries, n, run.len());
         product(out.rb_mut(), Accum::Replace, block.transpose(), dictionary.as_faer(), 1.0);
         if let Some(mix) = mix {
             product(out, Accum::Add, codes.subrows(run.start, run.len()), mix.as_faer(), 1.0);
@@ -211,10 +208,20 @@ pub(crate) fn column_runs<'m>(
     matrix: &'m mut Matrix,
     chunk: usize,
 ) -> Vec<(Range<usize>, &'m mut [f64])> {
-    let (n, mut runs) = (matrix.nrows(), Vec::new());
-    let mut rest = matrix.as_mut_slice();
+    let rows = matrix.nrows();
+    runs_of(share, matrix.as_mut_slice(), rows, chunk)
+}
+
+/// The same of columns that lie end to end.
+pub(super) fn runs_of<'m, E>(
+    share: &Share,
+    entries: &'m mut [E],
+    rows: usize,
+    chunk: usize,
+) -> Vec<(Range<usize>, &'m mut [E])> {
+    let (mut runs, mut rest) = (Vec::new(), entries);
     for run in share.chunks(chunk) {
-        let (head, tail) = rest.split_at_mut(run.len() * n);
+        let (head, tail) = rest.split_at_mut(run.len() * rows);
         runs.push((run, head));
         rest = tail;
     }
@@ -225,14 +232,14 @@ pub(crate) fn column_runs<'m>(
 /// O(nkN).
 pub(crate) fn add_rows(
     share: &Share,
-    residual: &mut Matrix,
+    residual: &mut Residual,
     scale: f64,
     dictionary: &Matrix,
     panel: &Panel,
     first: usize,
 ) {
     let (n, k) = (residual.nrows(), dictionary.ncols());
-    column_runs(share, residual, panel_chunk(n)).into_par_iter().for_each(|(run, block)| {
+    residual.change(share, panel_chunk(n), |run, block| {
         let rows = panel.columns(first, first + k).subrows(run.start, run.len());
         let view = MatMut::from_column_major_slice_mut(block, n, run.len());
         product(view, Accum::Add, dictionary.as_faer(), rows.transpose(), scale);

@@ -8,8 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use sprs::CsMatView;
 
-use super::panel::column_runs;
-use super::{Matrix, axpy, chunk_columns, simd};
+use super::{Columns, Matrix, Residual, axpy, chunk_columns, simd};
 use crate::reduce::Share;
 
 /// One atom's codes: the datapoints that use it, ascending, and how much.
@@ -127,9 +126,9 @@ pub fn subtract_product(dictionary: &Matrix, codes: CsMatView<'_, f64>, out: &mu
 }
 
 /// `R −= Σ d zᵀ` over pairs of a direction and a row. O(n · nnz), parallel over datapoints.
-pub(crate) fn subtract_rows(share: &Share, residual: &mut Matrix, terms: &[(&[f64], &Row)]) {
+pub(crate) fn subtract_rows(share: &Share, residual: &mut Residual, terms: &[(&[f64], &Row)]) {
     let n = residual.nrows();
-    column_runs(share, residual, chunk_columns(n)).into_par_iter().for_each(|(run, block)| {
+    residual.change(share, chunk_columns(n), |run, block| {
         simd(
             #[inline(always)]
             || {

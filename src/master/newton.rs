@@ -22,7 +22,7 @@
 use std::ops::Range;
 
 use crate::iterate::{Iterate, to_unit};
-use crate::linalg::{Matrix, Row, axpy, dot, norm_sq};
+use crate::linalg::{Columns, Matrix, Row, axpy, dot, norm_sq};
 use crate::num::max;
 use crate::observer::Observer;
 
@@ -108,7 +108,7 @@ impl Model {
         let directions = Matrix::from_columns(n, &directions);
         let rows: Vec<Row> = iterate.atoms.iter().map(|t| (*t.row).clone()).collect();
         let gauges: Vec<f64> = iterate.atoms.iter().map(|t| t.gauge).collect();
-        let residual = iterate.residual().clone();
+        let residual = iterate.residual().to_matrix();
         let mut first = vec![n * rows.len()];
         rows.iter().for_each(|row| first.push(first[first.len() - 1] + row.len()));
         let mut descent = vec![0.0; first[rows.len()]];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::linalg::{Columns, Datapoints, Matrix, chunk_columns};
+use crate::linalg::{Columns, Datapoints, Matrix, Residual, chunk_columns};
 use crate::reduce::Share;
 
 /// Largest magnitude accepted. Sums of squares overflow from 1e154 on; the room between
@@ -181,21 +181,27 @@ impl Data {
     /// The whitened data: column i is `√wᵢ xᵢ`.
     #[must_use]
     pub fn whitened(&self) -> Matrix {
-        let mut out = Matrix::zeros(self.dim(), self.len());
-        self.whiten_into(&mut out);
+        let mut out = self.datapoints.to_matrix();
+        let (n, chunk) = (self.dim(), chunk_columns(self.dim()));
+        out.as_mut_slice().par_chunks_mut(chunk * n).enumerate().for_each(|(c, block)| {
+            self.whiten(c * chunk, block);
+        });
         out
     }
 
-    /// The same, written over a matrix of its shape.
-    pub(crate) fn whiten_into(&self, out: &mut Matrix) {
-        let (n, chunk) = (self.dim(), chunk_columns(self.dim()));
-        out.as_mut_slice().par_chunks_mut(chunk * n).enumerate().for_each(|(c, block)| {
-            let first = c * chunk;
-            block.copy_from_slice(&self.datapoints.run(first..first + block.len() / n));
-            for (x, a) in block.chunks_exact_mut(n).zip(&self.sqrt_weights[first..]) {
-                x.iter_mut().for_each(|v| *v *= a);
-            }
+    /// The same, written over a residual.
+    pub(crate) fn whiten_into(&self, share: &Share, out: &mut Residual) {
+        out.change(share, chunk_columns(self.dim()), |run, block| {
+            block.copy_from_slice(&self.datapoints.run(run.clone()));
+            self.whiten(run.start, block);
         });
+    }
+
+    /// Scales the columns of datapoints from `first` on by their root weights.
+    fn whiten(&self, first: usize, columns: &mut [f64]) {
+        for (x, a) in columns.chunks_exact_mut(self.dim()).zip(&self.sqrt_weights[first..]) {
+            x.iter_mut().for_each(|v| *v *= a);
+        }
     }
 
     /// The weighted mean, as `x₁ + Σ wᵢ(xᵢ − x₁) / Σ wᵢ`: equal datapoints have exactly

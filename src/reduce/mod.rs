@@ -20,7 +20,7 @@ mod forest;
 mod share;
 
 pub use agreed::Agreed;
-pub use share::{GRAIN, Share};
+pub use share::{GRAIN, RATIO, Share};
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
 //! Which datapoints this rank holds, and sums over those of all ranks.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::num::max;
 /// without: a rank holds whole grains. Up to this many datapoints, sums are what they would be
 /// without grains; changing it changes the last bits of every result beyond.
 pub const GRAIN: usize = 1 << 12;
+
+/// How many times larger a sample is than the next smaller one.
+pub const RATIO: usize = 4;
 
 /// The datapoints of one rank, a run of all datapoints, and the way to the other ranks.
 ///
@@ -97,6 +101,14 @@ impl Share {
         let (grain, total) = (self.grain / every, whole * (self.grain / every) + rest.div_ceil(every));
         let share = Self::with_grain(Arc::clone(&self.ranks), total, grain);
         Some(Self { spread: self.spread, pulse: Arc::clone(&self.pulse), ..share })
+    }
+
+    /// Every how manieth datapoint makes the smallest sample of at least `fewest`, a power of four
+    /// of which a grain gives one; `None` where datapoints are fewer than four times as many.
+    #[must_use]
+    pub fn thinning(&self, fewest: usize) -> Option<usize> {
+        let powers = std::iter::successors(Some(RATIO), |every| every.checked_mul(RATIO));
+        powers.take_while(|every| *every <= self.grain && self.total / every >= fewest).last()
     }
 
     /// Positions of one in `every` datapoints, as many of every grain, drawn by the seed and the
@@ -323,16 +335,21 @@ impl Share {
         std::iter::once(words).chain((1..self.size()).map(|rank| self.ranks.receive(rank))).collect()
     }
 
-    /// Gives all ranks some columns, by their numbers among all datapoints, of a matrix of which
-    /// `here` is this rank's part. All ranks ask for the same.
+    /// Gives all ranks some columns of `rows` numbers, by their numbers among all datapoints; `here`
+    /// gives those of this rank by their place in it. All ranks ask for the same.
     #[must_use]
-    pub fn columns(&self, here: &[f64], rows: usize, numbers: &[usize]) -> Vec<f64> {
+    pub fn columns<'c>(
+        &self,
+        here: impl Fn(usize) -> Cow<'c, [f64]>,
+        rows: usize,
+        numbers: &[usize],
+    ) -> Vec<f64> {
         let mine = |number: &usize| (self.first..self.first + self.len).contains(number);
-        let column = |number: usize| &here[(number - self.first) * rows..(number - self.first + 1) * rows];
         if self.is_whole() {
-            return numbers.iter().flat_map(|&number| column(number)).copied().collect();
+            return numbers.iter().flat_map(|&number| here(number).into_owned()).collect();
         }
-        let held = numbers.iter().copied().filter(mine).flat_map(column);
+        let held = numbers.iter().filter(|number| mine(number));
+        let held = held.flat_map(|number| here(number - self.first).into_owned());
         let parts = self.gather(held.map(|v| v.to_bits()).collect());
         let mut all = Vec::new();
         if self.is_root() {

@@ -5,17 +5,12 @@
 //! end alone. A certificate does not care where a run began.
 
 use crate::problem::Problem;
-use crate::reduce::GRAIN;
+use crate::reduce::{RATIO, Share};
 
-/// How many times larger a sample is than the one before.
-const RATIO: usize = 4;
-
-/// Every how manieth of `total` datapoints the samples take, the smallest first, which has at
-/// least `fewest`; empty where datapoints are fewer than four times as many.
-pub(super) fn thinnings(total: usize, fewest: usize) -> impl Iterator<Item = usize> {
-    let powers = std::iter::successors(Some(RATIO), |every| Some(every * RATIO));
-    let large = powers.take_while(move |every| *every <= GRAIN && total / every >= fewest);
-    large.collect::<Vec<_>>().into_iter().rev()
+/// Every how manieth datapoint the samples take, the smallest first, which has at least `fewest`;
+/// empty where datapoints are fewer than four times as many.
+pub(super) fn thinnings(share: &Share, fewest: usize) -> impl Iterator<Item = usize> + use<> {
+    std::iter::successors(share.thinning(fewest), |every| (*every > RATIO).then_some(every / RATIO))
 }
 
 /// The problem of one in `every` datapoints; `None` where grains do not divide so.
@@ -26,14 +21,15 @@ pub(super) fn sample(problem: &Problem, every: usize, seed: u64) -> Option<Probl
 
 #[cfg(test)]
 mod tests {
-    use super::thinnings;
+    use super::{Share, thinnings};
 
     #[test]
     fn samples_grow_to_a_quarter_of_all() {
-        assert_eq!(thinnings(16_383, 4096).count(), 0);
-        assert_eq!(thinnings(16_384, 4096).collect::<Vec<_>>(), [4]);
-        assert_eq!(thinnings(1_000_000, 4096).collect::<Vec<_>>(), [64, 16, 4]);
+        let of = |total| thinnings(&Share::alone(total), 4096).collect::<Vec<_>>();
+        assert!(of(16_383).is_empty());
+        assert_eq!(of(16_384), [4]);
+        assert_eq!(of(1_000_000), [64, 16, 4]);
         // A grain gives at least one datapoint.
-        assert_eq!(thinnings(usize::MAX, 1).next(), Some(4096));
+        assert_eq!(Share::alone(1 << 40).thinning(1), Some(4096));
     }
 }

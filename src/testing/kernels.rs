@@ -1,7 +1,8 @@
 //! Doors to the private kernels, so that the tests can hold them against naive
 //! loops and run them under thread pools of several sizes.
 
-use crate::linalg::{self, Matrix};
+use crate::linalg::{self, Columns, Matrix, Residual};
+use crate::reduce::Share;
 
 /// `out_i = R_iᵀ d`.
 #[must_use]
@@ -22,9 +23,9 @@ pub fn combine(matrix: &Matrix, coefficients: &[f64]) -> Vec<f64> {
 /// `R + old · z_oldᵀ − new · z_newᵀ`.
 #[must_use]
 pub fn replace_outer(matrix: &Matrix, old: &[f64], z_old: &[f64], new: &[f64], z_new: &[f64]) -> Matrix {
-    let mut out = matrix.clone();
-    linalg::replace_outer(&mut out, old, z_old, new, z_new);
-    out
+    let mut out = Residual::Double(matrix.clone());
+    linalg::replace_outer(&Share::alone(matrix.ncols()), &mut out, old, z_old, new, z_new);
+    out.to_matrix()
 }
 
 /// `factorization` after a block step on its atoms `from..to`, or on all of them in blocks of

@@ -11,8 +11,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::gauge::{Gauge, Polar};
-use crate::linalg::{Matrix, Panel, axpy, correlate_rows, dot, norm, rows_together, simd, times_rows};
+use crate::linalg::{
+    Columns, Matrix, Panel, axpy, correlate_rows, dot, norm, norm_sq, rows_together, simd, times_rows,
+};
 use crate::observer::Observer;
+use crate::reduce::Share;
 
 /// Fewest and most ascents made together. Products of 32 run near full speed, those of 8 at half
 /// of it.
@@ -29,6 +32,15 @@ const MET: f64 = 1.0 - 1e-4;
 /// When other ascents outnumber datapoints, an ascent compares its direction with theirs
 /// every fourth step: the comparison then costs more than a step.
 const LOOK_AROUND: usize = 4;
+
+/// Datapoints of a sample on which ascents are made first, at least. Its maxima lie near those of
+/// all datapoints, but their values scatter by the root of the datapoints that a direction explains,
+/// by far more than maxima differ: one step on all datapoints tells which are the highest.
+const FEWEST: usize = 1 << 12;
+
+/// Ascents that go on with all datapoints, those that stand highest there: two batches. A round
+/// takes 30 of them.
+const FINALISTS: usize = 64;
 
 /// A direction with the polar's value there.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +84,7 @@ impl Ascent {
     pub fn search(
         &self,
         gauge: &Gauge<'_>,
-        residual: &Matrix,
+        residual: &dyn Columns,
         extra: &[Vec<f64>],
         observer: &dyn Observer,
     ) -> Vec<Candidate> {
@@ -90,7 +102,7 @@ impl Ascent {
             .collect();
         let numbers: Vec<usize> = chosen.iter().chain(summed.iter().flatten()).copied().collect();
         let rows = residual.nrows();
-        let columns = share.columns(residual.as_slice(), rows, &numbers);
+        let columns = share.columns(|i| residual.column(i), rows, &numbers);
         let mut columns = columns.chunks_exact(rows);
         let own: Vec<&[f64]> = columns.by_ref().take(chosen.len()).collect();
         let sums: Vec<Vec<f64>> = summed
@@ -103,7 +115,55 @@ impl Ascent {
             .collect();
         let starts: Vec<&[f64]> =
             extra.iter().map(Vec::as_slice).chain(own).chain(sums.iter().map(Vec::as_slice)).collect();
-        self.climb(gauge, residual, &starts, observer)
+        match self.climb_on_sample(gauge, &share, residual, &starts, observer) {
+            Some(rough) => self.climb_on(gauge, residual, &rough, observer),
+            None => self.climb(gauge, residual, &starts, observer),
+        }
+    }
+
+    /// The ascents on a sample of the datapoints; `None` where these are few.
+    fn climb_on_sample(
+        &self,
+        gauge: &Gauge<'_>,
+        share: &Share,
+        residual: &dyn Columns,
+        starts: &[&[f64]],
+        observer: &dyn Observer,
+    ) -> Option<Vec<Candidate>> {
+        let (thinned, positions) = share.sample(share.thinning(FEWEST)?, self.seed)?;
+        let mut a: Vec<f64> = positions.iter().map(|&i| gauge.sqrt_weights()[i]).collect();
+        let [part] = thinned.sums(|run| [norm_sq(&a[run])]);
+        if !(part > 0.0) {
+            return None;
+        }
+        // Weights of a sample sum to 1 as those of all do.
+        let factor = 1.0 / part.sqrt();
+        a.iter_mut().for_each(|a| *a *= factor);
+        let mut residual = residual.select_columns(&positions);
+        residual.as_mut_slice().iter_mut().for_each(|r| *r *= factor);
+        Some(self.climb(&gauge.of_sample(&a, &thinned), &residual, starts, observer))
+    }
+
+    /// Goes on with all datapoints from where ascents on a sample ended.
+    fn climb_on(
+        &self,
+        gauge: &Gauge<'_>,
+        residual: &dyn Columns,
+        rough: &[Candidate],
+        observer: &dyn Observer,
+    ) -> Vec<Candidate> {
+        let directions = |candidates: &[Candidate]| -> Vec<Vec<f64>> {
+            candidates.iter().map(|candidate| candidate.direction.clone()).collect()
+        };
+        let climb = |ascent: &Self, from: &[Vec<f64>]| {
+            ascent.climb(gauge, residual, &from.iter().map(Vec::as_slice).collect::<Vec<_>>(), observer)
+        };
+        let mut found = climb(&Self { max_steps: self.max_steps.min(1), ..*self }, &directions(rough));
+        let rest = found.split_off(found.len().min(FINALISTS));
+        found = climb(self, &directions(&found));
+        found.extend(rest);
+        found.sort_by(|l, r| r.value.total_cmp(&l.value));
+        found
     }
 
     /// Runs all ascents in batches that share one product with the residual. An ascent that meets
@@ -111,7 +171,7 @@ impl Ascent {
     fn climb(
         &self,
         gauge: &Gauge<'_>,
-        residual: &Matrix,
+        residual: &dyn Columns,
         starts: &[&[f64]],
         observer: &dyn Observer,
     ) -> Vec<Candidate> {

@@ -40,13 +40,14 @@ pub(super) fn start(
         return Ok(None);
     }
     let mut last: Option<Priced> = None;
-    for every in thinnings(problem.total(), FEWEST) {
+    for every in thinnings(problem.share(), FEWEST) {
         if run.observer.poll().is_break() {
             break;
         }
         let Some(sample) = sample(problem, every, settings.seed) else { return Ok(None) };
         let begin = last.map(|last| last.code(&sample, run.observer)).transpose()?;
-        let mut rounds = Rounds::new(*settings, &sample, &Run::observed(run.observer), begin.as_ref());
+        let mut rounds =
+            Rounds::new(*settings, &sample, &Run::observed(run.observer), begin.as_ref()).unconfirmed();
         rounds.by_ref().for_each(|round| run.observer.progress(&round.progress()));
         last = Some(Priced::new(&sample, &rounds.factorization()?));
     }
@@ -154,5 +155,55 @@ impl Priced {
             largest = max(largest, new);
         }
         (change, largest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::linalg::Matrix;
+    use crate::observer::{Interrupt, Progress};
+
+    fn problem() -> Problem {
+        let entry = |j: usize, i: usize| ((i * (2 * j + 3)) as f64).sin() + 0.7 * ((i % (j + 2)) as f64);
+        let data = Matrix::from_fn(5, 200, entry);
+        Problem::builder(data).lambda(0.4).gamma(0.2).centered(true).build().unwrap()
+    }
+
+    fn objective(problem: &Problem, point: &Factorization) -> f64 {
+        crate::iterate::Iterate::from_factorization(problem, point).objective()
+    }
+
+    /// At a solution its prices ask for its codes.
+    #[test]
+    fn a_sample_prices_its_own_codes() {
+        let problem = problem();
+        let settings = ColumnGeneration { gap_tolerance: 1e-5, ..Default::default() };
+        let solution = settings.solve(&problem).unwrap();
+        let solved = solution.certified.solution();
+        let found = Priced::new(&problem, solved).code(&problem, &()).unwrap();
+        let (again, best) = (objective(&problem, &found), objective(&problem, solved));
+        assert!((again - best).abs() < 1e-3 * best, "{again} {best}");
+        // Twins included.
+        let used = |point: &Factorization| point.codes().rows().iter().filter(|row| !row.is_empty()).count();
+        assert_eq!(used(&found), used(solved));
+    }
+
+    /// A run that is to stop loses no atoms: one sweep leaves less than no code.
+    #[test]
+    fn codes_are_found_in_any_case() {
+        let problem = problem();
+        let solution = ColumnGeneration::default().solve(&problem).unwrap();
+        let solved = solution.certified.solution();
+        let stopped = |_: &Progress| ControlFlow::Break(Interrupt::Cancelled);
+        let found = Priced::new(&problem, solved).code(&problem, &stopped).unwrap();
+        let bare = Factorization::new(
+            Dictionary::empty(problem.dim()),
+            Codes::zeros(0, problem.len()),
+            solved.center().map(<[f64]>::to_vec),
+        );
+        assert!(objective(&problem, &found) < 0.8 * objective(&problem, &bare.unwrap()));
     }
 }

@@ -6,7 +6,7 @@ use super::ColumnGeneration;
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
-use crate::linalg::{Matrix, dot};
+use crate::linalg::{Columns, Matrix, Precision, dot, largest_magnitude};
 use crate::master::{Effort, Master, Method, Proximal, sweep_once};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
@@ -73,6 +73,31 @@ const POLISH_SWEEPS: usize = 10;
 /// Entries up to which the residual before polishing is held as a second dual point: 128 MB. Ten
 /// times as many would take more memory than data in single precision.
 const HELD: usize = 1 << 24;
+
+/// Beyond as many entries the residual of the iterate is held in single precision, where the gap
+/// asked for is no smaller than this: a sweep that is worth going on then lowers the objective by
+/// a millionth at least, which is some hundred times what such a residual can hide.
+const LEAST_GAP_IN_SINGLE: f64 = 1e-3;
+
+/// Magnitudes of whitened data that single precision holds with room for sums and for what is small
+/// beside them.
+const SINGLE_RANGE: std::ops::Range<f64> = 1e-15..1e15;
+
+/// The precision of the iterate's residual: a quarter of the memory of the run is saved where
+/// datapoints are many.
+fn precision(settings: &ColumnGeneration, problem: &Problem) -> Precision {
+    let many = problem.dim() * problem.total() > HELD;
+    if !many || settings.master != Method::Proximal || settings.gap_tolerance < LEAST_GAP_IN_SINGLE {
+        return Precision::Double;
+    }
+    let (n, a, datapoints) = (problem.dim(), problem.data().sqrt_weights(), problem.data().datapoints());
+    let [largest] = problem.share().largest(|run| {
+        let columns = datapoints.run(run.clone());
+        let whitened = columns.chunks_exact(n).zip(&a[run]).map(|(x, a)| a * largest_magnitude(x));
+        [whitened.fold(0.0, max)]
+    });
+    if SINGLE_RANGE.contains(&largest) { Precision::Single } else { Precision::Double }
+}
 
 /// One state of the run.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +180,8 @@ pub struct Rounds<'p> {
     lower_bound: f64,
     /// The evidence of the nuclear bound.
     nuclear: Option<Matrix>,
+    /// Whether a stop rests on one search alone, see [`Rounds::unconfirmed`].
+    unconfirmed: bool,
     /// The directions the last oracle call ended at.
     directions: Vec<Vec<f64>>,
     round: usize,
@@ -171,8 +198,11 @@ impl<'p> Rounds<'p> {
         run: &Run<'p>,
         start: Option<&Factorization>,
     ) -> Self {
-        let mut iterate =
-            start.map_or_else(|| Iterate::new(problem), |start| Iterate::from_factorization(problem, start));
+        let bare = Iterate::holding(problem, precision(&settings, problem));
+        let mut iterate = match start {
+            Some(start) => bare.at(start),
+            None => bare,
+        };
         iterate.prune();
         if problem.centered() && start.is_none() {
             let price = problem.lambda().hypot(problem.gamma());
@@ -187,6 +217,7 @@ impl<'p> Rounds<'p> {
             iterate,
             lower_bound,
             nuclear: None,
+            unconfirmed: false,
             directions: Vec::new(),
             round: 0,
             stop: None,
@@ -197,6 +228,11 @@ impl<'p> Rounds<'p> {
     /// The run with a bound that was certified beforehand.
     pub(super) fn bounded(self, NuclearBound { map, value }: NuclearBound) -> Self {
         Self { lower_bound: max(self.lower_bound, value), nuclear: Some(map), ..self }
+    }
+
+    /// The run of a stage, whose end only another run begins from: its gap is not searched again.
+    pub(super) fn unconfirmed(self) -> Self {
+        Self { unconfirmed: true, ..self }
     }
 
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
@@ -228,9 +264,10 @@ impl<'p> Rounds<'p> {
         let residual = self.iterate.residual();
         let [inner, square] = self.problem.share().sums(|run| {
             let (mut inner, mut square) = (0.0, 0.0);
-            for i in run {
-                inner += a[i] * dot(&datapoints.col(i), residual.col(i));
-                square += dot(residual.col(i), residual.col(i));
+            let residuals = residual.run(run.clone());
+            for (i, r) in run.zip(residuals.chunks_exact(datapoints.nrows())) {
+                inner += a[i] * dot(&datapoints.col(i), r);
+                square += dot(r, r);
             }
             [inner, square]
         });
@@ -312,6 +349,8 @@ impl<'p> Rounds<'p> {
     /// there was anything to do.
     fn polish(&mut self) -> Result<bool, SolveError> {
         for round in 0..POLISH_ROUNDS {
+            // What measures it has rows of its own.
+            self.iterate.release_panel();
             let factorization = self.iterate.factorization()?;
             let Ok(subject) = Subject::of(self.problem, &factorization) else { break };
             if first_order::residuals(&subject).relative() <= STATIONARITY {
@@ -345,7 +384,7 @@ impl<'p> Rounds<'p> {
         if self.problem.dim() * self.problem.total() > HELD {
             return None;
         }
-        let mut dual = self.iterate.residual().clone();
+        let mut dual = self.iterate.residual().to_matrix();
         for (i, a) in self.problem.data().sqrt_weights().iter().enumerate() {
             dual.col_mut(i).iter_mut().for_each(|r| *r /= a);
         }
@@ -428,8 +467,10 @@ impl Iterator for Rounds<'_> {
             // Nothing is known yet of the problem with a free center.
             state.estimated_lower_bound = 0.0;
         } else if gap <= self.settings.gap_tolerance {
-            found = self.search(starts * CONFIRM_FACTOR, true);
-            state = self.state(found.first().map_or(0.0, |c| c.value));
+            if !self.unconfirmed {
+                found = self.search(starts * CONFIRM_FACTOR, true);
+                state = self.state(found.first().map_or(0.0, |c| c.value));
+            }
             if let ControlFlow::Break(interrupt) = self.observer.poll() {
                 self.stop = Some(interrupt.into());
                 return Some(state);

@@ -147,9 +147,9 @@ impl Task<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut numbers = index::sample(&mut rng, share.total(), count).into_vec();
         numbers.sort_unstable();
-        let points = share.columns(about.as_slice(), n, &numbers);
+        let points = share.columns(|i| about.col(i).into(), n, &numbers);
         let points = Matrix::from_column_major(n, count, points).expect("whole columns");
-        (points, share.columns(weights, 1, &numbers))
+        (points, share.columns(|i| weights[i..=i].into(), 1, &numbers))
     }
 }
 
@@ -408,7 +408,7 @@ impl Finite {
     fn sampled(&self, task: &Task<'_>, restart: usize) -> Option<(Matrix, Vec<f64>, usize)> {
         let Task { problem, observer, .. } = *task;
         let (mut last, mut iterations) = (None, 0);
-        for every in thinnings(problem.total(), FEWEST_SAMPLED.max(SAMPLED * self.width)) {
+        for every in thinnings(problem.share(), FEWEST_SAMPLED.max(SAMPLED * self.width)) {
             if observer.poll().is_break() {
                 break;
             }

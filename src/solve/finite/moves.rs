@@ -109,7 +109,7 @@ fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<
     let share = iterate.problem.share();
     let worst = worst_of_all(share, worst);
     let rows = iterate.residual.nrows();
-    let starts = share.columns(iterate.residual.as_slice(), rows, &worst);
+    let starts = share.columns(|i| iterate.residual.col(i).into(), rows, &worst);
     let mut best: Option<Offer> = None;
     let mut correlations = vec![0.0; iterate.residual.ncols()];
     for start in starts.chunks_exact(rows) {

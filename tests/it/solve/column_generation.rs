@@ -287,3 +287,28 @@ fn tiny_penalties_find_their_atom() {
     let objective = solve(&problem, 0).certified.certificate().objective();
     assert!((objective / 2e-161 - 1.0).abs() < 1e-9, "{objective:e}");
 }
+
+/// Ascents on a sample first, then on all datapoints: the same maximum, and values that are those of
+/// all datapoints.
+#[test]
+fn ascents_on_a_sample_end_at_maxima_of_all() {
+    let data = planted::mixture(6, 20_000, 10, 2, 0.1, 3);
+    let problem = problem(data, 0.3, 0.1);
+    let residual = problem.data().whitened();
+    let gauge = problem.gauge();
+    let found = Ascent::default().search(&gauge, &residual, &[], &());
+    let mut row = vec![0.0; problem.len()];
+    for candidate in &found {
+        let polar = gauge.polar_along(problem.data().datapoints(), &candidate.direction, &mut row);
+        assert!(candidate.value <= polar.value * (1.0 + 1e-12), "{} {}", candidate.value, polar.value);
+    }
+    // Where datapoints are few there is no sample: each of these starts has all of them.
+    let few: Vec<usize> = (0..16_000).collect();
+    let part = residual.select_columns(&few);
+    let all = widedict::gauge::Gauge::new(&problem.data().sqrt_weights()[..16_000], problem.penalty());
+    let plain = Ascent::default().search(&all, &part, &[], &());
+    let best =
+        plain.iter().map(|c| gauge.polar_along(problem.data().datapoints(), &c.direction, &mut row).value);
+    let best = best.fold(0.0, widedict::num::max);
+    assert!(found[0].value >= best * (1.0 - 1e-3), "{} {best}", found[0].value);
+}
