@@ -29,7 +29,7 @@ use number::Precision;
 use source::Source;
 
 pub use mask::{Kept, Masked, Masking};
-pub use stream::{Block, Passed, RowStream, Surveyed};
+pub use stream::{Block, Looked, Passed, RowStream, Surveyed};
 
 /// What is read of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
