@@ -65,7 +65,8 @@ header = json.dumps(entries).encode()
 with open("sae/sae_weights.safetensors", "wb") as file:
     file.write(struct.pack("<Q", len(header)) + header + body)
 with open("sae/cfg.json", "w") as file:
-    json.dump({"architecture": "standard", "d_in": dim, "d_sae": atoms}, file)
+    json.dump({"architecture": "standard", "d_in": dim, "d_sae": atoms, "apply_b_dec_to_input": True,
+               "normalize_activations": "none", "dtype": "float32"}, file)
 PYTHON
 
 # What is printed, without what a clock says.

@@ -127,7 +127,8 @@ impl StreamError {
 /// [`StreamError`]. An encoder that selects among all datapoints is refused.
 ///
 /// # Panics
-/// If the share is not of as many datapoints as are kept, or blocks do not divide its grains.
+/// If the share is not of as many datapoints as are kept, or several processes have blocks that
+/// do not divide its grains.
 ///
 /// # Examples
 /// ```
@@ -275,7 +276,11 @@ impl<'a> Rounds<'a> {
         self.left -= 1;
         let asked = if self.go_on() { self.observer.poll() } else { ControlFlow::Continue(()) };
         self.stop = asked.break_value().map(Stop::from);
-        if self.failed > 0 || self.stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.failed > 0 || self.stop.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -448,7 +453,13 @@ impl Sums {
 
     /// Adds a datapoint to the open grain, the mean and `Σ wᵢ‖xᵢ − x̄‖²` by Welford's recurrence.
     /// Returns the sum of its codes.
-    fn add(&mut self, weight: f64, point: &[f64], codes: impl Iterator<Item = (usize, f64)>, fit: f64) -> f64 {
+    fn add(
+        &mut self,
+        weight: f64,
+        point: &[f64],
+        codes: impl Iterator<Item = (usize, f64)>,
+        fit: f64,
+    ) -> f64 {
         let (head, rest) = self.open.split_at_mut(HEAD);
         let (mean, atoms) = rest.split_at_mut(self.dim);
         head[WEIGHT] += weight;

@@ -181,8 +181,7 @@ impl<'a> Survey<'a> {
             return Err(FileError::new(file, FileProblem::RowsNotFinite { row, column, value, rows, of }));
         }
         let mut dropped = self.dropped.iter().peekable();
-        let mut kept: Vec<usize> =
-            (0..self.read).filter(|at| dropped.next_if_eq(&at).is_none()).collect();
+        let mut kept: Vec<usize> = (0..self.read).filter(|at| dropped.next_if_eq(&at).is_none()).collect();
         if let Some(multiple) = self.masking.max_norm_multiple.filter(|_| !self.norms.is_empty()) {
             self.drop_long(multiple, &mut kept, path)?;
         }

@@ -101,8 +101,9 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     let folder = args.out.as_deref().filter(|_| ranks::is_root());
     let folder = folder.map(|path| Folder::prepare(path, args.no_clobber)).transpose();
     let folder = ranks::agree(folder)?;
-    let (mut subject, data, lambda, stored) = read(args)?;
-    let other = args.compare.as_deref().map(|path| other(path, data.points.nrows(), args)).transpose()?;
+    let (mut subject, data, lambda, stored) = ranks::agree(read(args))?;
+    let other = args.compare.as_deref().map(|path| other(path, data.points.nrows(), args)).transpose();
+    let other = ranks::agree(other)?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
     // The first process matches, for all.
