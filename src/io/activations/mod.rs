@@ -206,7 +206,7 @@ fn arrays<F: Float>(
     let thinning = Thinning::new(total, reading);
     let mut values = zeros::<F>(thinning.kept, dim).map_err(|problem| FileError::new(path, problem))?;
     for (source, (_, first)) in sources.iter().zip(&files) {
-        let _ = source.read(&mut |row, column, value| {
+        let _ = source.read(0, &mut |row, column, value| {
             if let Some(place) = thinning.place(first + row) {
                 values[place * dim + column] = F::nearest(value);
             }

@@ -323,13 +323,13 @@ impl Filler<'_> {
 
     /// Takes rows as the file has them, those of this range.
     fn in_rows(&mut self, source: &Source, range: Range<usize>) -> Result<ControlFlow<()>, FileError> {
-        match self.row() {
+        let from = match self.row() {
             None => return Ok(ControlFlow::Break(())),
             Some(row) if row >= range.end => return Ok(ControlFlow::Continue(())),
-            Some(_) => {}
-        }
+            Some(row) => row - range.start,
+        };
         let mut wanted = false;
-        source.read(&mut |row, column, value| {
+        source.read(from, &mut |row, column, value| {
             if column == 0 {
                 match self.row() {
                     None => return ControlFlow::Break(()),
@@ -389,7 +389,7 @@ impl Filler<'_> {
         }
         let dim = self.dim;
         self.values.resize(begin + taken.len() * dim, 0.0);
-        let _ = source.read(&mut |row, column, value| {
+        let _ = source.read(0, &mut |row, column, value| {
             if let Some(place) = place(row) {
                 self.values[begin + place * dim + column] = value;
             }
