@@ -16,7 +16,7 @@ fail() {
 }
 
 python3 - <<'PYTHON'
-import array, math, os, random, struct
+import array, json, math, os, random, struct
 
 def npy(path, rows):
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % (len(rows), len(rows[0]))
@@ -47,6 +47,26 @@ for number, size in enumerate([3000, 1, 6500, 2999]):
         rows[7][2] = math.nan
     npy("broken/s%d.npy" % number, rows)
 npy("D.npy", dictionary)
+
+# An autoencoder in SAELens' layout: one thresholding step.
+os.mkdir("sae")
+weights = {
+    "W_enc": ([dim, atoms], [dictionary[k][j] for j in range(dim) for k in range(atoms)]),
+    "W_dec": ([atoms, dim], [v for atom in dictionary for v in atom]),
+    "b_enc": ([atoms], [-0.3] * atoms),
+    "b_dec": ([dim], [0.0] * dim),
+}
+entries, body = {}, b""
+for name, (shape, values) in weights.items():
+    data = array.array("f", values).tobytes()
+    entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
+    body += data
+header = json.dumps(entries).encode()
+with open("sae/sae_weights.safetensors", "wb") as file:
+    file.write(struct.pack("<Q", len(header)) + header + body)
+with open("sae/cfg.json", "w") as file:
+    json.dump({"architecture": "standard", "d_in": dim, "d_sae": atoms, "apply_b_dec_to_input": True,
+               "normalize_activations": "none", "dtype": "float32"}, file)
 PYTHON
 
 # What is printed, without what a clock says.
@@ -82,6 +102,21 @@ for count in 1 2 3; do
 done
 echo "wide: the same bytes with 1, 2 and 3 processes"
 
+# The tables of a diagnosis, and what one process without a job says.
+diagnose=(diagnose "${data[@]}" --sae sae --sample 40 --json --quiet)
+for count in 1 2 3 4; do
+    job "$count" "$command" "${diagnose[@]}" --mpi --threads $((count % 2 + 1)) --out "diagnosis.$count" >"diagnosis.$count.json"
+    timeless "diagnosis.$count.json" >"diagnosis.$count.said"
+    cmp diagnosis.1.said "diagnosis.$count.said" || fail "diagnose: $count processes print otherwise"
+    for file in diagnosis.1/*.csv diagnosis.1/*.npz; do
+        cmp "$file" "diagnosis.$count/${file##*/}"
+    done
+done
+"$command" "${diagnose[@]}" >alone.json
+cmp <(timeless alone.json) diagnosis.1.said || fail "diagnose: a job prints otherwise"
+grep -q '"rows_read":12500,' diagnosis.1.said || fail "diagnose: not all rows are read"
+echo "diagnose: the same bytes with 1, 2, 3 and 4 processes, and without a job"
+
 # One process codes alike without a job.
 "$command" encode "${data[@]}" --dictionary D.npy --out alone.npz --json --quiet >/dev/null
 cmp alone.npz encode.1.npz
@@ -100,6 +135,11 @@ ends() {
 ends 3 "s3.npy: row 7, column 2" wide --data 'broken/*.npy' --lambda 0.3
 ends 3 "no file matches" wide --data 'nothere/*.npy' --lambda 0.3
 ends 2 "invalid value" wide "${data[@]}" --max-seconds x
+ends 3 "s3.npy: row 7, column 2" diagnose --data 'broken/*.npy' --lambda 0.3 --sae sae --sample 40
+ends 2 "diagnose without --sample is not distributed" diagnose "${data[@]}" --sae sae
+ends 2 "resume is not distributed" "${diagnose[@]}" --out resumed --resume
+ends 3 "nosae" diagnose "${data[@]}" --sae nosae --sample 40
+ends 1 '"stopped":"time-limit"' "${diagnose[@]}" --max-seconds 0
 ends 2 "certify is not distributed" certify "${data[@]}" --dictionary D.npy --codes encode.1.npz
 ends 1 '"stop":"time-limit"' solve "${data[@]}" --gamma 0.1 --tolerance 1e-9 --max-seconds 1 --json --quiet
 echo "failures and limits end all processes"

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::linalg::Columns;
+use crate::reduce::Share;
 use crate::trusted::Subject;
 
 /// Datapoints in a hundred that are looked at.
@@ -41,9 +42,13 @@ impl Concentration {
 
     /// Of a factorization: the parts are those of [`objective_parts`].
     pub(super) fn of_subject(subject: &Subject<'_>) -> Option<Self> {
-        let share = subject.problem().share();
-        // Rank 0 looks at a number a datapoint, and tells the others what it found.
-        let parts = share.gather(objective_parts(subject).into_iter().map(f64::to_bits).collect());
+        Self::of_all(objective_parts(subject), subject.problem().share())
+    }
+
+    /// Of the parts of all ranks: rank 0 looks at a number a datapoint, and tells the others what
+    /// it found.
+    pub(crate) fn of_all(parts: Vec<f64>, share: &Share) -> Option<Self> {
+        let parts = share.gather(parts.into_iter().map(f64::to_bits).collect());
         let parts: Vec<f64> = parts.into_iter().flatten().map(f64::from_bits).collect();
         let found = if share.is_root() { Self::of(parts) } else { None };
         let words = |found: Self| vec![found.datapoints as u64, found.of as u64, found.share.to_bits()];

@@ -16,10 +16,11 @@ use crate::atoms::{AtomsError, Codes};
 use crate::certificate::Concentration;
 use crate::certificate::record::Digest;
 use crate::io::sae::{Activations, Batch, EncodeError, FoldError, Folded};
-use crate::io::{Block, FileError, RowStream, Rows, Sae, Surveyed, read_vectors, write_vectors};
+use crate::io::{Block, FileError, FileProblem, RowStream, Rows, Sae, Surveyed, read_vectors, write_vectors};
 use crate::linalg::{Matrix, axpy, norm_sq};
 use crate::observer::{Observer, Stop};
 use crate::problem::{DataError, check_entries};
+use crate::reduce::{Agreed, Forest, Share};
 
 /// What is streamed, and how it is measured.
 #[derive(Clone, Copy)]
@@ -38,6 +39,8 @@ pub struct Streaming<'a> {
     pub lambda: f64,
     /// Datapoints of a block.
     pub block_rows: usize,
+    /// Which datapoints are this process's, where they are spread: it reads those alone.
+    pub share: Option<&'a Share>,
 }
 
 /// Datapoints of a block unless another number is asked for: eight tiles of products, so
@@ -75,6 +78,9 @@ pub enum StreamError {
         /// What there are.
         found: usize,
     },
+    /// Another process of the job has failed.
+    #[error("another process of the job has failed")]
+    Elsewhere,
     /// What is gone on from is another pass.
     #[error("this is where another pass stood: {what} differ")]
     OtherPass {
@@ -102,11 +108,16 @@ impl StreamError {
 /// with the last block.
 ///
 /// The numbers are those that [`diagnose`](super::diagnose()) gives of all the data's codes in
-/// memory. Sums run over the datapoints in their order, so block size, shards and threads
-/// enter only through the last bits of the encoder's products; the sums of N numbers have
-/// a rounding of N·2⁻⁵³ relative at most.
+/// memory. Sums run over the datapoints of a grain in their order, and over grains along the
+/// tree of [`reduce`](crate::reduce), so block size, shards and threads enter only through the
+/// last bits of the encoder's products; the sums of N numbers have a rounding of N·2⁻⁵³ relative
+/// at most.
 ///
-/// Holds the autoencoder, a block, a few numbers an atom, and one a datapoint; a transcoder's
+/// Where datapoints are spread over processes, each measures its own and all get the same answer,
+/// which is that of one process to the last bit. A process that fails ends the others with
+/// [`StreamError::Elsewhere`].
+///
+/// Holds the autoencoder, a block, some numbers an atom, and one a datapoint; a transcoder's
 /// inputs are read ahead by two blocks at most. O(nMN) time.
 ///
 /// Where the observer stops it, the numbers are those of the datapoints until then
@@ -114,6 +125,10 @@ impl StreamError {
 ///
 /// # Errors
 /// [`StreamError`]. An encoder that selects among all datapoints is refused.
+///
+/// # Panics
+/// If the share is not of as many datapoints as are kept, or several processes have blocks that
+/// do not divide its grains.
 ///
 /// # Examples
 /// ```
@@ -135,6 +150,7 @@ impl StreamError {
 ///     batch: Batch::Inference,
 ///     lambda: 0.75,
 ///     block_rows: BLOCK_ROWS,
+///     share: None,
 /// };
 /// let all = stream(&streaming, &mut folded, &())?;
 /// assert_eq!((all.points, all.atoms_used), (512, 128));
@@ -159,6 +175,9 @@ pub fn stream(
 ///
 /// # Errors
 /// As [`stream`]; [`StreamError::OtherPass`] where it is not.
+///
+/// # Panics
+/// As [`stream`]; where it goes on and there is more than one process.
 pub fn stream_from(
     streaming: &Streaming<'_>,
     folded: &mut Folded,
@@ -168,7 +187,10 @@ pub fn stream_from(
 ) -> Result<AllCodes, StreamError> {
     streaming.check()?;
     let rows = &streaming.kept.rows;
-    let fresh = Pass::new(streaming, folded);
+    let share = streaming.share();
+    assert!(from.is_none() || share.is_whole(), "one process goes on");
+    let observer = &Agreed::new(&share, observer);
+    let fresh = Pass::new(streaming, folded, &share);
     let mut pass = match from {
         Some(pass) => {
             fresh.accepts(&pass)?;
@@ -185,22 +207,105 @@ pub fn stream_from(
         }
         None => fresh,
     };
-    let mut stop = None;
-    observer.rows(pass.rows_read(rows), rows.of());
-    if pass.points() < rows.len() {
-        let left = rows.part(pass.points()..rows.len());
-        pass.extend(streaming, &left, folded, &mut |pass| {
-            observer.rows(pass.rows_read(rows), rows.of());
-            let whole = pass.points() == rows.len();
-            let flow = if whole { ControlFlow::Continue(()) } else { observer.poll() };
-            keep(pass, whole || flow.is_break());
-            flow.map_break(|interrupt| stop = Some(Stop::from(interrupt)))
-        })?;
+    let mut rounds = Rounds::new(streaming, &share, pass.points(), observer);
+    let mut measured = Ok(());
+    if pass.points() < share.len() {
+        let left = rows.part(pass.next()..share.first() + share.len());
+        measured = pass.extend(streaming, &left, folded, &mut |pass| {
+            let flow = rounds.end_block(pass.points());
+            keep(pass, flow.is_break() || pass.points() == rows.len());
+            flow
+        });
     }
-    Ok(pass.end(rows, stop))
+    // Others may have more blocks.
+    while measured.is_ok() && rounds.go_on() {
+        let _ = rounds.end_block(pass.points());
+    }
+    if rounds.failed == 0 {
+        rounds.count(pass.points(), measured.is_err());
+    }
+    measured?;
+    if rounds.failed > 0 {
+        return Err(StreamError::Elsewhere);
+    }
+    Ok(pass.end(&share, &rounds))
+}
+
+/// After every block, and at the end, processes tell each other how far they are, and whether
+/// they have failed: all leave at the same place.
+struct Rounds<'a> {
+    rows: &'a Rows,
+    share: &'a Share,
+    observer: &'a dyn Observer,
+    /// Blocks that are left to the process that has most.
+    left: usize,
+    /// Of all processes: rows and datapoints that are behind them, and how many have failed.
+    rows_read: usize,
+    points: usize,
+    failed: usize,
+    stop: Option<Stop>,
+}
+
+impl<'a> Rounds<'a> {
+    /// After `points` datapoints, of none where there are several processes.
+    fn new(streaming: &Streaming<'a>, share: &'a Share, points: usize, observer: &'a dyn Observer) -> Self {
+        let rows = &streaming.kept.rows;
+        let most = (0..share.size()).map(|rank| share.first_of(rank + 1) - share.first_of(rank)).max();
+        let left = (most.unwrap_or(0) - points).div_ceil(streaming.block_rows);
+        let rows_read = behind(rows, points);
+        observer.rows(rows_read, rows.of());
+        Self { rows, share, observer, left, rows_read, points, failed: 0, stop: None }
+    }
+
+    fn go_on(&self) -> bool {
+        self.left > 0 && self.failed == 0 && self.stop.is_none()
+    }
+
+    /// After `points` of this process's datapoints.
+    fn count(&mut self, points: usize, failed: bool) {
+        let first = self.share.first();
+        let read = behind(self.rows, first + points) - behind(self.rows, first);
+        let counts = self.share.counts([read, points, usize::from(failed)]);
+        [self.rows_read, self.points, self.failed] = counts;
+    }
+
+    /// The same after a block; breaks where the pass ends before its last datapoint.
+    fn end_block(&mut self, points: usize) -> ControlFlow<()> {
+        self.count(points, false);
+        self.observer.rows(self.rows_read, self.rows.of());
+        self.left -= 1;
+        let asked = if self.go_on() { self.observer.poll() } else { ControlFlow::Continue(()) };
+        self.stop = asked.break_value().map(Stop::from);
+        if self.failed > 0 || self.stop.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// Rows of the data that are behind the first datapoints.
+fn behind(rows: &Rows, points: usize) -> usize {
+    match points {
+        0 => 0,
+        points if points == rows.len() => rows.of(),
+        points => rows.row(points - 1) + 1,
+    }
 }
 
 impl Streaming<'_> {
+    /// Which datapoints are here.
+    fn share(&self) -> Share {
+        let len = self.kept.rows.len();
+        let share = self.share.cloned().unwrap_or_else(|| Share::alone(len));
+        assert_eq!(share.total(), len, "a share of the datapoints");
+        assert!(
+            share.is_whole() || share.grain().is_multiple_of(self.block_rows),
+            "the same blocks for any number of processes"
+        );
+        share
+    }
+
     /// Whether the parts go together.
     fn check(&self) -> Result<(), StreamError> {
         if self.sae.selects_among_datapoints(self.batch) {
@@ -282,7 +387,7 @@ fn fits(folded: &Folded, codes: &Codes) -> Vec<f64> {
     (0..folded.points.ncols()).into_par_iter().map(fit).collect()
 }
 
-/// Where a pass stands after some blocks: sums over the datapoints so far, in their order.
+/// Where a pass stands after some blocks: sums over the datapoints so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
     block_rows: usize,
@@ -293,33 +398,136 @@ pub struct Pass {
     lambda: f64,
     /// Weights are divided by it, which keeps sums finite.
     largest: f64,
-    weight: f64,
-    /// `Σ wᵢ‖rᵢ‖²`.
-    left: f64,
-    active: usize,
-    atoms: Vec<AtomSums>,
+    /// Number of this process's first datapoint among all; not in the file, where it is 0.
+    first: usize,
+    sums: Sums,
     /// `wᵢ(½‖rᵢ‖² + λ1ᵀzᵢ)`.
     parts: Vec<f64>,
-    /// The weighted mean, and `Σ wᵢ‖xᵢ − x̄‖²` about it (Welford's recurrence).
-    mean: Vec<f64>,
-    scatter: f64,
     /// Of the numbers behind it, their inputs and their weights, in their order.
     digest: u64,
     /// Most numbers of the data that were held at once; not in the file.
     most_held: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct AtomSums {
-    uses: usize,
-    /// Of the datapoints that use it.
-    weight: f64,
-    mass: f64,
-    most: f64,
+/// Sums over the datapoints of every grain in their order, and over grains along their tree.
+///
+/// Those of some datapoints are an array: [`HEAD`] numbers, the weighted mean x̄, and
+/// [`OF_ATOM`] numbers an atom. Counts are below 2⁵³, so that doubles hold them.
+#[derive(Clone, Debug, PartialEq)]
+struct Sums {
+    dim: usize,
+    /// Datapoints of a grain.
+    grain: usize,
+    whole: Forest,
+    /// Of the grain that is not at its end.
+    open: Vec<f64>,
+}
+
+/// Place of `Σ wᵢ` among the first numbers.
+const WEIGHT: usize = 0;
+/// Of `Σ wᵢ‖rᵢ‖²`.
+const LEFT: usize = 1;
+/// Of `Σ wᵢ‖xᵢ − x̄‖²`.
+const SCATTER: usize = 2;
+/// Of the number of codes that are not 0.
+const ACTIVE: usize = 3;
+/// How many numbers come first.
+const HEAD: usize = 4;
+
+/// Place of the number of datapoints that use an atom, among its numbers.
+const USES: usize = 0;
+/// Of the weight of these.
+const USED: usize = 1;
+/// Of `Σ wᵢzᵢ`.
+const MASS: usize = 2;
+/// Of its largest code.
+const MOST: usize = 3;
+/// How many numbers an atom has.
+const OF_ATOM: usize = 4;
+
+impl Sums {
+    fn new(dim: usize, atoms: usize, grain: usize) -> Self {
+        let width = HEAD + dim + OF_ATOM * atoms;
+        Self { dim, grain, whole: Forest::new(width), open: vec![0.0; width] }
+    }
+
+    /// Adds a datapoint to the open grain, the mean and `Σ wᵢ‖xᵢ − x̄‖²` by Welford's recurrence.
+    /// Returns the sum of its codes.
+    fn add(
+        &mut self,
+        weight: f64,
+        point: &[f64],
+        codes: impl Iterator<Item = (usize, f64)>,
+        fit: f64,
+    ) -> f64 {
+        let (head, rest) = self.open.split_at_mut(HEAD);
+        let (mean, atoms) = rest.split_at_mut(self.dim);
+        head[WEIGHT] += weight;
+        head[LEFT] += weight * fit;
+        let mut sum = 0.0;
+        for (k, z) in codes {
+            let atom = &mut atoms[OF_ATOM * k..][..OF_ATOM];
+            atom[USES] += 1.0;
+            atom[USED] += weight;
+            atom[MASS] += weight * z;
+            atom[MOST] = crate::num::max(atom[MOST], z);
+            head[ACTIVE] += 1.0;
+            sum += z;
+        }
+        let share = share(weight, head[WEIGHT]);
+        head[SCATTER] += weight * (1.0 - share) * move_mean(mean, point, share);
+        sum
+    }
+
+    /// Ends the open grain.
+    fn end_grain(&mut self, grain: usize) {
+        let fresh = vec![0.0; self.open.len()];
+        let ended = std::mem::replace(&mut self.open, fresh);
+        self.whole.push_grain(grain, &ended, combine(self.dim));
+    }
+}
+
+/// Adds the sums of other datapoints to those of some, of dimension `dim`: means and
+/// `Σ wᵢ‖xᵢ − x̄‖²` by the recurrence of Chan, Golub and LeVeque.
+fn combine(dim: usize) -> impl Fn(&mut [f64], &[f64]) + Copy {
+    move |all, part| {
+        let (head, rest) = all.split_at_mut(HEAD);
+        let (mean, atoms) = rest.split_at_mut(dim);
+        let (other, rest) = part.split_at(HEAD);
+        let (other_mean, other_atoms) = rest.split_at(dim);
+        for place in [WEIGHT, LEFT, ACTIVE] {
+            head[place] += other[place];
+        }
+        let share = share(other[WEIGHT], head[WEIGHT]);
+        let apart = move_mean(mean, other_mean, share);
+        head[SCATTER] += other[SCATTER] + other[WEIGHT] * (1.0 - share) * apart;
+        for (atom, other) in atoms.chunks_exact_mut(OF_ATOM).zip(other_atoms.chunks_exact(OF_ATOM)) {
+            for place in [USES, USED, MASS] {
+                atom[place] += other[place];
+            }
+            atom[MOST] = crate::num::max(atom[MOST], other[MOST]);
+        }
+    }
+}
+
+/// The part of a weight in all of it; 0 where that is 0.
+fn share(weight: f64, all: f64) -> f64 {
+    if all > 0.0 { weight / all } else { 0.0 }
+}
+
+/// Moves a mean to another by a share of the way; returns their squared distance before.
+fn move_mean(mean: &mut [f64], to: &[f64], share: f64) -> f64 {
+    let mut distance = 0.0;
+    for (mean, x) in mean.iter_mut().zip(to) {
+        let step = x - *mean;
+        distance += step * step;
+        *mean += share * step;
+    }
+    distance
 }
 
 impl Pass {
-    fn new(streaming: &Streaming<'_>, folded: &Folded) -> Self {
+    fn new(streaming: &Streaming<'_>, folded: &Folded, share: &Share) -> Self {
         let Surveyed { rows, weights, mean_norm, .. } = streaming.kept;
         Self {
             block_rows: streaming.block_rows,
@@ -327,13 +535,9 @@ impl Pass {
             of: (rows.of(), rows.len()),
             lambda: streaming.lambda,
             largest: weights.iter().flatten().copied().fold(0.0, crate::num::max),
-            weight: 0.0,
-            left: 0.0,
-            active: 0,
-            atoms: vec![AtomSums::default(); folded.kept.len()],
+            first: share.first(),
+            sums: Sums::new(folded.points.nrows(), folded.kept.len(), share.grain()),
             parts: Vec::new(),
-            mean: vec![0.0; folded.points.nrows()],
-            scatter: 0.0,
             digest: Digest::new().get(),
             most_held: 0,
         }
@@ -345,20 +549,23 @@ impl Pass {
         self.parts.len()
     }
 
+    /// The datapoint that comes next, among all.
+    fn next(&self) -> usize {
+        self.first + self.points()
+    }
+
     /// Writes it, whole or not at all.
     ///
     /// # Errors
     /// [`FileError`] where the file cannot be written.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn save(&self, path: &Path) -> Result<(), FileError> {
-        let counts = [self.block_rows, self.of.0, self.of.1, self.active].map(|c| c as f64);
+        let Sums { dim, grain, whole, open } = &self.sums;
+        let counts = [self.block_rows, self.of.0, self.of.1, *dim, *grain].map(|c| c as f64);
         // Halves, which a double holds.
         let digest = [self.digest >> 32, self.digest & u64::from(u32::MAX)].map(|half| half as f64);
-        let sums = [self.mean_norm, self.lambda, self.largest, self.weight, self.left, self.scatter];
-        let atoms: Vec<f64> =
-            self.atoms.iter().flat_map(|a| [a.uses as f64, a.weight, a.mass, a.most]).collect();
-        let arrays = [&counts[..], &sums, &digest, &atoms, &self.mean, &self.parts];
-        write_vectors(path, ARRAYS, arrays)
+        let numbers = [self.mean_norm, self.lambda, self.largest];
+        write_vectors(path, ARRAYS, [&counts, &numbers, &digest, whole.values(), open, &self.parts])
     }
 
     /// Reads what [`Pass::save`] wrote.
@@ -371,26 +578,26 @@ impl Pass {
         reason = "counts, as they were written"
     )]
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let [counts, sums, digest, atoms, mean, parts] =
-            read_vectors(path, ARRAYS, [Some(4), Some(6), Some(2), None, None, None])?;
+        let [counts, numbers, digest, whole, open, parts] =
+            read_vectors(path, ARRAYS, [Some(5), Some(3), Some(2), None, None, None])?;
+        let [block_rows, rows, points, dim, grain] = [0, 1, 2, 3, 4].map(|i| counts[i] as usize);
+        let grains = parts.len() / grain.max(1);
+        let (width, found) = (open.len(), whole.len());
+        let whole = Forest::of_first(grains, width, whole).ok_or_else(|| {
+            let expected = (grains.count_ones() as usize).saturating_mul(width);
+            FileError::in_array(path, WHOLE, FileProblem::Count { expected, found })
+        })?;
         Ok(Self {
-            block_rows: counts[0] as usize,
-            of: (counts[1] as usize, counts[2] as usize),
-            active: counts[3] as usize,
-            most_held: 0,
-            digest: ((digest[0] as u64) << 32) | digest[1] as u64,
-            mean_norm: sums[0],
-            lambda: sums[1],
-            largest: sums[2],
-            weight: sums[3],
-            left: sums[4],
-            scatter: sums[5],
-            atoms: atoms
-                .chunks_exact(4)
-                .map(|a| AtomSums { uses: a[0] as usize, weight: a[1], mass: a[2], most: a[3] })
-                .collect(),
-            mean,
+            block_rows,
+            mean_norm: numbers[0],
+            of: (rows, points),
+            lambda: numbers[1],
+            largest: numbers[2],
+            first: 0,
+            sums: Sums { dim, grain, whole, open },
             parts,
+            digest: ((digest[0] as u64) << 32) | digest[1] as u64,
+            most_held: 0,
         })
     }
 
@@ -400,8 +607,9 @@ impl Pass {
         let alike = [
             (self.block_rows == other.block_rows && whole, "numbers of rows a block"),
             (self.of == other.of && other.points() <= other.of.1, "numbers of rows"),
-            (self.mean.len() == other.mean.len(), "dimensions"),
-            (self.atoms.len() == other.atoms.len(), "numbers of atoms"),
+            (self.sums.grain == other.sums.grain, "numbers of datapoints a grain"),
+            (self.sums.dim == other.sums.dim, "dimensions"),
+            (self.sums.open.len() == other.sums.open.len(), "numbers of atoms"),
             (self.largest.to_bits() == other.largest.to_bits(), "weights"),
             (self.lambda.to_bits() == other.lambda.to_bits(), "values of lambda"),
             (self.mean_norm.to_bits() == other.mean_norm.to_bits(), "mean lengths of the datapoints"),
@@ -409,15 +617,6 @@ impl Pass {
         match alike.into_iter().find(|(alike, _)| !alike) {
             Some((_, what)) => Err(StreamError::OtherPass { what }),
             None => Ok(()),
-        }
-    }
-
-    /// Rows of the data that are behind it.
-    fn rows_read(&self, rows: &Rows) -> usize {
-        match self.points() {
-            0 => 0,
-            points if points == rows.len() => rows.of(),
-            points => rows.row(points - 1) + 1,
         }
     }
 
@@ -432,7 +631,7 @@ impl Pass {
         let mut fault = None;
         let passed = streaming.beside(rows, |inputs| {
             streaming.stream.blocks(rows, streaming.block_rows, &mut |block| {
-                let first = self.points();
+                let first = self.next();
                 match self.measure(block, inputs, streaming, folded) {
                     Ok(()) => go_on(self),
                     Err(error) => {
@@ -457,77 +656,77 @@ impl Pass {
         let Streaming { sae, batch, kept, .. } = *streaming;
         let inputs = next(inputs)?;
         let mut digest = Digest::from(self.digest);
-        streaming.add(&mut digest, self.points(), &block.points, inputs.as_ref());
+        streaming.add(&mut digest, self.next(), &block.points, inputs.as_ref());
         if let Some(inputs) = &inputs {
             check_entries(inputs)?;
         }
         sae.fold_next(folded, Activations { points: block.points, inputs })?;
         check_entries(&folded.points)?;
         let codes = sae.encode(folded, batch)?;
-        let first = self.points();
+        let first = self.next();
         for (i, fit) in fits(folded, &codes).into_iter().enumerate() {
             let weight = kept.weights.as_ref().map_or(1.0, |weights| weights[first + i] / self.largest);
-            self.add(weight, folded.points.col(i), codes.column(i).iter().map(|(k, z)| (k, *z)), fit);
+            let code = codes.column(i);
+            let of_point = code.iter().map(|(k, z)| (k, *z));
+            let sum = self.sums.add(weight, folded.points.col(i), of_point, fit);
+            self.parts.push(weight * (0.5 * fit + self.lambda * sum));
+            if self.points().is_multiple_of(self.sums.grain) {
+                self.sums.end_grain(self.next() / self.sums.grain - 1);
+            }
         }
         self.digest = digest.get();
         Ok(())
     }
 
-    /// Adds a datapoint.
-    fn add(&mut self, weight: f64, point: &[f64], codes: impl Iterator<Item = (usize, f64)>, fit: f64) {
-        self.weight += weight;
-        self.left += weight * fit;
-        let mut penalty = 0.0;
-        for (k, z) in codes {
-            let atom = &mut self.atoms[k];
-            atom.uses += 1;
-            atom.weight += weight;
-            atom.mass += weight * z;
-            atom.most = crate::num::max(atom.most, z);
-            self.active += 1;
-            penalty += z;
+    /// What the sums of all processes say.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are far below 2^53"
+    )]
+    fn end(mut self, share: &Share, rounds: &Rounds<'_>) -> AllCodes {
+        if !self.points().is_multiple_of(self.sums.grain) {
+            self.sums.end_grain(self.next() / self.sums.grain);
         }
-        self.parts.push(weight * (0.5 * fit + self.lambda * penalty));
-        let share = weight / self.weight;
-        let mut distance = 0.0;
-        for (mean, x) in self.mean.iter_mut().zip(point) {
-            let step = x - *mean;
-            distance += step * step;
-            *mean += share * step;
-        }
-        self.scatter += weight * (1.0 - share) * distance;
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    fn end(self, rows: &Rows, stopped: Option<Stop>) -> AllCodes {
-        let points = self.parts.len();
-        let penalty = self.lambda * self.atoms.iter().map(|atom| atom.mass / self.weight).sum::<f64>();
-        let fit = 0.5 * self.left / self.weight;
-        let used = self.atoms.iter().filter(|atom| atom.uses > 0).count();
-        let atoms = self.atoms.iter().enumerate().map(|(k, atom)| AtomUse {
-            atom: k,
-            uses: atom.uses,
-            mean: (atom.uses > 0).then(|| atom.mass / atom.weight),
-            most: (atom.uses > 0).then_some(atom.most),
+        let Sums { dim, whole, .. } = self.sums;
+        let all = share.root(whole, combine(dim));
+        let (head, atoms) = (&all[..HEAD], all[HEAD + dim..].chunks_exact(OF_ATOM));
+        let penalty = self.lambda * atoms.clone().map(|atom| atom[MASS] / head[WEIGHT]).sum::<f64>();
+        let fit = 0.5 * head[LEFT] / head[WEIGHT];
+        let count = atoms.len();
+        let atoms = atoms.enumerate().map(|(k, atom)| {
+            let used = atom[USES] > 0.0;
+            AtomUse {
+                atom: k,
+                uses: atom[USES] as usize,
+                mean: used.then(|| atom[MASS] / atom[USED]),
+                most: used.then_some(atom[MOST]),
+            }
         });
+        let atoms: Vec<AtomUse> = atoms.collect();
+        let atoms_used = atoms.iter().filter(|atom| atom.uses > 0).count();
         AllCodes {
-            rows_read: self.rows_read(rows),
-            rows: rows.of(),
-            points,
-            stopped,
+            rows_read: rounds.rows_read,
+            rows: rounds.rows.of(),
+            points: rounds.points,
+            stopped: rounds.stop,
             objective: fit + penalty,
             fit,
             penalty,
-            mean_l0: self.active as f64 / points as f64,
-            explained_variance: (self.scatter > 0.0).then(|| 1.0 - self.left / self.scatter),
-            atoms_used: used,
-            atoms_unused: self.atoms.len() - used,
-            atoms: atoms.collect(),
-            objective_share_of_top_percent: Concentration::of(self.parts).map(|top| top.share),
+            mean_l0: head[ACTIVE] / rounds.points as f64,
+            explained_variance: (head[SCATTER] > 0.0).then(|| 1.0 - head[LEFT] / head[SCATTER]),
+            atoms_used,
+            atoms_unused: count - atoms_used,
+            atoms,
+            objective_share_of_top_percent: Concentration::of_all(self.parts, share).map(|top| top.share),
             most_held: self.most_held,
         }
     }
 }
 
 /// Names of the arrays in a file of a pass.
-const ARRAYS: [&str; 6] = ["counts", "sums", "digest", "atoms", "mean", "parts"];
+const ARRAYS: [&str; 6] = ["counts", "numbers", "digest", WHOLE, "open", "parts"];
+
+/// That of the grains that are at their end.
+const WHOLE: &str = "whole";

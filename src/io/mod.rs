@@ -23,7 +23,9 @@ mod tensors;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use activations::{Activations, Block, Kept, Masked, Masking, Passed, Reading, RowStream, Surveyed};
+pub use activations::{
+    Activations, Block, Kept, Looked, Masked, Masking, Passed, Reading, RowStream, Surveyed,
+};
 pub use description::{Description, Misread};
 pub use json::{read_json, write_json};
 pub use npy::{PointReader, read_atoms, read_points, read_vector, write_atoms, write_vector};

@@ -16,8 +16,11 @@ struct Place {
 }
 
 /// Nodes of a run of grains, none of which has its sibling beside it.
-#[derive(Clone, Debug)]
-pub(super) struct Forest {
+///
+/// For sums whose grains are not at hand together, such as those of a pass over files:
+/// [`Share::root`](super::Share::root) ends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forest {
     width: usize,
     places: Vec<Place>,
     values: Vec<f64>,
@@ -25,12 +28,37 @@ pub(super) struct Forest {
 
 impl Forest {
     /// No grain yet; a node holds `width` numbers.
-    pub(super) fn new(width: usize) -> Self {
+    #[must_use]
+    pub fn new(width: usize) -> Self {
         Self { width, places: Vec::new(), values: Vec::new() }
     }
 
+    /// The nodes of the first grains there are, from their [`values`](Self::values); `None` where
+    /// there are more or fewer.
+    #[must_use]
+    pub fn of_first(grains: usize, width: usize, values: Vec<f64>) -> Option<Self> {
+        let mut places = Vec::new();
+        let mut first = 0;
+        for level in (0..usize::BITS).rev().filter(|level| (grains >> level) & 1 == 1) {
+            places.push(Place { level, index: (first >> level) as u64 });
+            first += 1 << level;
+        }
+        (places.len().checked_mul(width) == Some(values.len())).then_some(Self { width, places, values })
+    }
+
+    /// The numbers of its nodes, one node after the other.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Numbers of a node.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Puts a grain to the right of all others.
-    pub(super) fn push_grain(&mut self, grain: usize, value: &[f64], combine: impl Fn(&mut [f64], &[f64])) {
+    pub fn push_grain(&mut self, grain: usize, value: &[f64], combine: impl Fn(&mut [f64], &[f64])) {
         self.push(Place { level: 0, index: grain as u64 }, value, &combine);
     }
 
@@ -74,8 +102,8 @@ impl Forest {
         }
     }
 
-    /// The value of the whole tree, once all grains are there. Where the right edge is
-    /// incomplete, nodes are combined from the right.
+    /// The value of the whole tree, once all grains are there. Where the right edge, or the grains
+    /// of a rank, are incomplete, nodes are combined from the right.
     pub(super) fn root(mut self, combine: impl Fn(&mut [f64], &[f64])) -> Vec<f64> {
         while self.places.len() > 1 {
             self.join(&combine);

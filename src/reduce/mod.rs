@@ -20,6 +20,7 @@ mod forest;
 mod share;
 
 pub use agreed::Agreed;
+pub use forest::Forest;
 pub use share::{GRAIN, RATIO, Share};
 
 use std::fmt;

@@ -140,6 +140,12 @@ impl Share {
         self.total
     }
 
+    /// Datapoints of a grain.
+    #[must_use]
+    pub fn grain(&self) -> usize {
+        self.grain
+    }
+
     /// Number of the first datapoint here among all.
     #[must_use]
     pub fn first(&self) -> usize {
@@ -150,6 +156,12 @@ impl Share {
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether a datapoint is here, by its number among all.
+    #[must_use]
+    pub fn holds(&self, number: usize) -> bool {
+        (self.first..self.first + self.len).contains(&number)
     }
 
     /// Whether this rank holds none: there are more ranks than grains.
@@ -223,7 +235,7 @@ impl Share {
         for (g, grain) in self.grains().enumerate() {
             forest.push_grain(first + g, &part(grain), combine);
         }
-        let root = self.across(forest, K, combine);
+        let root = self.root(forest, combine);
         std::array::from_fn(|k| root[k])
     }
 
@@ -268,18 +280,32 @@ impl Share {
         if let Some((grain, sum)) = pending {
             forest.push_grain(first + grain, &sum, combine);
         }
-        self.across(forest, width, combine)
+        self.root(forest, combine)
+    }
+
+    /// The sum over all ranks of some counts of each.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are far below 2^53, so that their sums are exact in any order"
+    )]
+    pub fn counts<const K: usize>(&self, mine: [usize; K]) -> [usize; K] {
+        let mut forest = Forest::new(K);
+        // A node a rank.
+        forest.push_grain(self.ranks.rank(), &mine.map(|count| count as f64), add);
+        let root = self.root(forest, add);
+        std::array::from_fn(|k| root[k] as usize)
     }
 
     /// The root of the tree, from the nodes of all ranks: up a binomial tree of ranks to rank 0,
     /// which keeps runs of grains together, and down again. 2(P − 1) messages.
-    fn across(
-        &self,
-        mut forest: Forest,
-        width: usize,
-        combine: impl Fn(&mut [f64], &[f64]) + Copy,
-    ) -> Vec<f64> {
-        let (rank, size) = (self.ranks.rank(), self.size());
+    ///
+    /// # Panics
+    /// Where rank 0 has no node.
+    pub fn root(&self, mut forest: Forest, combine: impl Fn(&mut [f64], &[f64]) + Copy) -> Vec<f64> {
+        let (rank, size, width) = (self.ranks.rank(), self.size(), forest.width());
         if size == 1 {
             return forest.root(combine);
         }
@@ -344,11 +370,10 @@ impl Share {
         rows: usize,
         numbers: &[usize],
     ) -> Vec<f64> {
-        let mine = |number: &usize| (self.first..self.first + self.len).contains(number);
         if self.is_whole() {
             return numbers.iter().flat_map(|&number| here(number).into_owned()).collect();
         }
-        let held = numbers.iter().filter(|number| mine(number));
+        let held = numbers.iter().filter(|number| self.holds(**number));
         let held = held.flat_map(|number| here(number - self.first).into_owned());
         let parts = self.gather(held.map(|v| v.to_bits()).collect());
         let mut all = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use widedict::observer::{Interrupt, Observer};
-use widedict::reduce::{Agreed, Alone, Reduce, Share};
+use widedict::reduce::{Agreed, Alone, Forest, Reduce, Share};
 use widedict::testing::ranks::on_ranks;
 
 /// What every rank of `count` makes of its share.
@@ -82,6 +82,38 @@ proptest! {
         prop_assert_eq!(expected[0], by_definition(&values, grain).to_bits());
         for found in each(count, values.len(), grain, sums) {
             prop_assert_eq!(&found, &expected);
+        }
+    }
+
+    /// Grains one after the other, and in between from the numbers of their nodes.
+    #[test]
+    fn grains_that_come_one_by_one_have_the_same_sum(
+        values in proptest::collection::vec(-1e3..1e3_f64, 1..100),
+        until in 0_usize..100,
+        count in 1_usize..6,
+    ) {
+        let add = |all: &mut [f64], part: &[f64]| all[0] += part[0];
+        let pushed = |share: &Share, forest: &mut Forest, from: usize, to: usize| {
+            (from..to).for_each(|i| forest.push_grain(share.first() + i, &here(share, &values)[i..=i], add));
+        };
+        let until = until.min(values.len());
+        for (root, [len, ranks]) in each(count, values.len(), 1, |share| {
+            let mut forest = Forest::new(1);
+            if share.is_whole() {
+                pushed(share, &mut forest, 0, until);
+                let nodes = forest.values().to_vec();
+                let mut one_more = nodes.clone();
+                one_more.push(0.0);
+                assert_eq!(Forest::of_first(until, 1, one_more), None);
+                assert_eq!(Forest::of_first(until, 1, nodes), Some(forest.clone()));
+                pushed(share, &mut forest, until, share.len());
+            } else {
+                pushed(share, &mut forest, 0, share.len());
+            }
+            (share.root(forest, add), share.counts([share.len(), 1]))
+        }) {
+            prop_assert_eq!(root[0].to_bits(), by_definition(&values, 1).to_bits());
+            prop_assert_eq!((len, ranks), (values.len(), count));
         }
     }
 

@@ -4,8 +4,8 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,6 +16,8 @@ use widedict::diagnose::{
 use widedict::io::sae::{Activations, Batch, FoldError, Folded, Kind, ReadOptions};
 use widedict::io::{Masking, RowStream, Rows, Sae, Surveyed, read_json, read_points, write_atoms};
 use widedict::problem::DataError;
+use widedict::reduce::{Alone, Reduce, Share};
+use widedict::testing::ranks::on_ranks;
 use widedict::{Interrupt, Matrix, Observer, Problem, Stop};
 
 const LAMBDA: f64 = 0.25;
@@ -87,6 +89,7 @@ impl Case {
             batch,
             lambda: LAMBDA,
             block_rows,
+            share: None,
         }
     }
 
@@ -294,10 +297,13 @@ fn a_pass_that_goes_on_is_one_without_a_stop() {
     let weights: Vec<f64> = (0..512_u32).map(|i| f64::from(i % 7)).collect();
     let masking = Masking { weights: Some(&weights), ..Masking::default() };
     let case = Case::new(sae, files.path(), &masking);
-    let whole = case.streamed(50, &()).expect("streamed");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let place = folder.path().join("pass.safetensors");
-    for blocks in 1..=9 {
+    // One grain, and grains that end within and between blocks.
+    let grains = [4096, 120, 25].map(|grain| Share::with_grain(Arc::new(Alone), 438, grain));
+    for (share, blocks) in grains.iter().flat_map(|share| (1..=9).map(move |blocks| (share, blocks))) {
+        let streaming = Streaming { share: Some(share), ..case.streaming(Batch::Inference, 50) };
+        let whole = stream(&streaming, &mut case.folded(), &()).expect("streamed");
         let observer = After(blocks, AtomicUsize::new(0), Mutex::default());
         let (mut kept, mut ended) = (Vec::new(), 0);
         let mut keep = |pass: &Pass, ends: bool| {
@@ -307,7 +313,6 @@ fn a_pass_that_goes_on_is_one_without_a_stop() {
                 pass.save(&place).expect("written");
             }
         };
-        let streaming = case.streaming(Batch::Inference, 50);
         stream_from(&streaming, &mut case.folded(), None, &mut keep, &observer).expect("streamed");
         // 438 datapoints: eight whole blocks and one more.
         assert_eq!(kept, (1..=blocks).map(|b| (50 * b).min(438)).collect::<Vec<_>>());
@@ -315,7 +320,7 @@ fn a_pass_that_goes_on_is_one_without_a_stop() {
         let from = Pass::load(&place).expect("read");
         let on =
             stream_from(&streaming, &mut case.folded(), Some(from.clone()), &mut |_, _| {}, &()).unwrap();
-        assert_eq!(numbers(on), numbers(whole.clone()), "after {blocks} blocks");
+        assert_eq!(numbers(on), numbers(whole), "after {blocks} blocks, {share:?}");
 
         // Another λ, other rows a block, another dictionary, other data: not this pass.
         let refuses = |streaming: &Streaming<'_>, folded: &mut Folded| {
@@ -324,6 +329,8 @@ fn a_pass_that_goes_on_is_one_without_a_stop() {
         };
         refuses(&Streaming { lambda: 0.3, ..streaming }, &mut case.folded());
         refuses(&Streaming { block_rows: 49, ..streaming }, &mut case.folded());
+        let other = Share::with_grain(Arc::new(Alone), 438, 121);
+        refuses(&Streaming { share: Some(&other), ..streaming }, &mut case.folded());
         let mut turned = case.sae.fold(case.read(&case.kept.rows.sample(3, 1))).expect("one system of units");
         turned.center = turned.center.map(|b| b.iter().map(|v| v + 1e-9).collect());
         refuses(&streaming, &mut turned);
@@ -450,4 +457,144 @@ fn intervals_hold_the_mean_they_estimate() {
     let [low, high] = found.interval.expect("several");
     assert!((low - (2.5 - half)).abs() < 1e-12 && (high - (2.5 + half)).abs() < 1e-12, "{found:?}");
     assert_eq!(Estimate::of(&[2.0], &[1.0]).interval, None);
+}
+
+/// Datapoints of a grain and of a block where datapoints are spread: 512 rows are 8 grains.
+const GRAIN: usize = 64;
+const BLOCK: usize = 16;
+
+impl Case {
+    /// The pass of a rank of several.
+    fn of_rank(&self, rank: Arc<dyn Reduce>, observer: &dyn Observer) -> Result<AllCodes, StreamError> {
+        let share = Share::with_grain(rank, self.kept.rows.len(), GRAIN);
+        let streaming = Streaming { share: Some(&share), ..self.streaming(Batch::Inference, BLOCK) };
+        stream(&streaming, &mut self.folded(), observer)
+    }
+}
+
+/// All ranks get the numbers of one process, for any number of ranks and threads: those of the data
+/// in memory.
+#[test]
+fn a_pass_of_ranks_is_that_of_one_process() {
+    let (sae, points) = tokens();
+    let files = shards(&points, 37);
+    let weights: Vec<f64> = (0..512_u32).map(|i| f64::from(i % 5)).collect();
+    for weights in [None, Some(&weights[..])] {
+        let case = Case::new(sae.clone(), files.path(), &Masking { weights, ..Masking::default() });
+        let expected = case.of_rank(Arc::new(Alone), &()).expect("streamed");
+        is_in_memory(&case, &expected, "grains");
+        for (count, threads) in [(1, 1), (2, 1), (3, 2), (4, 3), (7, 1), (9, 1)] {
+            let found = on_ranks(count, |rank| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+                pool.install(|| case.of_rank(rank, &()).expect("streamed"))
+            });
+            for found in found {
+                assert_eq!(numbers(found), numbers(expected.clone()), "{count} ranks");
+            }
+        }
+    }
+}
+
+/// What `docs/scale.md` says of a pass.
+#[test]
+fn messages_of_a_pass_are_those_of_the_model() {
+    let (sae, points) = tokens();
+    let files = shards(&points, 100);
+    let case = Case::new(sae, files.path(), &Masking::default());
+    let (n, atoms, len) = (case.sae.dim(), case.sae.atoms(), case.kept.rows.len());
+    for count in [1, 2, 4, 8] {
+        let sent = on_ranks(count, |rank| {
+            case.of_rank(rank.clone(), &()).expect("streamed");
+            rank.sent()
+        });
+        let (messages, words) = sent.iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let (others, rounds) = (count - 1, len / BLOCK / count + 1);
+        assert_eq!(messages, 2 * others * (rounds + 2), "{count} ranks");
+        // A sum of w numbers: up a wish, a place and the numbers, down a wish and the numbers.
+        let sum = |width: usize| others * (3 + 2 * width);
+        let parts = (len - len / count) + 3 * others;
+        assert_eq!(words, rounds * sum(3) + sum(n + 4 * atoms + 4) + parts, "{count} ranks");
+    }
+}
+
+/// What a rank cannot measure ends all, in its first block, in between, and after all others.
+#[test]
+fn a_rank_that_fails_ends_the_others() {
+    let (_, points) = tokens();
+    let fixture = root().join("tests/sae/fixtures/saelens-constant_norm_rescale");
+    let sae = Sae::read(&fixture, &ReadOptions::default()).expect("readable");
+    // Three ranks hold 128, 64 and 64 datapoints.
+    for spoilt in [0, 127, 150, 191, 255] {
+        let mut few = Matrix::from_fn(sae.dim(), 256, |i, j| 1.0 + points.get(i, j));
+        few.col_mut(spoilt).fill(0.0);
+        let files = shards(&few, 90);
+        let case = Case::new(sae.clone(), files.path(), &Masking::default());
+        assert!(case.kept.rows.sample(3, 1).point(spoilt).is_none(), "the sample must not hold it");
+        let found = on_ranks(3, |rank| case.of_rank(rank, &()).expect_err("no direction"));
+        let own = found.iter().filter(|error| {
+            matches!(error, StreamError::Fold(FoldError::Normalization { datapoint, .. }) if *datapoint == spoilt)
+        });
+        let others = found.iter().filter(|error| matches!(error, StreamError::Elsewhere));
+        assert_eq!((own.count(), others.count()), (1, 2), "{spoilt}: {found:?}");
+    }
+}
+
+/// One rank that is asked to end suffices: all end after the same block.
+#[test]
+fn one_rank_that_stops_stops_all() {
+    let (sae, points) = tokens();
+    let files = shards(&points, 100);
+    let case = Case::new(sae.clone(), files.path(), &Masking::default());
+    let found = on_ranks(2, |rank| {
+        let after = if rank.rank() == 1 { 1 } else { usize::MAX };
+        case.of_rank(rank, &After(after, AtomicUsize::new(0), Mutex::default())).expect("streamed")
+    });
+    assert_eq!(found[0].stopped, Some(Stop::TimeLimit));
+    assert_eq!(numbers(found[0].clone()), numbers(found[1].clone()));
+    // The wish after the first block is heard with the second.
+    assert_eq!((found[0].rows_read, found[0].points, found[0].rows), (4 * BLOCK, 4 * BLOCK, 512));
+    let read: Vec<usize> = (0..2 * BLOCK).chain(256..256 + 2 * BLOCK).collect();
+    let files = shards(&points.select_columns(&read), 100);
+    let part = Case::new(sae, files.path(), &Masking::default());
+    let expected = part.streamed(BLOCK, &()).expect("streamed");
+    near(found[0].objective, expected.objective, "objective");
+    let left = |all: &AllCodes| 1.0 - all.explained_variance.expect("data that vary");
+    assert!((left(&found[0]) - left(&expected)).abs() <= 1e-12, "explained variance");
+    assert_eq!(found[0].atoms_used, expected.atoms_used);
+}
+
+/// Which rows are datapoints, and their mean norm: by several ranks as by one.
+#[test]
+fn a_survey_of_ranks_is_that_of_one_process() {
+    let (_, mut points) = tokens();
+    points.col_mut(3)[7] = f64::NAN;
+    points.col_mut(200)[0] = f64::INFINITY;
+    points.col_mut(511)[2] = f64::NAN;
+    let files = shards(&points, 50);
+    let stream = RowStream::open(files.path(), None).expect("shards");
+    let weights: Vec<f64> = (0..512_u32).map(|i| f64::from(i % 5)).collect();
+    for (weights, skip_nonfinite) in [(None, true), (Some(&weights[..]), true), (None, false)] {
+        let masking = Masking { weights, skip_nonfinite, ..Masking::default() };
+        let surveyed = |rank: Arc<dyn Reduce>| {
+            let share = Share::with_grain(rank, 512, GRAIN);
+            let looked = stream.look(&masking, &share).expect("readable");
+            stream.decide(looked, &share).map_err(|error| error.to_string())
+        };
+        let expected = surveyed(Arc::new(Alone));
+        let whole = stream.survey(&masking).map_err(|error| error.to_string());
+        match (&expected, whole) {
+            (Ok(found), Ok(whole)) => {
+                near(found.mean_norm, whole.mean_norm, "mean norm");
+                assert_eq!(found.masked.nonfinite, if weights.is_none() { 3 } else { 2 });
+                assert_eq!(Surveyed { mean_norm: whole.mean_norm, ..found.clone() }, whole);
+            }
+            (Err(found), Err(whole)) => assert_eq!(*found, whole),
+            other => panic!("{other:?}"),
+        }
+        for count in [2, 3, 4, 7] {
+            for found in on_ranks(count, |rank| surveyed(rank)) {
+                assert_eq!(found, expected, "{count} ranks");
+            }
+        }
+    }
 }

@@ -60,6 +60,11 @@ pub(crate) fn is_root() -> bool {
     all().is_none_or(|ranks| ranks.rank() == 0)
 }
 
+/// This process's part of so many, where there are processes.
+pub(crate) fn share(total: usize) -> Option<Share> {
+    all().map(|ranks| Share::of(Arc::clone(ranks), total))
+}
+
 /// Refuses what is not distributed.
 pub(crate) fn refuse(asked: bool, what: &'static str) -> Result<(), Failure> {
     if !asked {
@@ -86,8 +91,7 @@ pub(crate) fn check(asked: bool) -> Result<(), Failure> {
 /// Goes on where all processes have a result; where one has failed, all fail as the first that
 /// did. What follows may wait for the others.
 pub(crate) fn agree<T>(result: Result<T, Failure>) -> Result<T, Failure> {
-    let Some(ranks) = all() else { return result };
-    let share = Share::of(Arc::clone(ranks), 0);
+    let Some(share) = share(0) else { return result };
     let told = match &result {
         Ok(_) | Err(Failure::Elsewhere) => Vec::new(),
         Err(failure) => words(failure),
@@ -97,6 +101,12 @@ pub(crate) fn agree<T>(result: Result<T, Failure>) -> Result<T, Failure> {
         (Some(failure), _) => Err(failure),
         (None, result) => result,
     }
+}
+
+/// The number that the first process has, at all of them.
+pub(crate) fn of_first(number: f64) -> f64 {
+    let Some(share) = share(0) else { return number };
+    share.broadcast(vec![number.to_bits()]).first().map_or(number, |bits| f64::from_bits(*bits))
 }
 
 fn words(failure: &Failure) -> Vec<u64> {

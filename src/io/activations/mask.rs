@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::{FileError, FileProblem, Rows};
 use super::{Activations, place};
 use crate::linalg::{Datapoints, norm};
+use crate::reduce::Share;
 
 /// What masks a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -98,9 +99,11 @@ impl Activations {
 pub(super) struct Survey<'a> {
     masking: Masking<'a>,
     masked: Masked,
-    /// Places of the rows that no look has masked.
-    kept: Vec<usize>,
-    /// Their norms, where a median or a mean of these is wanted.
+    /// How many rows were read.
+    read: usize,
+    /// Places of those that a look has masked.
+    dropped: Vec<usize>,
+    /// Norms of the others, where a median or a mean of these is wanted.
     norms: Vec<f64>,
     /// Whether it is.
     measures: bool,
@@ -128,7 +131,7 @@ impl<'a> Survey<'a> {
             ..Masked::default()
         };
         let measures = masking.max_norm_multiple.is_some();
-        Self { masking, masked, kept: Vec::with_capacity(read), norms: Vec::new(), measures, first: None }
+        Self { masking, masked, read, dropped: Vec::new(), norms: Vec::new(), measures, first: None }
     }
 
     /// Keeps the norms of all datapoints.
@@ -140,15 +143,34 @@ impl<'a> Survey<'a> {
     pub(super) fn look(&mut self, at: usize, row: usize, point: &[f64]) {
         if self.masking.weights.is_some_and(|weights| weights[row].abs() <= 0.0) {
             self.masked.weight += 1;
+            self.dropped.push(at);
         } else if let Some(column) = point.iter().position(|v| !v.is_finite()) {
             self.masked.nonfinite += 1;
+            self.dropped.push(at);
             self.first.get_or_insert((row, column, point[column]));
-        } else {
-            self.kept.push(at);
-            if self.measures {
-                self.norms.push(norm(point));
-            }
+        } else if self.measures {
+            self.norms.push(norm(point));
         }
+    }
+
+    /// The looks of all processes, each at its own rows, as one; norms stay those of this one's.
+    pub(super) fn of_all(mut self, share: &Share) -> Self {
+        if share.is_whole() {
+            return self;
+        }
+        [self.masked.weight, self.masked.nonfinite] =
+            share.counts([self.masked.weight, self.masked.nonfinite]);
+        let dropped = self.dropped.iter().map(|at| *at as u64).collect();
+        let count = |word: u64| usize::try_from(word).expect("a place of this machine");
+        self.dropped = share.broadcast(share.gather(dropped).concat()).into_iter().map(count).collect();
+        let first = self.first.map(|(row, column, value)| vec![row as u64, column as u64, value.to_bits()]);
+        let firsts = share.gather(first.unwrap_or_default());
+        let first = firsts.into_iter().find(|first| !first.is_empty()).unwrap_or_default();
+        self.first = match *share.broadcast(first) {
+            [row, column, value] => Some((count(row), count(column), f64::from_bits(value))),
+            _ => None,
+        };
+        self
     }
 
     /// The datapoints; `files` are those of the rows, with the first row of each.
@@ -158,10 +180,12 @@ impl<'a> Survey<'a> {
             let (rows, of) = (self.masked.nonfinite, self.masked.of - self.masked.unread);
             return Err(FileError::new(file, FileProblem::RowsNotFinite { row, column, value, rows, of }));
         }
+        let mut dropped = self.dropped.iter().peekable();
+        let mut kept: Vec<usize> = (0..self.read).filter(|at| dropped.next_if_eq(&at).is_none()).collect();
         if let Some(multiple) = self.masking.max_norm_multiple.filter(|_| !self.norms.is_empty()) {
-            self.drop_long(multiple, path)?;
+            self.drop_long(multiple, &mut kept, path)?;
         }
-        let Self { kept, norms, mut masked, .. } = self;
+        let Self { norms, mut masked, .. } = self;
         if kept.is_empty() {
             return Err(FileError::new(path, FileProblem::NothingLeft { masked: Box::new(masked) }));
         }
@@ -170,7 +194,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Masks the rows of a norm beyond a multiple of the median.
-    fn drop_long(&mut self, multiple: f64, path: &Path) -> Result<(), FileError> {
+    fn drop_long(&mut self, multiple: f64, kept: &mut Vec<usize>, path: &Path) -> Result<(), FileError> {
         let mut sorted = self.norms.clone();
         sorted.sort_unstable_by(f64::total_cmp);
         // As numpy's: of an even number the mean of the two in the middle.
@@ -180,11 +204,11 @@ impl<'a> Survey<'a> {
             return Err(FileError::new(path, FileProblem::Median { median }));
         }
         let stays = |norm: &f64| norm / median <= multiple;
-        let before = self.kept.len();
+        let before = kept.len();
         let mut norms = self.norms.iter();
-        self.kept.retain(|_| stays(norms.next().expect("a norm a row")));
+        kept.retain(|_| stays(norms.next().expect("a norm a row")));
         self.norms.retain(stays);
-        self.masked.norm = before - self.kept.len();
+        self.masked.norm = before - kept.len();
         Ok(())
     }
 }

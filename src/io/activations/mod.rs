@@ -29,7 +29,7 @@ use number::Precision;
 use source::Source;
 
 pub use mask::{Kept, Masked, Masking};
-pub use stream::{Block, Passed, RowStream, Surveyed};
+pub use stream::{Block, Looked, Passed, RowStream, Surveyed};
 
 /// What is read of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -206,7 +206,7 @@ fn arrays<F: Float>(
     let thinning = Thinning::new(total, reading);
     let mut values = zeros::<F>(thinning.kept, dim).map_err(|problem| FileError::new(path, problem))?;
     for (source, (_, first)) in sources.iter().zip(&files) {
-        let _ = source.read(&mut |row, column, value| {
+        let _ = source.read(0, &mut |row, column, value| {
             if let Some(place) = thinning.place(first + row) {
                 values[place * dim + column] = F::nearest(value);
             }

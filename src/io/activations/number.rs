@@ -193,8 +193,13 @@ impl Layout {
         (row % batch * positions + row / batch, column)
     }
 
-    /// Reads the numbers a piece at a time and hands each with its row and column to
-    /// `put`, in the order of the file, until it has enough.
+    /// Where a row begins, in bytes from the first number; only rows of C order lie so.
+    pub(super) fn skipped(&self, row: usize) -> Result<u64, FileProblem> {
+        Ok((row * self.plane()?.1 * self.number.bytes()) as u64)
+    }
+
+    /// Reads the numbers from a row on, where `reader` stands, a piece at a time and hands each
+    /// with its row and column to `put`, in the order of the file, until it has enough.
     ///
     /// # Errors
     /// [`FileProblem`] where the file ends early, for whole numbers that no double is,
@@ -202,12 +207,13 @@ impl Layout {
     pub(super) fn read(
         &self,
         reader: &mut impl Read,
+        from: usize,
         mut put: impl FnMut(usize, usize, f64) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, FileProblem> {
         let ((rows, dim), expected, item) = (self.plane()?, self.bytes()?, self.number.bytes());
         let mut piece = vec![0; PIECE];
-        let (mut left, mut bits) = (expected, Bits::default());
-        let (mut at, mut row, mut column) = (0, 0, 0);
+        let (mut left, mut bits) = (expected - self.skipped(from)?, Bits::default());
+        let (mut at, mut row, mut column) = (0, from, 0);
         let mut staged = Staged::default();
         let stages = self.fortran && dim >= LONG;
         while left > 0 {

@@ -1,7 +1,7 @@
 //! One file of activations: what kind it is, which array of it is read, and its numbers.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -212,17 +212,20 @@ impl Source {
         }
     }
 
-    /// Hands every number of an array with its row and column to `put`, in the order of the
-    /// file, until it has enough.
+    /// Hands every number of an array from a row on (the first one, unless
+    /// [rows](Self::in_rows) follow each other) with its row and column to `put`, in the order of
+    /// the file, until it has enough.
     pub(super) fn read(
         &self,
+        from: usize,
         put: &mut impl FnMut(usize, usize, f64) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, FileError> {
-        self.numbers(put).map_err(|problem| self.error(problem))
+        self.numbers(from, put).map_err(|problem| self.error(problem))
     }
 
     fn numbers(
         &self,
+        from: usize,
         put: &mut impl FnMut(usize, usize, f64) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, FileProblem> {
         let (mut reader, length) = self.bytes()?;
@@ -230,12 +233,15 @@ impl Source {
             return Err(FileProblem::Changed);
         };
         let same = |found: &Layout| if found == layout { Ok(()) } else { Err(FileProblem::Changed) };
+        let skipped = layout.skipped(from)?;
         match (self.kind, &self.array) {
             (Kind::Npz, Some(name)) => {
                 let mut archive = Archive::open(reader, length)?;
                 let (mut entry, size) = archive.array(name)?;
                 same(&npy_layout(&mut entry, size)?)?;
-                let flow = layout.read(&mut entry, put)?;
+                // What is compressed is read past.
+                std::io::copy(&mut entry.by_ref().take(skipped), &mut std::io::sink())?;
+                let flow = layout.read(&mut entry, from, put)?;
                 if flow.is_break() {
                     return Ok(flow);
                 }
@@ -248,17 +254,18 @@ impl Source {
             (Kind::Safetensors, Some(name)) => {
                 let (start, metadata) = read_header(&mut reader, length)?;
                 let info = metadata.info(name).ok_or(FileProblem::Changed)?;
-                reader.seek(std::io::SeekFrom::Start(start + info.data_offsets.0 as u64))?;
+                reader.seek(SeekFrom::Start(start + info.data_offsets.0 as u64 + skipped))?;
                 let size = (info.data_offsets.1 - info.data_offsets.0) as u64;
                 if size == layout.bytes()? {
-                    layout.read(&mut reader, put)
+                    layout.read(&mut reader, from, put)
                 } else {
                     Err(FileProblem::Changed)
                 }
             }
             _ => {
                 same(&npy_layout(&mut reader, length)?)?;
-                layout.read(&mut reader, put)
+                reader.seek(SeekFrom::Start(length - layout.bytes()? + skipped))?;
+                layout.read(&mut reader, from, put)
             }
         }
     }

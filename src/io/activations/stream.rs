@@ -21,6 +21,7 @@ use super::{
 };
 use crate::io::{FileError, FileProblem};
 use crate::linalg::{Datapoints, Float, Matrix};
+use crate::reduce::Share;
 use half::{bf16, f16};
 
 /// Files whose rows are read in blocks.
@@ -41,6 +42,12 @@ pub struct Block {
     pub first: usize,
     /// A datapoint a column.
     pub points: Matrix,
+}
+
+/// What one process saw of a survey: its own rows.
+pub struct Looked<'a> {
+    survey: Survey<'a>,
+    weights: Option<&'a [f64]>,
 }
 
 /// What a pass over the files took.
@@ -138,20 +145,53 @@ impl RowStream {
     /// # Panics
     /// Unless there are as many weights as rows in the files.
     pub fn survey(&self, masking: &Masking<'_>) -> Result<Surveyed, FileError> {
+        let share = Share::alone(self.len);
+        self.decide(self.look(masking, &share)?, &share)
+    }
+
+    /// Begins a [`survey`](Self::survey) of several processes, each of which looks at its rows, a
+    /// share of those of the files. Nothing is sent.
+    ///
+    /// # Errors
+    /// Where a file cannot be read. Processes that have not failed must not go on then.
+    ///
+    /// # Panics
+    /// As [`RowStream::survey`]; unless the share is of these rows; for a multiple of the median
+    /// norm, which no process knows alone, where there are several.
+    pub fn look<'m>(&self, masking: &Masking<'m>, share: &Share) -> Result<Looked<'m>, FileError> {
         if let Some(weights) = masking.weights {
             assert_eq!(weights.len(), self.len, "a weight a row");
         }
+        assert_eq!(share.total(), self.len, "a share of the rows");
+        assert!(share.is_whole() || masking.max_norm_multiple.is_none(), "the median is that of all");
         let mut survey = Survey::new(*masking, self.len, self.len).measuring();
-        self.blocks(&Rows::all(self.len), SURVEYED, &mut |block: Block| {
+        let mine = Rows::all(self.len).part(share.first()..share.first() + share.len());
+        self.blocks(&mine, SURVEYED, &mut |block: Block| {
             for (at, point) in block.points.columns().enumerate() {
-                survey.look(block.first + at, block.first + at, point);
+                let row = mine.row(block.first + at);
+                survey.look(row, row, point);
             }
             ControlFlow::Continue(())
         })?;
-        let Decided { kept, norms, masked } = survey.decide(&self.path, &self.files)?;
-        let weights = masking.weights.map(|weights| kept.iter().map(|&row| weights[row]).collect());
+        Ok(Looked { survey, weights: masking.weights })
+    }
+
+    /// Ends a survey: from what all have seen, all know which rows are datapoints.
+    ///
+    /// # Errors
+    /// As [`Activations::mask`](super::Activations::mask), the same for all.
+    pub fn decide(&self, looked: Looked<'_>, share: &Share) -> Result<Surveyed, FileError> {
+        let Looked { survey, weights } = looked;
+        let Decided { kept, norms, masked } = survey.of_all(share).decide(&self.path, &self.files)?;
+        let weights = weights.map(|weights| kept.iter().map(|&row| weights[row]).collect());
+        let first = kept.partition_point(|row| *row < share.first());
+        let mut measured = kept[first..].iter().zip(norms).peekable();
+        let [sum] = share.sums(|part| {
+            let end = share.first() + part.end;
+            [std::iter::from_fn(|| measured.next_if(|(row, _)| **row < end)).map(|(_, norm)| norm).sum()]
+        });
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let mean_norm = norms.iter().sum::<f64>() / norms.len() as f64;
+        let mean_norm = sum / kept.len() as f64;
         Ok(Surveyed { rows: Rows::kept(self.len, kept), weights, masked, mean_norm })
     }
 
@@ -283,13 +323,13 @@ impl Filler<'_> {
 
     /// Takes rows as the file has them, those of this range.
     fn in_rows(&mut self, source: &Source, range: Range<usize>) -> Result<ControlFlow<()>, FileError> {
-        match self.row() {
+        let from = match self.row() {
             None => return Ok(ControlFlow::Break(())),
             Some(row) if row >= range.end => return Ok(ControlFlow::Continue(())),
-            Some(_) => {}
-        }
+            Some(row) => row - range.start,
+        };
         let mut wanted = false;
-        source.read(&mut |row, column, value| {
+        source.read(from, &mut |row, column, value| {
             if column == 0 {
                 match self.row() {
                     None => return ControlFlow::Break(()),
@@ -349,7 +389,7 @@ impl Filler<'_> {
         }
         let dim = self.dim;
         self.values.resize(begin + taken.len() * dim, 0.0);
-        let _ = source.read(&mut |row, column, value| {
+        let _ = source.read(0, &mut |row, column, value| {
             if let Some(place) = place(row) {
                 self.values[begin + place * dim + column] = value;
             }

@@ -149,8 +149,8 @@ pub(crate) struct RunArgs {
     /// Threads (the answer does not depend on them) [default: all cores; at most 1024]
     #[arg(long, value_name = "T", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Spread the datapoints over the processes that mpirun started: solve, encode and wide
-    /// (feature mpi)
+    /// Spread the datapoints over the processes that mpirun started: solve, encode, wide and
+    /// diagnose --sample (feature mpi)
     #[arg(long)]
     pub(crate) mpi: bool,
     /// Print one JSON object

@@ -24,6 +24,7 @@ use crate::output;
 use crate::output::diagnosis::{Prefix, Report, Sample, Source, concentration, facts, name_rows, screen};
 use crate::output::folder::Folder;
 use crate::output::progress::Watch;
+use crate::ranks;
 
 /// What λ was taken from with `--match-l0`.
 const MATCHED: &str =
@@ -92,29 +93,43 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     if let Some(lambda) = args.lambda {
         Penalty::new(lambda, 0.0)?;
     }
-    let folder = args.out.as_deref().map(|path| Folder::prepare(path, args.no_clobber)).transpose()?;
-    let (mut subject, data, lambda, stored) = read(args)?;
-    let other = args.compare.as_deref().map(|path| other(path, data.points.nrows(), args)).transpose()?;
+    if ranks::all().is_some() {
+        ranks::refuse(args.sample.is_none(), "diagnose without --sample")?;
+        ranks::refuse(args.resume, "--resume")?;
+        ranks::refuse(args.source.max_norm_multiple.is_some(), "--max-norm-multiple")?;
+    }
+    let folder = args.out.as_deref().filter(|_| ranks::is_root());
+    let folder = folder.map(|path| Folder::prepare(path, args.no_clobber)).transpose();
+    let folder = ranks::agree(folder)?;
+    let (mut subject, data, lambda, stored) = ranks::agree(read(args))?;
+    let other = args.compare.as_deref().map(|path| other(path, data.points.nrows(), args)).transpose();
+    let other = ranks::agree(other)?;
 
     let watch = Watch::start(args.run.max_seconds, args.run.quiet);
+    // The first process matches, for all.
     let matched = match lambda {
-        Some(_) => None,
-        None => Some(on_threads(&args.run, || price(&subject, &data, &watch))?),
+        None if ranks::is_root() => Some(on_threads(&args.run, || price(&subject, &data, &watch))),
+        None | Some(_) => None,
     };
-    let lambda = lambda.or(matched.map(|matched| matched.lambda)).expect("told, configured or matched");
+    let matched = ranks::agree(matched.transpose())?;
+    let lambda = ranks::of_first(lambda.or(matched.map(|matched| matched.lambda)).unwrap_or_default());
     let centered = subject.center.is_some() && !args.fixed_center;
     let (problem, origin) = input::problem(data, Penalty::new(lambda, 0.0)?, centered)?;
     let job = subject.job.take();
     let of = job.as_ref().map(Job::points);
     let diagnosis = on_threads(&args.run, || {
-        let all = job.map(|job| job.run(lambda, args, &watch)).transpose()?;
+        let all = ranks::agree(job.map(|job| job.run(lambda, args, &watch)).transpose())?;
+        if !ranks::is_root() {
+            return Ok(None);
+        }
         let mut found = examine(&subject, &problem, other.as_ref(), args, &watch)?;
         found.codes.all = all;
-        Ok((found, prefixes(&subject, &problem, args, &watch)?))
+        Ok(Some((found, prefixes(&subject, &problem, args, &watch)?)))
     });
     subject.source.seconds = watch.elapsed().as_secs_f64();
     watch.finish();
-    let (diagnosis, mut prefixes) = diagnosis?;
+    // Of a job's processes the first diagnoses the sample, and ends it with its exit code.
+    let Some((diagnosis, mut prefixes)) = diagnosis? else { return Ok(Outcome::of(true)) };
     let mut diagnosis = diagnosis.renumbered(&subject.numbers);
     let concentration = concentration(&problem, &diagnosis);
     name_rows(&mut diagnosis, &origin.rows);
@@ -149,13 +164,14 @@ type Read = (Subject, Input, Option<f64>, Stored);
 
 /// Reads what the command line names.
 fn read(args: &DiagnoseArgs) -> Result<Read, Failure> {
+    let quiet = args.run.quiet || !ranks::is_root();
     let (data, all) = match args.sample {
         Some(count) => {
             let drawn = (count, args.seed);
-            let (sample, all) = input::sample(&args.source, &args.trained, drawn, args.run.quiet)?;
+            let (sample, all) = input::sample(&args.source, &args.trained, drawn, quiet)?;
             (sample, Some(all))
         }
-        None => (input::read_some(&args.source, args.points, args.run.quiet)?, None),
+        None => (input::read_some(&args.source, args.points, quiet)?, None),
     };
     let read = match (&args.trained.sae, &args.dictionary) {
         (Some(path), _) => autoencoder(path, args, data, all)?,
@@ -263,7 +279,7 @@ fn autoencoder(
     data: Input,
     all: Option<Streamed>,
 ) -> Result<Read, Failure> {
-    let mut read = trained::read(path, &args.trained, data, args.run.quiet)?;
+    let mut read = trained::read(path, &args.trained, data, args.run.quiet || !ranks::is_root())?;
     read.source.without_price = read.lambda.is_err();
     let lambda = if args.match_l0 { None } else { Some(read.price(args.lambda)?) };
     if args.match_l0 {

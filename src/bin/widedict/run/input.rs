@@ -10,11 +10,12 @@ use widedict::io::{
     read_vector,
 };
 use widedict::problem::DataError;
-use widedict::{Codes, Matrix, Problem, datasets};
+use widedict::{Codes, Datapoints, Matrix, Problem, datasets};
 
 use crate::arguments::{DataArgs, Dataset, SaeArgs};
 use crate::failure::Failure;
 use crate::output;
+use crate::ranks;
 
 /// Joins data, weights and penalties; every error names the file it is about, and the row
 /// as it is in the file.
@@ -57,7 +58,8 @@ pub(super) fn read_some(args: &DataArgs, most: Option<NonZeroUsize>, quiet: bool
 }
 
 /// Reads a sample of the datapoints, and tells which rows all of them are: those that are none
-/// in the file `beside` are none.
+/// in the file `beside` are none. Of a job's processes each reads its own rows, and all get the
+/// sample.
 pub(super) fn sample(
     args: &DataArgs,
     trained: &SaeArgs,
@@ -65,17 +67,18 @@ pub(super) fn sample(
     quiet: bool,
 ) -> Result<(Input, Streamed), Failure> {
     let path = args.data.as_deref().expect("the command line asks for files");
-    let stream = RowStream::open(path, args.key.as_deref())?;
+    let stream = ranks::agree(RowStream::open(path, args.key.as_deref()).map_err(Failure::from))?;
     note(path, stream.notes(), (stream.dim(), stream.len()), quiet);
-    let weights = args.weights.as_deref().map(|path| weights(path, stream.len())).transpose()?;
-    let mut kept = stream.survey(&masking(args, weights.as_deref()))?;
+    let weights = args.weights.as_deref().map(|path| weights(path, stream.len()));
+    let weights = ranks::agree(weights.transpose())?;
+    let mut kept = survey(&stream, &masking(args, weights.as_deref()))?;
     let beside = match trained.beside() {
         Some((path, key)) => {
             let other = open_beside(path, key, stream.len())?;
             let flags = flags(&kept.rows);
             let masking =
                 Masking { weights: Some(&flags), skip_nonfinite: args.skip_nonfinite, ..Masking::default() };
-            let both = other.survey(&masking)?;
+            let both = survey(&other, &masking)?;
             if let (Some(left), Some(all)) = (&mut kept.weights, &weights) {
                 *left = (0..both.rows.len()).map(|i| all[both.rows.row(i)]).collect();
             }
@@ -87,7 +90,7 @@ pub(super) fn sample(
         None => None,
     };
     let rows = kept.rows.sample(count.get(), seed);
-    let points = stream.take(&rows)?;
+    let points = take(&stream, &rows)?;
     let weights = weights.map(|weights| (0..rows.len()).map(|i| weights[rows.row(i)]).collect());
     let name = name(args);
     let origin = Origin {
@@ -102,6 +105,22 @@ pub(super) fn sample(
         inputs => (stream, inputs),
     };
     Ok((Input { points, weights, origin }, Streamed { stream, inputs, kept, name }))
+}
+
+/// Which rows are datapoints: of a job's processes each looks at its own.
+fn survey(stream: &RowStream, masking: &Masking<'_>) -> Result<Surveyed, Failure> {
+    let Some(share) = ranks::share(stream.len()) else { return Ok(stream.survey(masking)?) };
+    let looked = ranks::agree(stream.look(masking, &share).map_err(Failure::from))?;
+    ranks::agree(stream.decide(looked, &share).map_err(Failure::from))
+}
+
+/// Reads these rows: of a job's processes each its own, which all get.
+fn take(stream: &RowStream, rows: &Rows) -> Result<Datapoints, Failure> {
+    let Some(share) = ranks::share(stream.len()) else { return Ok(stream.take(rows)?) };
+    let mine = (0..rows.len()).map(|i| rows.row(i)).filter(|row| share.holds(*row)).collect();
+    let mine = ranks::agree(stream.take(&Rows::kept(rows.of(), mine)).map_err(Failure::from))?;
+    let all = share.gather_all(mine.into_matrix().as_slice());
+    Ok(Matrix::from_column_major(stream.dim(), rows.len(), all).expect("rows of all processes").into())
 }
 
 /// 1 for a row that is a datapoint, 0 for another.
@@ -135,7 +154,7 @@ pub(super) fn note(path: &Path, notes: &[String], (n, len): (usize, usize), quie
 pub(super) fn beside(path: &Path, key: Option<&str>, data: &mut Input) -> Result<Matrix, Failure> {
     let rows = &data.origin.rows;
     let other = open_beside(path, key, rows.of())?;
-    let found = other.take(rows)?.into_matrix();
+    let found = take(&other, rows)?.into_matrix();
     let finite = |i: &usize| found.col(*i).iter().all(|v| v.is_finite());
     let kept: Vec<usize> = (0..rows.len()).filter(finite).collect();
     if kept.len() == rows.len() {
@@ -164,7 +183,7 @@ pub(super) fn beside(path: &Path, key: Option<&str>, data: &mut Input) -> Result
 
 /// Opens another file of as many rows as the data.
 fn open_beside(path: &Path, key: Option<&str>, expected: usize) -> Result<RowStream, Failure> {
-    let other = RowStream::open(path, key)?;
+    let other = ranks::agree(RowStream::open(path, key).map_err(Failure::from))?;
     if other.len() == expected {
         return Ok(other);
     }

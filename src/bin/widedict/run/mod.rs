@@ -60,7 +60,7 @@ fn distributed(command: &Command) -> Result<(), Failure> {
         Command::Wide(args) => (&args.run, None),
         Command::Certify(args) => (&args.run, Some("certify")),
         Command::Path(args) => (&args.run, Some("path")),
-        Command::Diagnose(args) => (&args.run, Some("diagnose")),
+        Command::Diagnose(args) => (&args.run, None),
         // It reads a folder that one process wrote.
         Command::Verify(args) => (&args.run, Some("verify")),
         Command::Completions { .. } | Command::Man { .. } => return Ok(()),

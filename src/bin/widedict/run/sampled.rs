@@ -11,6 +11,7 @@ use super::input::Streamed;
 use crate::arguments::DiagnoseArgs;
 use crate::failure::Failure;
 use crate::output::progress::Watch;
+use crate::ranks;
 
 /// File of `--out` that says where a pass stands that is not at its end.
 pub(super) const PASS: &str = "pass.safetensors";
@@ -49,7 +50,8 @@ impl Job {
     }
 
     /// Measures the codes of all rows at a λ. Errors name a row by its number in the data.
-    /// Into a folder it writes every so often where it stands.
+    /// Into a folder it writes every so often where it stands. Of a job's processes each measures
+    /// its own rows, and all get the numbers.
     pub(super) fn run(
         mut self,
         lambda: f64,
@@ -57,6 +59,7 @@ impl Job {
         watch: &Watch,
     ) -> Result<AllCodes, Failure> {
         let rows = &self.data.kept.rows;
+        let share = ranks::share(rows.len());
         let streaming = Streaming {
             stream: &self.data.stream,
             kept: &self.data.kept,
@@ -65,8 +68,9 @@ impl Job {
             batch: self.batch,
             lambda,
             block_rows: BLOCK_ROWS,
+            share: share.as_ref(),
         };
-        let place = args.out.as_ref().map(|folder| folder.join(PASS));
+        let place = args.out.as_ref().filter(|_| share.is_none()).map(|folder| folder.join(PASS));
         let from = match place.as_deref().filter(|_| args.resume) {
             Some(place) => resumed(place, watch)?,
             None => None,
@@ -83,6 +87,7 @@ impl Job {
         let found = stream_from(&streaming, &mut self.folded, from, &mut keep, watch);
         found.map_err(|error| match error.renamed(|point| rows.row(point)) {
             StreamError::File(error) => error.into(),
+            StreamError::Elsewhere => Failure::Elsewhere,
             StreamError::Data(error) => Failure::Data { source_name: self.data.name.clone(), error },
             StreamError::Fold(error) => Failure::Fold { path: self.path.clone(), error, hint: "" },
             StreamError::Encode(error) => Failure::Encode { path: self.path.display().to_string(), error },

@@ -14,6 +14,7 @@ use crate::arguments::{AtomsAre, SaeArgs};
 use crate::failure::Failure;
 use crate::output::diagnosis::{Source, dropped_text};
 use crate::output::say;
+use crate::ranks;
 
 /// An autoencoder that was read and brought to the units of its data, or they to its.
 pub(super) struct Trained {
@@ -33,7 +34,7 @@ pub(super) struct Trained {
 /// targets the same rows are taken.
 pub(super) fn read(path: &Path, args: &SaeArgs, mut data: Input, quiet: bool) -> Result<Trained, Failure> {
     let dim = if args.target.is_some() { None } else { Some(data.points.nrows()) };
-    let sae = Sae::read(path, &read_options(dim, args.atoms))?;
+    let sae = ranks::agree(Sae::read(path, &read_options(dim, args.atoms)).map_err(Failure::from))?;
     let beside = args.beside().map(|(path, key)| input::beside(path, key, &mut data)).transpose()?;
     let Input { points, weights, mut origin } = data;
     let points = points.into_matrix();
