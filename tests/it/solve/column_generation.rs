@@ -1,6 +1,7 @@
 //! Column generation: optimal on small instances, monotone, reproducible.
 
 use widedict::certificate::{Options, certify};
+use widedict::reduce::Share;
 use widedict::search::oracle::Ascent;
 use widedict::testing::{kernels, naive, planted};
 use widedict::trusted::exact;
@@ -311,4 +312,18 @@ fn ascents_on_a_sample_end_at_maxima_of_all() {
         plain.iter().map(|c| gauge.polar_along(problem.data().datapoints(), &c.direction, &mut row).value);
     let best = best.fold(0.0, widedict::num::max);
     assert!(found[0].value >= best * (1.0 - 1e-3), "{} {best}", found[0].value);
+}
+
+/// What few datapoints have no sample sees; an ascent from one of them finds it all the same.
+#[test]
+fn ascents_find_what_few_datapoints_have() {
+    let mut data = planted::mixture(6, 20_000, 10, 2, 0.1, 4);
+    let (_, sampled) = Share::alone(20_000).sample(4, 0).unwrap();
+    let far = (0..20_000).find(|i| !sampled.contains(i)).unwrap();
+    data.col_mut(far).copy_from_slice(&[0.0, 0.0, 0.0, 0.0, 0.0, -3000.0]);
+    let problem = problem(data, 0.3, 0.1);
+    let residual = problem.data().whitened();
+    let start = residual.col(far).to_vec();
+    let found = Ascent::default().search(&problem.gauge(), &residual, &[start], &());
+    assert!(found[0].direction[5] < -0.999 && found[0].value > 100.0, "{:?}", found[0]);
 }
