@@ -157,8 +157,17 @@ impl<'p> Iterate<'p> {
     /// updates.
     pub(crate) fn refresh(&mut self) {
         let a = self.problem.data().sqrt_weights();
-        self.problem.data().whiten_into(self.problem.share(), &mut self.residual);
-        self.offset.copy_from_slice(&self.center);
+        // In doubles the center is taken off last. In single precision data far from 0 would lose
+        // what is left without it.
+        let first = match self.residual {
+            Residual::Double(_) => None,
+            Residual::Single { .. } => Some(self.center.as_slice()),
+        };
+        self.problem.data().whiten_into(self.problem.share(), first, &mut self.residual);
+        match first {
+            None => self.offset.copy_from_slice(&self.center),
+            Some(_) => self.offset.fill(0.0),
+        }
         if self.density() < SPARSE {
             let terms = self.atoms.iter().map(|atom| (atom.direction.as_slice(), &*atom.row));
             subtract_rows(self.problem.share(), &mut self.residual, &terms.collect::<Vec<_>>());
@@ -412,13 +421,13 @@ mod tests {
     #[test]
     fn single_precision_costs_a_millionth() {
         let entry = |j: usize, i: usize| ((i * (2 * j + 3)) as f64).sin() + 0.7 * ((i % (j + 2)) as f64);
-        for centered in [false, true] {
-            let data = Matrix::from_fn(6, 300, entry);
+        for (centered, offset) in [(false, 0.0), (true, 0.0), (true, 1e4)] {
+            let data = Matrix::from_fn(6, 300, |j, i| offset + entry(j, i));
             let problem = Problem::builder(data).lambda(0.4).gamma(0.2).centered(centered).build().unwrap();
             let swept = |precision: Precision| {
                 let mut iterate = Iterate::holding(&problem, precision);
                 for i in 0..8 {
-                    let mut direction = problem.data().datapoint(7 * i + 1).to_vec();
+                    let mut direction: Vec<f64> = (0..6).map(|j| entry(j, 7 * i + 1)).collect();
                     assert!(to_unit(&mut direction));
                     iterate.atoms.push(Atom::unused(direction));
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::linalg::{Columns, Datapoints, Matrix, Residual, chunk_columns};
+use crate::linalg::{Columns, Datapoints, Matrix, Residual, axpy, chunk_columns};
 use crate::reduce::Share;
 
 /// Largest magnitude accepted. Sums of squares overflow from 1e154 on; the room between
@@ -189,10 +189,13 @@ impl Data {
         out
     }
 
-    /// The same, written over a residual.
-    pub(crate) fn whiten_into(&self, share: &Share, out: &mut Residual) {
+    /// The same, less a center, written over a residual.
+    pub(crate) fn whiten_into(&self, share: &Share, center: Option<&[f64]>, out: &mut Residual) {
         out.change(share, chunk_columns(self.dim()), |run, block| {
             block.copy_from_slice(&self.datapoints.run(run.clone()));
+            if let Some(center) = center {
+                block.chunks_exact_mut(self.dim()).for_each(|x| axpy(-1.0, center, x));
+            }
             self.whiten(run.start, block);
         });
     }

@@ -87,8 +87,8 @@ impl Priced {
         }
     }
 
-    /// Codes of other datapoints. O(nNM). A run that is to stop still has one sweep over each
-    /// datapoint: without codes, what it found would be lost.
+    /// Codes of other datapoints. O(nNM). A run that is to stop still has one sweep over all atoms
+    /// for each datapoint: without codes, what it found would be lost.
     fn code(&self, problem: &Problem, observer: &dyn Observer) -> Result<Factorization, SolveError> {
         let latch = Latch::new(observer);
         let datapoints = problem.data().datapoints();
@@ -120,7 +120,7 @@ impl Priced {
             );
             used.clear();
             used.extend((0..code.len()).filter(|&k| code[k] > 0.0));
-            for _ in 0..if sweeps > 1 { SWEEPS_IN_USE } else { 0 } {
+            for _ in 0..SWEEPS_IN_USE {
                 let (change, largest) = simd(
                     #[inline(always)]
                     || self.sweep(used.iter().copied(), &mut code, &mut residual),
