@@ -138,6 +138,7 @@ ends 2 "invalid value" wide "${data[@]}" --max-seconds x
 ends 3 "s3.npy: row 7, column 2" diagnose --data 'broken/*.npy' --lambda 0.3 --sae sae --sample 40
 ends 2 "diagnose without --sample is not distributed" diagnose "${data[@]}" --sae sae
 ends 2 "resume is not distributed" "${diagnose[@]}" --out resumed --resume
+ends 2 "checkpoint-seconds is not distributed" "${diagnose[@]}" --out resumed --checkpoint-seconds 5
 ends 3 "nosae" diagnose "${data[@]}" --sae nosae --sample 40
 ends 1 '"stopped":"time-limit"' "${diagnose[@]}" --max-seconds 0
 ends 2 "certify is not distributed" certify "${data[@]}" --dictionary D.npy --codes encode.1.npz

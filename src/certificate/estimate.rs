@@ -1,12 +1,19 @@
 //! The estimated lower bound, which is none.
 
+use std::ops::RangeInclusive;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::linalg::{Columns, Matrix, axpy, dot, norm, norm_sq, weighted_mean};
+use crate::linalg::{
+    Columns, Matrix, Panel, axpy, correlate_rows, dot, norm, norm_sq, rows_together, weighted_mean,
+};
 use crate::num::{max, min};
 use crate::observer::{Latch, Observer};
 use crate::trusted::Subject;
+
+/// Directions whose polars are computed together.
+const TOGETHER: RangeInclusive<usize> = 8..=32;
 
 /// A lower bound that would hold if the polar were no larger than what an
 /// ascent found. Not a bound: the ascent may miss the maximum.
@@ -24,12 +31,9 @@ impl Estimate {
     /// breaks. O(nN) a direction.
     pub(super) fn of(subject: &Subject<'_>, directions: &Matrix, latch: &Latch<'_>) -> Option<Self> {
         let problem = subject.problem();
-        let (data, gauge) = (problem.data(), problem.gauge());
-        let mut dual = subject.residuals().to_matrix();
-        if problem.centered() {
-            let (mean, _) = weighted_mean(data.share(), &dual, data.weights());
-            (0..dual.ncols()).for_each(|i| axpy(-1.0, &mean, dual.col_mut(i)));
-        }
+        let (data, gauge, share) = (problem.data(), problem.gauge(), problem.share());
+        let residuals = subject.residuals();
+        let mean = problem.centered().then(|| weighted_mean(share, residuals, data.weights()).0);
         let usable = |d: &&[f64]| norm(d) > 0.0 && norm(d).is_finite();
         let mut all: Vec<&[f64]> = directions.columns().filter(usable).collect();
         if all.is_empty() {
@@ -37,23 +41,34 @@ impl Estimate {
         }
         let used = subject.factorization().dictionary().atoms().zip(subject.uses());
         all.extend(used.filter(|(_, uses)| **uses > 0).map(|(atom, _)| atom));
-        let along = |d: &&[f64]| gauge.polar_along(&dual, d, &mut vec![0.0; problem.len()]).value / norm(d);
-        let goes_on = |_: &&&[f64]| latch.poll().is_continue();
-        // Sums that ask other ranks are made one after another.
-        let polar = if gauge.asks() {
-            all.iter().filter(goes_on).map(along).reduce(max)?
-        } else {
-            all.par_iter().filter(goes_on).map(along).reduce_with(max)?
-        };
-        // The largest of some is no estimate of the largest of all.
-        if latch.interrupt().is_some() {
-            return None;
+        let (mut polar, mut panel) = (0.0, Panel::default());
+        for some in all.chunks(rows_together(problem.dim(), TOGETHER, share.total())) {
+            // The largest of some is no estimate of the largest of all.
+            if latch.poll().is_break() {
+                return None;
+            }
+            panel.reshape(problem.len(), 2 * some.len());
+            let dictionary = Matrix::from_columns(problem.dim(), some);
+            correlate_rows(share, residuals, &dictionary, None, &mut panel, some.len());
+            let whiten = |v: &mut [f64], shift: f64| {
+                v.iter_mut().zip(data.sqrt_weights()).for_each(|(v, a)| *v = a * (*v - shift));
+            };
+            let shifts: Vec<f64> =
+                some.iter().map(|d| mean.as_ref().map_or(0.0, |mean| dot(mean, d))).collect();
+            panel.pairs_mut(some.len()).zip(&shifts).for_each(|((_, v), &shift)| whiten(v, shift));
+            let polars = gauge.polars(&mut panel, &vec![0.0; some.len()]);
+            polar = some.iter().zip(polars).fold(polar, |most, (d, polar)| max(most, polar.value / norm(d)));
         }
-        let [inner, square] = data.share().sums(|run| {
+        let [inner, square] = share.sums(|run| {
             let (mut inner, mut square) = (0.0, 0.0);
-            for (i, (x, w)) in run.clone().zip(data.weighted(run)) {
-                inner += w * dot(&x, dual.col(i));
-                square += w * norm_sq(dual.col(i));
+            let mut columns = residuals.run(run.clone()).into_owned();
+            let columns = columns.chunks_exact_mut(problem.dim());
+            for (r, (x, w)) in columns.zip(data.weighted(run)) {
+                if let Some(mean) = &mean {
+                    axpy(-1.0, mean, r);
+                }
+                inner += w * dot(&x, r);
+                square += w * norm_sq(r);
             }
             [inner, square]
         });

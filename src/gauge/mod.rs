@@ -89,6 +89,19 @@ impl<'a> Gauge<'a> {
         }
     }
 
+    /// Datapoints of all ranks.
+    fn total(&self) -> usize {
+        self.share.map_or(self.a.len(), Share::total)
+    }
+
+    /// The parts that [`Gauge::sums`] sums, in order.
+    fn parts(&self) -> Vec<Range<usize>> {
+        match self.share {
+            Some(share) if !(share.is_whole() && share.len() <= share.grain()) => share.grains().collect(),
+            Some(_) | None => std::iter::once(0..self.a.len()).collect(),
+        }
+    }
+
     /// `aᵀz` and `‖z‖²` of a dense row.
     fn moments(&self, z: &[f64]) -> Moments {
         let [mass, energy] = self.sums(|part| {

@@ -1,7 +1,11 @@
 //! The polar `g°(v) = max_{z ≥ 0} vᵀz / g(z)` and its maximizer.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::{Gauge, Moments};
-use crate::linalg::{LANES, opaque, simd};
+use crate::linalg::{LANES, Panel, opaque, simd};
 use crate::num::min;
 
 /// Newton passes before the breakpoints are sorted instead. The iteration is finite and
@@ -37,34 +41,34 @@ impl Gauge<'_> {
     /// `z` needs the length of `v`, N; `hint` is a guess of τ (any number, 0 for none)
     /// and changes the result by rounding at most.
     pub fn polar(&self, v: &[f64], hint: f64, z: &mut [f64]) -> Polar {
-        z.fill(0.0);
         // The largest of the *rounded* ratios, so that no distance from it is negative.
         let largest = self.largest_ratio(v);
         if largest <= 0.0 {
+            z.fill(0.0);
             return Polar { value: 0.0, tau: 0.0 };
         }
-        let (sigma, tau) =
-            if self.gamma_sq == 0.0 { (0.0, largest) } else { self.polar_root(v, largest, hint) };
+        let mut inside = Inside { slots: z, parts: Vec::new() };
+        let (sigma, tau) = if self.gamma_sq == 0.0 {
+            (0.0, largest)
+        } else {
+            self.polar_root(v, largest, hint, &mut inside)
+        };
+        let Inside { slots: z, mut parts } = inside;
         if sigma == 0.0 {
+            z.fill(0.0);
             let lambda = self.scale * self.lambda_sq.sqrt();
             if let Some(best) = self.first_at(v, largest) {
                 z[best] = 1.0 / (lambda * self.a[best]);
             }
             return Polar { value: largest / lambda, tau: largest };
         }
-        simd(
-            #[inline(always)]
-            || {
-                // p/σ, so that a tiny σ does not underflow when squared; from the
-                // smaller of σ and τ, so that what cancels is small.
-                let far = sigma > tau;
-                let slope = tau / sigma;
-                for ((z, &x), &a) in z.iter_mut().zip(v).zip(self.a) {
-                    let p = if far { x / sigma - slope * a } else { a * (1.0 - (largest - x / a) / sigma) };
-                    *z = if p > 0.0 { p } else { 0.0 };
-                }
-            },
-        );
+        if parts.is_empty() {
+            parts.push((0..v.len(), None));
+        }
+        let shape = Shape { far: sigma > tau, slope: tau / sigma, sigma, largest };
+        for (part, listed) in parts {
+            shape.write(&v[part.clone()], &self.a[part.clone()], listed, &mut z[part]);
+        }
         let Moments { mass, energy } = self.moments(z);
         let unit = 1.0 / (self.relative(mass, energy) * self.scale);
         z.iter_mut().for_each(|z| *z *= unit);
@@ -72,6 +76,18 @@ impl Gauge<'_> {
         let block = energy * (sigma * sigma / self.gamma_sq);
         let price = if self.lambda_sq > 0.0 { tau * tau / self.lambda_sq } else { 0.0 };
         Polar { value: (block + price).sqrt() / self.scale, tau }
+    }
+
+    /// The polars of the rows `b..2b` of a panel, with b guesses; the maximizers take the place of
+    /// the first rows. In parallel, but where sums ask other ranks: all ranks ask in one order.
+    pub(crate) fn polars(&self, panel: &mut Panel, hints: &[f64]) -> Vec<Polar> {
+        let pairs = panel.pairs_mut(hints.len()).zip(hints);
+        let polar = |((z, v), &hint): ((&mut [f64], &mut [f64]), &f64)| self.polar(v, hint, z);
+        if self.asks() {
+            let pairs: Vec<_> = pairs.collect();
+            return pairs.into_iter().map(polar).collect();
+        }
+        pairs.map(polar).collect()
     }
 
     /// σ = maxᵢ(vᵢ/aᵢ) − τ for the minimizing τ: the root of the convex,
@@ -82,7 +98,9 @@ impl Gauge<'_> {
     ///
     /// Gives σ and τ, each as a quotient of sums of positive terms, because the
     /// difference `q − σ` would cancel where τ is small.
-    fn polar_root(&self, v: &[f64], q: f64, hint: f64) -> (f64, f64) {
+    ///
+    /// Once σ is right of the root, S only shrinks, and `inside` lists what is in it.
+    fn polar_root(&self, v: &[f64], q: f64, hint: f64, inside: &mut Inside<'_>) -> (f64, f64) {
         if self.lambda_sq == 0.0 {
             return (q, 0.0);
         }
@@ -91,8 +109,12 @@ impl Gauge<'_> {
         if guessed {
             sigma = q - hint;
         }
-        for _ in 0..NEWTON_PASSES {
-            let sums = self.segment_sums(v, q, sigma);
+        for pass in 0..NEWTON_PASSES {
+            // At σ = q nearly half of all are in S.
+            if pass > 0 && inside.parts.is_empty() && self.total() >= LISTED {
+                inside.list(self, v, q, sigma);
+            }
+            let sums = self.segment_sums(v, q, sigma, inside);
             let (next, tau) = self.segment_root(q, sums);
             if std::mem::take(&mut guessed) {
                 sigma = min(next, q);
@@ -140,14 +162,20 @@ impl Gauge<'_> {
         found.filter(|_| number >= first)
     }
 
-    /// The sums of a segment over all datapoints.
-    fn segment_sums(&self, v: &[f64], q: f64, sigma: f64) -> Sums {
+    /// The sums of a segment over all datapoints, of which those outside a list are not in it.
+    fn segment_sums(&self, v: &[f64], q: f64, sigma: f64, inside: &Inside<'_>) -> Sums {
+        let mut at = 0;
         let [square, shift, pull] = self.sums(|part| {
-            let (v, a) = (&v[part.clone()], &self.a[part]);
-            simd(
-                #[inline(always)]
-                || segment_sums(v, a, q, sigma),
-            )
+            let listed = inside.parts.get(at).and_then(|(_, listed)| *listed);
+            at += 1;
+            let (slots, v, a) = (&inside.slots[part.clone()], &v[part.clone()], &self.a[part]);
+            match listed {
+                Some(count) => listed_sums(&slots[..count], v, a, q, sigma),
+                None => simd(
+                    #[inline(always)]
+                    || segment_sums(v, a, q, sigma),
+                ),
+            }
         });
         Sums { square, shift, pull }
     }
@@ -180,6 +208,96 @@ impl Gauge<'_> {
     }
 }
 
+/// Lists of the datapoints that may be in S, a list a part of the datapoints.
+struct Inside<'z> {
+    /// The position of each within its part, from the part's first slot on.
+    slots: &'z mut [f64],
+    /// The parts with the lengths of their lists; `None` where a list would be long.
+    parts: Vec<(Range<usize>, Option<usize>)>,
+}
+
+impl Inside<'_> {
+    /// Lists S.
+    fn list(&mut self, gauge: &Gauge<'_>, v: &[f64], q: f64, sigma: f64) {
+        // Products are cheaper than the ratios they stand for; what they let through is looked at.
+        let near = (q - sigma) - 8.0 * f64::EPSILON * q;
+        for part in gauge.parts() {
+            let (slots, v, a) = (&mut self.slots[part.clone()], &v[part.clone()], &gauge.a[part.clone()]);
+            let most = v.len() / LEAST_OUT;
+            let count = simd(
+                #[inline(always)]
+                || list(slots, v, a, near, |x, a| q - x / a < sigma),
+            );
+            self.parts.push((part, (count <= most).then_some(count)));
+        }
+    }
+}
+
+/// Datapoints from which S is listed: for fewer, passes over all cost as little.
+const LISTED: usize = 512;
+
+/// Lists of more than one datapoint in so many are no faster than all in order.
+const LEAST_OUT: usize = 4;
+
+#[inline(always)]
+fn list(slots: &mut [f64], v: &[f64], a: &[f64], near: f64, inside: impl Fn(f64, f64) -> bool) -> usize {
+    let mut count = 0;
+    for (c, (x, a)) in v.chunks(LANES).zip(a.chunks(LANES)).enumerate() {
+        let close = x.iter().zip(a).fold(false, |close, (x, a)| close | (*x > near * a));
+        if close {
+            for (l, (&x, &a)) in x.iter().zip(a).enumerate() {
+                slots[count] = f64::from_bits((c * LANES + l) as u64);
+                count += usize::from(inside(x, a));
+            }
+        }
+    }
+    count
+}
+
+/// The position in a slot.
+fn position(slot: f64) -> usize {
+    usize::try_from(slot.to_bits()).unwrap_or_default()
+}
+
+/// The maximizer `∝ (v − τa)₊`, as p/σ, so that a tiny σ does not underflow when squared; from the
+/// smaller of σ and τ, so that what cancels is small.
+#[derive(Clone, Copy)]
+struct Shape {
+    far: bool,
+    /// τ/σ.
+    slope: f64,
+    sigma: f64,
+    largest: f64,
+}
+
+impl Shape {
+    #[inline(always)]
+    fn at(self, x: f64, a: f64) -> f64 {
+        let Self { far, slope, sigma, largest } = self;
+        let p = if far { x / sigma - slope * a } else { a * (1.0 - (largest - x / a) / sigma) };
+        if p > 0.0 { p } else { 0.0 }
+    }
+
+    /// Writes it over a part of the datapoints, of which it is 0 outside a list.
+    fn write(self, v: &[f64], a: &[f64], listed: Option<usize>, slots: &mut [f64]) {
+        let Some(count) = listed else {
+            return simd(
+                #[inline(always)]
+                || slots.iter_mut().zip(v).zip(a).for_each(|((z, &x), &a)| *z = self.at(x, a)),
+            );
+        };
+        // From the last to the first: what is written lies behind what is still to be read.
+        let mut end = slots.len();
+        for at in (0..count).rev() {
+            let i = position(slots[at]);
+            slots[i + 1..end].fill(0.0);
+            slots[i] = self.at(v[i], a[i]);
+            end = i;
+        }
+        slots[..end].fill(0.0);
+    }
+}
+
 /// Sums over `S = {u > −σ}`.
 #[derive(Clone, Copy)]
 struct Sums {
@@ -207,6 +325,24 @@ fn largest_ratio(v: &[f64], a: &[f64]) -> f64 {
         largest[0] = crate::num::max(largest[0], x / a);
     }
     opaque(largest).iter().copied().fold(0.0, crate::num::max)
+}
+
+/// The sums of a segment over a list, in eight lanes.
+fn listed_sums(list: &[f64], v: &[f64], a: &[f64], q: f64, sigma: f64) -> [f64; 3] {
+    let mut sums = [[0.0; LANES]; 3];
+    for chunk in list.chunks(LANES) {
+        for (l, &slot) in chunk.iter().enumerate() {
+            let i = position(slot);
+            let (x, a) = (v[i], a[i]);
+            let distance = q - x / a;
+            if distance < sigma {
+                sums[0][l] += a * a;
+                sums[1][l] += a * a * distance;
+                sums[2][l] += a * x;
+            }
+        }
+    }
+    sums.map(|lanes| lanes.iter().sum())
 }
 
 /// The sums of a segment, in eight lanes.

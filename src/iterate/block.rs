@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use super::{Iterate, to_unit};
 use crate::linalg::{
-    Matrix, Row, add_rows, axpy, correlate_rows, dot, products_of_rows, rows_together, simd, times_rows,
+    Matrix, Row, Term, add_terms, axpy, correlate_rows, dot, is_sparse, products_of_rows, rows_together,
+    simd, times_rows,
 };
 
 /// What a block step moves.
@@ -33,10 +34,10 @@ pub(crate) enum Moves {
 
 /// Most atoms in a block. Products of 16 rows run at half the speed of those of 32; a
 /// block of 64 spends twice the time on the corrections between its atoms.
-const ATOMS: usize = 32;
+pub(super) const ATOMS: usize = 32;
 
 impl Iterate<'_> {
-    /// Atoms in a block. Each has two dense rows in the panel.
+    /// Atoms in a block. Each has a dense row in the panel.
     pub(crate) fn block(&self) -> usize {
         rows_together(self.problem.dim(), 1..=ATOMS, self.problem.total())
     }
@@ -47,35 +48,38 @@ impl Iterate<'_> {
         let (len, b, share) = (self.problem.len(), to - from, self.problem.share());
         let a = self.problem.data().sqrt_weights();
         self.materialize();
-        self.panel.reshape(len, 2 * b);
-        for j in 0..b {
-            let row = self.panel.row_mut(j);
-            row.fill(0.0);
-            self.atoms[from + j].row.scatter(row);
-        }
+        let held = self.rows(from, to);
+        let held = &held.iter().map(|row| &**row).collect::<Vec<_>>();
         let old = self.directions(from, to);
         let new = match moves {
             Moves::Codes => old.clone(),
-            Moves::Directions | Moves::Both => self.turned(from, &old),
+            Moves::Directions | Moves::Both => self.turned(from, &old, held),
         };
         if moves == Moves::Directions {
             let mut turn = old.clone();
             axpy(-1.0, new.as_slice(), turn.as_mut_slice());
-            add_rows(share, &mut self.residual, 1.0, &turn, &self.panel, 0);
+            let turned = Term { scale: 1.0, directions: &turn, rows: held };
+            add_terms(share, &mut self.residual, &[turned]);
         } else {
             let mix = Matrix::from_fn(b, b, |j, k| {
                 let kept = dot(old.col(j), new.col(k));
                 if j <= k { kept } else { kept - dot(new.col(j), new.col(k)) }
             });
-            correlate_rows(share, &self.residual, &new, Some(&mix), &mut self.panel);
+            self.panel.reshape(len, b);
+            correlate_rows(share, &self.residual, &new, Some((&mix, held)), &mut self.panel, 0);
             for k in 0..b {
-                let (before, v) = self.panel.split_row_mut(b + k);
-                for j in 0..k {
-                    if self.atoms[from + j].is_used() {
-                        let cosine = dot(new.col(j), new.col(k));
+                let (before, v) = self.panel.split_row_mut(k);
+                for (j, atom) in self.atoms[from..from + k].iter().enumerate() {
+                    if atom.row.is_empty() {
+                        continue;
+                    }
+                    let cosine = dot(new.col(j), new.col(k));
+                    if is_sparse(atom.row.len(), len) {
+                        atom.row.iter().for_each(|(i, z)| v[i] -= cosine * z);
+                    } else {
                         simd(
                             #[inline(always)]
-                            || axpy(-cosine, before.row(b + j), v),
+                            || axpy(-cosine, before.row(j), v),
                         );
                     }
                 }
@@ -86,14 +90,17 @@ impl Iterate<'_> {
                 (atom.gauge, atom.tau) = (prox.gauge, prox.tau);
             }
             self.new.fill(0.0);
-            add_rows(share, &mut self.residual, 1.0, &old, &self.panel, 0);
-            add_rows(share, &mut self.residual, -1.0, &new, &self.panel, b);
+            let made = self.rows(from, to);
+            let made = &made.iter().map(|row| &**row).collect::<Vec<_>>();
+            let before = Term { scale: 1.0, directions: &old, rows: held };
+            let after = Term { scale: -1.0, directions: &new, rows: made };
+            add_terms(share, &mut self.residual, &[before, after]);
         }
         if self.problem.centered() {
-            let first = if moves == Moves::Directions { 0 } else { b };
             let masses = share.sum(2 * b, usize::MAX, |run| {
-                let mass = |j: usize| dot(&a[run.clone()], &self.panel.row(j)[run.clone()]);
-                (0..b).map(mass).chain((first..first + b).map(mass)).collect()
+                let mass = |row: &Row| row.within(run.clone()).map(|(i, z)| a[i] * z).sum();
+                let after = self.atoms[from..to].iter().map(|atom| mass(&atom.row));
+                held.iter().map(|row| mass(row)).chain(after).collect()
             });
             for j in 0..b {
                 axpy(masses[j], old.col(j), &mut self.mean);
@@ -106,19 +113,24 @@ impl Iterate<'_> {
         self.recenter();
     }
 
+    /// The rows of the atoms `from..to`.
+    fn rows(&self, from: usize, to: usize) -> Vec<Arc<Row>> {
+        self.atoms[from..to].iter().map(|atom| Arc::clone(&atom.row)).collect()
+    }
+
     /// The directions of the atoms `from..to`.
     pub(super) fn directions(&self, from: usize, to: usize) -> Matrix {
         let directions: Vec<&[f64]> = self.atoms[from..to].iter().map(|a| a.direction.as_slice()).collect();
         Matrix::from_columns(self.problem.dim(), &directions)
     }
 
-    /// The best direction of each atom of the block for its codes, which the first rows of the
-    /// panel hold. The direction of an unused atom stays.
-    fn turned(&self, from: usize, old: &Matrix) -> Matrix {
+    /// The best direction of each atom of the block for its codes. The direction of an unused atom
+    /// stays.
+    fn turned(&self, from: usize, old: &Matrix, rows: &[&Row]) -> Matrix {
         let b = old.ncols();
         let share = self.problem.share();
-        let images = times_rows(share, &self.residual, &self.panel, b);
-        let products = products_of_rows(share, &self.panel, b);
+        let images = times_rows(share, &self.residual, rows);
+        let products = products_of_rows(share, rows);
         let mut new = old.clone();
         let mut image = vec![0.0; old.nrows()];
         for k in 0..b {

@@ -11,15 +11,11 @@ use std::sync::Arc;
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
 use crate::linalg::{
-    Matrix, Panel, Precision, Residual, Row, add_rows, axpy, combine_all, correlate, dot, dot_all, norm,
-    replace_outer, subtract_rows, sum_of_squares,
+    Columns, Matrix, Panel, Precision, Residual, Row, Term, add_terms, axpy, combine_all, correlate, dot,
+    dot_all, norm, replace_outer, sum_of_squares,
 };
 use crate::problem::Problem;
 use crate::reduce::Share;
-
-/// Share of codes in use below which sparse products are faster than dense ones: these make
-/// some ten times the operations in the same time.
-pub(crate) const SPARSE: f64 = 0.1;
 
 /// One atom with its whitened code row.
 #[derive(Clone, Debug)]
@@ -125,13 +121,22 @@ impl<'p> Iterate<'p> {
     }
 
     /// The iterate at a factorization.
-    pub(crate) fn at(self, start: &Factorization) -> Self {
-        let (problem, mut iterate) = (self.problem, self);
+    pub(crate) fn at(mut self, start: &Factorization) -> Self {
+        self.place(start);
+        self.refresh();
+        self
+    }
+
+    /// Takes atoms, codes and center of a factorization. The residual, which [`Iterate::refresh`]
+    /// makes, is still that of before.
+    pub(crate) fn place(&mut self, start: &Factorization) {
+        let problem = self.problem;
+        self.atoms.clear();
         if problem.centered() {
-            iterate.center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
+            self.center = start.center().map_or_else(|| vec![0.0; problem.dim()], <[f64]>::to_vec);
         }
         let a = problem.data().sqrt_weights();
-        iterate.atoms = start
+        self.atoms = start
             .codes()
             .rows()
             .into_iter()
@@ -140,12 +145,10 @@ impl<'p> Iterate<'p> {
                 for (v, &i) in row.values.iter_mut().zip(&row.indices) {
                     *v *= a[i];
                 }
-                let gauge = iterate.gauge.value_of_row(&row);
+                let gauge = self.gauge.value_of_row(&row);
                 Atom { direction: start.dictionary().atom(k).to_vec(), row: Arc::new(row), gauge, tau: 0.0 }
             })
             .collect();
-        iterate.refresh();
-        iterate
     }
 
     /// Sums over the datapoints of all ranks.
@@ -156,6 +159,9 @@ impl<'p> Iterate<'p> {
     /// Recomputes the residual from atoms, codes and center, which removes the drift of many
     /// updates.
     pub(crate) fn refresh(&mut self) {
+        if self.residual.ncols() < self.problem.len() {
+            self.residual = Residual::zeros(self.problem.dim(), self.problem.len(), Precision::Single);
+        }
         let a = self.problem.data().sqrt_weights();
         // In doubles the center is taken off last. In single precision data far from 0 would lose
         // what is left without it.
@@ -168,31 +174,18 @@ impl<'p> Iterate<'p> {
             None => self.offset.copy_from_slice(&self.center),
             Some(_) => self.offset.fill(0.0),
         }
-        if self.density() < SPARSE {
-            let terms = self.atoms.iter().map(|atom| (atom.direction.as_slice(), &*atom.row));
-            subtract_rows(self.problem.share(), &mut self.residual, &terms.collect::<Vec<_>>());
-        } else {
-            self.subtract_blocks();
-        }
+        let rows: Vec<&Row> = self.atoms.iter().map(|atom| &*atom.row).collect();
+        let blocks: Vec<Matrix> = (0..rows.len())
+            .step_by(block::ATOMS)
+            .map(|from| self.directions(from, (from + block::ATOMS).min(rows.len())))
+            .collect();
+        let terms = blocks.iter().zip(rows.chunks(block::ATOMS));
+        let terms: Vec<Term<'_>> =
+            terms.map(|(directions, rows)| Term { scale: -1.0, directions, rows }).collect();
+        add_terms(self.problem.share(), &mut self.residual, &terms);
         self.materialize();
         if self.problem.centered() {
             self.mean = combine_all(self.problem.share(), &self.residual, a);
-        }
-    }
-
-    /// Subtracts all atoms from the residual by dense products.
-    fn subtract_blocks(&mut self) {
-        let block = self.block();
-        for from in (0..self.atoms.len()).step_by(block) {
-            let to = (from + block).min(self.atoms.len());
-            self.panel.reshape(self.problem.len(), to - from);
-            for (j, atom) in self.atoms[from..to].iter().enumerate() {
-                let row = self.panel.row_mut(j);
-                row.fill(0.0);
-                atom.row.scatter(row);
-            }
-            let directions = self.directions(from, to);
-            add_rows(self.problem.share(), &mut self.residual, -1.0, &directions, &self.panel, 0);
         }
     }
 
@@ -247,6 +240,20 @@ impl<'p> Iterate<'p> {
     /// Gives back the memory of the panel, which the next block step takes again.
     pub(crate) fn release_panel(&mut self) {
         self.panel = Panel::default();
+    }
+
+    /// Gives back the memory of a residual in single precision, until [`Iterate::regain_residual`].
+    pub(crate) fn release_residual(&mut self) {
+        if let Residual::Single { .. } = self.residual {
+            self.residual = Residual::zeros(self.problem.dim(), 0, Precision::Single);
+        }
+    }
+
+    /// Makes the residual anew, where it was given back.
+    pub(crate) fn regain_residual(&mut self) {
+        if self.residual.ncols() < self.problem.len() {
+            self.refresh();
+        }
     }
 
     /// The atoms, rows and center, which [`Iterate::restore`] and [`Iterate::extrapolate`] need.

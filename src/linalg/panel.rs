@@ -1,9 +1,9 @@
 //! Products of a residual with the code rows of several atoms at once.
 //!
 //! A block step on 8 to 32 atoms would make as many passes over the residual as it has
-//! atoms; here it makes one, near the speed of large products. Chunks of datapoints
-//! run in parallel, and partial sums are combined in order. For a single sparse row
-//! the kernels on [`Row`](super::Row) do less work.
+//! atoms; here it makes one, near the speed of large products, or for the few codes in use
+//! where these are few. Chunks of datapoints run in parallel, and partial sums are combined
+//! in order.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -11,7 +11,7 @@ use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::{Columns, Matrix, Residual};
+use super::{Columns, Matrix, Residual, Row, axpy, simd};
 use crate::reduce::Share;
 
 /// Entries of the residual a parallel task works on: 128 kB. They and the rows beside
@@ -72,11 +72,6 @@ impl Panel {
         &self.data[j * self.stride..j * self.stride + self.len]
     }
 
-    /// Row `j`, to write.
-    pub(crate) fn row_mut(&mut self, j: usize) -> &mut [f64] {
-        &mut self.data[j * self.stride..j * self.stride + self.len]
-    }
-
     /// Row `j` to write, and those before it.
     pub(crate) fn split_row_mut(&mut self, j: usize) -> (Rows<'_>, &mut [f64]) {
         let (before, from) = self.data.split_at_mut(j * self.stride);
@@ -131,57 +126,143 @@ fn product(out: MatMut<'_, f64>, accum: Accum, left: MatRef<'_, f64>, right: Mat
     faer::linalg::matmul::matmul(out, accum, left, right, scale, Par::Seq);
 }
 
-/// `R Z` (n × b) over all datapoints, for the rows `0..b` of the panel as Z (b × N). O(nbN).
-pub(crate) fn times_rows(share: &Share, residual: &dyn Columns, panel: &Panel, b: usize) -> Matrix {
+/// `R Z` (n × b) over all datapoints, for the rows `0..b` of the panel as Z (b × N). O(nbN), and
+/// O(bN + n·nnz) where few entries are not 0.
+pub(crate) fn times_panel(share: &Share, residual: &dyn Columns, panel: &Panel, b: usize) -> Matrix {
     let n = residual.nrows();
     let part = |run: Range<usize>| {
         let mut out = vec![0.0; n * b];
-        let rows = panel.columns(0, b).subrows(run.start, run.len());
-        let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
-        let (width, entries) = (run.len(), residual.run(run));
-        let block = MatRef::from_column_major_slice(&entries, n, width);
-        product(view, Accum::Replace, block, rows, 1.0);
+        let entries = residual.run(run.clone());
+        let rows = (0..b).map(|k| &panel.row(k)[run.clone()]);
+        let used = rows.clone().map(|row| row.iter().filter(|z| **z != 0.0).count()).sum();
+        if is_sparse(used, b * run.len()) {
+            for (row, image) in rows.zip(out.chunks_exact_mut(n)) {
+                let used = row.iter().zip(entries.chunks_exact(n)).filter(|(z, _)| **z != 0.0);
+                simd(
+                    #[inline(always)]
+                    || used.for_each(|(&z, r)| axpy(z, r, image)),
+                );
+            }
+        } else {
+            let rows = panel.columns(0, b).subrows(run.start, run.len());
+            let block = MatRef::from_column_major_slice(&entries, n, run.len());
+            let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
+            product(view, Accum::Replace, block, rows, 1.0);
+        }
         out
     };
     matrix(n, b, share.sum(n * b, panel_chunk(n), part))
 }
 
-/// `Z Zᵀ` (b × b) over all datapoints, for the rows `0..b` of the panel. O(b²N).
-pub(crate) fn products_of_rows(share: &Share, panel: &Panel, b: usize) -> Matrix {
+/// `R Z` (n × b) over all datapoints, for b rows as Z. O(n·nnz), and O(nbN) where many are in use.
+pub(crate) fn times_rows(share: &Share, residual: &dyn Columns, rows: &[&Row]) -> Matrix {
+    let (n, b) = (residual.nrows(), rows.len());
+    let part = |run: Range<usize>| {
+        let mut out = vec![0.0; n * b];
+        let entries = residual.run(run.clone());
+        if let Some(dense) = dense(rows, &run) {
+            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
+            let block = MatRef::from_column_major_slice(&entries, n, run.len());
+            let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
+            product(view, Accum::Replace, block, dense, 1.0);
+        } else {
+            simd(
+                #[inline(always)]
+                || {
+                    for (row, image) in rows.iter().zip(out.chunks_exact_mut(n)) {
+                        for (i, z) in row.within(run.clone()) {
+                            axpy(z, &entries[(i - run.start) * n..][..n], image);
+                        }
+                    }
+                },
+            );
+        }
+        out
+    };
+    matrix(n, b, share.sum(n * b, panel_chunk(n), part))
+}
+
+/// `Z Zᵀ` (b × b) over all datapoints, for b rows as Z. O(b·nnz), and O(b²N) where many are in use.
+pub(crate) fn products_of_rows(share: &Share, rows: &[&Row]) -> Matrix {
+    let b = rows.len();
     let part = |run: Range<usize>| {
         let mut out = vec![0.0; b * b];
-        let rows = panel.columns(0, b).subrows(run.start, run.len());
-        let view = MatMut::from_column_major_slice_mut(&mut out, b, b);
-        product(view, Accum::Replace, rows.transpose(), rows, 1.0);
+        if let Some(dense) = dense(rows, &run) {
+            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
+            let view = MatMut::from_column_major_slice_mut(&mut out, b, b);
+            product(view, Accum::Replace, dense.transpose(), dense, 1.0);
+        } else {
+            let mut scattered = vec![0.0; run.len()];
+            for (k, row) in rows.iter().enumerate() {
+                row.within(run.clone()).for_each(|(i, z)| scattered[i - run.start] = z);
+                for (j, other) in rows.iter().enumerate().take(k + 1) {
+                    let sum = other.within(run.clone()).map(|(i, z)| z * scattered[i - run.start]).sum();
+                    (out[k * b + j], out[j * b + k]) = (sum, sum);
+                }
+                row.within(run.clone()).for_each(|(i, _)| scattered[i - run.start] = 0.0);
+            }
+        }
         out
     };
     matrix(b, b, share.sum(b * b, panel_chunk(b), part))
+}
+
+/// Share of entries in use below which sparse products are faster than dense ones: these make
+/// some ten times the operations in the same time.
+pub(crate) const SPARSE: f64 = 0.1;
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(crate) fn is_sparse(used: usize, of: usize) -> bool {
+    (used as f64) < SPARSE * of as f64
+}
+
+/// Rows over a run of datapoints as the columns of a matrix; `None` where few are in use. Every
+/// run decides for itself, the same on any number of ranks.
+fn dense(rows: &[&Row], run: &Range<usize>) -> Option<Vec<f64>> {
+    let used = rows.iter().map(|row| row.within(run.clone()).len()).sum();
+    if is_sparse(used, rows.len() * run.len()) {
+        return None;
+    }
+    let mut dense = vec![0.0; rows.len() * run.len()];
+    for (row, column) in rows.iter().zip(dense.chunks_exact_mut(run.len())) {
+        row.within(run.clone()).for_each(|(i, z)| column[i - run.start] = z);
+    }
+    Some(dense)
 }
 
 fn matrix(rows: usize, cols: usize, entries: Vec<f64>) -> Matrix {
     Matrix::from_column_major(rows, cols, entries).expect("an entry a place")
 }
 
-/// Rows `b..2b` of the panel become `DᵀR`, plus `CᵀZ` for a b × b matrix C where one is
-/// given, for D (n × b) and the rows `0..b` as Z. O(nbN).
+/// Rows `first..first + b` of the panel become `DᵀR`, plus `CᵀZ` for a b × b matrix C and b rows as
+/// Z where these are given, for D (n × b). O(nbN).
 pub(crate) fn correlate_rows(
     share: &Share,
     residual: &dyn Columns,
     dictionary: &Matrix,
-    mix: Option<&Matrix>,
+    mix: Option<(&Matrix, &[&Row])>,
     panel: &mut Panel,
+    first: usize,
 ) {
     let (n, len, b) = (residual.nrows(), residual.ncols(), dictionary.ncols());
     let stride = panel.stride;
-    let (before, out) = panel.data.split_at_mut(b * stride);
-    let codes = MatRef::from_column_major_slice_with_stride(before, len, b, stride);
-    let out = MatMut::from_column_major_slice_with_stride_mut(&mut out[..b * stride], len, b, stride);
+    let out = &mut panel.data[first * stride..(first + b) * stride];
+    let out = MatMut::from_column_major_slice_with_stride_mut(out, len, b, stride);
     row_runs(share, out, panel_chunk(n)).into_par_iter().for_each(|(run, mut out)| {
         let entries = residual.run(run.clone());
         let block = MatRef::from_column_major_slice(&entries, n, run.len());
         product(out.rb_mut(), Accum::Replace, block.transpose(), dictionary.as_faer(), 1.0);
-        if let Some(mix) = mix {
-            product(out, Accum::Add, codes.subrows(run.start, run.len()), mix.as_faer(), 1.0);
+        let Some((mix, rows)) = mix else { return };
+        if let Some(dense) = dense(rows, &run) {
+            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
+            product(out, Accum::Add, dense, mix.as_faer(), 1.0);
+        } else {
+            for (j, row) in rows.iter().enumerate() {
+                for (i, z) in row.within(run.clone()) {
+                    let mut out = out.rb_mut().row_mut(i - run.start);
+                    (0..b).for_each(|k| out[k] += mix.get(j, k) * z);
+                }
+            }
         }
     });
 }
@@ -228,20 +309,35 @@ pub(super) fn runs_of<'m, E>(
     runs
 }
 
-/// `R += scale · D Z` for D (n × k) and the rows `first..first + k` of the panel as Z.
-/// O(nkN).
-pub(crate) fn add_rows(
-    share: &Share,
-    residual: &mut Residual,
-    scale: f64,
-    dictionary: &Matrix,
-    panel: &Panel,
-    first: usize,
-) {
-    let (n, k) = (residual.nrows(), dictionary.ncols());
+/// `scale · D Z` for k directions D (n × k) and k rows as Z.
+#[derive(Clone, Copy)]
+pub(crate) struct Term<'t> {
+    pub(crate) scale: f64,
+    pub(crate) directions: &'t Matrix,
+    pub(crate) rows: &'t [&'t Row],
+}
+
+/// Adds terms to the residual in one pass over it. O(n·nnz), and O(nkN) where many codes are in use.
+pub(crate) fn add_terms(share: &Share, residual: &mut Residual, terms: &[Term<'_>]) {
+    let n = residual.nrows();
     residual.change(share, panel_chunk(n), |run, block| {
-        let rows = panel.columns(first, first + k).subrows(run.start, run.len());
-        let view = MatMut::from_column_major_slice_mut(block, n, run.len());
-        product(view, Accum::Add, dictionary.as_faer(), rows.transpose(), scale);
+        for &Term { scale, directions, rows } in terms {
+            if let Some(dense) = dense(rows, &run) {
+                let dense = MatRef::from_column_major_slice(&dense, run.len(), rows.len());
+                let view = MatMut::from_column_major_slice_mut(block, n, run.len());
+                product(view, Accum::Add, directions.as_faer(), dense.transpose(), scale);
+            } else {
+                simd(
+                    #[inline(always)]
+                    || {
+                        for (row, direction) in rows.iter().zip(directions.columns()) {
+                            for (i, z) in row.within(run.clone()) {
+                                axpy(scale * z, direction, &mut block[(i - run.start) * n..][..n]);
+                            }
+                        }
+                    },
+                );
+            }
+        }
     });
 }

@@ -8,8 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use sprs::CsMatView;
 
-use super::{Columns, Matrix, Residual, axpy, chunk_columns, simd};
-use crate::reduce::Share;
+use super::{Matrix, axpy, chunk_columns, simd};
 
 /// One atom's codes: the datapoints that use it, ascending, and how much.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -118,23 +117,6 @@ pub fn subtract_product(dictionary: &Matrix, codes: CsMatView<'_, f64>, out: &mu
                         for (k, &value) in code.iter() {
                             axpy(-value, dictionary.col(k), column);
                         }
-                    }
-                }
-            },
-        );
-    });
-}
-
-/// `R −= Σ d zᵀ` over pairs of a direction and a row. O(n · nnz), parallel over datapoints.
-pub(crate) fn subtract_rows(share: &Share, residual: &mut Residual, terms: &[(&[f64], &Row)]) {
-    let n = residual.nrows();
-    residual.change(share, chunk_columns(n), |run, block| {
-        simd(
-            #[inline(always)]
-            || {
-                for (direction, row) in terms {
-                    for (i, z) in row.within(run.clone()) {
-                        axpy(-z, direction, &mut block[(i - run.start) * n..][..n]);
                     }
                 }
             },

@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 
 use super::{Coded, Effort, Master};
 use crate::atoms::Dictionary;
-use crate::iterate::{Iterate, Moves, SPARSE};
+use crate::iterate::{Iterate, Moves};
+use crate::linalg::SPARSE;
 use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::SolveError;
 
-/// Sweeps in a row that gain too little before the descent stops. The first
+/// Sweeps in a row, short ones too, that gain too little before the descent stops. The first
 /// sweeps after a restart of the momentum always gain little, so 1 stops too
 /// soon; ten times as many waste sweeps at the end of every round.
 const PATIENCE: usize = 3;
@@ -101,10 +102,10 @@ impl Master for Proximal {
             }
             let gained = best - objective > effort.decrease_tolerance;
             best = objective;
-            match (gained, short) {
-                (true, _) => small = 0,
-                (false, true) => shorts = 0,
-                (false, false) => small += 1,
+            if gained {
+                small = 0;
+            } else {
+                (small, shorts) = (small + 1, if short { 0 } else { shorts });
             }
             if small == PATIENCE || sweep == effort.max_sweeps {
                 return (sweep, ControlFlow::Continue(()));
@@ -121,7 +122,7 @@ impl Master for Proximal {
     }
 }
 
-/// Makes one short step on every atom.
+/// Makes one short step on every atom in use.
 fn sweep_short(iterate: &mut Iterate<'_>, observer: &dyn Observer) -> ControlFlow<Interrupt> {
     for k in 0..iterate.atoms.len() {
         if k % POLL_EVERY == 0 {

@@ -140,8 +140,9 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
 ///
 /// # Guarantees
 /// [`nuclear-bound`](crate::proofs::nuclear_bound), [`rounding`](crate::proofs::rounding): at most
-/// the optimum whatever the map is. What rounding makes of `B xᵢ + q` is a dual point like any
-/// other. Not claimed: that no map proves more.
+/// the optimum whatever the map is. What rounding makes of `B xᵢ + q`, to single precision where that
+/// is more than 16 777 216 numbers, is a dual point like any other. Not claimed: that no map proves
+/// more.
 #[must_use]
 pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
     let problem = subject.problem();
@@ -149,9 +150,14 @@ pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
     if problem.gamma() == 0.0 || (map.nrows(), map.ncols()) != (n, n + 1) {
         return None;
     }
-    let dual = squares::affine(problem, map);
-    let bound = DualPoint::new(subject, &dual)?.spectral()?;
+    let dual = squares::affine_dual(problem, map);
+    let bound = spectral(subject, &dual)?;
     Some(Bound { kind: BoundKind::Nuclear, ..bound })
+}
+
+/// The bound of a dual point by its second moments.
+pub(super) fn spectral(subject: &Subject<'_>, dual: &dyn Columns) -> Option<Bound> {
+    DualPoint::new(subject, dual)?.spectral()
 }
 
 /// The bound of a quartic witness (theorem `quartic-bound`): the dual point of its map, projected

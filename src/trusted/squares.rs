@@ -22,11 +22,14 @@
 //! coordinates of R, and l the row of L that belongs to the product 1. L is the computed Cholesky
 //! factor of the computed M, raised by what rounding may have made of both.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Upper;
 use crate::linalg::{
-    Cholesky, Columns, Matrix, axpy, column_runs, correlate, lanczos_largest, largest_magnitude, norm_sq, psd,
+    Cholesky, Columns, Datapoints, Float, Matrix, axpy, column_runs, correlate, lanczos_largest,
+    largest_magnitude, norm_sq, psd,
 };
 use crate::num::{Interval, max, power_of_two, rounding};
 use crate::observer::Observer;
@@ -81,7 +84,7 @@ impl Squares {
             return None;
         }
         let features = affine(problem, &self.features);
-        let part = |run: std::ops::Range<usize>| {
+        let part = |run: Range<usize>| {
             let mut lifted = Matrix::zeros(q + n, run.len());
             for (at, i) in run.enumerate() {
                 let column = lifted.col_mut(at);
@@ -111,19 +114,58 @@ const SUMMED: usize = 1 << 12;
 
 /// `C xᵢ + c` of all datapoints for `map = [C | c]`.
 pub(crate) fn affine(problem: &Problem, map: &Matrix) -> Matrix {
+    let rows = map.nrows();
+    let mut out = Matrix::zeros(rows, problem.len());
+    affine_grains(problem, map, |grain, columns| {
+        out.as_mut_slice()[grain.start * rows..grain.end * rows].copy_from_slice(columns.as_slice());
+    });
+    out
+}
+
+/// Numbers up to which the dual point of a map is held in doubles: 128 MB. Beyond, it takes no more
+/// memory than data in single precision.
+const HELD: usize = 1 << 24;
+
+/// Magnitudes that single precision holds with room for what is small beside them.
+const SINGLE_RANGE: Range<f64> = 1e-15..1e15;
+
+/// The dual point `C xᵢ + c`. One of many numbers is rounded to single precision where that has its
+/// range: it is then the rounded point that a bound is for.
+pub(super) fn affine_dual(problem: &Problem, map: &Matrix) -> Datapoints {
+    affine_dual_holding(HELD, problem, map)
+}
+
+fn affine_dual_holding(most: usize, problem: &Problem, map: &Matrix) -> Datapoints {
+    let n = problem.dim();
+    if n * problem.total() > most {
+        let mut entries = Vec::with_capacity(n * problem.len());
+        affine_grains(problem, map, |_, columns| {
+            entries.extend(columns.as_slice().iter().map(|&v| f32::nearest(v)));
+        });
+        let [largest] = problem.share().largest(|run| {
+            let magnitudes = entries[run.start * n..run.end * n].iter().map(|v| f64::from(v.abs()));
+            [magnitudes.fold(0.0, max)]
+        });
+        if SINGLE_RANGE.contains(&largest) {
+            return Datapoints::from_column_major(n, problem.len(), entries).expect("an entry a place");
+        }
+    }
+    affine(problem, map).into()
+}
+
+/// Gives `C xᵢ + c` to `take` a grain at a time: what rounding makes of a product may depend on its
+/// shape.
+fn affine_grains(problem: &Problem, map: &Matrix, mut take: impl FnMut(Range<usize>, Matrix)) {
     let n = problem.dim();
     let linear = map.select_columns(&(0..n).collect::<Vec<_>>());
-    let (rows, points) = (map.nrows(), problem.data().datapoints());
-    let mut out = Matrix::zeros(rows, problem.len());
-    // A grain at a time: what rounding makes of a product may depend on its shape.
+    let points = problem.data().datapoints();
     for grain in problem.share().grains() {
         let columns = points.run(grain.clone()).into_owned();
         let columns = Matrix::from_column_major(n, grain.len(), columns).expect("whole columns");
-        out.as_mut_slice()[grain.start * rows..grain.end * rows]
-            .copy_from_slice(linear.times(&columns).as_slice());
+        let mut columns = linear.times(&columns);
+        (0..columns.ncols()).for_each(|i| axpy(1.0, map.col(n), columns.col_mut(i)));
+        take(grain, columns);
     }
-    (0..out.ncols()).for_each(|i| axpy(1.0, map.col(n), out.col_mut(i)));
-    out
 }
 
 /// The products of (1, y).
@@ -337,6 +379,36 @@ mod tests {
     use crate::num::rational::{exact, is_psd};
     use num_rational::BigRational;
     use proptest::prelude::*;
+
+    /// Rounded to single precision a dual point proves as much, nearly; beyond its range it is not
+    /// rounded.
+    #[test]
+    fn a_dual_point_of_many_numbers_is_rounded() {
+        let entry = |j: usize, i: usize| ((i * (2 * j + 3)) as f64).sin() + 0.2 * (j as f64);
+        let map = Matrix::from_fn(3, 4, |i, j| if i == j { 0.3 } else { 0.01 * ((i + 2 * j) as f64) });
+        for (size, rounded) in [(1.0, true), (1e20, false), (1e-20, false)] {
+            let data = Matrix::from_fn(3, 50, |j, i| size * entry(j, i));
+            let problem = Problem::builder(data).lambda(0.1 * size).gamma(0.1 * size).build().unwrap();
+            // The constant is in the unit of the data.
+            let mut map = map.clone();
+            map.col_mut(3).iter_mut().for_each(|c| *c *= size);
+            let exact = affine_dual_holding(usize::MAX, &problem, &map);
+            let single = affine_dual_holding(0, &problem, &map);
+            assert_eq!(exact.bytes(), 8 * 150);
+            assert_eq!(single.bytes(), if rounded { 4 * 150 } else { 8 * 150 });
+            for (x, y) in exact.to_matrix().as_slice().iter().zip(single.to_matrix().as_slice()) {
+                assert!((x - y).abs() <= f64::from(f32::EPSILON) * x.abs());
+            }
+            let codes = crate::Codes::zeros(0, problem.len());
+            let bare = crate::Factorization::new(crate::Dictionary::empty(3), codes, None).unwrap();
+            let subject = crate::trusted::Subject::of(&problem, &bare).unwrap();
+            let proved = |dual: &Datapoints| {
+                crate::trusted::bounds::spectral(&subject, dual).expect("finite").lower.get()
+            };
+            let (of_single, of_exact) = (proved(&single), proved(&exact));
+            assert!(of_exact > 0.0 && (of_single - of_exact).abs() <= 1e-5 * of_exact);
+        }
+    }
 
     /// `κ²A₀ − R₀ᵀR₀ − T₀` in exact arithmetic on the stored numbers.
     fn exact_test_matrix(

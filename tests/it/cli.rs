@@ -1,17 +1,15 @@
 //! The command line, driven as a user would: JSON, exit codes, files, errors.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Instant;
 
 use serde_json::Value;
-use tempfile::TempDir;
-use widedict::io::{
-    Rows, read_atoms, read_codes, read_json, read_vector, write_atoms, write_codes, write_vector,
-};
+use widedict::io::{Rows, read_atoms, read_codes, read_json, read_vector, write_atoms, write_codes};
 use widedict::{Codes, Dictionary, Factorization, Matrix, Problem, Witness, certify};
+
+use crate::support::command::{Bench, fails, number, object, run, stderr};
 
 /// Every key of a row, as documented.
 const KEYS: [&str; 30] = [
@@ -46,83 +44,6 @@ const KEYS: [&str; 30] = [
     "seconds",
     "seconds_certify",
 ];
-
-struct Bench(TempDir);
-
-impl Bench {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Writes rows as a `.npy` file.
-    fn rows(&self, name: &str, rows: &[Vec<f64>]) -> PathBuf {
-        let path = self.path(name);
-        write_atoms(&path, &Matrix::from_columns(rows[0].len(), rows)).expect("written");
-        path
-    }
-
-    fn vector(&self, name: &str, values: &[f64]) -> PathBuf {
-        let path = self.path(name);
-        write_vector(&path, values).expect("written");
-        path
-    }
-
-    fn bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, bytes).expect("written");
-        path
-    }
-}
-
-fn widedict<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_widedict")).args(args).output().expect("the program starts")
-}
-
-/// Runs with words split at spaces; `{}` are replaced by the paths in turn.
-fn run(line: &str, paths: &[&Path]) -> Output {
-    let mut paths = paths.iter();
-    let args: Vec<_> = line
-        .split_whitespace()
-        .map(|word| match word {
-            "{}" => paths.next().expect("a path for each {}").as_os_str().to_owned(),
-            _ => word.into(),
-        })
-        .collect();
-    assert!(paths.next().is_none(), "a {{}} for each path");
-    widedict(args)
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// The one JSON object on standard output.
-fn object(output: &Output) -> Value {
-    let text = std::str::from_utf8(&output.stdout).expect("UTF-8");
-    let value: Value =
-        serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text:?} {}", stderr(output)));
-    assert!(value.is_object());
-    value
-}
-
-/// Fails with `code`, nothing on standard output, and every word in the message.
-fn fails(output: &Output, code: i32, words: &[&str]) {
-    let message = stderr(output);
-    assert_eq!(output.status.code(), Some(code), "{message}");
-    assert!(output.stdout.is_empty(), "{:?}", String::from_utf8_lossy(&output.stdout));
-    for word in words {
-        assert!(message.contains(word), "{word:?} is not in {message:?}");
-    }
-    assert!(!message.contains("panicked"), "{message}");
-}
-
-fn number(value: &Value, key: &str) -> f64 {
-    value[key].as_f64().unwrap_or_else(|| panic!("{key} is a number in {value}"))
-}
 
 /// 40 points in dimension 4 in three rough directions: no randomness needed.
 fn points() -> Vec<Vec<f64>> {
@@ -1743,25 +1664,6 @@ fn the_conic_method_agrees_with_the_proximal_one() {
         [&conic, &proximal].iter().map(|row| number(row, "relative_gap") * number(row, "objective")).sum();
     assert!((number(&conic, "objective") - number(&proximal, "objective")).abs() <= gaps + 1e-15);
     assert!(number(&conic, "relative_gap") <= 1e-4);
-}
-
-#[cfg(feature = "sdp")]
-#[test]
-fn sdp_is_a_method_and_a_bound() {
-    let bench = Bench::new();
-    let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
-    for options in ["--method sdp", "--method proximal --bound sdp"] {
-        let line =
-            format!("solve --data {{}} --lambda 0.1 --gamma 0.1 {options} --tolerance 1e-5 --json --quiet");
-        let output = run(&line, &[&data]);
-        let row = object(&output);
-        assert_eq!(row["bound_kind"], "sdp", "{options}");
-        // Four datapoints: the relaxation is exact.
-        let gap = row["relative_gap"].as_f64().expect("a number");
-        assert!((0.0..1e-4).contains(&gap), "{options}: {gap}");
-    }
-    let output = run("solve --dataset digits --lambda 0.3 --gamma 0.1 --bound sdp --quiet", &[]);
-    fails(&output, 4, &["semidefinite program", "MiB", "proximal"]);
 }
 
 /// Writes the tokens so many times as shards of 512 rows.

@@ -8,12 +8,12 @@
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 
 use crate::gauge::{Gauge, Polar};
 use crate::linalg::{
-    Columns, Matrix, Panel, axpy, correlate_rows, dot, norm, norm_sq, rows_together, simd, times_rows,
+    Columns, Matrix, Panel, axpy, correlate_rows, dot, norm, norm_sq, rows_together, simd, times_panel,
 };
+use crate::num::max;
 use crate::observer::Observer;
 use crate::reduce::Share;
 
@@ -37,6 +37,10 @@ const LOOK_AROUND: usize = 4;
 /// all datapoints, but their values scatter by the root of the datapoints that a direction explains,
 /// by far more than maxima differ: one step on all datapoints tells which are the highest.
 const FEWEST: usize = 1 << 12;
+
+/// Relative increase below which an ascent on a sample stops: its maximum is only near to that of all
+/// datapoints, where the ascent goes on.
+const ROUGH: f64 = 1e-3;
 
 /// Ascents that go on with all datapoints, those that stand highest there: two batches. A round
 /// takes 30 of them.
@@ -145,7 +149,8 @@ impl Ascent {
         a.iter_mut().for_each(|a| *a *= factor);
         let mut residual = residual.select_columns(&positions);
         residual.as_mut_slice().iter_mut().for_each(|r| *r *= factor);
-        Some(self.climb(&gauge.of_sample(&a, &thinned), &residual, starts, observer))
+        let rough = Self { increase_tolerance: max(self.increase_tolerance, ROUGH), ..*self };
+        Some(rough.climb(&gauge.of_sample(&a, &thinned), &residual, starts, observer))
     }
 
     /// Goes on with all datapoints from where ascents on a sample ended, and from where they began:
@@ -203,9 +208,10 @@ impl Ascent {
             let directions: Vec<&[f64]> = active.iter().map(|c| c.direction.as_slice()).collect();
             let directions = Matrix::from_columns(residual.nrows(), &directions);
             panel.reshape(residual.ncols(), 2 * count);
-            correlate_rows(&share, residual, &directions, None, &mut panel);
-            let polars = polars(gauge, &mut panel, &active);
-            let images = times_rows(&share, residual, &panel, count);
+            correlate_rows(&share, residual, &directions, None, &mut panel, count);
+            let hints: Vec<f64> = active.iter().map(|climber| climber.tau).collect();
+            let polars = gauge.polars(&mut panel, &hints);
+            let images = times_panel(&share, residual, &panel, count);
             for (k, mut climber) in std::mem::take(&mut active).into_iter().enumerate() {
                 climber.steps += 1;
                 let more = climber.step(polars[k], images.col(k), self.increase_tolerance);
@@ -222,18 +228,6 @@ impl Ascent {
         ended.sort_by(|l, r| r.value.total_cmp(&l.value).then(l.start.cmp(&r.start)));
         ended.into_iter().map(|c| Candidate { direction: c.reached, value: c.value }).collect()
     }
-}
-
-/// The polar at every ascent's direction; its maximizer takes the place of the first rows. Where
-/// sums ask other ranks, one ascent after another: all ranks ask in one order.
-fn polars(gauge: &Gauge<'_>, panel: &mut Panel, active: &[Climber]) -> Vec<Polar> {
-    let pairs = panel.pairs_mut(active.len()).zip(active);
-    let polar = |((z, v), climber): ((&mut [f64], &mut [f64]), &Climber)| gauge.polar(v, climber.tau, z);
-    if gauge.asks() {
-        let pairs: Vec<_> = pairs.collect();
-        return pairs.into_iter().map(polar).collect();
-    }
-    pairs.map(polar).collect()
 }
 
 /// An ascent under way.

@@ -4,6 +4,7 @@
 
 mod coarse;
 mod continuation;
+mod priced;
 mod rounds;
 
 use rounds::NuclearBound;

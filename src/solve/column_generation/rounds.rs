@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::ColumnGeneration;
+use super::priced::Priced;
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
@@ -55,7 +56,7 @@ const HELD_ROUNDS: usize = 10;
 
 /// Relative increase, as a share of the gap's tolerance, below which an ascent of the
 /// oracle stops: what it may still rise by is a small multiple of that.
-const ASCENT_SHARE: f64 = 1e-4;
+const ASCENT_SHARE: f64 = 1e-3;
 
 /// Relative rounding that an estimated bound may have: ten times that of sums over a million
 /// datapoints.
@@ -65,10 +66,14 @@ const ESTIMATE_ROUNDING: f64 = 1e-9;
 /// verdict asks ([`certificate::Options::stationarity_tolerance`]).
 const STATIONARITY: f64 = 0.02;
 
-/// Most checks of the stationarity while polishing, and the sweeps between two.
-/// 200 sweeps in all: where they do not suffice, the certificate says so.
-const POLISH_ROUNDS: usize = 20;
-const POLISH_SWEEPS: usize = 10;
+/// Share of that within which a code is left as it is.
+const SETTLED: f64 = 0.5;
+
+/// Most checks of the stationarity while polishing, and the sweeps between two: with more, runs on
+/// many datapoints sweep longer than they need. 200 sweeps in all: where they do not suffice, the
+/// certificate says so.
+const POLISH_ROUNDS: usize = 40;
+const POLISH_SWEEPS: usize = 5;
 
 /// Entries up to which the residual before polishing is held as a second dual point: 128 MB. Ten
 /// times as many would take more memory than data in single precision.
@@ -166,6 +171,14 @@ impl NuclearBound {
         });
         Some(Self { map, value: bound.map_or(0.0, |bound| bound.lower.get()) })
     }
+}
+
+/// What polishing has come to.
+enum Polished {
+    Stationary,
+    /// Not as measured, but codes have been settled since.
+    Settled,
+    Unsettled,
 }
 
 /// A run of column generation, one round a step.
@@ -344,17 +357,19 @@ impl<'p> Rounds<'p> {
         self.iterate.prune();
     }
 
-    /// Sweeps without momentum, or the conic master's alternations, until the iterate is
-    /// stationary to [`STATIONARITY`]: the gap closes before the single codes settle. Whether
-    /// there was anything to do.
+    /// Codes of single datapoints alone, and sweeps without momentum, or the conic master's
+    /// alternations, until the iterate is stationary to [`STATIONARITY`]: the gap closes before the
+    /// single codes settle. Whether there was anything to do.
     fn polish(&mut self) -> Result<bool, SolveError> {
+        let mut settled = false;
         for round in 0..POLISH_ROUNDS {
-            // What measures it has rows of its own.
-            self.iterate.release_panel();
-            let factorization = self.iterate.factorization()?;
-            let Ok(subject) = Subject::of(self.problem, &factorization) else { break };
-            if first_order::residuals(&subject).relative() <= STATIONARITY {
-                return Ok(round > 0);
+            match self.settle(!settled)? {
+                Polished::Stationary => return Ok(round > 0),
+                Polished::Settled => {
+                    settled = true;
+                    continue;
+                }
+                Polished::Unsettled => settled = false,
             }
             match self.settings.master {
                 Method::Proximal => {
@@ -376,6 +391,41 @@ impl<'p> Rounds<'p> {
             }
         }
         Ok(true)
+    }
+
+    /// Measures the iterate and, if it `may` and codes are what is not stationary, settles those that
+    /// are not, each datapoint alone at the prices of all, where that lowers the objective. All this
+    /// takes memory of its own, while the iterate has neither panel nor, where it is large, residual.
+    fn settle(&mut self, may: bool) -> Result<Polished, SolveError> {
+        let problem = self.problem;
+        self.iterate.release_panel();
+        self.iterate.release_residual();
+        let factorization = self.iterate.factorization()?;
+        let measured = Subject::of(problem, &factorization)
+            .map(|subject| (first_order::residuals(&subject), subject.primal().value()));
+        let Ok((kkt, objective)) = measured else {
+            self.iterate.regain_residual();
+            return Ok(Polished::Unsettled);
+        };
+        if kkt.relative() <= STATIONARITY {
+            self.iterate.regain_residual();
+            return Ok(Polished::Stationary);
+        }
+        if may && self.settings.master == Method::Proximal && kkt.codes.relative() > STATIONARITY {
+            let tolerance = SETTLED * STATIONARITY * kkt.codes.scale;
+            let found = Priced::new(problem, &factorization).settled(problem, &factorization, tolerance)?;
+            drop(factorization);
+            if Subject::of(problem, &found).is_ok_and(|subject| subject.primal().value() < objective) {
+                self.iterate.place(&found);
+                drop(found);
+                self.iterate.refresh();
+                self.iterate.recenter();
+                self.iterate.prune();
+                return Ok(Polished::Settled);
+            }
+        }
+        self.iterate.regain_residual();
+        Ok(Polished::Unsettled)
     }
 
     /// The current residual as the columns of a dual point; `None` where it is too large to be

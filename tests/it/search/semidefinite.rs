@@ -193,3 +193,24 @@ fn it_stops_when_told_to() {
         assert!(bound(&problem, &found).certificate().lower_bound().get() <= attained);
     }
 }
+
+#[cfg(feature = "cli")]
+#[test]
+fn it_is_a_method_and_a_bound_of_the_command() {
+    use crate::support::command::{Bench, fails, object, run};
+
+    let bench = Bench::new();
+    let data = bench.rows("x.npy", &[vec![1.0, 0.1], vec![0.9, 0.3], vec![0.1, 1.0], vec![0.6, 0.7]]);
+    for options in ["--method sdp", "--method proximal --bound sdp"] {
+        let line =
+            format!("solve --data {{}} --lambda 0.1 --gamma 0.1 {options} --tolerance 1e-5 --json --quiet");
+        let output = run(&line, &[&data]);
+        let row = object(&output);
+        assert_eq!(row["bound_kind"], "sdp", "{options}");
+        // Four datapoints: the relaxation is exact.
+        let gap = row["relative_gap"].as_f64().expect("a number");
+        assert!((0.0..1e-4).contains(&gap), "{options}: {gap}");
+    }
+    let output = run("solve --dataset digits --lambda 0.3 --gamma 0.1 --bound sdp --quiet", &[]);
+    fails(&output, 4, &["semidefinite program", "MiB", "proximal"]);
+}

@@ -1,6 +1,8 @@
 //! What the law tests share.
 
 pub(crate) mod checks;
+#[cfg(feature = "cli")]
+pub(crate) mod command;
 pub(crate) use widedict::testing::exact;
 pub(crate) mod strategies;
 

@@ -56,9 +56,9 @@ pub(crate) struct DiagnoseArgs {
     /// Go on with the pass over all rows that a stopped run into the same --out left there
     #[arg(long, requires_all = ["sample", "out"])]
     pub(crate) resume: bool,
-    /// Seconds between two writings of what --resume goes on from, with --out
-    #[arg(long, value_name = "S", default_value = "60", value_parser = positive, requires_all = ["sample", "out"])]
-    pub(crate) checkpoint_seconds: f64,
+    /// Seconds between two writings of what --resume goes on from, with --out [default: 60]
+    #[arg(long, value_name = "S", value_parser = positive, requires_all = ["sample", "out"])]
+    pub(crate) checkpoint_seconds: Option<f64>,
     /// Also diagnose the first so many atoms of a nested (Matryoshka) autoencoder
     #[arg(long, value_name = "M,M,…", value_parser = count, value_delimiter = ',', num_args = 1)]
     pub(crate) prefixes: Vec<NonZeroUsize>,

@@ -96,6 +96,7 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<Outcome, Failure> {
     if ranks::all().is_some() {
         ranks::refuse(args.sample.is_none(), "diagnose without --sample")?;
         ranks::refuse(args.resume, "--resume")?;
+        ranks::refuse(args.checkpoint_seconds.is_some(), "diagnose --checkpoint-seconds")?;
         ranks::refuse(args.source.max_norm_multiple.is_some(), "--max-norm-multiple")?;
     }
     let folder = args.out.as_deref().filter(|_| ranks::is_root());

@@ -16,6 +16,9 @@ use crate::ranks;
 /// File of `--out` that says where a pass stands that is not at its end.
 pub(super) const PASS: &str = "pass.safetensors";
 
+/// Seconds between two writings of it, where nobody says.
+const CHECKPOINT_SECONDS: f64 = 60.0;
+
 /// What is left to be streamed once the input is read.
 pub(super) struct Job {
     data: Streamed,
@@ -75,7 +78,7 @@ impl Job {
             Some(place) => resumed(place, watch)?,
             None => None,
         };
-        let every = Duration::from_secs_f64(args.checkpoint_seconds);
+        let every = Duration::from_secs_f64(args.checkpoint_seconds.unwrap_or(CHECKPOINT_SECONDS));
         let mut written = Instant::now();
         let mut keep = |pass: &Pass, ends: bool| {
             let Some(place) = place.as_deref().filter(|_| ends || written.elapsed() >= every) else { return };
