@@ -266,11 +266,10 @@ mod tests {
             let subject = Subject::of(&problem, point).unwrap();
             first_order::residuals(&subject).codes
         };
-        let tolerance = 2.0 * codes_of(solved).value;
-        assert!(tolerance < 0.02 * codes_of(solved).scale);
-        let settle =
-            |point: &Factorization| Priced::new(&problem, point).settled(&problem, point, tolerance).unwrap();
-        assert_eq!(&settle(solved), solved);
+        let settle = |point: &Factorization, tolerance: f64| {
+            Priced::new(&problem, point).settled(&problem, point, tolerance).unwrap()
+        };
+        assert_eq!(&settle(solved, 2.0 * codes_of(solved).value), solved);
         let mut csr = solved.codes().to_csr();
         let wrong = [10, 100];
         for i in wrong {
@@ -282,9 +281,10 @@ mod tests {
             solved.center().map(<[f64]>::to_vec),
         );
         let changed = changed.unwrap();
-        assert!(codes_of(&changed).relative() > 0.1);
-        let found = settle(&changed);
-        assert!(codes_of(&found).relative() < 0.02, "{:?}", codes_of(&found));
+        assert!(codes_of(&changed).relative() > 0.2);
+        // The prices are those of the changed codes: a hundredth of the datapoints has moved them.
+        let found = settle(&changed, 0.1 * codes_of(solved).scale);
+        assert!(codes_of(&found).relative() < 0.1, "{:?}", codes_of(&found));
         assert!(objective(&problem, &found) < objective(&problem, &changed));
         for i in (0..problem.len()).filter(|i| !wrong.contains(i)) {
             assert_eq!(found.codes().column(i), solved.codes().column(i));

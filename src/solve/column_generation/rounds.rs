@@ -58,6 +58,10 @@ const HELD_ROUNDS: usize = 10;
 /// oracle stops: what it may still rise by is a small multiple of that.
 const ASCENT_SHARE: f64 = 1e-3;
 
+/// What an ascent may still rise by, at most, in units of the increase it stops at: an estimated bound
+/// that is above the objective by no more is believed.
+const UNRISEN: f64 = 10.0;
+
 /// Relative rounding that an estimated bound may have: ten times that of sums over a million
 /// datapoints.
 const ESTIMATE_ROUNDING: f64 = 1e-9;
@@ -248,12 +252,17 @@ impl<'p> Rounds<'p> {
         Self { unconfirmed: true, ..self }
     }
 
+    /// Relative increase below which an ascent of the oracle stops.
+    fn increase_tolerance(&self) -> f64 {
+        min(ASCENT_SHARE * self.settings.gap_tolerance, ASCENT_SHARE)
+    }
+
     /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
     /// use too: a maximum that splits from an atom's own is easily missed from afar.
     fn search(&mut self, starts: usize, atoms: bool) -> Vec<Candidate> {
         let oracle = Ascent {
             starts,
-            increase_tolerance: min(ASCENT_SHARE * self.settings.gap_tolerance, ASCENT_SHARE),
+            increase_tolerance: self.increase_tolerance(),
             seed: self.settings.seed.wrapping_add(self.round as u64),
             ..Ascent::default()
         };
@@ -284,12 +293,17 @@ impl<'p> Rounds<'p> {
             }
             [inner, square]
         });
+        let mut estimate = certificate::dual_value(inner, square, polar);
+        // At an optimum the estimate is above the objective by what the ascents did not rise.
+        if estimate > objective && estimate <= objective * (1.0 + UNRISEN * self.increase_tolerance()) {
+            estimate = objective;
+        }
         Round {
             round: self.round,
             objective,
             atoms: self.iterate.atoms.len(),
             polar,
-            estimated_lower_bound: certificate::dual_value(inner, square, polar),
+            estimated_lower_bound: estimate,
             lower_bound: self.lower_bound,
         }
     }
