@@ -210,7 +210,8 @@ impl Gauge<'_> {
 
 /// Lists of the datapoints that may be in S, a list a part of the datapoints.
 struct Inside<'z> {
-    /// The position of each within its part, from the part's first slot on.
+    /// The position of each within its part, from the part's first slot on: a whole number in the
+    /// bits of a float, since the slots are those of the maximizer to come.
     slots: &'z mut [f64],
     /// The parts with the lengths of their lists; `None` where a list would be long.
     parts: Vec<(Range<usize>, Option<usize>)>,
@@ -256,7 +257,7 @@ fn list(slots: &mut [f64], v: &[f64], a: &[f64], near: f64, inside: impl Fn(f64,
 
 /// The position in a slot.
 fn position(slot: f64) -> usize {
-    usize::try_from(slot.to_bits()).unwrap_or_default()
+    usize::try_from(slot.to_bits()).expect("a position")
 }
 
 /// The maximizer `∝ (v − τa)₊`, as p/σ, so that a tiny σ does not underflow when squared; from the

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
 use crate::linalg::{
-    Columns, Matrix, Panel, Precision, Residual, Row, Term, add_terms, axpy, combine_all, correlate, dot,
-    dot_all, norm, replace_outer, sum_of_squares,
+    Matrix, Panel, Precision, Residual, Row, Term, add_terms, axpy, combine_all, correlate, dot, dot_all,
+    norm, replace_outer, sum_of_squares,
 };
 use crate::problem::Problem;
 use crate::reduce::Share;
@@ -63,6 +63,8 @@ pub(crate) struct Iterate<'p> {
     /// center changes `offset` alone, see [`Iterate::recenter`].
     residual: Residual,
     offset: Vec<f64>,
+    /// Whether the residual was given back: all ranks know alike, those without datapoints too.
+    released: bool,
     /// `R̃ a`, kept current while a center is learnt.
     mean: Vec<f64>,
     /// `Σ aᵢ²`.
@@ -91,6 +93,7 @@ impl<'p> Iterate<'p> {
             held: false,
             residual: Residual::zeros(n, len, precision),
             offset: vec![0.0; n],
+            released: false,
             mean: vec![0.0; n],
             total: problem.data().total_weight(),
             old: vec![0.0; len],
@@ -159,7 +162,7 @@ impl<'p> Iterate<'p> {
     /// Recomputes the residual from atoms, codes and center, which removes the drift of many
     /// updates.
     pub(crate) fn refresh(&mut self) {
-        if self.residual.ncols() < self.problem.len() {
+        if std::mem::take(&mut self.released) {
             self.residual = Residual::zeros(self.problem.dim(), self.problem.len(), Precision::Single);
         }
         let a = self.problem.data().sqrt_weights();
@@ -246,12 +249,13 @@ impl<'p> Iterate<'p> {
     pub(crate) fn release_residual(&mut self) {
         if let Residual::Single { .. } = self.residual {
             self.residual = Residual::zeros(self.problem.dim(), 0, Precision::Single);
+            self.released = true;
         }
     }
 
     /// Makes the residual anew, where it was given back.
     pub(crate) fn regain_residual(&mut self) {
-        if self.residual.ncols() < self.problem.len() {
+        if self.released {
             self.refresh();
         }
     }

@@ -39,7 +39,7 @@ const MANY: usize = 1 << 18;
 /// Rows that are worked on together at least, where the dimensions allow as many.
 const FEWEST: usize = 8;
 
-/// How many rows, each with another beside it, are worked on together: half as many as the data have
+/// How many rows, for ascents each with another beside it, are worked on together: half as many as the data have
 /// dimensions take no more memory than the data in doubles; of many datapoints an eighth, so that
 /// they take half of what the data do in single precision. Neither the types of the data nor how
 /// they are spread enter, so that the answer does not depend on them.
@@ -224,7 +224,7 @@ fn dense(rows: &[&Row], run: &Range<usize>) -> Option<Vec<f64>> {
         return None;
     }
     let mut dense = vec![0.0; rows.len() * run.len()];
-    for (row, column) in rows.iter().zip(dense.chunks_exact_mut(run.len())) {
+    for (row, column) in rows.iter().zip(dense.chunks_exact_mut(run.len().max(1))) {
         row.within(run.clone()).for_each(|(i, z)| column[i - run.start] = z);
     }
     Some(dense)

@@ -141,8 +141,8 @@ pub fn best(subject: &Subject<'_>, witness: &Witness) -> Bound {
 /// # Guarantees
 /// [`nuclear-bound`](crate::proofs::nuclear_bound), [`rounding`](crate::proofs::rounding): at most
 /// the optimum whatever the map is. What rounding makes of `B xᵢ + q`, to single precision where that
-/// is more than 16 777 216 numbers, is a dual point like any other. Not claimed: that no map proves
-/// more.
+/// is more than 16 777 216 numbers, the largest between 1e-15 and 1e15, is a dual point like any
+/// other. Not claimed: that no map proves more.
 #[must_use]
 pub fn nuclear(subject: &Subject<'_>, map: &Matrix) -> Option<Bound> {
     let problem = subject.problem();

@@ -13,7 +13,7 @@ use crate::gauge::{Gauge, Polar};
 use crate::linalg::{
     Columns, Matrix, Panel, axpy, correlate_rows, dot, norm, norm_sq, rows_together, simd, times_panel,
 };
-use crate::num::max;
+use crate::num::{max, min};
 use crate::observer::Observer;
 use crate::reduce::Share;
 
@@ -42,9 +42,9 @@ const FEWEST: usize = 1 << 12;
 /// datapoints, where the ascent goes on.
 const ROUGH: f64 = 1e-3;
 
-/// Ascents that go on with all datapoints, those that stand highest there: two batches. A round
-/// takes 30 of them.
-const FINALISTS: usize = 64;
+/// Ascents that go on with all datapoints, those that stand highest there: a batch. A round takes 30
+/// of them.
+const FINALISTS: usize = 32;
 
 /// A direction with the polar's value there.
 #[derive(Clone, Debug, PartialEq)]
@@ -195,8 +195,11 @@ impl Ascent {
         let mut panel = Panel::default();
         let share = gauge.share();
         let together = rows_together(residual.nrows(), MIN_BATCH..=MAX_BATCH, share.total());
+        // Directions have roots of one size: that of others is a better guess than none.
+        let mut usual = 0.0;
         loop {
-            active.extend(waiting.by_ref().take(together - active.len()));
+            let room = together - active.len();
+            active.extend(waiting.by_ref().take(room).map(|climber| Climber { tau: usual, ..climber }));
             if active.is_empty() || self.max_steps == 0 {
                 break;
             }
@@ -211,6 +214,7 @@ impl Ascent {
             correlate_rows(&share, residual, &directions, None, &mut panel, count);
             let hints: Vec<f64> = active.iter().map(|climber| climber.tau).collect();
             let polars = gauge.polars(&mut panel, &hints);
+            usual = polars.iter().map(|polar| polar.tau).fold(f64::INFINITY, min);
             let images = times_panel(&share, residual, &panel, count);
             for (k, mut climber) in std::mem::take(&mut active).into_iter().enumerate() {
                 climber.steps += 1;

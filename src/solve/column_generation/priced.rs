@@ -84,8 +84,13 @@ impl Priced {
         problem: &Problem,
         factorization: &Factorization,
         tolerance: f64,
+        observer: &dyn Observer,
     ) -> Result<Factorization, SolveError> {
+        let latch = Latch::new(observer);
         self.each(problem, Some(factorization.codes()), |used, residual, correlations, code| {
+            if latch.poll().is_break() {
+                return;
+            }
             let slope = |k: usize| correlations[k] - self.prices[k].0 - self.prices[k].1 * code[k];
             let within = |k: usize| slope(k).abs() <= tolerance;
             let gaining: Vec<usize> = (0..code.len()).filter(|&k| slope(k) > tolerance).collect();
@@ -267,7 +272,7 @@ mod tests {
             first_order::residuals(&subject).codes
         };
         let settle = |point: &Factorization, tolerance: f64| {
-            Priced::new(&problem, point).settled(&problem, point, tolerance).unwrap()
+            Priced::new(&problem, point).settled(&problem, point, tolerance, &()).unwrap()
         };
         assert_eq!(&settle(solved, 2.0 * codes_of(solved).value), solved);
         let mut csr = solved.codes().to_csr();

@@ -47,6 +47,9 @@ const QUADRATIC_GAP: f64 = 3e-3;
 /// estimate of the gap rests on what the oracle finds.
 const CONFIRM_FACTOR: usize = 4;
 
+/// Part of the usual starts on a sample whose end is not confirmed: other rounds follow.
+const STAGE_STARTS: usize = 2;
+
 /// Without a start the center is held at the Huber location of the data until atoms and
 /// codes fit it: to this relative gap, or for so many rounds. From the mean, a center that
 /// datapoints far away have dragged along would have to travel back, with atoms and codes
@@ -66,18 +69,25 @@ const UNRISEN: f64 = 10.0;
 /// datapoints.
 const ESTIMATE_ROUNDING: f64 = 1e-9;
 
-/// Relative stationarity a finished run is polished to, well inside what the
-/// verdict asks ([`certificate::Options::stationarity_tolerance`]).
+/// Relative stationarity a finished run is polished to, inside what the verdict asks
+/// ([`certificate::Options::stationarity_tolerance`]).
 const STATIONARITY: f64 = 0.02;
 
-/// Share of that within which a code is left as it is.
-const SETTLED: f64 = 0.5;
+/// Most checks of the stationarity while polishing, and the sweeps between two: where they do not
+/// suffice, the certificate says so.
+const POLISH_ROUNDS: usize = 20;
+const POLISH_SWEEPS: usize = 10;
 
-/// Most checks of the stationarity while polishing, and the sweeps between two: with more, runs on
-/// many datapoints sweep longer than they need. 200 sweeps in all: where they do not suffice, the
-/// certificate says so.
-const POLISH_ROUNDS: usize = 40;
-const POLISH_SWEEPS: usize = 5;
+/// Datapoints from which codes of single ones are settled before anything is swept: of few, a single
+/// one moves the prices that are taken as given. The stationarity is the worst of all codes, and at as
+/// many datapoints a sweep costs what a check does: these runs are polished to less, and checked more
+/// often.
+const MANY: usize = 1 << 14;
+const STATIONARITY_OF_MANY: f64 = 0.04;
+const POLISH_SWEEPS_OF_MANY: usize = 5;
+
+/// Share of the stationarity within which a code is left as it is.
+const SETTLED: f64 = 0.5;
 
 /// Entries up to which the residual before polishing is held as a second dual point: 128 MB. Ten
 /// times as many would take more memory than data in single precision.
@@ -372,12 +382,15 @@ impl<'p> Rounds<'p> {
     }
 
     /// Codes of single datapoints alone, and sweeps without momentum, or the conic master's
-    /// alternations, until the iterate is stationary to [`STATIONARITY`]: the gap closes before the
-    /// single codes settle. Whether there was anything to do.
+    /// alternations, until the iterate is stationary to [`STATIONARITY`] (of many datapoints
+    /// [`STATIONARITY_OF_MANY`]): the gap closes before the single codes settle. Whether there was
+    /// anything to do.
     fn polish(&mut self) -> Result<bool, SolveError> {
+        let many = self.problem.total() >= MANY;
+        let sweeps = if many { POLISH_SWEEPS_OF_MANY } else { POLISH_SWEEPS };
         let mut settled = false;
         for round in 0..POLISH_ROUNDS {
-            match self.settle(!settled)? {
+            match self.settle(many && !settled)? {
                 Polished::Stationary => return Ok(round > 0),
                 Polished::Settled => {
                     settled = true;
@@ -387,7 +400,7 @@ impl<'p> Rounds<'p> {
             }
             match self.settings.master {
                 Method::Proximal => {
-                    for _ in 0..POLISH_SWEEPS {
+                    for _ in 0..sweeps {
                         if sweep_once(&mut self.iterate, Moves::Both, self.observer).is_break() {
                             return Ok(true);
                         }
@@ -396,7 +409,7 @@ impl<'p> Rounds<'p> {
                 #[cfg(feature = "conic")]
                 Method::Conic(_) => {
                     let stop = self.stop;
-                    let flow = self.descend(Effort { max_sweeps: POLISH_SWEEPS, decrease_tolerance: 0.0 });
+                    let flow = self.descend(Effort { max_sweeps: sweeps, decrease_tolerance: 0.0 });
                     self.stop = stop;
                     if flow.is_break() {
                         return self.failure.take().map_or(Ok(true), Err);
@@ -421,13 +434,15 @@ impl<'p> Rounds<'p> {
             self.iterate.regain_residual();
             return Ok(Polished::Unsettled);
         };
-        if kkt.relative() <= STATIONARITY {
+        let stationarity = if problem.total() >= MANY { STATIONARITY_OF_MANY } else { STATIONARITY };
+        if kkt.relative() <= stationarity {
             self.iterate.regain_residual();
             return Ok(Polished::Stationary);
         }
-        if may && self.settings.master == Method::Proximal && kkt.codes.relative() > STATIONARITY {
-            let tolerance = SETTLED * STATIONARITY * kkt.codes.scale;
-            let found = Priced::new(problem, &factorization).settled(problem, &factorization, tolerance)?;
+        if may && self.settings.master == Method::Proximal && kkt.codes.relative() > stationarity {
+            let tolerance = SETTLED * stationarity * kkt.codes.scale;
+            let priced = Priced::new(problem, &factorization);
+            let found = priced.settled(problem, &factorization, tolerance, self.observer)?;
             drop(factorization);
             if Subject::of(problem, &found).is_ok_and(|subject| subject.primal().value() < objective) {
                 self.iterate.place(&found);
@@ -513,7 +528,7 @@ impl Iterator for Rounds<'_> {
         if self.stop.is_some() || self.round >= self.settings.max_rounds {
             return None;
         }
-        let starts = Ascent::default().starts;
+        let starts = Ascent::default().starts / if self.unconfirmed { STAGE_STARTS } else { 1 };
         let mut found = self.search(starts, false);
         let mut state = self.state(found.first().map_or(0.0, |c| c.value));
         if let ControlFlow::Break(interrupt) = self.observer.poll() {
