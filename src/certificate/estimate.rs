@@ -10,6 +10,7 @@ use crate::linalg::{
 };
 use crate::num::{max, min};
 use crate::observer::{Latch, Observer};
+use crate::problem::Problem;
 use crate::trusted::Subject;
 
 /// Directions whose polars are computed together.
@@ -27,13 +28,14 @@ pub struct Estimate {
 
 impl Estimate {
     /// From the directions of a witness and the subject's own atoms, at which a stationary
-    /// factorization has its polar; `None` without a usable direction, and where the observer
-    /// breaks. O(nN) a direction.
-    pub(super) fn of(subject: &Subject<'_>, directions: &Matrix, latch: &Latch<'_>) -> Option<Self> {
-        let problem = subject.problem();
-        let (data, gauge, share) = (problem.data(), problem.gauge(), problem.share());
-        let residuals = subject.residuals();
-        let mean = problem.centered().then(|| weighted_mean(share, residuals, data.weights()).0);
+    /// factorization has its polar: the better one of the subject's residuals and of a dual point.
+    /// `None` without a usable direction, and where the observer breaks. O(nN) a direction.
+    pub(super) fn of(
+        subject: &Subject<'_>,
+        directions: &Matrix,
+        dual: Option<&Matrix>,
+        latch: &Latch<'_>,
+    ) -> Option<Self> {
         let usable = |d: &&[f64]| norm(d) > 0.0 && norm(d).is_finite();
         let mut all: Vec<&[f64]> = directions.columns().filter(usable).collect();
         if all.is_empty() {
@@ -41,6 +43,19 @@ impl Estimate {
         }
         let used = subject.factorization().dictionary().atoms().zip(subject.uses());
         all.extend(used.filter(|(_, uses)| **uses > 0).map(|(atom, _)| atom));
+        let own = Self::at(subject.problem(), subject.residuals(), &all, latch)?;
+        let given = dual.and_then(|dual| Self::at(subject.problem(), dual, &all, latch));
+        // More than the objective is more than can be.
+        let better = |given: &Self| {
+            own.lower_bound < given.lower_bound && given.lower_bound <= subject.primal().upper.get()
+        };
+        Some(given.filter(better).unwrap_or(own))
+    }
+
+    /// The same at one dual point, less its mean where a center is learnt.
+    fn at(problem: &Problem, columns: &dyn Columns, all: &[&[f64]], latch: &Latch<'_>) -> Option<Self> {
+        let (data, gauge, share) = (problem.data(), problem.gauge(), problem.share());
+        let mean = problem.centered().then(|| weighted_mean(share, columns, data.weights()).0);
         let (mut polar, mut panel) = (0.0, Panel::default());
         for some in all.chunks(rows_together(problem.dim(), TOGETHER, share.total())) {
             // The largest of some is no estimate of the largest of all.
@@ -49,7 +64,7 @@ impl Estimate {
             }
             panel.reshape(problem.len(), 2 * some.len());
             let dictionary = Matrix::from_columns(problem.dim(), some);
-            correlate_rows(share, residuals, &dictionary, None, &mut panel, some.len());
+            correlate_rows(share, columns, &dictionary, None, &mut panel, some.len());
             let whiten = |v: &mut [f64], shift: f64| {
                 v.iter_mut().zip(data.sqrt_weights()).for_each(|(v, a)| *v = a * (*v - shift));
             };
@@ -61,9 +76,8 @@ impl Estimate {
         }
         let [inner, square] = share.sums(|run| {
             let (mut inner, mut square) = (0.0, 0.0);
-            let mut columns = residuals.run(run.clone()).into_owned();
-            let columns = columns.chunks_exact_mut(problem.dim());
-            for (r, (x, w)) in columns.zip(data.weighted(run)) {
+            let mut columns = columns.run(run.clone()).into_owned();
+            for (r, (x, w)) in columns.chunks_exact_mut(problem.dim()).zip(data.weighted(run)) {
                 if let Some(mean) = &mean {
                     axpy(-1.0, mean, r);
                 }

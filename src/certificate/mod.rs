@@ -180,7 +180,8 @@ pub fn certify_observed(
     let kkt = first_order::residuals(&subject);
     let (bound, exact) = bound(&subject, witness, options, &latch);
     let directions = witness.directions.as_ref().filter(|_| options.bounds);
-    let estimate = directions.and_then(|directions| Estimate::of(&subject, directions, &latch));
+    let dual = witness.dual.as_ref();
+    let estimate = directions.and_then(|directions| Estimate::of(&subject, directions, dual, &latch));
     let statistics = Statistics::of(&subject, &latch);
     let whole = !problem.share().is_spread();
     let tested = options

@@ -96,10 +96,7 @@ impl<'a> Gauge<'a> {
 
     /// The parts that [`Gauge::sums`] sums, in order.
     fn parts(&self) -> Vec<Range<usize>> {
-        match self.share {
-            Some(share) if !(share.is_whole() && share.len() <= share.grain()) => share.grains().collect(),
-            Some(_) | None => std::iter::once(0..self.a.len()).collect(),
-        }
+        self.share.map_or_else(|| std::iter::once(0..self.a.len()).collect(), Share::parts)
     }
 
     /// `aᵀz` and `‖z‖²` of a dense row.

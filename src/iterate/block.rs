@@ -15,10 +15,10 @@
 
 use std::sync::Arc;
 
-use super::{Iterate, to_unit};
+use super::{Iterate, directions, to_unit};
 use crate::linalg::{
-    Matrix, Row, Term, add_terms, axpy, correlate_rows, dot, is_sparse, products_of_rows, rows_together,
-    simd, times_rows,
+    CodeRows, Matrix, Row, Term, add_terms, axpy, correlate_rows, dot, is_sparse, products_of_rows,
+    rows_together, simd, times_rows,
 };
 
 /// What a block step moves.
@@ -48,9 +48,10 @@ impl Iterate<'_> {
         let (len, b, share) = (self.problem.len(), to - from, self.problem.share());
         let a = self.problem.data().sqrt_weights();
         self.materialize();
-        let held = self.rows(from, to);
-        let held = &held.iter().map(|row| &**row).collect::<Vec<_>>();
-        let old = self.directions(from, to);
+        let n = self.problem.dim();
+        let rows = self.rows(from, to);
+        let held = &CodeRows::new(share, n, rows.iter().map(|row| &**row));
+        let old = directions(n, &self.atoms[from..to]);
         let new = match moves {
             Moves::Codes => old.clone(),
             Moves::Directions | Moves::Both => self.turned(from, &old, held),
@@ -90,8 +91,7 @@ impl Iterate<'_> {
                 (atom.gauge, atom.tau) = (prox.gauge, prox.tau);
             }
             self.new.fill(0.0);
-            let made = self.rows(from, to);
-            let made = &made.iter().map(|row| &**row).collect::<Vec<_>>();
+            let made = &CodeRows::new(share, n, self.atoms[from..to].iter().map(|atom| &*atom.row));
             let before = Term { scale: 1.0, directions: &old, rows: held };
             let after = Term { scale: -1.0, directions: &new, rows: made };
             add_terms(share, &mut self.residual, &[before, after]);
@@ -99,8 +99,8 @@ impl Iterate<'_> {
         if self.problem.centered() {
             let masses = share.sum(2 * b, usize::MAX, |run| {
                 let mass = |row: &Row| row.within(run.clone()).map(|(i, z)| a[i] * z).sum();
-                let after = self.atoms[from..to].iter().map(|atom| mass(&atom.row));
-                held.iter().map(|row| mass(row)).chain(after).collect()
+                let after = self.atoms[from..to].iter().map(|atom| &atom.row);
+                rows.iter().chain(after).map(|row| mass(row)).collect()
             });
             for j in 0..b {
                 axpy(masses[j], old.col(j), &mut self.mean);
@@ -118,19 +118,13 @@ impl Iterate<'_> {
         self.atoms[from..to].iter().map(|atom| Arc::clone(&atom.row)).collect()
     }
 
-    /// The directions of the atoms `from..to`.
-    pub(super) fn directions(&self, from: usize, to: usize) -> Matrix {
-        let directions: Vec<&[f64]> = self.atoms[from..to].iter().map(|a| a.direction.as_slice()).collect();
-        Matrix::from_columns(self.problem.dim(), &directions)
-    }
-
     /// The best direction of each atom of the block for its codes. The direction of an unused atom
     /// stays.
-    fn turned(&self, from: usize, old: &Matrix, rows: &[&Row]) -> Matrix {
+    fn turned(&self, from: usize, old: &Matrix, rows: &CodeRows<'_>) -> Matrix {
         let b = old.ncols();
         let share = self.problem.share();
         let images = times_rows(share, &self.residual, rows);
-        let products = products_of_rows(share, rows);
+        let products = products_of_rows(share, old.nrows(), rows);
         let mut new = old.clone();
         let mut image = vec![0.0; old.nrows()];
         for k in 0..b {

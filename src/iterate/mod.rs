@@ -11,11 +11,15 @@ use std::sync::Arc;
 use crate::atoms::{AtomsError, Codes, Dictionary, Factorization};
 use crate::gauge::Gauge;
 use crate::linalg::{
-    Matrix, Panel, Precision, Residual, Row, Term, add_terms, axpy, combine_all, correlate, dot, dot_all,
-    norm, replace_outer, sum_of_squares,
+    CodeRows, Matrix, Panel, Precision, Residual, Row, Term, add_terms, axpy, combine_all, correlate, dot,
+    dot_all, norm, replace_outer, sum_of_squares,
 };
 use crate::problem::Problem;
 use crate::reduce::Share;
+
+/// Blocks of atoms whose products are taken off the residual in one pass: with all of them, where their
+/// rows are cut would take more memory than the rows.
+const TOGETHER: usize = 8;
 
 /// One atom with its whitened code row.
 #[derive(Clone, Debug)]
@@ -177,15 +181,22 @@ impl<'p> Iterate<'p> {
             None => self.offset.copy_from_slice(&self.center),
             Some(_) => self.offset.fill(0.0),
         }
-        let rows: Vec<&Row> = self.atoms.iter().map(|atom| &*atom.row).collect();
-        let blocks: Vec<Matrix> = (0..rows.len())
-            .step_by(block::ATOMS)
-            .map(|from| self.directions(from, (from + block::ATOMS).min(rows.len())))
-            .collect();
-        let terms = blocks.iter().zip(rows.chunks(block::ATOMS));
-        let terms: Vec<Term<'_>> =
-            terms.map(|(directions, rows)| Term { scale: -1.0, directions, rows }).collect();
-        add_terms(self.problem.share(), &mut self.residual, &terms);
+        let (share, n, len) = (self.problem.share(), self.problem.dim(), self.atoms.len());
+        for group in (0..len).step_by(TOGETHER * block::ATOMS) {
+            let blocks: Vec<(Matrix, CodeRows<'_>)> = (group..len)
+                .step_by(block::ATOMS)
+                .take(TOGETHER)
+                .map(|from| {
+                    let to = (from + block::ATOMS).min(len);
+                    let atoms = &self.atoms[from..to];
+                    let rows = CodeRows::new(share, n, atoms.iter().map(|atom| &*atom.row));
+                    (directions(n, atoms), rows)
+                })
+                .collect();
+            let terms = blocks.iter().map(|(directions, rows)| Term { scale: -1.0, directions, rows });
+            let terms: Vec<Term<'_>> = terms.collect();
+            add_terms(share, &mut self.residual, &terms);
+        }
         self.materialize();
         if self.problem.centered() {
             self.mean = combine_all(self.problem.share(), &self.residual, a);
@@ -408,6 +419,12 @@ impl<'p> Iterate<'p> {
         let codes = Codes::from_scaled_rows(self.problem.len(), rows, |i, z| z / a[i]);
         Factorization::new(dictionary, codes, self.problem.centered().then(|| self.center.clone()))
     }
+}
+
+/// The directions of atoms, n × k.
+fn directions(n: usize, atoms: &[Atom]) -> Matrix {
+    let directions: Vec<&[f64]> = atoms.iter().map(|atom| atom.direction.as_slice()).collect();
+    Matrix::from_columns(n, &directions)
 }
 
 /// Divides a vector by its length, so that this is 1 to the last place; false where there is

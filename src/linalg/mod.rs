@@ -33,10 +33,10 @@ pub(crate) use kernels::{
 };
 pub use kernels::{axpy, distance_sq, dot, norm, norm_sq};
 pub(crate) use panel::{
-    Panel, SPARSE, Term, add_terms, column_runs, correlate_rows, is_sparse, products_of_rows, rows_together,
-    times_panel, times_rows,
+    CodeRows, Panel, SPARSE, Term, add_terms, column_runs, correlate_rows, is_sparse, products_of_rows,
+    rows_together, times_panel, times_rows,
 };
-pub(crate) use residual::{Precision, Residual};
+pub(crate) use residual::{HELD, Precision, Residual, fits_single};
 pub use sparse::{Row, rows_of, subtract_product};
 pub(crate) use tiles::fold_tiles;
 pub(crate) use triangle::{Factored, Square, Strip, Triangle};

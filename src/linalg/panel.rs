@@ -39,9 +39,9 @@ const MANY: usize = 1 << 18;
 /// Rows that are worked on together at least, where the dimensions allow as many.
 const FEWEST: usize = 8;
 
-/// How many rows, for ascents each with another beside it, are worked on together: half as many as the data have
-/// dimensions take no more memory than the data in doubles; of many datapoints an eighth, so that
-/// they take half of what the data do in single precision. Neither the types of the data nor how
+/// How many rows are worked on together, for ascents each with another beside it: half as many as the
+/// data have dimensions take no more memory than the data in doubles; of many datapoints an eighth, so
+/// that they take half of what the data do in single precision. Neither the types of the data nor how
 /// they are spread enter, so that the answer does not depend on them.
 pub(crate) fn rows_together(dim: usize, range: RangeInclusive<usize>, len: usize) -> usize {
     let half = (dim / 2).clamp(*range.start(), *range.end());
@@ -154,59 +154,6 @@ pub(crate) fn times_panel(share: &Share, residual: &dyn Columns, panel: &Panel, 
     matrix(n, b, share.sum(n * b, panel_chunk(n), part))
 }
 
-/// `R Z` (n × b) over all datapoints, for b rows as Z. O(n·nnz), and O(nbN) where many are in use.
-pub(crate) fn times_rows(share: &Share, residual: &dyn Columns, rows: &[&Row]) -> Matrix {
-    let (n, b) = (residual.nrows(), rows.len());
-    let part = |run: Range<usize>| {
-        let mut out = vec![0.0; n * b];
-        let entries = residual.run(run.clone());
-        if let Some(dense) = dense(rows, &run) {
-            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
-            let block = MatRef::from_column_major_slice(&entries, n, run.len());
-            let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
-            product(view, Accum::Replace, block, dense, 1.0);
-        } else {
-            simd(
-                #[inline(always)]
-                || {
-                    for (row, image) in rows.iter().zip(out.chunks_exact_mut(n)) {
-                        for (i, z) in row.within(run.clone()) {
-                            axpy(z, &entries[(i - run.start) * n..][..n], image);
-                        }
-                    }
-                },
-            );
-        }
-        out
-    };
-    matrix(n, b, share.sum(n * b, panel_chunk(n), part))
-}
-
-/// `Z Zᵀ` (b × b) over all datapoints, for b rows as Z. O(b·nnz), and O(b²N) where many are in use.
-pub(crate) fn products_of_rows(share: &Share, rows: &[&Row]) -> Matrix {
-    let b = rows.len();
-    let part = |run: Range<usize>| {
-        let mut out = vec![0.0; b * b];
-        if let Some(dense) = dense(rows, &run) {
-            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
-            let view = MatMut::from_column_major_slice_mut(&mut out, b, b);
-            product(view, Accum::Replace, dense.transpose(), dense, 1.0);
-        } else {
-            let mut scattered = vec![0.0; run.len()];
-            for (k, row) in rows.iter().enumerate() {
-                row.within(run.clone()).for_each(|(i, z)| scattered[i - run.start] = z);
-                for (j, other) in rows.iter().enumerate().take(k + 1) {
-                    let sum = other.within(run.clone()).map(|(i, z)| z * scattered[i - run.start]).sum();
-                    (out[k * b + j], out[j * b + k]) = (sum, sum);
-                }
-                row.within(run.clone()).for_each(|(i, _)| scattered[i - run.start] = 0.0);
-            }
-        }
-        out
-    };
-    matrix(b, b, share.sum(b * b, panel_chunk(b), part))
-}
-
 /// Share of entries in use below which sparse products are faster than dense ones: these make
 /// some ten times the operations in the same time.
 pub(crate) const SPARSE: f64 = 0.1;
@@ -216,18 +163,112 @@ pub(crate) fn is_sparse(used: usize, of: usize) -> bool {
     (used as f64) < SPARSE * of as f64
 }
 
-/// Rows over a run of datapoints as the columns of a matrix; `None` where few are in use. Every
-/// run decides for itself, the same on any number of ranks.
-fn dense(rows: &[&Row], run: &Range<usize>) -> Option<Vec<f64>> {
-    let used = rows.iter().map(|row| row.within(run.clone()).len()).sum();
-    if is_sparse(used, rows.len() * run.len()) {
-        return None;
+/// The code rows of a block of atoms, cut where the runs of parallel tasks end. Every run decides for
+/// itself whether products with it are dense or sparse, the same on any number of ranks.
+pub(crate) struct CodeRows<'r> {
+    rows: Vec<&'r Row>,
+    runs: Vec<Cut>,
+}
+
+/// Where a run of datapoints lies in each row.
+struct Cut {
+    run: Range<usize>,
+    within: Vec<Range<usize>>,
+}
+
+impl<'r> CodeRows<'r> {
+    /// Rows that are multiplied with columns of n numbers. Two searches in a row for each run.
+    pub(crate) fn new(share: &Share, n: usize, rows: impl IntoIterator<Item = &'r Row>) -> Self {
+        let rows: Vec<&Row> = rows.into_iter().collect();
+        let cut = |run: Range<usize>| Cut {
+            within: rows.iter().map(|row| row.positions(run.clone())).collect(),
+            run,
+        };
+        let runs = share.chunks(panel_chunk(n)).into_par_iter().map(cut).collect();
+        Self { rows, runs }
     }
-    let mut dense = vec![0.0; rows.len() * run.len()];
-    for (row, column) in rows.iter().zip(dense.chunks_exact_mut(run.len().max(1))) {
-        row.within(run.clone()).for_each(|(i, z)| column[i - run.start] = z);
+
+    /// Number of rows b.
+    fn len(&self) -> usize {
+        self.rows.len()
     }
-    Some(dense)
+
+    fn cut(&self, run: &Range<usize>) -> &Cut {
+        &self.runs[self.runs.partition_point(|cut| cut.run.start < run.start)]
+    }
+
+    /// The pairs of a row in a run: a place in the run, and the code.
+    #[inline(always)]
+    fn pairs(&self, cut: &Cut, k: usize) -> impl Iterator<Item = (usize, f64)> {
+        let (row, within) = (self.rows[k], cut.within[k].clone());
+        let from = cut.run.start;
+        row.indices[within.clone()].iter().map(move |i| i - from).zip(row.values[within].iter().copied())
+    }
+
+    /// The rows in a run as the columns of a matrix; `None` where few codes are in use.
+    fn dense(&self, cut: &Cut) -> Option<Vec<f64>> {
+        let (used, len) = (cut.within.iter().map(Range::len).sum(), cut.run.len());
+        if is_sparse(used, self.len() * len) {
+            return None;
+        }
+        let mut dense = vec![0.0; self.len() * len];
+        for k in 0..self.len() {
+            let column = &mut dense[k * len..(k + 1) * len];
+            self.pairs(cut, k).for_each(|(i, z)| column[i] = z);
+        }
+        Some(dense)
+    }
+}
+
+/// `R Z` (n × b) over all datapoints, for b rows as Z. O(n·nnz), and O(nbN) where many are in use.
+pub(crate) fn times_rows(share: &Share, residual: &dyn Columns, rows: &CodeRows<'_>) -> Matrix {
+    let (n, b) = (residual.nrows(), rows.len());
+    let part = |run: Range<usize>| {
+        let (mut out, cut, entries) = (vec![0.0; n * b], rows.cut(&run), residual.run(run.clone()));
+        if let Some(dense) = rows.dense(cut) {
+            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
+            let block = MatRef::from_column_major_slice(&entries, n, run.len());
+            let view = MatMut::from_column_major_slice_mut(&mut out, n, b);
+            product(view, Accum::Replace, block, dense, 1.0);
+        } else {
+            simd(
+                #[inline(always)]
+                || {
+                    for (k, image) in out.chunks_exact_mut(n).enumerate() {
+                        rows.pairs(cut, k).for_each(|(i, z)| axpy(z, &entries[i * n..(i + 1) * n], image));
+                    }
+                },
+            );
+        }
+        out
+    };
+    matrix(n, b, share.sum(n * b, panel_chunk(n), part))
+}
+
+/// `Z Zᵀ` (b × b) over all datapoints, for b rows as Z, cut for columns of n numbers. O(b·nnz), and
+/// O(b²N) where many are in use.
+pub(crate) fn products_of_rows(share: &Share, n: usize, rows: &CodeRows<'_>) -> Matrix {
+    let b = rows.len();
+    let part = |run: Range<usize>| {
+        let (mut out, cut) = (vec![0.0; b * b], rows.cut(&run));
+        if let Some(dense) = rows.dense(cut) {
+            let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
+            let view = MatMut::from_column_major_slice_mut(&mut out, b, b);
+            product(view, Accum::Replace, dense.transpose(), dense, 1.0);
+        } else {
+            let mut scattered = vec![0.0; run.len()];
+            for k in 0..b {
+                rows.pairs(cut, k).for_each(|(i, z)| scattered[i] = z);
+                for j in 0..=k {
+                    let sum = rows.pairs(cut, j).map(|(i, z)| z * scattered[i]).sum();
+                    (out[k * b + j], out[j * b + k]) = (sum, sum);
+                }
+                rows.pairs(cut, k).for_each(|(i, _)| scattered[i] = 0.0);
+            }
+        }
+        out
+    };
+    matrix(b, b, share.sum(b * b, panel_chunk(n), part))
 }
 
 fn matrix(rows: usize, cols: usize, entries: Vec<f64>) -> Matrix {
@@ -240,7 +281,7 @@ pub(crate) fn correlate_rows(
     share: &Share,
     residual: &dyn Columns,
     dictionary: &Matrix,
-    mix: Option<(&Matrix, &[&Row])>,
+    mix: Option<(&Matrix, &CodeRows<'_>)>,
     panel: &mut Panel,
     first: usize,
 ) {
@@ -253,14 +294,15 @@ pub(crate) fn correlate_rows(
         let block = MatRef::from_column_major_slice(&entries, n, run.len());
         product(out.rb_mut(), Accum::Replace, block.transpose(), dictionary.as_faer(), 1.0);
         let Some((mix, rows)) = mix else { return };
-        if let Some(dense) = dense(rows, &run) {
+        let cut = rows.cut(&run);
+        if let Some(dense) = rows.dense(cut) {
             let dense = MatRef::from_column_major_slice(&dense, run.len(), b);
             product(out, Accum::Add, dense, mix.as_faer(), 1.0);
         } else {
-            for (j, row) in rows.iter().enumerate() {
-                for (i, z) in row.within(run.clone()) {
-                    let mut out = out.rb_mut().row_mut(i - run.start);
-                    (0..b).for_each(|k| out[k] += mix.get(j, k) * z);
+            for (k, mut column) in out.col_iter_mut().enumerate() {
+                for j in 0..b {
+                    let share = mix.get(j, k);
+                    rows.pairs(cut, j).for_each(|(i, z)| column[i] += share * z);
                 }
             }
         }
@@ -314,7 +356,7 @@ pub(super) fn runs_of<'m, E>(
 pub(crate) struct Term<'t> {
     pub(crate) scale: f64,
     pub(crate) directions: &'t Matrix,
-    pub(crate) rows: &'t [&'t Row],
+    pub(crate) rows: &'t CodeRows<'t>,
 }
 
 /// Adds terms to the residual in one pass over it. O(n·nnz), and O(nkN) where many codes are in use.
@@ -322,7 +364,8 @@ pub(crate) fn add_terms(share: &Share, residual: &mut Residual, terms: &[Term<'_
     let n = residual.nrows();
     residual.change(share, panel_chunk(n), |run, block| {
         for &Term { scale, directions, rows } in terms {
-            if let Some(dense) = dense(rows, &run) {
+            let cut = rows.cut(&run);
+            if let Some(dense) = rows.dense(cut) {
                 let dense = MatRef::from_column_major_slice(&dense, run.len(), rows.len());
                 let view = MatMut::from_column_major_slice_mut(block, n, run.len());
                 product(view, Accum::Add, directions.as_faer(), dense.transpose(), scale);
@@ -330,14 +373,81 @@ pub(crate) fn add_terms(share: &Share, residual: &mut Residual, terms: &[Term<'_
                 simd(
                     #[inline(always)]
                     || {
-                        for (row, direction) in rows.iter().zip(directions.columns()) {
-                            for (i, z) in row.within(run.clone()) {
-                                axpy(scale * z, direction, &mut block[(i - run.start) * n..][..n]);
-                            }
+                        for (k, direction) in directions.columns().enumerate() {
+                            rows.pairs(cut, k).for_each(|(i, z)| {
+                                axpy(scale * z, direction, &mut block[i * n..(i + 1) * n]);
+                            });
                         }
                     },
                 );
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of both signs that repeat nowhere.
+    fn wave(i: usize, j: usize) -> f64 {
+        ((i * 37 + j * 101) as f64 * 0.618).sin()
+    }
+
+    fn close(found: &Matrix, expected: &Matrix) {
+        assert_eq!((found.nrows(), found.ncols()), (expected.nrows(), expected.ncols()));
+        for (x, y) in found.as_slice().iter().zip(expected.as_slice()) {
+            assert!((x - y).abs() < 1e-12 * (1.0 + y.abs()), "{x} {y}");
+        }
+    }
+
+    /// Rows whose products are sparse in some runs and dense in others, in few and in many codes, are
+    /// those of dense matrices.
+    #[test]
+    fn products_are_those_of_dense_matrices() {
+        let (n, len, b) = (100, 700, 5);
+        let share = Share::alone(len);
+        assert!(share.chunks(panel_chunk(n)).len() > 3);
+        let residual = Matrix::from_fn(n, len, wave);
+        let directions = Matrix::from_fn(n, b, |j, k| 0.1 * wave(k + 3, j));
+        let mix = Matrix::from_fn(b, b, |j, k| wave(j, 2 * k + 1));
+        for every in [1, 40, 1000] {
+            // The first hundred datapoints use all atoms but the last; of the others one in so many.
+            let used = |k: usize, i: usize| k + 1 < b && (i < 100 || (i + k).is_multiple_of(every));
+            let dense = Matrix::from_fn(b, len, |k, i| if used(k, i) { 1.0 + wave(i, k) } else { 0.0 });
+            let row = |k: usize| (0..len).map(|i| dense.get(k, i)).collect::<Vec<f64>>();
+            let rows: Vec<Row> = (0..b).map(|k| Row::from_dense(&row(k))).collect();
+            let cut = CodeRows::new(&share, n, &rows);
+            let sparse = cut.runs.iter().filter(|run| cut.dense(run).is_none()).count();
+            assert_eq!((sparse > 0, sparse < cut.runs.len()), (every > 1, true));
+
+            let sum = |f: &dyn Fn(usize) -> f64| (0..len).map(f).sum::<f64>();
+            let images = Matrix::from_fn(n, b, |j, k| sum(&|i| residual.get(j, i) * dense.get(k, i)));
+            close(&times_rows(&share, &residual, &cut), &images);
+            let products = Matrix::from_fn(b, b, |j, k| sum(&|i| dense.get(j, i) * dense.get(k, i)));
+            close(&products_of_rows(&share, n, &cut), &products);
+
+            let mut panel = Panel::default();
+            panel.reshape(len, 2 * b);
+            correlate_rows(&share, &residual, &directions, Some((&mix, &cut)), &mut panel, b);
+            let correlation = |k: usize, i: usize| {
+                let own: f64 = (0..n).map(|j| directions.get(j, k) * residual.get(j, i)).sum();
+                own + (0..b).map(|j| mix.get(j, k) * dense.get(j, i)).sum::<f64>()
+            };
+            let found = Matrix::from_fn(b, len, |k, i| panel.row(b + k)[i]);
+            close(&found, &Matrix::from_fn(b, len, correlation));
+
+            (0..b).for_each(|k| panel.split_row_mut(k).1.copy_from_slice(&row(k)));
+            close(&times_panel(&share, &residual, &panel, b), &images);
+
+            let mut changed = Residual::Double(residual.clone());
+            let term = |scale: f64| Term { scale, directions: &directions, rows: &cut };
+            add_terms(&share, &mut changed, &[term(1.5), term(-1.0)]);
+            let entry = |j: usize, i: usize| {
+                let own: f64 = (0..b).map(|k| directions.get(j, k) * dense.get(k, i)).sum();
+                residual.get(j, i) + 0.5 * own
+            };
+            close(&changed.to_matrix(), &Matrix::from_fn(n, len, entry));
+        }
+    }
 }

@@ -15,6 +15,18 @@ use super::panel::runs_of;
 use super::{Columns, Matrix};
 use crate::reduce::Share;
 
+/// Numbers up to which columns of the size of the data are held beside them in doubles: 128 MB. Ten
+/// times as many would take more memory than data in single precision.
+pub(crate) const HELD: usize = 1 << 24;
+
+/// Magnitudes that single precision holds with room for sums and for what is small beside them.
+const SINGLE_RANGE: Range<f64> = 1e-15..1e15;
+
+/// Whether single precision has the range of numbers of which this is the largest in magnitude.
+pub(crate) fn fits_single(largest: f64) -> bool {
+    SINGLE_RANGE.contains(&largest)
+}
+
 /// How the residual is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precision {

@@ -73,11 +73,16 @@ impl Row {
         self.indices.is_empty()
     }
 
+    /// Where the pairs of a run of datapoints are.
+    pub(crate) fn positions(&self, run: Range<usize>) -> Range<usize> {
+        let from = self.indices.partition_point(|i| *i < run.start);
+        from..from + self.indices[from..].partition_point(|i| *i < run.end)
+    }
+
     /// The pairs of a run of datapoints.
     pub(crate) fn within(&self, run: Range<usize>) -> impl ExactSizeIterator<Item = (usize, f64)> + '_ {
-        let from = self.indices.partition_point(|i| *i < run.start);
-        let to = from + self.indices[from..].partition_point(|i| *i < run.end);
-        self.indices[from..to].iter().copied().zip(self.values[from..to].iter().copied())
+        let positions = self.positions(run);
+        self.indices[positions.clone()].iter().copied().zip(self.values[positions].iter().copied())
     }
 
     /// The pairs (datapoint, code).

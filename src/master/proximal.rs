@@ -10,7 +10,7 @@ use crate::observer::{Interrupt, Observer, Stop};
 use crate::problem::Problem;
 use crate::solution::SolveError;
 
-/// Sweeps in a row, short ones too, that gain too little before the descent stops. The first
+/// Sweeps in a row that gain too little before the descent stops. The first
 /// sweeps after a restart of the momentum always gain little, so 1 stops too
 /// soon; ten times as many waste sweeps at the end of every round.
 const PATIENCE: usize = 3;
@@ -102,10 +102,10 @@ impl Master for Proximal {
             }
             let gained = best - objective > effort.decrease_tolerance;
             best = objective;
-            if gained {
-                small = 0;
-            } else {
-                (small, shorts) = (small + 1, if short { 0 } else { shorts });
+            match (gained, short) {
+                (true, _) => small = 0,
+                (false, true) => shorts = 0,
+                (false, false) => small += 1,
             }
             if small == PATIENCE || sweep == effort.max_sweeps {
                 return (sweep, ControlFlow::Continue(()));

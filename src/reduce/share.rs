@@ -198,6 +198,16 @@ impl Share {
         (0..len.div_ceil(grain)).map(move |g| g * grain..((g + 1) * grain).min(len))
     }
 
+    /// The runs of positions whose parts [`Share::sums`] adds, in order: the grains, or all positions
+    /// where one rank holds no more than a grain.
+    pub(crate) fn parts(&self) -> Vec<Range<usize>> {
+        if self.is_one_grain() { std::iter::once(0..self.len).collect() } else { self.grains().collect() }
+    }
+
+    fn is_one_grain(&self) -> bool {
+        self.is_whole() && self.len <= self.grain
+    }
+
     /// Runs of at most `chunk` positions, none across two grains: what parallel tasks work on.
     /// The same cuts for any number of ranks.
     #[must_use]
@@ -227,7 +237,7 @@ impl Share {
         mut part: impl FnMut(Range<usize>) -> [f64; K],
         combine: impl Fn(&mut [f64], &[f64]) + Copy,
     ) -> [f64; K] {
-        if self.is_whole() && self.len <= self.grain {
+        if self.is_one_grain() {
             return part(0..self.len);
         }
         let mut forest = Forest::new(K);

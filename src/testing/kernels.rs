@@ -54,6 +54,24 @@ pub fn short_steps(problem: &crate::Problem, factorization: &crate::Factorizatio
     working.factorization().expect("unit atoms and nonnegative codes")
 }
 
+/// The residual of a factorization in single precision, given back and made again, and what the center
+/// would move by.
+#[must_use]
+pub fn residual_regained(
+    problem: &crate::Problem,
+    factorization: &crate::Factorization,
+) -> (Matrix, Vec<f64>) {
+    use crate::iterate::Iterate;
+    use crate::linalg::Precision;
+    let mut working = Iterate::holding(problem, Precision::Single).at(factorization);
+    working.release_residual();
+    working.regain_residual();
+    let before = working.center.clone();
+    working.recenter();
+    let moved = working.center.iter().zip(&before).map(|(c, b)| c - b).collect();
+    (working.residual().to_matrix(), moved)
+}
+
 /// Eigenvalues (nondecreasing) and eigenvectors of a symmetric matrix.
 #[must_use]
 pub fn symmetric_eigen(matrix: &Matrix) -> Option<(Vec<f64>, Matrix)> {

@@ -6,18 +6,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::atoms::{AtomsError, Factorization};
-use crate::linalg::{Columns, Matrix, axpy, simd, subtract_product};
+use crate::linalg::{Columns, HELD, Matrix, axpy, simd, subtract_product};
 use crate::problem::Problem;
-
-/// Entries up to which residuals are held: 128 MB. Beyond, they are computed again wherever they
-/// are read, at the price of a code a number; at ten times as many a certificate of data in single
-/// precision would take three times their memory.
-const HELD: usize = 1 << 24;
 
 /// Residuals `rᵢ = xᵢ − b − Dzᵢ`, n × N, not whitened.
 ///
 /// Made by [`Residuals::of`] and nowhere else, so no other columns can pass for them. Few are held;
-/// many are computed where they are read, each always the same.
+/// many are computed where they are read, each always the same, at the price of a code a number.
 #[derive(Clone, Debug)]
 pub struct Residuals<'a> {
     problem: &'a Problem,

@@ -28,8 +28,8 @@ use rayon::prelude::*;
 
 use super::Upper;
 use crate::linalg::{
-    Cholesky, Columns, Datapoints, Float, Matrix, axpy, column_runs, correlate, lanczos_largest,
-    largest_magnitude, norm_sq, psd,
+    Cholesky, Columns, Datapoints, Float, HELD, Matrix, axpy, column_runs, correlate, fits_single,
+    lanczos_largest, largest_magnitude, norm_sq, psd,
 };
 use crate::num::{Interval, max, power_of_two, rounding};
 use crate::observer::Observer;
@@ -122,13 +122,6 @@ pub(crate) fn affine(problem: &Problem, map: &Matrix) -> Matrix {
     out
 }
 
-/// Numbers up to which the dual point of a map is held in doubles: 128 MB. Beyond, it takes no more
-/// memory than data in single precision.
-const HELD: usize = 1 << 24;
-
-/// Magnitudes that single precision holds with room for what is small beside them.
-const SINGLE_RANGE: Range<f64> = 1e-15..1e15;
-
 /// The dual point `C xᵢ + c`. One of many numbers is rounded to single precision where that has its
 /// range: it is then the rounded point that a bound is for.
 pub(super) fn affine_dual(problem: &Problem, map: &Matrix) -> Datapoints {
@@ -146,7 +139,7 @@ fn affine_dual_holding(most: usize, problem: &Problem, map: &Matrix) -> Datapoin
             let magnitudes = entries[run.start * n..run.end * n].iter().map(|v| f64::from(v.abs()));
             [magnitudes.fold(0.0, max)]
         });
-        if SINGLE_RANGE.contains(&largest) {
+        if fits_single(largest) {
             return Datapoints::from_column_major(n, problem.len(), entries).expect("an entry a place");
         }
     }

@@ -8,13 +8,39 @@ use widedict::search::escape;
 use widedict::testing::{dense_codes, factorization, hunt, naive, planted};
 use widedict::trusted::WitnessError;
 use widedict::trusted::{BoundKind, Origin, QuarticForm, Split, Squares, Subject, bounds, local};
-use widedict::{Certified, Codes, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify};
+use widedict::{
+    Certified, Codes, ColumnGeneration, Dictionary, Factorization, Matrix, Problem, Verdict, Witness, certify,
+};
 
 use crate::support::checks::{self, certified, close};
 use crate::support::exact::{self, ex};
 use crate::support::strategies::{Limits, decades, feasible_points, moderate_penalties, penalties};
 
 const SMALL: Limits = Limits { dim: 4, points: 7, atoms: 4 };
+
+/// What a run estimated at the residual of an earlier point is not lost with it.
+#[test]
+fn an_estimate_is_that_of_the_better_dual_point() {
+    let problem = Problem::builder(planted::mixture(5, 40, 6, 2, 0.05, 1));
+    let problem = problem.lambda(0.1).gamma(0.1).build().unwrap();
+    let solution = ColumnGeneration { gap_tolerance: 1e-6, ..Default::default() }.solve(&problem).unwrap();
+    let best = solution.certified.solution();
+    let codes = dense_codes(best);
+    let codes = Matrix::from_fn(codes.nrows(), codes.ncols(), |k, i| 1.05 * codes.get(k, i));
+    let codes = Codes::from_dense(&codes).unwrap();
+    let point = Factorization::new(best.dictionary().clone(), codes, None).unwrap();
+    let told = |dual: Option<Matrix>| {
+        let witness = Witness { dual, directions: solution.witness.directions.clone(), ..Witness::none() };
+        let certified = certify(&problem, point.clone(), &witness, &Options::default()).unwrap();
+        certified.certificate().estimate().map_or(0.0, |estimate| estimate.lower_bound)
+    };
+    let optimum = solution.certified.certificate().objective();
+    let (own, better) = (told(None), told(Some(naive::residuals(&problem, best))));
+    assert!(own < 0.99 * optimum, "{own} {optimum}");
+    assert!((better - optimum).abs() < 1e-4 * optimum, "{better} {optimum}");
+    // A dual point that says less changes nothing.
+    assert!((told(Some(Matrix::zeros(5, 40))) - own).abs() <= 0.0);
+}
 
 /// A dual point to mislead the checker with: any matrix at all.
 fn duals() -> BoxedStrategy<(Vec<f64>, f64)> {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use widedict::gauge::Gauge;
 use widedict::gauge::Penalty;
-use widedict::linalg::Row;
+use widedict::linalg::{Row, dot};
 use widedict::testing::naive;
 
 use crate::support::checks::close;
@@ -446,6 +446,30 @@ fn many_datapoints_agree_with_the_twins() {
         let size = naive::length(&case.v);
         for (z, y) in z.iter().zip(naive.prox(&case.v, 0.5 * value)) {
             close("prox", *z, y, 1e-11 * size, 0.0);
+        }
+    }
+}
+
+/// From 512 datapoints on those that a polar depends on are listed: few or many, at the ends of the
+/// lanes and beyond, with any guess, the maximizer is one.
+#[test]
+fn few_of_many_datapoints_are_listed() {
+    for points in [511, 512, 513, 5000] {
+        for every in [1, 3, 50, 400] {
+            let size = |i: usize| if i % every == every / 2 { 1.0 } else { 0.01 };
+            let v = (0..points).map(|i| size(i) * (0.1 + ((i * 29) as f64 * 0.618).sin())).collect();
+            let a = (0..points).map(|i| 0.02 * (1.0 + 0.5 * ((i * 17) as f64).cos())).collect();
+            let case = GaugeCase { a, v, lambda: 0.5, gamma: 0.1 };
+            let expected = case.naive().polar(&case.v);
+            let tau = case.fast().polar(&case.v, 0.0, &mut vec![0.0; points]).tau;
+            for hint in [0.0, 0.5 * tau, tau, 1.5 * tau] {
+                let mut z = vec![f64::NAN; points];
+                let polar = case.fast().polar(&case.v, hint, &mut z);
+                close("polar", polar.value, expected, 0.0, 1e-10);
+                assert!(z.iter().all(|z| *z >= 0.0));
+                close("gauge of the maximizer", case.fast().value(&z), 1.0, 0.0, 1e-12);
+                close("attained", dot(&case.v, &z), expected, 0.0, 1e-10);
+            }
         }
     }
 }

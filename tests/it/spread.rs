@@ -267,6 +267,23 @@ fn said_of(count: usize, widths: &[usize]) -> (usize, usize) {
     (2 * (count - 1) * widths.len(), (count - 1) * (up + down))
 }
 
+/// A residual that is given back and made again: ranks without datapoints take part in its sums.
+#[test]
+fn a_residual_is_regained_on_all_ranks() {
+    let direction = [0.6, 0.0, 0.8];
+    // Seven ranks for two grains: some hold nothing.
+    let case = Whole { centered: true, ..Whole::new(3, GRAIN + 10) };
+    case.same_on_all_ranks(|problem| {
+        let code = |i: usize| max(0.0, dot(&problem.data().datapoint(i), &direction));
+        let codes = Matrix::from_fn(1, problem.len(), |_, i| code(i));
+        let center = Some(vec![0.1, 0.2, 0.3]);
+        let start = factorization(Matrix::from_columns(3, &[direction]), &codes, center).unwrap();
+        let (residual, moved) = kernels::residual_regained(problem, &start);
+        assert_eq!(residual.ncols(), problem.len());
+        moved
+    });
+}
+
 /// The table of `docs/scale.md`.
 #[test]
 fn messages_and_volume_are_those_of_the_model() {

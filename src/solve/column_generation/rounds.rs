@@ -7,7 +7,7 @@ use super::priced::Priced;
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
-use crate::linalg::{Columns, Matrix, Precision, dot, largest_magnitude};
+use crate::linalg::{Columns, HELD, Matrix, Precision, dot, fits_single, largest_magnitude};
 use crate::master::{Effort, Master, Method, Proximal, sweep_once};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
@@ -59,7 +59,7 @@ const HELD_ROUNDS: usize = 10;
 
 /// Relative increase, as a share of the gap's tolerance, below which an ascent of the
 /// oracle stops: what it may still rise by is a small multiple of that.
-const ASCENT_SHARE: f64 = 1e-3;
+const ASCENT_SHARE: f64 = 1e-4;
 
 /// What an ascent may still rise by, at most, in units of the increase it stops at: an estimated bound
 /// that is above the objective by no more is believed.
@@ -89,18 +89,10 @@ const POLISH_SWEEPS_OF_MANY: usize = 5;
 /// Share of the stationarity within which a code is left as it is.
 const SETTLED: f64 = 0.5;
 
-/// Entries up to which the residual before polishing is held as a second dual point: 128 MB. Ten
-/// times as many would take more memory than data in single precision.
-const HELD: usize = 1 << 24;
-
-/// Beyond as many entries the residual of the iterate is held in single precision, where the gap
+/// Beyond [`HELD`] numbers the residual of the iterate is held in single precision, where the gap
 /// asked for is no smaller than this: a sweep that is worth going on then lowers the objective by
 /// a millionth at least, which is some hundred times what such a residual can hide.
 const LEAST_GAP_IN_SINGLE: f64 = 1e-3;
-
-/// Magnitudes of whitened data that single precision holds with room for sums and for what is small
-/// beside them.
-const SINGLE_RANGE: std::ops::Range<f64> = 1e-15..1e15;
 
 /// The precision of the iterate's residual: a quarter of the memory of the run is saved where
 /// datapoints are many.
@@ -115,7 +107,7 @@ fn precision(settings: &ColumnGeneration, problem: &Problem) -> Precision {
         let whitened = columns.chunks_exact(n).zip(&a[run]).map(|(x, a)| a * largest_magnitude(x));
         [whitened.fold(0.0, max)]
     });
-    if SINGLE_RANGE.contains(&largest) { Precision::Single } else { Precision::Double }
+    if fits_single(largest) { Precision::Single } else { Precision::Double }
 }
 
 /// One state of the run.
@@ -129,7 +121,8 @@ pub struct Round {
     pub atoms: usize,
     /// Largest polar found: an estimate of Ω°(R̃) from below.
     pub polar: f64,
-    /// The lower bound that polar would give; not certified.
+    /// The lower bound that polar would give; not certified. Where it is above the objective by no
+    /// more than the oracle's ascents may still have risen, it is the objective.
     pub estimated_lower_bound: f64,
     /// Best certified lower bound so far.
     pub lower_bound: f64,
@@ -457,8 +450,8 @@ impl<'p> Rounds<'p> {
         Ok(Polished::Unsettled)
     }
 
-    /// The current residual as the columns of a dual point; `None` where it is too large to be
-    /// held besides.
+    /// The current residual as the columns of a dual point; `None` where it is of more than [`HELD`]
+    /// numbers.
     fn dual(&mut self) -> Option<Matrix> {
         if self.problem.dim() * self.problem.total() > HELD {
             return None;
