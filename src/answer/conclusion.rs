@@ -111,7 +111,7 @@ impl Conclusion {
     }
 
     /// Solves; what it found is bounded by [`Conclusion::conclude`]. `seed` is that of column
-    /// generation. Without a bound asked for none is searched for.
+    /// generation. A bound is searched for where the choice of bounds does.
     ///
     /// # Errors
     /// Those of the solver.
@@ -119,7 +119,7 @@ impl Conclusion {
         let generation = ColumnGeneration {
             gap_tolerance: self.tolerance,
             seed,
-            bounded: self.bounding != Bounding::None,
+            bounded: self.bounding.searches(),
             ..ColumnGeneration::default()
         };
         self.solver.solve(problem, generation, how)

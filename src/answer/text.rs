@@ -71,6 +71,9 @@ pub fn trivial(problem: &Problem, run: &RunSummary, certificate: &Certificate) -
     if certificate.statistics().atoms == 0 {
         let lengths = problem.data().datapoints().columns().map(|x| crate::linalg::norm(&x));
         let longest = lengths.max_by(f64::total_cmp).unwrap_or(0.0);
+        if longest == 0.0 {
+            return "\nnothing is active    every datapoint is 0, and so is every code\n".into();
+        }
         return format!(
             "\nnothing is active    at lambda {} and gamma {} no atom pays for itself: every code is 0. Smaller \
              ones give a dictionary{}\n",

@@ -397,14 +397,19 @@ impl Bounding {
         Ok(Evidence { witness: Witness { split, ..witness }, shortfall: shortfall.or_else(ended) })
     }
 
+    /// Whether this choice goes as far as the nuclear dual point or beyond.
+    pub(crate) fn searches(self) -> bool {
+        !matches!(self, Self::None | Self::Fast)
+    }
+
     /// Drops the nuclear dual point, where a choice does not go as far.
     fn without_nuclear(self, witness: Witness) -> Witness {
-        if matches!(self, Self::None | Self::Fast) { Witness { nuclear: None, ..witness } } else { witness }
+        if self.searches() { witness } else { Witness { nuclear: None, ..witness } }
     }
 
     /// Adds the nuclear dual point, where a choice beyond [`Bounding::Fast`] lacks it.
     fn with_nuclear(self, problem: &Problem, witness: Witness, observer: &dyn Observer) -> Witness {
-        if matches!(self, Self::None | Self::Fast) || witness.nuclear.is_some() {
+        if !self.searches() || witness.nuclear.is_some() {
             return witness;
         }
         let nuclear = Nuclear::default().search(problem, observer).map(|found| found.map);
@@ -508,9 +513,9 @@ impl Bounding {
     /// choice searches for, where the gap is above the tolerance or the solver has only the
     /// nuclear bound and this choice goes beyond it.
     ///
-    /// Where the observer has broken, the solver's certificate is judged by the options, and
-    /// nothing is computed. A solution of γ = 0 that is proved optimal comes back as it is:
-    /// certifying it again would cost more than solving did and change nothing.
+    /// Where the observer has broken, or there is nothing to search for, the solver's certificate is
+    /// judged by the options, and nothing is computed. A solution of γ = 0 that is proved optimal comes
+    /// back as it is: certifying it again would cost more than solving did and change nothing.
     ///
     /// # Errors
     /// As [`Bounding::certify`].
@@ -533,8 +538,14 @@ impl Bounding {
         }
         // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
         let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
+        let search = gap > options.gap_tolerance || beyond;
+        // The certificate would be the same: the witness is, and solvers ask for no more than this.
+        let same = if self.searches() { !search } else { witness.nuclear.is_none() };
+        if same && options.local.is_none() && options.exact.is_none() && options.planar.is_none() {
+            return Ok(Bounded { certified: certified.judged_by(&options), witness, shortfall: None });
+        }
         let witness = self.without_nuclear(witness);
-        let Evidence { mut witness, shortfall } = if gap > options.gap_tolerance || beyond {
+        let Evidence { mut witness, shortfall } = if search {
             self.extend(problem, certified.solution(), witness, options.gap_tolerance, observer)?
         } else {
             Evidence { witness, shortfall: None }

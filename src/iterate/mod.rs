@@ -286,6 +286,9 @@ impl<'p> Iterate<'p> {
     /// Extrapolates by `beta` times the step from `past`. Codes stay nonnegative and directions
     /// unit. Atoms that `past` does not have stay where they are.
     pub(crate) fn extrapolate(&mut self, past: Snapshot, beta: f64) {
+        if beta == 0.0 {
+            return;
+        }
         // A row of `past` ends before the next one is made.
         for (atom, before) in self.atoms.iter_mut().zip(past.atoms) {
             // A code that is 0 now has fallen there, and would go on below.

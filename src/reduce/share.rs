@@ -398,6 +398,21 @@ impl Share {
         self.broadcast(all).into_iter().map(f64::from_bits).collect()
     }
 
+    /// The numbers, among all datapoints, of those with the largest sizes, the largest first, the first of
+    /// equals before the others; of this rank's, sizes and places in it are given.
+    pub(crate) fn foremost(&self, mut mine: Vec<(f64, usize)>, most: usize) -> Vec<usize> {
+        mine.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+        mine.truncate(most);
+        let words = mine.iter().flat_map(|(size, i)| [size.to_bits(), (self.first + i) as u64]).collect();
+        let told = self.gather(words).concat();
+        let mut all: Vec<(f64, u64)> =
+            told.chunks_exact(2).map(|word| (f64::from_bits(word[0]), word[1])).collect();
+        all.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+        all.truncate(most);
+        let number = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
+        self.broadcast(all.into_iter().map(|(_, i)| i).collect()).into_iter().map(number).collect()
+    }
+
     /// Gives all ranks a number a datapoint, in order.
     #[must_use]
     pub fn gather_all(&self, values: &[f64]) -> Vec<f64> {

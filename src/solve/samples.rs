@@ -4,6 +4,9 @@
 //! on the smallest sample and goes on with the atoms of each on the next; all datapoints see its
 //! end alone. A certificate does not care where a run began.
 
+use std::ops::ControlFlow;
+
+use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::Problem;
 use crate::reduce::{RATIO, Share};
 
@@ -17,6 +20,20 @@ pub(super) fn thinnings(share: &Share, fewest: usize) -> impl Iterator<Item = us
 pub(super) fn sample(problem: &Problem, every: usize, seed: u64) -> Option<Problem> {
     let (thinned, positions) = problem.share().sample(every, seed)?;
     problem.part(&positions).spread(thinned).build().ok()
+}
+
+/// Tells another observer of a run on a sample: its objective is not that of all datapoints, and its
+/// bound none of theirs.
+pub(super) struct OnSample<'o>(pub(super) &'o dyn Observer);
+
+impl Observer for OnSample<'_> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        self.0.poll()
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.0.progress(&Progress { phase: "on a sample", lower_bound: f64::NAN, ..*progress });
+    }
 }
 
 #[cfg(test)]

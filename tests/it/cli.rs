@@ -146,9 +146,11 @@ fn bounds_are_as_asked_for() {
     };
     let (fast, objective, kind) = bound("--bound fast");
     assert!(["fast", "wide-limit"].contains(&&*kind), "{kind}");
-    let (relaxed, same, kind) = bound("--bound relaxation");
-    assert_eq!((kind.as_str(), same.to_bits()), ("relaxation", objective.to_bits()));
-    assert!(fast < relaxed && relaxed <= objective);
+    let (relaxed, again, kind) = bound("--bound relaxation");
+    assert_eq!(kind, "relaxation");
+    // The nuclear bound, which is no fast one, may have ended the run.
+    assert!((again - objective).abs() <= 5e-3 * objective, "{again} {objective}");
+    assert!(fast < relaxed && relaxed <= again && relaxed <= objective);
     assert_eq!(bound("").0.to_bits(), relaxed.to_bits(), "auto searches where it takes seconds");
 }
 
@@ -1835,6 +1837,9 @@ fn an_answer_that_is_no_dictionary_says_so() {
         let text = text(line);
         assert!(text.contains("nothing is active") && text.contains("length 1.0050"), "{text}");
     }
+    let zeros = bench.rows("zeros.npy", &[vec![0.0, 0.0], vec![0.0, 0.0]]);
+    let text = said("solve --data {} --lambda 2 --gamma 0.1", &[&zeros]);
+    assert!(text.contains("every datapoint is 0") && !text.contains("Smaller ones"), "{text}");
 }
 
 /// Neither bound nor local test asked for: nothing but the solver runs, and of a point that is

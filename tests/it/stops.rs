@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::ThreadPoolBuilder;
 use widedict::bounding::Bounded;
-use widedict::certificate::{Options, Record, certify_observed};
+use widedict::certificate::{Options, Record, certify, certify_observed};
 use widedict::search::escape;
 use widedict::search::relaxation::Relaxation;
 use widedict::solve::{finite, path};
@@ -255,6 +255,24 @@ fn a_certificate_is_judged_again_without_work() {
     let bounded = Bounding::None.bound(&problem, start, &none, &stopped).unwrap().certified;
     assert_eq!(bounded.certificate().lower_bound().get(), 0.0);
     assert!(bounded.certificate().estimate().is_none());
+}
+
+/// Where nothing is to be searched for, the solver's certificate is the one a second would be.
+#[test]
+fn a_certificate_without_a_search_is_the_same() {
+    for (gamma, bounded) in [(0.0, true), (0.05, false), (0.05, true)] {
+        let problem = problem(gamma, true);
+        let solver = ColumnGeneration { gap_tolerance: 0.05, bounded, ..ColumnGeneration::default() };
+        let start = solver.solve(&problem).unwrap();
+        for (bounding, bounds) in [(Bounding::Fast, true), (Bounding::None, false)] {
+            let options = Options { stop: Some(start.stop), bounds, ..Options::default() };
+            let Bounded { certified, witness, .. } =
+                bounding.bound(&problem, start.clone(), &options, &()).unwrap();
+            assert!(witness.nuclear.is_none());
+            let again = certify(&problem, certified.solution().clone(), &witness, &options).unwrap();
+            assert_eq!(certified, again, "{gamma} {bounded} {bounding:?}");
+        }
+    }
 }
 
 #[test]

@@ -5,9 +5,10 @@ use super::priced::Priced;
 use super::{ColumnGeneration, Rounds};
 use crate::atoms::Factorization;
 use crate::master::Method;
+use crate::observer::Observer;
 use crate::problem::Problem;
 use crate::solution::{Run, SolveError};
-use crate::solve::samples::{sample, thinnings};
+use crate::solve::samples::{OnSample, sample, thinnings};
 
 /// Datapoints of the smallest sample, at least. With a quarter of them the next stage begins
 /// with atoms that fit the sample more than the data.
@@ -23,6 +24,7 @@ pub(super) fn start(
     if settings.master != Method::Proximal {
         return Ok(None);
     }
+    let observer = &OnSample(run.observer);
     let mut last: Option<Priced> = None;
     for every in thinnings(problem.share(), FEWEST) {
         if run.observer.poll().is_break() {
@@ -30,9 +32,10 @@ pub(super) fn start(
         }
         let Some(sample) = sample(problem, every, settings.seed) else { return Ok(None) };
         let begin = last.map(|last| last.code(&sample, run.observer)).transpose()?;
-        let mut rounds =
-            Rounds::new(*settings, &sample, &Run::observed(run.observer), begin.as_ref()).unconfirmed();
-        rounds.by_ref().for_each(|round| run.observer.progress(&round.progress()));
+        let mut rounds = Rounds::new(*settings, &sample, &Run::observed(observer), begin.as_ref())
+            .coded(begin.is_some())
+            .stage();
+        rounds.by_ref().for_each(|round| observer.progress(&round.progress()));
         last = Some(Priced::new(&sample, &rounds.factorization()?));
     }
     last.map(|last| last.code(problem, run.observer)).transpose()

@@ -128,11 +128,11 @@ impl ColumnGeneration {
         if let Some(start) = run.start {
             return Ok(self.begin(problem, run, Some(start)));
         }
-        let start = match continuation::start(self, problem, run)? {
-            None => coarse::start(self, problem, run)?,
-            start => start,
-        };
-        Ok(self.begin(problem, run, start.as_ref()))
+        if let Some(start) = continuation::start(self, problem, run)? {
+            return Ok(self.begin(problem, run, Some(&start)));
+        }
+        let start = coarse::start(self, problem, run)?;
+        Ok(self.begin(problem, run, start.as_ref()).coded(start.is_some()))
     }
 
     fn begin<'p>(

@@ -7,7 +7,7 @@ use super::priced::Priced;
 use crate::atoms::Factorization;
 use crate::certificate::{self, Witness, certify_observed};
 use crate::iterate::{Atom, Iterate, Moves};
-use crate::linalg::{Columns, HELD, Matrix, Precision, dot, fits_single, largest_magnitude};
+use crate::linalg::{Columns, HELD, Matrix, Precision, dot, fits_single, largest_magnitude, norm_sq};
 use crate::master::{Effort, Master, Method, Proximal, sweep_once};
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress, Stop};
@@ -47,8 +47,16 @@ const QUADRATIC_GAP: f64 = 3e-3;
 /// estimate of the gap rests on what the oracle finds.
 const CONFIRM_FACTOR: usize = 4;
 
-/// Part of the usual starts on a sample whose end is not confirmed: other rounds follow.
-const STAGE_STARTS: usize = 2;
+/// Longest residuals that a search which confirms a stop starts from too.
+const LONGEST: usize = 8;
+
+/// The relative gap that codes of a sample's prices are taken to have, and most sweeps from them before
+/// the oracle is asked: a few bring most of what many would.
+const CODED_GAP: f64 = 0.05;
+const SWEEPS_OF_CODED: usize = 6;
+
+/// On a sample, from whose atoms another run begins, a sweep must gain so many times as much.
+const STAGE_SHARE: f64 = 3.0;
 
 /// Without a start the center is held at the Huber location of the data until atoms and
 /// codes fit it: to this relative gap, or for so many rounds. From the mean, a center that
@@ -200,8 +208,10 @@ pub struct Rounds<'p> {
     lower_bound: f64,
     /// The evidence of the nuclear bound.
     nuclear: Option<Matrix>,
-    /// Whether a stop rests on one search alone, see [`Rounds::unconfirmed`].
-    unconfirmed: bool,
+    /// Whether another run begins from the end of this one, see [`Rounds::stage`].
+    stage: bool,
+    /// Whether the iterate has the codes of a sample's prices as they came, see [`Rounds::coded`].
+    coded: bool,
     /// The directions the last oracle call ended at.
     directions: Vec<Vec<f64>>,
     round: usize,
@@ -237,7 +247,8 @@ impl<'p> Rounds<'p> {
             iterate,
             lower_bound,
             nuclear: None,
-            unconfirmed: false,
+            stage: false,
+            coded: false,
             directions: Vec::new(),
             round: 0,
             stop: None,
@@ -250,9 +261,16 @@ impl<'p> Rounds<'p> {
         Self { lower_bound: max(self.lower_bound, value), nuclear: Some(map), ..self }
     }
 
-    /// The run of a stage, whose end only another run begins from: its gap is not searched again.
-    pub(super) fn unconfirmed(self) -> Self {
-        Self { unconfirmed: true, ..self }
+    /// A run on a sample, whose end only another run begins from: its gap is not searched again, and its
+    /// descents end sooner.
+    pub(super) fn stage(self) -> Self {
+        Self { stage: true, ..self }
+    }
+
+    /// Whether the run starts at the codes of a sample's prices: it descends before it asks the oracle,
+    /// which would find what they lack, and asks as if to confirm a stop, which it mostly does.
+    pub(super) fn coded(self, coded: bool) -> Self {
+        Self { coded, ..self }
     }
 
     /// Relative increase below which an ascent of the oracle stops.
@@ -260,9 +278,8 @@ impl<'p> Rounds<'p> {
         min(ASCENT_SHARE * self.settings.gap_tolerance, ASCENT_SHARE)
     }
 
-    /// Asks the oracle, with `starts` starts and, if `atoms`, from every atom in
-    /// use too: a maximum that splits from an atom's own is easily missed from afar.
-    fn search(&mut self, starts: usize, atoms: bool) -> Vec<Candidate> {
+    /// Asks the oracle, with `starts` starts, from where the last call ended and from `extra` directions.
+    fn search(&mut self, starts: usize, extra: Vec<Vec<f64>>) -> Vec<Candidate> {
         let oracle = Ascent {
             starts,
             increase_tolerance: self.increase_tolerance(),
@@ -271,14 +288,36 @@ impl<'p> Rounds<'p> {
         };
         let gauge = self.iterate.gauge;
         let mut warm = std::mem::take(&mut self.directions);
-        if atoms {
-            warm.extend(self.iterate.atoms.iter().map(|atom| atom.direction.clone()));
-        }
+        warm.extend(extra);
         // Ascents have rows of their own.
         self.iterate.release_panel();
         let found = oracle.search(&gauge, self.iterate.residual(), &warm, self.observer);
         self.directions = found.iter().take(8).map(|c| c.direction.clone()).collect();
         found
+    }
+
+    /// Asks the oracle as a stop does: with more starts, from every atom in use, because a maximum that
+    /// splits from an atom's own is easily missed from afar, and from the longest residuals, because few
+    /// datapoints with a direction of their own are seldom drawn.
+    fn confirm(&mut self) -> Vec<Candidate> {
+        let mut extra: Vec<Vec<f64>> = self.iterate.atoms.iter().map(|atom| atom.direction.clone()).collect();
+        extra.extend(self.longest());
+        self.search(Ascent::default().starts * CONFIRM_FACTOR, extra)
+    }
+
+    /// The longest residuals of all datapoints.
+    fn longest(&mut self) -> Vec<Vec<f64>> {
+        let (share, n) = (self.problem.share(), self.problem.dim());
+        let residual = self.iterate.residual();
+        let mut longest = Vec::new();
+        for run in share.grains() {
+            let residuals = residual.run(run.clone());
+            longest.extend(run.zip(residuals.chunks_exact(n)).map(|(i, r)| (norm_sq(r), i)));
+            longest.sort_by(|l: &(f64, usize), r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+            longest.truncate(LONGEST);
+        }
+        let numbers = share.foremost(longest, LONGEST);
+        share.columns(|i| residual.column(i), n, &numbers).chunks_exact(n).map(<[f64]>::to_vec).collect()
     }
 
     /// The state at the current iterate if the polar were `polar`.
@@ -309,6 +348,24 @@ impl<'p> Rounds<'p> {
             estimated_lower_bound: estimate,
             lower_bound: self.lower_bound,
         }
+    }
+
+    /// What a sweep must gain to be followed by another, at a relative gap.
+    fn decrease_tolerance(&self, gap: f64, objective: f64) -> f64 {
+        let gap = max(gap, self.settings.gap_tolerance);
+        let share = if self.stage { STAGE_SHARE * SWEEP_SHARE } else { SWEEP_SHARE };
+        share * min(gap / QUADRATIC_GAP, 1.0) * gap * objective
+    }
+
+    /// Sweeps from the codes of a sample's prices.
+    fn arrive(&mut self) -> ControlFlow<()> {
+        let objective = self.iterate.objective();
+        let decrease_tolerance = self.decrease_tolerance(CODED_GAP, objective);
+        self.descend(Effort { max_sweeps: SWEEPS_OF_CODED, decrease_tolerance })?;
+        self.iterate.prune();
+        let objective = self.iterate.objective();
+        self.offer(objective);
+        ControlFlow::Continue(())
     }
 
     fn descend(&mut self, effort: Effort) -> ControlFlow<()> {
@@ -521,8 +578,13 @@ impl Iterator for Rounds<'_> {
         if self.stop.is_some() || self.round >= self.settings.max_rounds {
             return None;
         }
-        let starts = Ascent::default().starts / if self.unconfirmed { STAGE_STARTS } else { 1 };
-        let mut found = self.search(starts, false);
+        let coded = std::mem::take(&mut self.coded);
+        if coded && self.arrive().is_break() {
+            return None;
+        }
+        let confirmed = coded && !self.stage;
+        let mut found =
+            if confirmed { self.confirm() } else { self.search(Ascent::default().starts, Vec::new()) };
         let mut state = self.state(found.first().map_or(0.0, |c| c.value));
         if let ControlFlow::Break(interrupt) = self.observer.poll() {
             // A search cut short says nothing of the polar.
@@ -539,8 +601,8 @@ impl Iterator for Rounds<'_> {
             // Nothing is known yet of the problem with a free center.
             state.estimated_lower_bound = 0.0;
         } else if gap <= self.settings.gap_tolerance {
-            if !self.unconfirmed {
-                found = self.search(starts * CONFIRM_FACTOR, true);
+            if !(self.stage || confirmed) {
+                found = self.confirm();
                 state = self.state(found.first().map_or(0.0, |c| c.value));
             }
             if let ControlFlow::Break(interrupt) = self.observer.poll() {
@@ -558,11 +620,9 @@ impl Iterator for Rounds<'_> {
         for candidate in distinct(useful, NEW_COHERENCE, self.settings.max_new_atoms) {
             self.iterate.atoms.push(Atom::unused(candidate.direction));
         }
-        let gap = max(gap, self.settings.gap_tolerance);
-        let share = SWEEP_SHARE * min(gap / QUADRATIC_GAP, 1.0);
         let effort = Effort {
             max_sweeps: self.settings.max_sweeps,
-            decrease_tolerance: share * gap * state.objective,
+            decrease_tolerance: self.decrease_tolerance(gap, state.objective),
         };
         if self.descend(effort).is_continue() {
             self.iterate.prune();

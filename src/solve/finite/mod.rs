@@ -22,7 +22,7 @@ use crate::observer::{Latch, Observer, Progress, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
 use crate::solution::{Keeper, Run, Solution, SolveError};
-use crate::solve::samples::{sample, thinnings};
+use crate::solve::samples::{OnSample, sample, thinnings};
 use crate::solve::trivial::or_without_atoms;
 use crate::trusted::{Subject, bounds, check_shapes, local};
 use crate::wide::{self, Location};
@@ -406,7 +406,8 @@ impl Finite {
     /// The atoms and the center that samples lead to, and the iterations they took; `None` where
     /// datapoints are few for the atoms, and where the observer has broken.
     fn sampled(&self, task: &Task<'_>, restart: usize) -> Option<(Matrix, Vec<f64>, usize)> {
-        let Task { problem, observer, .. } = *task;
+        let Task { problem, .. } = *task;
+        let observer = &OnSample(task.observer);
         let (mut last, mut iterations) = (None, 0);
         for every in thinnings(problem.share(), FEWEST_SAMPLED.max(SAMPLED * self.width)) {
             if observer.poll().is_break() {

@@ -94,20 +94,12 @@ fn serve(iterate: &mut LassoIterate<'_>, direction: &[f64]) {
 fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<Offer> {
     let lambda = iterate.problem.lambda();
     let weights = iterate.problem.data().weights();
-    let mut worst: Vec<(f64, usize)> = iterate
-        .residual
-        .columns()
-        .zip(weights)
-        .enumerate()
-        .filter_map(|(i, (r, w))| {
-            let s = norm(r) - lambda;
-            (s > SATURATED * lambda).then_some((w * s * s, i))
-        })
-        .collect();
-    worst.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
-    worst.truncate(STARTS);
+    let worst = iterate.residual.columns().zip(weights).enumerate().filter_map(|(i, (r, w))| {
+        let s = norm(r) - lambda;
+        (s > SATURATED * lambda).then_some((w * s * s, i))
+    });
     let share = iterate.problem.share();
-    let worst = worst_of_all(share, worst);
+    let worst = share.foremost(worst.collect(), STARTS);
     let rows = iterate.residual.nrows();
     let starts = share.columns(|i| iterate.residual.col(i).into(), rows, &worst);
     let mut best: Option<Offer> = None;
@@ -148,18 +140,6 @@ fn new_direction(iterate: &LassoIterate<'_>, observer: &dyn Observer) -> Option<
         }
     }
     best
-}
-
-/// The numbers of the worst datapoints among all, from the worst of every rank.
-fn worst_of_all(share: &Share, worst: Vec<(f64, usize)>) -> Vec<usize> {
-    let number = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
-    let words = worst.iter().flat_map(|(size, i)| [size.to_bits(), (share.first() + i) as u64]).collect();
-    let told = share.gather(words).concat();
-    let mut all: Vec<(f64, u64)> =
-        told.chunks_exact(2).map(|word| (f64::from_bits(word[0]), word[1])).collect();
-    all.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
-    all.truncate(STARTS);
-    share.broadcast(all.into_iter().map(|(_, i)| i).collect()).into_iter().map(number).collect()
 }
 
 /// The longest vector of all ranks, the last of equals; `None` where no rank has one.

@@ -1,11 +1,14 @@
 //! Column generation: optimal on small instances, monotone, reproducible.
 
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
 use widedict::certificate::{Options, certify};
 use widedict::reduce::Share;
 use widedict::search::oracle::Ascent;
 use widedict::testing::{kernels, naive, planted};
 use widedict::trusted::exact;
-use widedict::{ColumnGeneration, Factorization, Matrix, Problem, Solution, Witness, wide};
+use widedict::{ColumnGeneration, Factorization, Matrix, Problem, Progress, Solution, Witness, wide};
 
 fn problem(x: Matrix, lambda: f64, gamma: f64) -> Problem {
     Problem::builder(x).lambda(lambda).gamma(gamma).build().unwrap()
@@ -287,6 +290,57 @@ fn tiny_penalties_find_their_atom() {
     let problem = problem(Matrix::from_columns(1, &[[1.0]]), 2e-161, 4e-174);
     let objective = solve(&problem, 0).certified.certificate().objective();
     assert!((objective / 2e-161 - 1.0).abs() < 1e-9, "{objective:e}");
+}
+
+/// A run on a sample says so, and its bound is none of all datapoints. Of these nothing is told before
+/// the codes of the sample's prices have been swept: what is left to gain then is little.
+#[test]
+fn samples_lead_near_the_optimum() {
+    let problem = problem(planted::mixture(4, 16_384, 6, 2, 0.1, 5), 0.3, 0.1);
+    let solver = ColumnGeneration { bounded: false, ..ColumnGeneration::default() };
+    let told = Mutex::new(Vec::new());
+    let hear = |progress: &Progress| {
+        told.lock().unwrap().push(*progress);
+        ControlFlow::Continue(())
+    };
+    let mut rounds = solver.rounds(&problem, &widedict::Run::observed(&hear)).unwrap();
+    let told: Vec<Progress> = std::mem::take(&mut *told.lock().unwrap());
+    let mut told = told.into_iter().filter(|progress| !progress.phase.is_empty()).peekable();
+    assert!(told.peek().is_some());
+    assert!(told.all(|progress| progress.phase == "on a sample" && progress.lower_bound.is_nan()));
+    let first = rounds.next().unwrap();
+    rounds.by_ref().for_each(drop);
+    let last = rounds.finish().unwrap().certified.certificate().objective();
+    assert!(first.atoms > 0 && first.objective <= 1.01 * last, "{} {last}", first.objective);
+    assert!(first.relative_gap() <= 2.0 * solver.gap_tolerance, "{}", first.relative_gap());
+}
+
+/// Where few datapoints have a direction to themselves, and all others nothing of it, the optimum is
+/// that of the two parts apart: k datapoints of length l on one atom cost `½kw(l − z)² + cz` with
+/// `c² = λ²k²w² + γ²kw`.
+#[test]
+fn few_datapoints_with_a_direction_of_their_own_are_found() {
+    let (lambda, gamma) = (0.1, 0.1);
+    for (len, few, zeros) in [(2000, 1, false), (16_384, 5, false), (2000, 1, true), (16_384, 3, true)] {
+        let part = if zeros { Matrix::zeros(4, len) } else { planted::mixture(4, len, 6, 2, 0.1, 1) };
+        let length = (0.2 * len as f64 / few as f64).sqrt();
+        let own = |i: usize| (i + 1).is_multiple_of(len / few);
+        let rest = Matrix::from_fn(4, len, |j, i| if own(i) { 0.0 } else { part.get(j, i) });
+        let along = [0.8 * length, 0.6 * length];
+        let entry = |j: usize, i: usize| {
+            if j < 4 { rest.get(j, i) } else { f64::from(u8::from(own(i))) * along[j - 4] }
+        };
+        let objective = |x: Matrix| {
+            let solution = ColumnGeneration::default().solve(&problem(x, lambda, gamma)).unwrap();
+            solution.certified.certificate().objective()
+        };
+        let mass = few as f64 / len as f64;
+        let price = ((lambda * mass).powi(2) + gamma * gamma * mass).sqrt();
+        let code = length - price / mass;
+        let apart = objective(rest.clone()) + 0.5 * mass * (length - code).powi(2) + price * code;
+        let together = objective(Matrix::from_fn(6, len, entry));
+        assert!(together <= 1.01 * apart, "{len} {few} {zeros}: {together} {apart}");
+    }
 }
 
 /// Ascents on a sample first, then on all datapoints: the same maximum, and values that are those of

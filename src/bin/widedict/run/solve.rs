@@ -150,12 +150,13 @@ fn distributed(args: &SolveArgs, job: &Job) -> Result<(), Failure> {
     let closed = matches!(solver, Solver::ClosedForm);
     let priced = matches!(solver, Solver::Finite(_)) && job.penalty.gamma() > 0.0;
     let proximal = matches!(solver, Solver::Proximal | Solver::Finite(_) | Solver::ClosedForm);
-    let bounded = [Bounding::Auto, Bounding::Nuclear].contains(&job.conclusion.bounding);
+    let spread = [Bounding::None, Bounding::Fast, Bounding::Nuclear, Bounding::Auto];
+    let bounded = spread.contains(&job.conclusion.bounding);
     for (asked, what) in [
         (closed, "solve without --width at --gamma 0 (wide gives the value)"),
         (priced, "--width at --gamma > 0"),
         (!proximal, "another --method than proximal"),
-        (!bounded, "another --bound than auto or nuclear"),
+        (!bounded, "another --bound than none, fast, nuclear or auto"),
         (args.global, "--global"),
         (args.participation.is_some(), "--participation"),
         (args.plot.is_some(), "--plot"),
