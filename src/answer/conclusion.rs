@@ -111,7 +111,7 @@ impl Conclusion {
     }
 
     /// Solves; what it found is bounded by [`Conclusion::conclude`]. `seed` is that of column
-    /// generation. A bound is searched for where the choice of bounds does.
+    /// generation. Without a bound asked for none is searched for.
     ///
     /// # Errors
     /// Those of the solver.
@@ -119,7 +119,7 @@ impl Conclusion {
         let generation = ColumnGeneration {
             gap_tolerance: self.tolerance,
             seed,
-            bounded: self.bounding.searches(),
+            bounded: self.bounding != Bounding::None,
             ..ColumnGeneration::default()
         };
         self.solver.solve(problem, generation, how)

@@ -89,8 +89,8 @@ impl Grid {
             keep(index, step);
         };
         let steps = if widths.is_empty() {
-            let (gap_tolerance, seed, bounded) = (self.tolerance, self.seed, self.bounding.searches());
-            let settings = ColumnGeneration { gap_tolerance, seed, bounded, ..Default::default() };
+            let (gap_tolerance, seed) = (self.tolerance, self.seed);
+            let settings = ColumnGeneration { gap_tolerance, seed, ..Default::default() };
             path::over_prices_each(problem, &self.gammas, &settings, &run, keep)?
         } else {
             let settings = finite(1, self.restarts, self.tolerance, self.seed);

@@ -398,7 +398,7 @@ impl Bounding {
     }
 
     /// Whether this choice goes as far as the nuclear dual point or beyond.
-    pub(crate) fn searches(self) -> bool {
+    fn searches(self) -> bool {
         !matches!(self, Self::None | Self::Fast)
     }
 
@@ -539,8 +539,9 @@ impl Bounding {
         // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
         let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
         let search = gap > options.gap_tolerance || beyond;
-        // The certificate would be the same: the witness is, and solvers ask for no more than this.
-        let same = if self.searches() { !search } else { witness.nuclear.is_none() };
+        // The certificate would be the same: the witness is, and solvers ask for no more than bounds.
+        let bounded = !options.bounds || certified.certificate().bound_kind() != BoundKind::None;
+        let same = bounded && if self.searches() { !search } else { witness.nuclear.is_none() };
         if same && options.local.is_none() && options.exact.is_none() && options.planar.is_none() {
             return Ok(Bounded { certified: certified.judged_by(&options), witness, shortfall: None });
         }

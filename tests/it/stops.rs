@@ -272,6 +272,13 @@ fn a_certificate_without_a_search_is_the_same() {
             let again = certify(&problem, certified.solution().clone(), &witness, &options).unwrap();
             assert_eq!(certified, again, "{gamma} {bounded} {bounding:?}");
         }
+        // One that was certified without bounds gets them.
+        let bare = Options { bounds: false, ..Options::default() };
+        let point = start.certified.solution().clone();
+        let certified = certify(&problem, point, &start.witness, &bare).unwrap();
+        let bare = Solution { certified, ..start };
+        let bounded = Bounding::Fast.bound(&problem, bare, &Options::default(), &()).unwrap().certified;
+        assert!(bounded.certificate().lower_bound().get() > 0.0);
     }
 }
 
