@@ -94,6 +94,7 @@ data=(--data 'shards/*.npy' --lambda 0.3)
 same encode encode "${data[@]}" --dictionary D.npy
 same convex solve "${data[@]}" --gamma 0.1 --tolerance 0.03
 same fast solve "${data[@]}" --gamma 0.1 --tolerance 0.03 --bound fast
+same quartic solve "${data[@]}" --gamma 0.1 --tolerance 0.03 --bound quartic
 same centered solve "${data[@]}" --gamma 0.2 --center --tolerance 0.05
 same width solve "${data[@]}" --width 9
 for count in 1 2 3; do
@@ -137,7 +138,7 @@ ends 3 "s3.npy: row 7, column 2" wide --data 'broken/*.npy' --lambda 0.3
 ends 3 "no file matches" wide --data 'nothere/*.npy' --lambda 0.3
 ends 2 "invalid value" wide "${data[@]}" --max-seconds x
 ends 3 "s3.npy: row 7, column 2" diagnose --data 'broken/*.npy' --lambda 0.3 --sae sae --sample 40
-ends 2 "bound than none, fast, nuclear or auto is not distributed" solve "${data[@]}" --gamma 0.1 --bound quartic
+ends 2 "bound than none, fast, nuclear, quartic or auto is not distributed" solve "${data[@]}" --gamma 0.1 --bound relaxation
 ends 2 "diagnose without --sample is not distributed" diagnose "${data[@]}" --sae sae
 ends 2 "resume is not distributed" "${diagnose[@]}" --out resumed --resume
 ends 2 "checkpoint-seconds is not distributed" "${diagnose[@]}" --out resumed --checkpoint-seconds 5

@@ -427,11 +427,11 @@ impl Bounding {
         observer: &dyn Observer,
     ) -> Witness {
         #[expect(clippy::cast_precision_loss, reason = "an estimate of work")]
-        let (pairs, len) = ((problem.dim() * (problem.dim() + 1) / 2) as f64, problem.len() as f64);
+        let (pairs, len) = ((problem.dim() * (problem.dim() + 1) / 2) as f64, problem.total() as f64);
         let few = len * pairs * pairs <= AUTO_QUARTIC_PRODUCTS;
-        let auto = self == Self::Auto && problem.len() > AUTO_SPLIT_DATAPOINTS && few;
+        let auto = self == Self::Auto && problem.total() > AUTO_SPLIT_DATAPOINTS && few;
         let asked = auto || self == Self::Quartic;
-        if !asked || witness.quartic.is_some() || problem.share().is_spread() {
+        if !asked || witness.quartic.is_some() {
             return witness;
         }
         let known = Subject::of(problem, factorization).map(|subject| bounds::best(&subject, &witness));
@@ -460,8 +460,8 @@ impl Bounding {
         observer: &dyn Observer,
     ) -> Witness {
         let beyond = match self {
-            Self::Auto => problem.len() > AUTO_SPLIT_DATAPOINTS,
-            Self::Relaxation => problem.len() > Relaxation::default().max_datapoints,
+            Self::Auto => problem.total() > AUTO_SPLIT_DATAPOINTS,
+            Self::Relaxation => problem.total() > Relaxation::default().max_datapoints,
             #[cfg(feature = "sdp")]
             Self::Sdp => false,
             Self::None | Self::Fast | Self::Nuclear | Self::Quartic | Self::Exact => false,
@@ -481,7 +481,7 @@ impl Bounding {
         // Its proof would begin after the end.
         let late = |found: &FoundSquares| {
             let columns = found.squares.dual.ncols();
-            found.interrupt.is_some() && problem.len() * columns * columns > PROVED_SQUARES_LATE
+            found.interrupt.is_some() && problem.total() * columns * columns > PROVED_SQUARES_LATE
         };
         let squares = found.filter(|found| !late(found)).map(|found| found.squares);
         let squares = squares.or_else(|| witness.squares.clone());
@@ -575,14 +575,16 @@ impl Bounding {
 
     /// The limits of the exact polar, where it is asked for or cheap.
     fn exact_limits(self, problem: &Problem) -> Option<exact::Limits> {
-        let cheap = problem.dim() <= AUTO_EXACT_DIM && problem.len() <= AUTO_EXACT_DATAPOINTS;
+        let few = problem.total() <= AUTO_EXACT_DATAPOINTS && !problem.share().is_spread();
+        let cheap = problem.dim() <= AUTO_EXACT_DIM && few;
         (self == Self::Exact || (self == Self::Auto && cheap)).then(exact::Limits::default)
     }
 
     /// The first-order search for a split, where this choice asks for one.
     fn relaxation(self, problem: &Problem, gap_tolerance: f64) -> Option<Relaxation> {
         let all = Relaxation { gap_tolerance, ..Relaxation::default() };
-        let auto = self == Self::Auto && problem.len() <= AUTO_SPLIT_DATAPOINTS;
+        let few = problem.total() <= AUTO_SPLIT_DATAPOINTS && !problem.share().is_spread();
+        let auto = self == Self::Auto && few;
         if problem.gamma() == 0.0 || !(auto || self == Self::Relaxation) {
             return None;
         }

@@ -62,15 +62,15 @@ impl Estimate {
             if latch.poll().is_break() {
                 return None;
             }
-            panel.reshape(problem.len(), 2 * some.len());
+            panel.reshape(problem.len(), some.len());
             let dictionary = Matrix::from_columns(problem.dim(), some);
-            correlate_rows(share, columns, &dictionary, None, &mut panel, some.len());
+            correlate_rows(share, columns, &dictionary, None, &mut panel);
             let whiten = |v: &mut [f64], shift: f64| {
                 v.iter_mut().zip(data.sqrt_weights()).for_each(|(v, a)| *v = a * (*v - shift));
             };
             let shifts: Vec<f64> =
                 some.iter().map(|d| mean.as_ref().map_or(0.0, |mean| dot(mean, d))).collect();
-            panel.pairs_mut(some.len()).zip(&shifts).for_each(|((_, v), &shift)| whiten(v, shift));
+            panel.rows_mut(some.len()).zip(&shifts).for_each(|(v, &shift)| whiten(v, shift));
             let polars = gauge.polars(&mut panel, &vec![0.0; some.len()]);
             polar = some.iter().zip(polars).fold(polar, |most, (d, polar)| max(most, polar.value / norm(d)));
         }

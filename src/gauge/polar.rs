@@ -41,53 +41,60 @@ impl Gauge<'_> {
     /// `z` needs the length of `v`, N; `hint` is a guess of τ (any number, 0 for none)
     /// and changes the result by rounding at most.
     pub fn polar(&self, v: &[f64], hint: f64, z: &mut [f64]) -> Polar {
+        z.copy_from_slice(v);
+        self.polar_in_place(z, hint)
+    }
+
+    /// The same, with the maximizer in place of v.
+    fn polar_in_place(&self, v: &mut [f64], hint: f64) -> Polar {
         // The largest of the *rounded* ratios, so that no distance from it is negative.
         let largest = self.largest_ratio(v);
         if largest <= 0.0 {
-            z.fill(0.0);
+            v.fill(0.0);
             return Polar { value: 0.0, tau: 0.0 };
         }
-        let mut inside = Inside { slots: z, parts: Vec::new() };
+        let mut inside = Inside::default();
         let (sigma, tau) = if self.gamma_sq == 0.0 {
             (0.0, largest)
         } else {
             self.polar_root(v, largest, hint, &mut inside)
         };
-        let Inside { slots: z, mut parts } = inside;
         if sigma == 0.0 {
-            z.fill(0.0);
+            let first = self.first_at(v, largest);
+            v.fill(0.0);
             let lambda = self.scale * self.lambda_sq.sqrt();
-            if let Some(best) = self.first_at(v, largest) {
-                z[best] = 1.0 / (lambda * self.a[best]);
+            if let Some(best) = first {
+                v[best] = 1.0 / (lambda * self.a[best]);
             }
             return Polar { value: largest / lambda, tau: largest };
         }
-        if parts.is_empty() {
-            parts.push((0..v.len(), None));
-        }
         let shape = Shape { far: sigma > tau, slope: tau / sigma, sigma, largest };
-        for (part, listed) in parts {
-            shape.write(&v[part.clone()], &self.a[part.clone()], listed, &mut z[part]);
+        if inside.parts.is_empty() {
+            shape.write(v, self.a, None);
         }
-        let Moments { mass, energy } = self.moments(z);
+        for (part, listed) in &inside.parts {
+            let listed = listed.clone().map(|listed| &inside.positions[listed]);
+            shape.write(&mut v[part.clone()], &self.a[part.clone()], listed);
+        }
+        let Moments { mass, energy } = self.moments(v);
         let unit = 1.0 / (self.relative(mass, energy) * self.scale);
-        z.iter_mut().for_each(|z| *z *= unit);
+        v.iter_mut().for_each(|z| *z *= unit);
         // The minimized form: an error in τ enters it squared.
         let block = energy * (sigma * sigma / self.gamma_sq);
         let price = if self.lambda_sq > 0.0 { tau * tau / self.lambda_sq } else { 0.0 };
         Polar { value: (block + price).sqrt() / self.scale, tau }
     }
 
-    /// The polars of the rows `b..2b` of a panel, with b guesses; the maximizers take the place of
-    /// the first rows. In parallel, but where sums ask other ranks: all ranks ask in one order.
+    /// The polars of the first rows of a panel, with a guess for each; the maximizers take their place.
+    /// In parallel, but where sums ask other ranks: all ranks ask in one order.
     pub(crate) fn polars(&self, panel: &mut Panel, hints: &[f64]) -> Vec<Polar> {
-        let pairs = panel.pairs_mut(hints.len()).zip(hints);
-        let polar = |((z, v), &hint): ((&mut [f64], &mut [f64]), &f64)| self.polar(v, hint, z);
+        let rows = panel.rows_mut(hints.len()).zip(hints);
+        let polar = |(v, &hint): (&mut [f64], &f64)| self.polar_in_place(v, hint);
         if self.asks() {
-            let pairs: Vec<_> = pairs.collect();
-            return pairs.into_iter().map(polar).collect();
+            let rows: Vec<_> = rows.collect();
+            return rows.into_iter().map(polar).collect();
         }
-        pairs.map(polar).collect()
+        rows.map(polar).collect()
     }
 
     /// σ = maxᵢ(vᵢ/aᵢ) − τ for the minimizing τ: the root of the convex,
@@ -100,7 +107,7 @@ impl Gauge<'_> {
     /// difference `q − σ` would cancel where τ is small.
     ///
     /// Once σ is right of the root, S only shrinks, and `inside` lists what is in it.
-    fn polar_root(&self, v: &[f64], q: f64, hint: f64, inside: &mut Inside<'_>) -> (f64, f64) {
+    fn polar_root(&self, v: &[f64], q: f64, hint: f64, inside: &mut Inside) -> (f64, f64) {
         if self.lambda_sq == 0.0 {
             return (q, 0.0);
         }
@@ -163,14 +170,14 @@ impl Gauge<'_> {
     }
 
     /// The sums of a segment over all datapoints, of which those outside a list are not in it.
-    fn segment_sums(&self, v: &[f64], q: f64, sigma: f64, inside: &Inside<'_>) -> Sums {
+    fn segment_sums(&self, v: &[f64], q: f64, sigma: f64, inside: &Inside) -> Sums {
         let mut at = 0;
         let [square, shift, pull] = self.sums(|part| {
-            let listed = inside.parts.get(at).and_then(|(_, listed)| *listed);
+            let listed = inside.parts.get(at).and_then(|(_, listed)| listed.clone());
             at += 1;
-            let (slots, v, a) = (&inside.slots[part.clone()], &v[part.clone()], &self.a[part]);
+            let (v, a) = (&v[part.clone()], &self.a[part]);
             match listed {
-                Some(count) => listed_sums(&slots[..count], v, a, q, sigma),
+                Some(listed) => listed_sums(&inside.positions[listed], v, a, q, sigma),
                 None => simd(
                     #[inline(always)]
                     || segment_sums(v, a, q, sigma),
@@ -209,27 +216,37 @@ impl Gauge<'_> {
 }
 
 /// Lists of the datapoints that may be in S, a list a part of the datapoints.
-struct Inside<'z> {
-    /// The position of each within its part, from the part's first slot on: a whole number in the
-    /// bits of a float, since the slots are those of the maximizer to come.
-    slots: &'z mut [f64],
-    /// The parts with the lengths of their lists; `None` where a list would be long.
-    parts: Vec<(Range<usize>, Option<usize>)>,
+#[derive(Default)]
+struct Inside {
+    /// The position of each within its part, ascending; list after list.
+    positions: Vec<u32>,
+    /// The parts with the places of their lists; `None` where a list would be long.
+    parts: Vec<(Range<usize>, Option<Range<usize>>)>,
 }
 
-impl Inside<'_> {
+impl Inside {
     /// Lists S.
     fn list(&mut self, gauge: &Gauge<'_>, v: &[f64], q: f64, sigma: f64) {
         // Products are cheaper than the ratios they stand for; what they let through is looked at.
         let near = (q - sigma) - 8.0 * f64::EPSILON * q;
+        let mut found = Vec::new();
         for part in gauge.parts() {
-            let (slots, v, a) = (&mut self.slots[part.clone()], &v[part.clone()], &gauge.a[part.clone()]);
-            let most = v.len() / LEAST_OUT;
+            let (v, a) = (&v[part.clone()], &gauge.a[part.clone()]);
+            if u32::try_from(v.len()).is_err() {
+                self.parts.push((part, None));
+                continue;
+            }
+            found.resize(v.len(), 0);
             let count = simd(
                 #[inline(always)]
-                || list(slots, v, a, near, |x, a| q - x / a < sigma),
+                || list(&mut found, v, a, near, |x, a| q - x / a < sigma),
             );
-            self.parts.push((part, (count <= most).then_some(count)));
+            let listed = (count <= v.len() / LEAST_OUT).then(|| {
+                let from = self.positions.len();
+                self.positions.extend_from_slice(&found[..count]);
+                from..self.positions.len()
+            });
+            self.parts.push((part, listed));
         }
     }
 }
@@ -241,23 +258,18 @@ const LISTED: usize = 512;
 const LEAST_OUT: usize = 4;
 
 #[inline(always)]
-fn list(slots: &mut [f64], v: &[f64], a: &[f64], near: f64, inside: impl Fn(f64, f64) -> bool) -> usize {
+fn list(found: &mut [u32], v: &[f64], a: &[f64], near: f64, inside: impl Fn(f64, f64) -> bool) -> usize {
     let mut count = 0;
-    for (c, (x, a)) in v.chunks(LANES).zip(a.chunks(LANES)).enumerate() {
+    for ((x, a), first) in v.chunks(LANES).zip(a.chunks(LANES)).zip((0..).step_by(LANES)) {
         let close = x.iter().zip(a).fold(false, |close, (x, a)| close | (*x > near * a));
         if close {
-            for (l, (&x, &a)) in x.iter().zip(a).enumerate() {
-                slots[count] = f64::from_bits((c * LANES + l) as u64);
+            for ((&x, &a), i) in x.iter().zip(a).zip(first..) {
+                found[count] = i;
                 count += usize::from(inside(x, a));
             }
         }
     }
     count
-}
-
-/// The position in a slot.
-fn position(slot: f64) -> usize {
-    usize::try_from(slot.to_bits()).expect("a position")
 }
 
 /// The maximizer `∝ (v − τa)₊`, as p/σ, so that a tiny σ does not underflow when squared; from the
@@ -279,23 +291,22 @@ impl Shape {
         if p > 0.0 { p } else { 0.0 }
     }
 
-    /// Writes it over a part of the datapoints, of which it is 0 outside a list.
-    fn write(self, v: &[f64], a: &[f64], listed: Option<usize>, slots: &mut [f64]) {
-        let Some(count) = listed else {
+    /// Puts it in place of a part of v, of which it is 0 outside a list.
+    fn write(self, v: &mut [f64], a: &[f64], listed: Option<&[u32]>) {
+        let Some(listed) = listed else {
             return simd(
                 #[inline(always)]
-                || slots.iter_mut().zip(v).zip(a).for_each(|((z, &x), &a)| *z = self.at(x, a)),
+                || v.iter_mut().zip(a).for_each(|(v, &a)| *v = self.at(*v, a)),
             );
         };
-        // From the last to the first: what is written lies behind what is still to be read.
-        let mut end = slots.len();
-        for at in (0..count).rev() {
-            let i = position(slots[at]);
-            slots[i + 1..end].fill(0.0);
-            slots[i] = self.at(v[i], a[i]);
-            end = i;
+        let mut end = 0;
+        for &i in listed {
+            let i = i as usize;
+            v[end..i].fill(0.0);
+            v[i] = self.at(v[i], a[i]);
+            end = i + 1;
         }
-        slots[..end].fill(0.0);
+        v[end..].fill(0.0);
     }
 }
 
@@ -329,11 +340,11 @@ fn largest_ratio(v: &[f64], a: &[f64]) -> f64 {
 }
 
 /// The sums of a segment over a list, in eight lanes.
-fn listed_sums(list: &[f64], v: &[f64], a: &[f64], q: f64, sigma: f64) -> [f64; 3] {
+fn listed_sums(list: &[u32], v: &[f64], a: &[f64], q: f64, sigma: f64) -> [f64; 3] {
     let mut sums = [[0.0; LANES]; 3];
     for chunk in list.chunks(LANES) {
-        for (l, &slot) in chunk.iter().enumerate() {
-            let i = position(slot);
+        for (l, &i) in chunk.iter().enumerate() {
+            let i = i as usize;
             let (x, a) = (v[i], a[i]);
             let distance = q - x / a;
             if distance < sigma {

@@ -67,7 +67,7 @@ impl Iterate<'_> {
                 if j <= k { kept } else { kept - dot(new.col(j), new.col(k)) }
             });
             self.panel.reshape(len, b);
-            correlate_rows(share, &self.residual, &new, Some((&mix, held)), &mut self.panel, 0);
+            correlate_rows(share, &self.residual, &new, Some((&mix, held)), &mut self.panel);
             for k in 0..b {
                 let (before, v) = self.panel.split_row_mut(k);
                 for (j, atom) in self.atoms[from..from + k].iter().enumerate() {

@@ -67,7 +67,7 @@ pub(crate) struct Iterate<'p> {
     /// center changes `offset` alone, see [`Iterate::recenter`].
     residual: Residual,
     offset: Vec<f64>,
-    /// Whether the residual was given back: all ranks know alike, those without datapoints too.
+    /// Whether residual and atoms were given back: all ranks know alike, those without datapoints too.
     released: bool,
     /// `R̃ a`, kept current while a center is learnt.
     mean: Vec<f64>,
@@ -256,17 +256,26 @@ impl<'p> Iterate<'p> {
         self.panel = Panel::default();
     }
 
-    /// Gives back the memory of a residual in single precision, until [`Iterate::regain_residual`].
-    pub(crate) fn release_residual(&mut self) {
+    /// The factorization. Gives back the memory of the panel and, with a residual in single precision, of
+    /// this and the atoms, until [`Iterate::regain`].
+    pub(crate) fn release(&mut self) -> Result<Factorization, AtomsError> {
+        self.release_panel();
         if let Residual::Single { .. } = self.residual {
             self.residual = Residual::zeros(self.problem.dim(), 0, Precision::Single);
             self.released = true;
         }
+        let factorization = self.factorization();
+        if self.released {
+            self.atoms.clear();
+        }
+        factorization
     }
 
-    /// Makes the residual anew, where it was given back.
-    pub(crate) fn regain_residual(&mut self) {
+    /// Makes atoms and residual anew where they were given back, from the iterate's factorization.
+    pub(crate) fn regain(&mut self, factorization: Factorization) {
         if self.released {
+            self.place(&factorization);
+            drop(factorization);
             self.refresh();
         }
     }

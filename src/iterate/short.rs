@@ -51,7 +51,7 @@ impl Iterate<'_> {
             axpy(before, &old, &mut self.mean);
             axpy(-after, &new, &mut self.mean);
         }
-        let mut short = Row { indices: Vec::with_capacity(row.len()), values: Vec::with_capacity(row.len()) };
+        let mut short = Row::with_room(row.len());
         simd(
             #[inline(always)]
             || {

@@ -39,9 +39,9 @@ const MANY: usize = 1 << 18;
 /// Rows that are worked on together at least, where the dimensions allow as many.
 const FEWEST: usize = 8;
 
-/// How many rows are worked on together, for ascents each with another beside it: half as many as the
-/// data have dimensions take no more memory than the data in doubles; of many datapoints an eighth, so
-/// that they take half of what the data do in single precision. Neither the types of the data nor how
+/// How many rows are worked on together: half as many as the data have dimensions take half the memory of
+/// the data in doubles; of many datapoints an eighth, a quarter of what the data take in single
+/// precision. Neither the types of the data nor how
 /// they are spread enter, so that the answer does not depend on them.
 pub(crate) fn rows_together(dim: usize, range: RangeInclusive<usize>, len: usize) -> usize {
     let half = (dim / 2).clamp(*range.start(), *range.end());
@@ -78,17 +78,12 @@ impl Panel {
         (Rows { len: self.len, stride: self.stride, data: before }, &mut from[..self.len])
     }
 
-    /// Pairs of rows `(j, b + j)` for `j < b`, to write, in parallel.
-    pub(crate) fn pairs_mut(
-        &mut self,
-        b: usize,
-    ) -> impl IndexedParallelIterator<Item = (&mut [f64], &mut [f64])> {
+    /// The first b rows, to write, in parallel.
+    pub(crate) fn rows_mut(&mut self, b: usize) -> impl IndexedParallelIterator<Item = &mut [f64]> {
         let (len, stride) = (self.len, self.stride);
-        let (first, rest) = self.data.split_at_mut(b * stride);
-        first
+        self.data[..b * stride]
             .par_chunks_mut(stride)
-            .zip(rest[..b * stride].par_chunks_mut(stride))
-            .map(move |(row, other)| (&mut row[..len], &mut other[..len]))
+            .map(move |row| &mut row[..len])
             .with_min_len(ROW_ENTRIES.div_ceil(len.max(1)))
     }
 
@@ -275,7 +270,7 @@ fn matrix(rows: usize, cols: usize, entries: Vec<f64>) -> Matrix {
     Matrix::from_column_major(rows, cols, entries).expect("an entry a place")
 }
 
-/// Rows `first..first + b` of the panel become `DᵀR`, plus `CᵀZ` for a b × b matrix C and b rows as
+/// The first b rows of the panel become `DᵀR`, plus `CᵀZ` for a b × b matrix C and b rows as
 /// Z where these are given, for D (n × b). O(nbN).
 pub(crate) fn correlate_rows(
     share: &Share,
@@ -283,11 +278,10 @@ pub(crate) fn correlate_rows(
     dictionary: &Matrix,
     mix: Option<(&Matrix, &CodeRows<'_>)>,
     panel: &mut Panel,
-    first: usize,
 ) {
     let (n, len, b) = (residual.nrows(), residual.ncols(), dictionary.ncols());
     let stride = panel.stride;
-    let out = &mut panel.data[first * stride..(first + b) * stride];
+    let out = &mut panel.data[..b * stride];
     let out = MatMut::from_column_major_slice_with_stride_mut(out, len, b, stride);
     row_runs(share, out, panel_chunk(n)).into_par_iter().for_each(|(run, mut out)| {
         let entries = residual.run(run.clone());
@@ -428,13 +422,13 @@ mod tests {
             close(&products_of_rows(&share, n, &cut), &products);
 
             let mut panel = Panel::default();
-            panel.reshape(len, 2 * b);
-            correlate_rows(&share, &residual, &directions, Some((&mix, &cut)), &mut panel, b);
+            panel.reshape(len, b);
+            correlate_rows(&share, &residual, &directions, Some((&mix, &cut)), &mut panel);
             let correlation = |k: usize, i: usize| {
                 let own: f64 = (0..n).map(|j| directions.get(j, k) * residual.get(j, i)).sum();
                 own + (0..b).map(|j| mix.get(j, k) * dense.get(j, i)).sum::<f64>()
             };
-            let found = Matrix::from_fn(b, len, |k, i| panel.row(b + k)[i]);
+            let found = Matrix::from_fn(b, len, |k, i| panel.row(k)[i]);
             close(&found, &Matrix::from_fn(b, len, correlation));
 
             (0..b).for_each(|k| panel.split_row_mut(k).1.copy_from_slice(&row(k)));

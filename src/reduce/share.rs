@@ -260,7 +260,23 @@ impl Share {
         self.fold(width, chunk, part, add)
     }
 
-    /// The same combined otherwise.
+    /// The sum over all datapoints of the arrays of `width` numbers that `part` makes of the grains, one
+    /// grain after another: for arrays of which few are to be held at once, and parts that are parallel
+    /// within.
+    pub(crate) fn sum_of_grains(
+        &self,
+        width: usize,
+        mut part: impl FnMut(Range<usize>) -> Vec<f64>,
+    ) -> Vec<f64> {
+        let mut forest = Forest::new(width);
+        let first = self.first / self.grain;
+        for (g, grain) in self.grains().enumerate() {
+            forest.push_grain(first + g, &part(grain), add);
+        }
+        self.root(forest, add)
+    }
+
+    /// The same as [`Share::sum`], combined otherwise.
     pub fn fold(
         &self,
         width: usize,

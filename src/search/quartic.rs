@@ -16,16 +16,18 @@
 //!
 //! Dense data gain nothing: the search then ends after its first half.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
 use crate::linalg::{
-    Matrix, axpy, dot, lanczos_largest, norm, norm_sq, orthonormal_columns, simd, symmetric_eigen,
+    Columns, Matrix, axpy, dot, lanczos_largest, norm, norm_sq, orthonormal_columns, simd, symmetric_eigen,
 };
 use crate::num::{max, min};
 use crate::observer::{Interrupt, Observer, Progress};
 use crate::problem::{Data, Problem};
+use crate::reduce::Share;
 use crate::trusted::QuarticForm;
 use crate::trusted::quartic::{Pairs, dual_point, fourth_moments, matrix_times, sweep};
 
@@ -138,9 +140,8 @@ pub struct QuarticProposal {
 impl Quartic {
     /// Searches from the directions of `atoms` (n × any) for a bound above `known`.
     ///
-    /// `None` where λ or γ is 0, where there are more than `max_dim` dimensions, where datapoints
-    /// are spread over processes, where no dual point promises more than `known`,
-    /// and where the observer breaks before there is a form.
+    /// `None` where λ or γ is 0, where there are more than `max_dim` dimensions, where no dual point
+    /// promises more than `known`, and where the observer breaks before there is a form.
     #[must_use]
     pub fn search(
         &self,
@@ -150,8 +151,7 @@ impl Quartic {
         observer: &dyn Observer,
     ) -> Option<QuarticProposal> {
         let allowed = 4.0 * (problem.lambda() * problem.gamma()).powi(2);
-        let fits = problem.dim() <= self.max_dim && !problem.share().is_spread();
-        if !(allowed > 0.0 && allowed.is_finite() && fits) {
+        if !(allowed > 0.0 && allowed.is_finite() && problem.dim() <= self.max_dim) {
             return None;
         }
         let mut sample = Sample::of(problem, atoms, self, allowed);
@@ -204,7 +204,7 @@ impl Quartic {
     }
 
     fn last_rounds(&self, problem: &Problem) -> usize {
-        if problem.len() > self.max_sample { self.last_rounds } else { 0 }
+        if problem.total() > self.max_sample { self.last_rounds } else { 0 }
     }
 }
 
@@ -218,47 +218,40 @@ fn dual_value((products, squares): (f64, f64), fourth: f64) -> f64 {
     if scale.is_finite() { scale * (products - 0.5 * scale * squares) } else { 0.0 }
 }
 
-/// `⟨X, R⟩` and `‖R‖²`, in ordered chunks.
-fn products(points: &Matrix, dual: &Matrix, weights: &[f64]) -> (f64, f64) {
-    let parts: Vec<(f64, f64)> = (0..weights.len().div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|c| {
-            let run = c * CHUNK..((c + 1) * CHUNK).min(weights.len());
-            run.fold((0.0, 0.0), |(p, s), i| {
-                let (w, r) = (weights[i], dual.col(i));
-                (p + w * dot(points.col(i), r), s + w * norm_sq(r))
-            })
-        })
-        .collect();
-    parts.into_iter().fold((0.0, 0.0), |(p, s), part| (p + part.0, s + part.1))
+/// `⟨X, R⟩` and `‖R‖²`.
+fn products(share: &Share, points: &dyn Columns, dual: &Matrix, weights: &[f64]) -> (f64, f64) {
+    let n = dual.nrows();
+    let sums = share.sum(2, CHUNK, |run| {
+        let (mut products, mut squares) = (0.0, 0.0);
+        let points = points.run(run.clone());
+        for (i, x) in run.zip(points.chunks_exact(n)) {
+            let (w, r) = (weights[i], dual.col(i));
+            products += w * dot(x, r);
+            squares += w * norm_sq(r);
+        }
+        vec![products, squares]
+    });
+    (sums[0], sums[1])
 }
 
-/// `Σ wᵢ(d_kᵀrᵢ)⁴` for the directions of a map, in ordered chunks.
-fn form_at(map: &Matrix, dual: &Matrix, weights: &[f64]) -> Vec<f64> {
+/// `Σ wᵢ(d_kᵀrᵢ)⁴` for the directions of a map.
+fn form_at(share: &Share, map: &Matrix, dual: &Matrix, weights: &[f64]) -> Vec<f64> {
     let (n, count) = (dual.nrows(), map.ncols() - 1);
-    let parts: Vec<Vec<f64>> = (0..weights.len().div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|c| {
-            let mut sums = vec![0.0; count];
-            let run = c * CHUNK..((c + 1) * CHUNK).min(weights.len());
-            simd(
-                #[inline(always)]
-                || {
-                    for i in run {
-                        let r = dual.col(i);
-                        for (k, sum) in sums.iter_mut().enumerate() {
-                            let square = dot(&map.col(k + 1)[..n], r).powi(2);
-                            *sum += weights[i] * (square * square);
-                        }
+    share.sum(count, CHUNK, |run| {
+        let mut sums = vec![0.0; count];
+        simd(
+            #[inline(always)]
+            || {
+                for i in run {
+                    let r = dual.col(i);
+                    for (k, sum) in sums.iter_mut().enumerate() {
+                        let square = dot(&map.col(k + 1)[..n], r).powi(2);
+                        *sum += weights[i] * (square * square);
                     }
-                },
-            );
-            sums
-        })
-        .collect();
-    parts.into_iter().fold(vec![0.0; count], |mut all, part| {
-        axpy(1.0, &part, &mut all);
-        all
+                }
+            },
+        );
+        sums
     })
 }
 
@@ -271,8 +264,10 @@ fn balanced(strengths: &mut [f64], form: &[f64]) {
     strengths.iter_mut().for_each(|mu| *mu = max(*mu, least));
 }
 
-/// A sample of the datapoints with its dual point and the directions it is made of.
+/// A sample of the datapoints with its dual point and the directions it is made of: on all ranks the
+/// same, of the datapoints of all of them.
 struct Sample {
+    share: Share,
     points: Matrix,
     weights: Vec<f64>,
     center: Vec<f64>,
@@ -286,19 +281,22 @@ struct Sample {
 
 impl Sample {
     fn of(problem: &Problem, atoms: &Matrix, limits: &Quartic, allowed: f64) -> Self {
-        let (data, n) = (problem.data(), problem.dim());
-        let every = data.len().div_ceil(limits.max_sample.max(1));
-        let chosen: Vec<usize> = (0..data.len()).step_by(every.max(1)).collect();
+        let (data, n, share) = (problem.data(), problem.dim(), problem.share());
+        let every = problem.total().div_ceil(limits.max_sample.max(1));
+        let chosen: Vec<usize> = (0..problem.total()).step_by(every.max(1)).collect();
         let center = if problem.centered() { data.mean().to_vec() } else { vec![0.0; n] };
-        let mut points = data.datapoints().select_columns(&chosen);
+        let points = share.columns(|i| data.datapoint(i), n, &chosen);
+        let mut points = Matrix::from_column_major(n, chosen.len(), points).expect("whole columns");
         for i in 0..points.ncols() {
             axpy(-1.0, &center, points.col_mut(i));
         }
-        let total: f64 = chosen.iter().map(|&i| data.weights()[i]).sum();
-        let weights: Vec<f64> = chosen.iter().map(|&i| data.weights()[i] / total).collect();
+        let mut weights = share.columns(|i| Cow::Borrowed(&data.weights()[i..=i]), 1, &chosen);
+        let total: f64 = weights.iter().sum();
+        weights.iter_mut().for_each(|w| *w /= total);
         let count = atoms.ncols().min(limits.max_directions);
         let directions = atoms.select_columns(&(0..count).collect::<Vec<_>>());
         let mut sample = Self {
+            share: Share::alone(points.ncols()),
             dual: points.clone(),
             seen: vec![vec![0.0; count]; points.ncols()],
             points,
@@ -358,13 +356,13 @@ impl Sample {
 
     /// The form at the directions as a share of what is allowed.
     fn form(&self) -> Vec<f64> {
-        let mut form = form_at(&self.map(), &self.dual, &self.weights);
+        let mut form = form_at(&self.share, &self.map(), &self.dual, &self.weights);
         form.iter_mut().for_each(|q| *q /= self.allowed);
         form
     }
 
     fn value(&self, fourth: f64) -> f64 {
-        dual_value(products(&self.points, &self.dual, &self.weights), fourth)
+        dual_value(products(&self.share, &self.points, &self.dual, &self.weights), fourth)
     }
 
     /// Changes the strengths and keeps the codes.
@@ -452,11 +450,11 @@ impl Whole {
             if problem.centered() {
                 subtract_mean(&mut dual, data);
             }
-            let mut form = form_at(&map, &dual, data.weights());
+            let mut form = form_at(data.share(), &map, &dual, data.weights());
             form.iter_mut().for_each(|q| *q /= allowed);
             if round == rounds {
                 let largest = form.into_iter().fold(0.0, max);
-                let products = products(&data.datapoints().as_matrix(), &dual, data.weights());
+                let products = products(data.share(), data.datapoints(), &dual, data.weights());
                 return Some(Self { map, dual, allowed, products, largest });
             }
             let mut strengths: Vec<f64> = map.columns().skip(1).map(|column| column[n]).collect();
@@ -496,7 +494,7 @@ struct Descent {
 impl Descent {
     fn of(problem: &Problem, whole: &Whole, observer: &dyn Observer) -> Option<Self> {
         let pairs = Pairs::of(problem.dim());
-        let mut moments = fourth_moments(&pairs, &whole.dual, problem.data().sqrt_weights(), observer)?;
+        let mut moments = fourth_moments(&pairs, &whole.dual, problem.data(), observer)?;
         moments.as_mut_slice().iter_mut().for_each(|v| *v /= whole.allowed);
         let moments = pairs.scaled(moments, false);
         let target = TARGET * whole.largest;

@@ -64,8 +64,8 @@ pub fn residual_regained(
     use crate::iterate::Iterate;
     use crate::linalg::Precision;
     let mut working = Iterate::holding(problem, Precision::Single).at(factorization);
-    working.release_residual();
-    working.regain_residual();
+    let given = working.release().expect("a factorization");
+    working.regain(given);
     let before = working.center.clone();
     working.recenter();
     let moved = working.center.iter().zip(&before).map(|(c, b)| c - b).collect();

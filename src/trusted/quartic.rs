@@ -28,6 +28,7 @@ use crate::num::{Interval, max, min, power_of_two, rounding};
 use crate::observer::Observer;
 use crate::problem::{Data, Problem};
 use crate::trusted::Upper;
+use crate::trusted::squares::products;
 
 /// A witness of the quartic bound.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,10 +193,10 @@ fn root(mu: f64, c: f64, start: f64) -> f64 {
 
 /// The dual point of a map: from the data less its point, [`SWEEPS`] sweeps. Whatever rounding
 /// makes of it is a dual point. O(nKN). `None` for a map of another height or without columns, and
-/// where the observer breaks.
+/// where the observer breaks: on all ranks, those without datapoints too.
 pub(crate) fn dual_point(data: &Data, map: &Matrix, observer: &dyn Observer) -> Option<Matrix> {
     let n = data.dim();
-    if map.nrows() != n + 1 || map.ncols() == 0 {
+    if map.nrows() != n + 1 || map.ncols() == 0 || (data.len() == 0 && observer.poll().is_break()) {
         return None;
     }
     let mut dual = data.datapoints().to_matrix();
@@ -222,46 +223,62 @@ pub(crate) fn dual_point(data: &Data, map: &Matrix, observer: &dyn Observer) -> 
     Some(dual)
 }
 
-/// `Σ wᵢ rᵢrᵢrᵢrᵢ` as a matrix over pairs of coordinates, both halves, each entry a sum in the
-/// order of the datapoints. O(n⁴N/4). `None` where the observer breaks.
+/// `Σ wᵢ rᵢrᵢrᵢrᵢ` over the datapoints of all ranks as a matrix over pairs of coordinates, both halves.
+/// O(n⁴N/4), and n⁴/8 numbers for each doubling of the grains. `None` where the observer breaks.
 pub(crate) fn fourth_moments(
     pairs: &Pairs,
     dual: &Matrix,
-    roots: &[f64],
+    data: &Data,
     observer: &dyn Observer,
 ) -> Option<Matrix> {
-    let (n, len) = (dual.nrows(), pairs.len());
-    let mut moments = Matrix::zeros(len, len);
-    for from in (0..dual.ncols()).step_by(BLOCK) {
-        if observer.poll().is_break() {
-            return None;
+    let (n, len, roots) = (dual.nrows(), pairs.len(), data.sqrt_weights());
+    // A rank without datapoints ends with the others. All make the sum.
+    let mut ended = roots.is_empty() && observer.poll().is_break();
+    let half = products(len);
+    let lower = data.share().sum_of_grains(half, |grain| {
+        let mut moments = Matrix::zeros(len, len);
+        for from in grain.clone().step_by(BLOCK) {
+            ended = ended || observer.poll().is_break();
+            if ended {
+                return vec![0.0; half];
+            }
+            let run: Range<usize> = from..(from + BLOCK).min(grain.end);
+            let mut lifted = Matrix::zeros(len, run.len());
+            let columns = dual.as_slice()[run.start * n..run.end * n].par_chunks(n);
+            lifted
+                .as_mut_slice()
+                .par_chunks_mut(len)
+                .zip(columns)
+                .zip(&roots[run])
+                .for_each(|((out, r), a)| pairs.lift(*a, r, out));
+            moments.add_own_products(&lifted);
         }
-        let run: Range<usize> = from..(from + BLOCK).min(dual.ncols());
-        let mut lifted = Matrix::zeros(len, run.len());
-        let columns = dual.as_slice()[run.start * n..run.end * n].par_chunks(n);
-        lifted
-            .as_mut_slice()
-            .par_chunks_mut(len)
-            .zip(columns)
-            .zip(&roots[run])
-            .for_each(|((out, r), a)| pairs.lift(*a, r, out));
-        moments.add_own_products(&lifted);
+        (0..len).flat_map(|q| &moments.col(q)[q..]).copied().collect()
+    });
+    if ended {
+        return None;
+    }
+    let (mut moments, mut rest) = (Matrix::zeros(len, len), lower.as_slice());
+    for q in 0..len {
+        let (column, after) = rest.split_at(len - q);
+        moments.col_mut(q)[q..].copy_from_slice(column);
+        rest = after;
     }
     moments.copy_lower();
     Some(moments)
 }
 
 /// A proved κ ≥ Ω°(R) for unwhitened columns `dual` and a [`QuarticForm::form`]. `None` where λ or γ
-/// is 0, datapoints are spread over processes, shapes differ, or nothing finite can be proved.
-/// O(n⁴N + n⁶).
+/// is 0, shapes differ, or nothing finite can be proved. O(n⁴N + n⁶).
 #[must_use]
 pub(crate) fn polar(problem: &Problem, dual: &Matrix, form: &Matrix) -> Option<Upper> {
     let (n, lambda, gamma) = (problem.dim(), problem.lambda(), problem.gamma());
     let fits = (dual.nrows(), dual.ncols()) == (n, problem.len());
-    if !(lambda > 0.0 && gamma > 0.0 && fits) || problem.share().is_spread() {
+    if !(lambda > 0.0 && gamma > 0.0 && fits) {
         return None;
     }
-    let largest = largest_magnitude(dual.as_slice());
+    let [largest] =
+        problem.share().largest(|run| [largest_magnitude(&dual.as_slice()[run.start * n..run.end * n])]);
     if !largest.is_finite() {
         return None;
     }
@@ -288,7 +305,7 @@ fn largest_of_form(dual: &Matrix, data: &Data, form: &Matrix) -> Option<f64> {
     if (form.nrows(), form.ncols()) != (len, len) || !form.as_slice().iter().all(|v| v.is_finite()) {
         return None;
     }
-    let mut matrix = fourth_moments(&pairs, dual, data.sqrt_weights(), &())?;
+    let mut matrix = fourth_moments(&pairs, dual, data, &())?;
     axpy(1.0, pairs.vanishing(form).as_slice(), matrix.as_mut_slice());
     let matrix = pairs.scaled(matrix, false);
     let times = |v: &[f64]| matrix_times(&matrix, v);
@@ -296,8 +313,9 @@ fn largest_of_form(dual: &Matrix, data: &Data, form: &Matrix) -> Option<f64> {
     let proved = max(psd::largest_eigenvalue_upper(&matrix, estimate)?, 0.0);
     // Σ wᵢ‖rᵢ‖⁴ bounds the form of the moments' absolute values, n² that of a matrix of ones.
     let up = 1.0 + 4.0 * rounding::gamma(data.total() + 2 * n + TERM_ROUNDINGS);
-    let fourth = |(r, w): (&[f64], &f64)| w * norm_sq(r) * norm_sq(r);
-    let energy = dual.columns().zip(data.weights()).map(fourth).sum::<f64>() * up;
+    let fourth = |i: usize| data.weights()[i] * norm_sq(dual.col(i)) * norm_sq(dual.col(i));
+    let [energy] = data.share().sums(|run| [run.map(fourth).sum()]);
+    let energy = energy * up;
     let entry = largest_magnitude(form.as_slice());
     #[expect(clippy::cast_precision_loss, reason = "n is far below 2^53")]
     let ones = (n * n) as f64;

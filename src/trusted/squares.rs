@@ -34,6 +34,7 @@ use crate::linalg::{
 use crate::num::{Interval, max, power_of_two, rounding};
 use crate::observer::Observer;
 use crate::problem::Problem;
+use crate::reduce::Share;
 
 /// A dual point and a split for any number of datapoints.
 ///
@@ -80,7 +81,7 @@ impl Squares {
             && self.forms.nrows() == k + 1
             && self.forms.ncols().is_multiple_of(k + 1)
             && (self.dual.nrows(), self.dual.ncols()) == (n, q + n);
-        if !fits || problem.share().is_spread() {
+        if !fits {
             return None;
         }
         let features = affine(problem, &self.features);
@@ -108,9 +109,8 @@ impl Squares {
     }
 }
 
-/// Datapoints whose products are in memory at once, for each thread, and for a sum of all.
+/// Datapoints whose products are in memory at once, for each thread.
 const CHUNK: usize = 1 << 10;
-const SUMMED: usize = 1 << 12;
 
 /// `C xᵢ + c` of all datapoints for `map = [C | c]`.
 pub(crate) fn affine(problem: &Problem, map: &Matrix) -> Matrix {
@@ -174,10 +174,11 @@ fn lift(y: &[f64], out: &mut [f64]) {
     }
 }
 
-/// `Σ wᵢfᵢfᵢᵀ` for `fᵢ` the products of the features and the other coordinates, and
-/// `Σ wᵢ‖fᵢ‖²`, both as computed, from the roots of the weights. O(N m²) for m coordinates. `None`
-/// where the observer breaks.
+/// `Σ wᵢfᵢfᵢᵀ` over the datapoints of all ranks for `fᵢ` the products of the features and the other
+/// coordinates, and `Σ wᵢ‖fᵢ‖²`, both as computed, from the roots of the weights. O(N m²) for m
+/// coordinates. `None` where the observer breaks.
 pub(crate) fn second_moments(
+    share: &Share,
     roots: &[f64],
     features: &Matrix,
     others: &Matrix,
@@ -185,24 +186,27 @@ pub(crate) fn second_moments(
 ) -> Option<(Matrix, f64)> {
     let q = products(features.nrows() + 1);
     let m = q + others.nrows();
-    let (mut sum, mut energy) = (Matrix::zeros(m, m), 0.0);
+    // A rank without datapoints ends with the others. All make the sum.
+    let mut ended = roots.is_empty() && observer.poll().is_break();
     let mut lifted = vec![0.0; m];
-    for (c, roots) in roots.chunks(SUMMED).enumerate() {
-        if observer.poll().is_break() {
-            return None;
+    let mut sums = share.sum_of_grains(m * m + 1, |grain| {
+        ended = ended || observer.poll().is_break();
+        if ended {
+            return vec![0.0; m * m + 1];
         }
         // A row a datapoint.
-        let mut rows = Matrix::zeros(roots.len(), m);
-        for (at, root) in roots.iter().enumerate() {
-            let i = c * SUMMED + at;
+        let mut rows = Matrix::zeros(grain.len(), m);
+        for (at, i) in grain.enumerate() {
             lift(features.col(i), &mut lifted[..q]);
             lifted[q..].copy_from_slice(others.col(i));
-            lifted.iter().enumerate().for_each(|(k, v)| rows.col_mut(k)[at] = root * v);
+            lifted.iter().enumerate().for_each(|(k, v)| rows.col_mut(k)[at] = roots[i] * v);
         }
-        energy += norm_sq(rows.as_slice());
-        axpy(1.0, rows.gram().as_slice(), sum.as_mut_slice());
-    }
-    Some((sum, energy))
+        let mut sums = rows.gram().into_vec();
+        sums.push(norm_sq(rows.as_slice()));
+        sums
+    });
+    let energy = sums.pop()?;
+    (!ended).then(|| (Matrix::from_column_major(m, m, sums).expect("an entry a place"), energy))
 }
 
 /// The symmetric matrix of which a column holds the upper triangle, as products are ordered.
@@ -263,7 +267,8 @@ pub(super) fn polar(
     let mut matrices = matrices.to_vec();
     matrices.iter_mut().for_each(|j| j.as_mut_slice().iter_mut().for_each(|v| *v /= unit));
     let price = |price: f64| Interval::point(price).div(Interval::point(unit));
-    let (moments, energy) = second_moments(problem.data().sqrt_weights(), features, &scaled, &())?;
+    let (moments, energy) =
+        second_moments(problem.share(), problem.data().sqrt_weights(), features, &scaled, &())?;
     let factor = raised_factor(moments, energy, problem.total())?;
     let test = Test::new(&factor, q, &matrices, price(problem.lambda()).lo)?;
     let largest = test.largest()?;
@@ -276,16 +281,14 @@ pub(super) fn polar(
 /// A power of two near the root mean square of the columns; `None` where all are 0 or some are not
 /// finite.
 fn unit_of(problem: &Problem, columns: &Matrix) -> Option<f64> {
-    let largest = largest_magnitude(columns.as_slice());
+    let (n, share, weights) = (problem.dim(), problem.share(), problem.data().weights());
+    let [largest] = share.largest(|run| [largest_magnitude(&columns.as_slice()[run.start * n..run.end * n])]);
     if !(largest > 0.0) || !largest.is_finite() {
         return None;
     }
     let top = power_of_two(largest);
-    let square: f64 = columns
-        .columns()
-        .zip(problem.data().weights())
-        .map(|(r, w)| w * r.iter().map(|v| (v / top) * (v / top)).sum::<f64>())
-        .sum();
+    let of = |i: usize| weights[i] * columns.col(i).iter().map(|v| (v / top) * (v / top)).sum::<f64>();
+    let [square] = share.sums(|run| [run.map(of).sum()]);
     let unit = top * power_of_two(max(square, f64::MIN_POSITIVE).sqrt());
     (unit > 0.0 && unit.is_finite()).then_some(unit)
 }

@@ -9,9 +9,12 @@ use widedict::linalg::{Row, dot};
 use widedict::num::max;
 use widedict::problem::DataError;
 use widedict::reduce::{Alone, Reduce, Share};
+use widedict::search::nuclear::Nuclear;
+use widedict::search::quartic::Quartic;
+use widedict::search::relaxation::SquareSearch;
 use widedict::testing::ranks::on_ranks;
 use widedict::testing::{factorization, kernels};
-use widedict::trusted::{bounds, copositive, exact, local, planar};
+use widedict::trusted::{Bound, QuarticForm, Squares, Subject, bounds, copositive, exact, local, planar};
 use widedict::{
     Certificate, ColumnGeneration, Dictionary, Factorization, Finite, Matrix, Problem, ProblemError,
     Solution, Witness, certify, wide,
@@ -164,6 +167,48 @@ fn slow_column_generation_is_the_same_on_all_ranks() {
     }
 }
 
+/// Searches and proofs from fourth moments and from squares of features, on samples too: alike on all
+/// ranks, and as without grains.
+#[test]
+fn bounds_from_moments_are_the_same_on_all_ranks() {
+    for case in Whole::cases(3, 400) {
+        if case.gamma == 0.0 {
+            continue;
+        }
+        let proved = |problem: &Problem, max_sample: usize| {
+            let solver = ColumnGeneration { gap_tolerance: 0.1, max_rounds: 3, ..Default::default() };
+            let point = solver.solve(problem).unwrap().certified.into_parts().0;
+            let subject = Subject::of(problem, &point).unwrap();
+            let fourth = Quartic { max_sample, steps: 4, ..Quartic::default() };
+            let fourth = fourth.search(problem, point.dictionary().matrix(), 0.0, &());
+            let fourth = fourth.map(|found| bounds::quartic(&subject, &found.witness).unwrap().lower.get());
+            let nuclear = Nuclear::default().search(problem, &()).unwrap().map;
+            let squares = SquareSearch { max_features: 3, max_sample, ..SquareSearch::default() };
+            let squares = squares.search(problem, &nuclear, subject.primal().value(), &());
+            let squares = squares.map(|found| bounds::squares(&subject, &found.squares).unwrap().lower.get());
+            [fourth, squares]
+        };
+        for max_sample in [150, 400] {
+            case.same_on_all_ranks(|problem| {
+                proved(problem, max_sample).map(|bound| bound.map(f64::to_bits))
+            });
+        }
+        let spread = proved(&case.part(Arc::new(Alone)), 400);
+        assert_eq!(spread.map(|bound| bound.is_some()), [case.lambda > 0.0, true]);
+        let mut builder = Problem::builder(case.points.clone())
+            .lambda(case.lambda)
+            .gamma(case.gamma)
+            .centered(case.centered);
+        if let Some(weights) = &case.weights {
+            builder = builder.weights(weights.clone());
+        }
+        for (spread, alone) in spread.into_iter().zip(proved(&builder.build().unwrap(), 400)) {
+            let (spread, alone) = (spread.unwrap_or_default(), alone.unwrap_or_default());
+            assert!((spread - alone).abs() <= 1e-6 * alone, "{spread} {alone}");
+        }
+    }
+}
+
 /// A given width at γ = 0: starts, moves and descent.
 #[test]
 fn a_given_width() {
@@ -305,6 +350,28 @@ fn messages_and_volume_are_those_of_the_model() {
         fixed(&[6], &|problem| {
             let rows = vec![Row { indices: vec![0, 1], values: vec![1.0, 2.0] }; 3];
             let _ = Moments::of_rows(problem.share(), problem.data().weights(), &rows);
+        });
+        // What a proof sends beyond what its subject does: the products of the dual point come first.
+        let proof = |widths: &[usize], prove: &(dyn Fn(&Subject<'_>) -> Option<Bound> + Sync)| {
+            let of = |prove: &(dyn Fn(&Subject<'_>) -> Option<Bound> + Sync)| {
+                sent(count, &case, |problem| {
+                    let code = |i: usize| max(0.0, dot(&problem.data().datapoint(i), &direction));
+                    let codes = Matrix::from_fn(1, problem.len(), |_, i| code(i));
+                    let point = factorization(Matrix::from_columns(3, &[direction]), &codes, None).unwrap();
+                    prove(&Subject::of(problem, &point).unwrap())
+                })
+            };
+            let (all, before) = (of(prove), of(&|_| None));
+            assert_eq!((all.0 - before.0, all.1 - before.1), said_of(count, widths), "{widths:?}");
+        };
+        proof(&[4, 1, 21, 1], &|subject| {
+            let map = Matrix::from_columns(4, &[[0.0; 4], [0.6, 0.0, 0.8, 1.0]]);
+            bounds::quartic(subject, &QuarticForm { map, form: Matrix::zeros(6, 6) })
+        });
+        proof(&[4, 1, 1, 37], &|subject| {
+            let features = Matrix::from_fn(1, 4, |_, j| f64::from(u8::from(j == 0)));
+            let dual = Matrix::from_fn(3, 6, |i, j| if j == i + 3 { 0.2 } else { 0.0 });
+            bounds::squares(subject, &Squares { features, forms: Matrix::from_fn(2, 2, |_, _| 0.01), dual })
         });
         // Newton's passes are counted by the messages; the volume follows from their number.
         let newton = |first: usize, last: usize, job: &(dyn Fn(&Problem) + Sync)| {

@@ -210,8 +210,8 @@ impl Ascent {
             let count = active.len();
             let directions: Vec<&[f64]> = active.iter().map(|c| c.direction.as_slice()).collect();
             let directions = Matrix::from_columns(residual.nrows(), &directions);
-            panel.reshape(residual.ncols(), 2 * count);
-            correlate_rows(&share, residual, &directions, None, &mut panel, count);
+            panel.reshape(residual.ncols(), count);
+            correlate_rows(&share, residual, &directions, None, &mut panel);
             let hints: Vec<f64> = active.iter().map(|climber| climber.tau).collect();
             let polars = gauge.polars(&mut panel, &hints);
             usual = polars.iter().map(|polar| polar.tau).fold(f64::INFINITY, min);

@@ -44,7 +44,8 @@ pub struct SquareSearch {
     pub max_features: usize,
     /// Most matrices J.
     pub max_steps: usize,
-    /// Most datapoints the second moments are taken of, evenly spaced. The proof takes all.
+    /// Most datapoints the second moments are taken of, as many of every run of them. The proof takes
+    /// all.
     pub max_sample: usize,
     /// The search stops when the gap it promises is at most this share of the objective.
     pub gap_tolerance: f64,
@@ -108,8 +109,8 @@ impl SquareSearch {
     /// Searches from the nuclear dual point `[B | q]` of a problem with γ > 0, for a point with the
     /// given objective.
     ///
-    /// `None` where γ = 0, where datapoints are spread over ranks, where a factorization fails, and
-    /// where nothing was gained before the observer broke.
+    /// `None` where γ = 0, where a factorization fails, and where nothing was gained before the observer
+    /// broke.
     #[must_use]
     pub fn search(
         &self,
@@ -120,7 +121,7 @@ impl SquareSearch {
     ) -> Option<FoundSquares> {
         let n = problem.dim();
         let fits = (nuclear.nrows(), nuclear.ncols()) == (n, n + 1);
-        if problem.gamma() == 0.0 || !fits || problem.share().is_spread() || observer.poll().is_break() {
+        if problem.gamma() == 0.0 || !fits || observer.poll().is_break() {
             return None;
         }
         let features = features(problem, nuclear, self.max_features)?;
@@ -130,7 +131,7 @@ impl SquareSearch {
         let start = frame.image_of(nuclear);
         let empty = Matrix::zeros(frame.len(), frame.len());
         let stage = Stage::new(&metric, empty, start, observer)?;
-        let noise = frame.noise(problem.len());
+        let noise = frame.noise(problem.total());
         let mut rise = Rise { frame: &frame, metric: &metric, observer, noise, stage, matrices: Vec::new() };
         let mut interrupt = None;
         while rise.matrices.len() < self.max_steps {
@@ -242,15 +243,20 @@ struct Frame {
 
 impl Frame {
     fn new(problem: &Problem, features: &Matrix, most: usize, observer: &dyn Observer) -> Option<Self> {
-        let every = problem.len().div_ceil(most.max(1)).max(1);
-        let some: Vec<usize> = (0..problem.len()).step_by(every).collect();
-        let total: f64 = some.iter().map(|&i| problem.data().weights()[i]).sum();
-        let roots: Vec<f64> = some.iter().map(|&i| (problem.data().weights()[i] / total).sqrt()).collect();
+        let (share, weights, all) = (problem.share(), problem.data().weights(), problem.total());
+        let every = all.div_ceil(most.max(1)).next_power_of_two();
+        let (share, some) =
+            if every > 1 { share.sample(every, 0)? } else { (share.clone(), (0..problem.len()).collect()) };
+        let [total] = share.sums(|run| [some[run].iter().map(|&i| weights[i]).sum()]);
+        let roots: Vec<f64> = some.iter().map(|&i| (weights[i] / total).sqrt()).collect();
         let features = affine(problem, features).select_columns(&some);
         let mut points = problem.data().datapoints().select_columns(&some);
-        let unit = power_of_two(largest_magnitude(points.as_slice()));
+        let n = points.nrows();
+        let [largest] =
+            share.largest(|run| [largest_magnitude(&points.as_slice()[run.start * n..run.end * n])]);
+        let unit = power_of_two(largest);
         points.as_mut_slice().iter_mut().for_each(|v| *v /= unit);
-        let (mut moments, energy) = second_moments(&roots, &features, &points, observer)?;
+        let (mut moments, energy) = second_moments(&share, &roots, &features, &points, observer)?;
         let ridge = RIDGE * energy;
         (0..moments.nrows()).for_each(|i| moments.col_mut(i)[i] += ridge);
         let factor = Cholesky::new(moments.clone())?;

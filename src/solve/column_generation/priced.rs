@@ -6,6 +6,8 @@
 //! `min_{z≥0} ½‖x − b − Dz‖² + Σ pₖzₖ + ½ρₖzₖ²` with `pₖ = λ²sₖ/gₖ` and `ρₖ = γ²/gₖ`. Twin atoms
 //! share a datapoint as in the sample: sweeps from zero over single rows would leave all to the first.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use sprs::CsVecView;
 
@@ -19,8 +21,8 @@ use crate::solution::SolveError;
 
 /// Sweeps over all atoms that may be used, and over those in use after each, for the code of a
 /// datapoint. A descent goes on with codes and atoms together.
-const SWEEPS: usize = 4;
-const SWEEPS_IN_USE: usize = 8;
+const SWEEPS: usize = 2;
+const SWEEPS_IN_USE: usize = 4;
 
 /// Share of its price that an atom's inner product with a datapoint must exceed to be tried there.
 /// Beside the atoms in use others may gain: the descent looks at all.
@@ -35,12 +37,17 @@ const TASK: usize = 256;
 const LEAST_TASK: usize = 16;
 const CORRELATIONS: usize = 1 << 20;
 
+/// Parallel tasks whose codes are held beside those of all datapoints.
+const WAVE: usize = 1 << 8;
+
 /// Atoms, and the center, of a solution, with what a datapoint pays for each.
 pub(super) struct Priced {
     dictionary: Dictionary,
     center: Option<Vec<f64>>,
     /// `(pₖ, ρₖ)`.
     prices: Vec<(f64, f64)>,
+    /// Codes a datapoint.
+    codes: f64,
 }
 
 impl Priced {
@@ -55,8 +62,11 @@ impl Priced {
             }
             (lambda * (lambda * moments.mass / price), gamma * (gamma / price))
         };
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let codes = solved.codes().nnz() as f64 / solved.codes().datapoints().max(1) as f64;
         Self {
             dictionary: solved.dictionary().clone(),
+            codes,
             center: solved.center().map(<[f64]>::to_vec),
             prices: moments.into_iter().map(of_atom).collect(),
         }
@@ -114,8 +124,7 @@ impl Priced {
     ) -> Result<Factorization, SolveError> {
         let (n, atoms, datapoints) = (problem.dim(), self.dictionary.len(), problem.data().datapoints());
         let task = (CORRELATIONS / atoms.max(1)).clamp(LEAST_TASK, TASK);
-        // Within grains: what rounding makes of a product may depend on its shape.
-        let tasks = problem.share().chunks(1 << task.ilog2()).into_par_iter().map(|run| {
+        let code = |run: Range<usize>| {
             let mut residuals = datapoints.run(run.clone()).into_owned();
             for (i, r) in run.clone().zip(residuals.chunks_exact_mut(n)) {
                 if let Some(center) = &self.center {
@@ -128,19 +137,28 @@ impl Priced {
             }
             let mut residuals = Matrix::from_column_major(n, run.len(), residuals).expect("whole columns");
             let correlations = self.dictionary.matrix().transpose_times(&residuals);
-            let (mut codes, mut code) = (Part::default(), vec![0.0; atoms]);
+            let (mut part, mut code) = (Part::default(), vec![0.0; atoms]);
             for (at, i) in run.enumerate() {
                 code.fill(0.0);
                 let given = start.map(|codes| codes.column(i));
                 let used = given.as_ref().map_or(&[][..], |given| given.indices());
                 given.iter().flat_map(CsVecView::iter).for_each(|(k, &z)| code[k] = z);
                 find(used, residuals.col_mut(at), correlations.col(at), &mut code);
-                codes.push(&code);
+                part.push(&code);
             }
-            codes
-        });
-        let codes = Part::joined(tasks.collect(), atoms);
-        Ok(Factorization::new(self.dictionary.clone(), codes, self.center.clone())?)
+            part
+        };
+        // The room of all at once: what grows piece by piece leaves its places empty.
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of codes")]
+        let expected = start.map_or((self.codes * problem.len() as f64) as usize, Codes::nnz);
+        let mut codes = Part::with_room(problem.len(), expected + expected / 8);
+        // Within grains: what rounding makes of a product may depend on its shape.
+        for wave in problem.share().chunks(1 << task.ilog2()).chunks(WAVE) {
+            let parts: Vec<Part> = wave.par_iter().map(|run| code(run.clone())).collect();
+            parts.into_iter().for_each(|part| codes.append(part));
+        }
+        Ok(Factorization::new(self.dictionary.clone(), codes.into_codes(atoms), self.center.clone())?)
     }
 
     /// Coordinate descent over some atoms, ascending, and over those of them in use after each sweep.
@@ -201,6 +219,14 @@ struct Part {
 }
 
 impl Part {
+    fn with_room(datapoints: usize, codes: usize) -> Self {
+        Self {
+            counts: Vec::with_capacity(datapoints),
+            atoms: Vec::with_capacity(codes),
+            values: Vec::with_capacity(codes),
+        }
+    }
+
     /// Takes the dense code of the next datapoint.
     fn push(&mut self, code: &[f64]) {
         let before = self.atoms.len();
@@ -211,18 +237,19 @@ impl Part {
         self.counts.push(self.atoms.len() - before);
     }
 
-    fn joined(parts: Vec<Self>, atoms: usize) -> Codes {
-        let nnz = parts.iter().map(|part| part.atoms.len()).sum();
-        let (mut starts, mut indices, mut values) =
-            (vec![0], Vec::with_capacity(nnz), Vec::with_capacity(nnz));
-        for part in parts {
-            for count in part.counts {
-                starts.push(starts.last().copied().unwrap_or_default() + count);
-            }
-            indices.extend(part.atoms);
-            values.extend(part.values);
+    /// Takes the codes of the datapoints that come next.
+    fn append(&mut self, next: Self) {
+        self.counts.extend(next.counts);
+        self.atoms.extend(next.atoms);
+        self.values.extend(next.values);
+    }
+
+    fn into_codes(self, atoms: usize) -> Codes {
+        let mut starts = vec![0; self.counts.len() + 1];
+        for (i, count) in self.counts.into_iter().enumerate() {
+            starts[i + 1] = starts[i] + count;
         }
-        Codes::from_csc(atoms, starts, indices, values)
+        Codes::from_csc(atoms, starts, self.atoms, self.values)
     }
 }
 

@@ -472,29 +472,27 @@ impl<'p> Rounds<'p> {
 
     /// Measures the iterate and, if it `may` and codes are what is not stationary, settles those that
     /// are not, each datapoint alone at the prices of all, where that lowers the objective. All this
-    /// takes memory of its own, while the iterate has neither panel nor, where it is large, residual.
+    /// takes memory of its own, while the iterate has given back what it can.
     fn settle(&mut self, may: bool) -> Result<Polished, SolveError> {
         let problem = self.problem;
-        self.iterate.release_panel();
-        self.iterate.release_residual();
-        let factorization = self.iterate.factorization()?;
+        let factorization = self.iterate.release()?;
         let measured = Subject::of(problem, &factorization)
             .map(|subject| (first_order::residuals(&subject), subject.primal().value()));
         let Ok((kkt, objective)) = measured else {
-            self.iterate.regain_residual();
+            self.iterate.regain(factorization);
             return Ok(Polished::Unsettled);
         };
         let stationarity = if problem.total() >= MANY { STATIONARITY_OF_MANY } else { STATIONARITY };
         if kkt.relative() <= stationarity {
-            self.iterate.regain_residual();
+            self.iterate.regain(factorization);
             return Ok(Polished::Stationary);
         }
         if may && self.settings.master == Method::Proximal && kkt.codes.relative() > stationarity {
             let tolerance = SETTLED * stationarity * kkt.codes.scale;
             let priced = Priced::new(problem, &factorization);
             let found = priced.settled(problem, &factorization, tolerance, self.observer)?;
-            drop(factorization);
             if Subject::of(problem, &found).is_ok_and(|subject| subject.primal().value() < objective) {
+                drop(factorization);
                 self.iterate.place(&found);
                 drop(found);
                 self.iterate.refresh();
@@ -503,7 +501,7 @@ impl<'p> Rounds<'p> {
                 return Ok(Polished::Settled);
             }
         }
-        self.iterate.regain_residual();
+        self.iterate.regain(factorization);
         Ok(Polished::Unsettled)
     }
 

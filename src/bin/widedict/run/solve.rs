@@ -1,7 +1,6 @@
 //! `widedict solve`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use widedict::answer::conclusion::{Conclusion, Solver, finite};
 use widedict::answer::participation::{self, Least};
@@ -9,7 +8,7 @@ use widedict::answer::start;
 use widedict::gauge::Penalty;
 use widedict::io::{Rows, Saving};
 use widedict::reduce::Agreed;
-use widedict::{Bounding, ColumnGeneration, Factorization, Keeper, Problem, Run, Solution, plot};
+use widedict::{Bounding, Factorization, Keeper, Problem, Run, Solution, plot};
 
 use super::save::{bounding, save};
 use super::threads::on_threads;
@@ -18,7 +17,7 @@ use crate::arguments::{BoundChoice, Method, SolveArgs};
 use crate::failure::Failure;
 use crate::output::checkpoints::Checkpoints;
 use crate::output::folder::{Folder, check_file};
-use crate::output::progress::Watch;
+use crate::output::progress::{Together, Watch};
 use crate::output::row::{Participation, Row, RunSummary};
 use crate::output::{self, masked, text};
 use crate::ranks;
@@ -150,13 +149,13 @@ fn distributed(args: &SolveArgs, job: &Job) -> Result<(), Failure> {
     let closed = matches!(solver, Solver::ClosedForm);
     let priced = matches!(solver, Solver::Finite(_)) && job.penalty.gamma() > 0.0;
     let proximal = matches!(solver, Solver::Proximal | Solver::Finite(_) | Solver::ClosedForm);
-    let spread = [Bounding::None, Bounding::Fast, Bounding::Nuclear, Bounding::Auto];
+    let spread = [Bounding::None, Bounding::Fast, Bounding::Nuclear, Bounding::Quartic, Bounding::Auto];
     let bounded = spread.contains(&job.conclusion.bounding);
     for (asked, what) in [
         (closed, "solve without --width at --gamma 0 (wide gives the value)"),
         (priced, "--width at --gamma > 0"),
         (!proximal, "another --method than proximal"),
-        (!bounded, "another --bound than none, fast, nuclear or auto"),
+        (!bounded, "another --bound than none, fast, nuclear, quartic or auto"),
         (args.global, "--global"),
         (args.participation.is_some(), "--participation"),
         (args.plot.is_some(), "--plot"),
@@ -167,7 +166,7 @@ fn distributed(args: &SolveArgs, job: &Job) -> Result<(), Failure> {
 }
 
 /// The same on all processes of a job: each solves with its datapoints, the first writes and
-/// prints. What is certified is what the solver certifies.
+/// prints.
 fn together(args: &SolveArgs, job: &Job) -> Result<Outcome, Failure> {
     distributed(args, job)?;
     let out = args.out.as_deref().filter(|_| ranks::is_root());
@@ -181,25 +180,32 @@ fn together(args: &SolveArgs, job: &Job) -> Result<Outcome, Failure> {
         .as_ref()
         .map(|folder| Checkpoints::new(folder, (&problem, &origin.rows), args.checkpoint_seconds, &watch));
     let keeper = args.out.is_some().then(|| spread::Together::new(&problem, writes));
-    let agreed = Agreed::new(share, &watch);
+    let following = Together { agreed: Agreed::new(share, &watch), watch: &watch };
     let how = Run {
         start: start.as_ref(),
-        observer: &agreed,
+        observer: &following,
         keeper: keeper.as_ref().map(|keeper| keeper as &dyn Keeper),
     };
     let solver = job.conclusion.solver;
-    let generation =
-        ColumnGeneration { gap_tolerance: args.tolerance, seed: args.seed, ..ColumnGeneration::default() };
-    let solved = on_threads(&args.run, || Ok(solver.solve(&problem, generation, &how)?));
+    let solved = on_threads(&args.run, || {
+        let solution = job.conclusion.solve(&problem, args.seed, &how)?;
+        let solving = watch.elapsed();
+        // What is searched for a given width needs all datapoints in one place.
+        let solution = match solver.width() {
+            Some(_) => solution,
+            None => job.conclusion.conclude(&problem, solution, &following)?,
+        };
+        Ok((solution, solving))
+    });
     watch.finish();
-    let solution = solved?;
+    let (solution, solving) = solved?;
     let run = RunSummary {
         width: solver.width(),
         method: solver.name(),
         seed: args.seed,
         stop: Some(solution.stop),
-        solving: watch.elapsed(),
-        certifying: Duration::ZERO,
+        solving,
+        certifying: watch.elapsed().saturating_sub(solving),
     };
     let certificate = solution.certified.certificate();
     if args.out.is_some() {
