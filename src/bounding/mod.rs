@@ -538,14 +538,24 @@ impl Bounding {
         }
         // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
         let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
-        let search = gap > options.gap_tolerance || beyond;
-        // The certificate would be the same: the witness is, and solvers ask for no more than bounds.
-        let bounded = !options.bounds || certified.certificate().bound_kind() != BoundKind::None;
-        let same = bounded && if self.searches() { !search } else { witness.nuclear.is_none() };
-        if same && options.local.is_none() && options.exact.is_none() && options.planar.is_none() {
-            return Ok(Bounded { certified: certified.judged_by(&options), witness, shortfall: None });
-        }
+        let there = self == Self::Nuclear && witness.nuclear.is_some();
+        let search = self.searches() && !there && (gap > options.gap_tolerance || beyond);
+        let fewer = !self.searches() && witness.nuclear.is_some();
         let witness = self.without_nuclear(witness);
+        let plain = options.local.is_none() && options.exact.is_none() && options.planar.is_none();
+        if plain && !search {
+            // What the solver certified with, less a nuclear dual point: the rest would be the same.
+            let has = certified.certificate();
+            let (bounded, estimated) = (has.bound_kind() != BoundKind::None, has.estimate().is_some());
+            if !options.bounds || (bounded && !fewer) {
+                return Ok(Bounded { certified: certified.judged_by(&options), witness, shortfall: None });
+            }
+            // An estimate below the bound was left out.
+            if bounded && estimated {
+                let certified = certified.bounded_by(problem, &witness, &options)?;
+                return Ok(Bounded { certified, witness, shortfall: None });
+            }
+        }
         let Evidence { mut witness, shortfall } = if search {
             self.extend(problem, certified.solution(), witness, options.gap_tolerance, observer)?
         } else {

@@ -57,6 +57,8 @@ impl Estimate {
         let (data, gauge, share) = (problem.data(), problem.gauge(), problem.share());
         let mean = problem.centered().then(|| weighted_mean(share, columns, data.weights()).0);
         let (mut polar, mut panel) = (0.0, Panel::default());
+        // Directions have roots of one size: that of others is a better guess than none.
+        let mut usual = 0.0;
         for some in all.chunks(rows_together(problem.dim(), TOGETHER, share.total())) {
             // The largest of some is no estimate of the largest of all.
             if latch.poll().is_break() {
@@ -71,7 +73,8 @@ impl Estimate {
             let shifts: Vec<f64> =
                 some.iter().map(|d| mean.as_ref().map_or(0.0, |mean| dot(mean, d))).collect();
             panel.rows_mut(some.len()).zip(&shifts).for_each(|(v, &shift)| whiten(v, shift));
-            let polars = gauge.polars(&mut panel, &vec![0.0; some.len()]);
+            let polars = gauge.polars(&mut panel, &vec![usual; some.len()]);
+            usual = polars.iter().map(|polar| polar.tau).fold(f64::INFINITY, min);
             polar = some.iter().zip(polars).fold(polar, |most, (d, polar)| max(most, polar.value / norm(d)));
         }
         let [inner, square] = share.sums(|run| {

@@ -106,6 +106,19 @@ impl Certified {
         Self { solution, certificate: certificate.judged_by(options), improvement }
     }
 
+    /// The same with the best bound of another witness, judged by these options: nothing else is
+    /// computed again.
+    pub(crate) fn bounded_by(
+        self,
+        problem: &Problem,
+        witness: &Witness,
+        options: &Options,
+    ) -> Result<Self, CertifyError> {
+        witness.check(problem)?;
+        let bound = bounds::best(&Subject::of(problem, &self.solution)?, witness);
+        Ok(Self { certificate: self.certificate.with_bound(bound), ..self }.judged_by(options))
+    }
+
     /// The same with a line that was proved of its problem (theorem `width-bound`): nothing
     /// else is computed again.
     pub(crate) fn with_width(self, line: WidthLine) -> Self {

@@ -138,6 +138,11 @@ impl Certificate {
         certificate
     }
 
+    /// The same with another bound, not judged.
+    pub(super) fn with_bound(self, bound: Bound) -> Self {
+        Self { bound, estimate: self.estimate.filter(|e| e.lower_bound > bound.lower.get()), ..self }
+    }
+
     /// See [`Certified::judged_by`](super::Certified).
     pub(super) fn judged_by(self, options: &Options) -> Self {
         let (bound, estimate) = if options.bounds {
