@@ -142,7 +142,7 @@ fn width_bound(problem: &Problem, run: &RunSummary, bounding: Bounding, certific
         None if problem.gamma() > 0.0 => "none  (there are some for gamma = 0 only)".to_owned(),
         None if problem.centered() => "none  (there are some for a fixed center only)".to_owned(),
         None if !bounding.bounds_width(problem) => {
-            format!("not searched for  (--bound {bounding}, {} points)", problem.len())
+            format!("not searched for  (--bound {bounding}, {} points)", problem.total())
         }
         None if *certificate.verdict() == Verdict::Global => {
             "not needed  (optimal for every width within the tolerance)".to_owned()

@@ -298,10 +298,10 @@ impl Bounding {
     pub fn bounds_width(self, problem: &Problem) -> bool {
         match self {
             Self::None | Self::Fast | Self::Nuclear | Self::Quartic => false,
-            Self::Auto => problem.len() <= AUTO_WIDTH_DATAPOINTS,
+            Self::Auto => problem.total() <= AUTO_WIDTH_DATAPOINTS,
             #[cfg(feature = "sdp")]
-            Self::Sdp => problem.len() <= MOST_WIDTH_DATAPOINTS,
-            Self::Relaxation | Self::Exact => problem.len() <= MOST_WIDTH_DATAPOINTS,
+            Self::Sdp => problem.total() <= MOST_WIDTH_DATAPOINTS,
+            Self::Relaxation | Self::Exact => problem.total() <= MOST_WIDTH_DATAPOINTS,
         }
     }
 
@@ -514,7 +514,8 @@ impl Bounding {
     /// nuclear bound and this choice goes beyond it.
     ///
     /// Where the observer has broken, or there is nothing to search for, the solver's certificate is
-    /// judged by the options, and nothing is computed. A solution of γ = 0 that is proved optimal comes
+    /// judged by the options, and nothing is computed but the bound, where this choice leaves the nuclear
+    /// dual point out. A solution of γ = 0 that is proved optimal comes
     /// back as it is: certifying it again would cost more than solving did and change nothing.
     ///
     /// # Errors
@@ -538,19 +539,19 @@ impl Bounding {
         }
         // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
         let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
-        let there = self == Self::Nuclear && witness.nuclear.is_some();
-        let search = self.searches() && !there && (gap > options.gap_tolerance || beyond);
-        let fewer = !self.searches() && witness.nuclear.is_some();
+        let given = certified.certificate();
+        // A certificate that was cut short, or says less than the bound, has no estimate.
+        let (bounded, estimated) = (given.bound_kind() != BoundKind::None, given.estimate().is_some());
+        let nuclear = self == Self::Nuclear && given.bound_kind() == BoundKind::Nuclear && estimated;
+        let search = self.searches() && !nuclear && (gap > options.gap_tolerance || beyond);
+        let dropped = !self.searches() && witness.nuclear.is_some();
         let witness = self.without_nuclear(witness);
-        let plain = options.local.is_none() && options.exact.is_none() && options.planar.is_none();
-        if plain && !search {
-            // What the solver certified with, less a nuclear dual point: the rest would be the same.
-            let has = certified.certificate();
-            let (bounded, estimated) = (has.bound_kind() != BoundKind::None, has.estimate().is_some());
-            if !options.bounds || (bounded && !fewer) {
+        let more = options.local.is_some() || options.exact.is_some() || options.planar.is_some();
+        // Nothing is asked for but bounds from evidence that the solver had: all else would be the same.
+        if !search && !more {
+            if !options.bounds || (bounded && !dropped) {
                 return Ok(Bounded { certified: certified.judged_by(&options), witness, shortfall: None });
             }
-            // An estimate below the bound was left out.
             if bounded && estimated {
                 let certified = certified.bounded_by(problem, &witness, &options)?;
                 return Ok(Bounded { certified, witness, shortfall: None });
@@ -572,7 +573,7 @@ impl Bounding {
     /// Whether this choice searches for a split of the problem, γ aside, and where it does, whether
     /// it takes all steps of the search.
     pub(crate) fn splits(self, problem: &Problem) -> (bool, bool) {
-        let (len, limits) = (problem.len(), Relaxation::default());
+        let (len, limits) = (problem.total(), Relaxation::default());
         match self {
             Self::None | Self::Fast | Self::Nuclear | Self::Quartic => (false, false),
             Self::Auto => (len <= AUTO_SPLIT_DATAPOINTS, len <= AUTO_ALL_STEPS),

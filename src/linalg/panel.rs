@@ -41,8 +41,8 @@ const FEWEST: usize = 8;
 
 /// How many rows are worked on together: half as many as the data have dimensions take half the memory of
 /// the data in doubles; of many datapoints an eighth, a quarter of what the data take in single
-/// precision. Neither the types of the data nor how
-/// they are spread enter, so that the answer does not depend on them.
+/// precision. Neither the types of the data nor how they are spread enter, so that the answer does not
+/// depend on them.
 pub(crate) fn rows_together(dim: usize, range: RangeInclusive<usize>, len: usize) -> usize {
     let half = (dim / 2).clamp(*range.start(), *range.end());
     if len <= MANY { half } else { (dim / 8).clamp(FEWEST.min(half), half) }

@@ -20,9 +20,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// An empty row with room for `len` entries or a few more: in steps of a sixteenth, so that rows that
-    /// every sweep makes anew take the places of earlier ones. Where each is a little longer than its
-    /// place, a tenth of the memory of a million datapoints is lost between them.
+    /// An empty row with room for `len` entries or a few more, in steps of an eighth at most, so that rows
+    /// that every sweep makes anew take the places of earlier ones. Where each is a little longer than
+    /// its place, a tenth of the memory of a million datapoints is lost between them.
     pub(crate) fn with_room(len: usize) -> Self {
         let room = len.next_multiple_of((len / 16).next_power_of_two());
         Self { indices: Vec::with_capacity(room), values: Vec::with_capacity(room) }

@@ -309,6 +309,14 @@ impl Share {
         self.root(forest, combine)
     }
 
+    /// Lets all ranks know whether one of them is asked to end, as every sum does: for long work between
+    /// sums.
+    pub(crate) fn beat(&self) {
+        if !self.is_whole() {
+            let [_] = self.counts([0]);
+        }
+    }
+
     /// The sum over all ranks of some counts of each.
     #[must_use]
     #[expect(

@@ -156,6 +156,7 @@ impl Quartic {
         }
         let mut sample = Sample::of(problem, atoms, self, allowed);
         for round in 0..self.rounds {
+            problem.share().beat();
             if observer.poll().is_break() {
                 return None;
             }
@@ -182,6 +183,7 @@ impl Quartic {
         let mut descent = Descent::of(problem, &whole, observer)?;
         let (mut iterations, mut interrupt) = (self.rounds, None);
         for _ in 0..self.steps {
+            problem.share().beat();
             if let ControlFlow::Break(stop) = observer.poll() {
                 interrupt = Some(stop);
                 break;

@@ -162,7 +162,8 @@ pub(super) fn spectral(subject: &Subject<'_>, dual: &dyn Columns) -> Option<Boun
 
 /// The bound of a quartic witness (theorem `quartic-bound`): the dual point of its map, projected
 /// on the center's constraint where there is one, at the polar that its form proves. `None` where
-/// λ or γ is 0, shapes differ or entries are not finite. O(n⁴N + n⁶), n⁴ numbers of memory.
+/// λ or γ is 0, shapes differ or entries are not finite. O(n⁴N + n⁶), n⁴/2 numbers of memory and
+/// n⁴/8 for each doubling of the datapoints beyond 4096.
 ///
 /// # Guarantees
 /// [`quartic-bound`](crate::proofs::quartic_bound), [`rounding`](crate::proofs::rounding): at most

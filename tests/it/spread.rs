@@ -171,7 +171,8 @@ fn slow_column_generation_is_the_same_on_all_ranks() {
 /// ranks, and as without grains.
 #[test]
 fn bounds_from_moments_are_the_same_on_all_ranks() {
-    for case in Whole::cases(3, 400) {
+    // Of few datapoints some ranks hold none.
+    for case in [Whole::cases(3, 400), Whole::cases(3, GRAIN + 10)].concat() {
         if case.gamma == 0.0 {
             continue;
         }

@@ -41,7 +41,10 @@ impl Relaxation {
         observer: &dyn Observer,
     ) -> Option<Proposal> {
         let len = problem.len();
-        if problem.gamma() == 0.0 || len > self.max_datapoints || observer.poll().is_break() {
+        if problem.share().is_spread() || problem.gamma() == 0.0 || len > self.max_datapoints {
+            return None;
+        }
+        if observer.poll().is_break() {
             return None;
         }
         let metric = Metric::new(problem);
@@ -107,7 +110,8 @@ impl Relaxation {
         observer: &dyn Observer,
         search: impl Fn(&Metric<'_>, &Subject<'_>, &Goal<'_>) -> Option<Proposal>,
     ) -> Option<Proposal> {
-        if problem.gamma() == 0.0 || problem.len() > self.max_datapoints || observer.poll().is_break() {
+        let large = problem.len() > self.max_datapoints;
+        if problem.share().is_spread() || problem.gamma() == 0.0 || large || observer.poll().is_break() {
             return None;
         }
         let subject = Subject::of(problem, start).ok()?;

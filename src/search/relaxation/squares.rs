@@ -44,8 +44,8 @@ pub struct SquareSearch {
     pub max_features: usize,
     /// Most matrices J.
     pub max_steps: usize,
-    /// Most datapoints the second moments are taken of, as many of every run of them. The proof takes
-    /// all.
+    /// Most datapoints the second moments are taken of, as many of every grain, and at least one. The
+    /// proof takes all.
     pub max_sample: usize,
     /// The search stops when the gap it promises is at most this share of the objective.
     pub gap_tolerance: f64,
@@ -244,7 +244,9 @@ struct Frame {
 impl Frame {
     fn new(problem: &Problem, features: &Matrix, most: usize, observer: &dyn Observer) -> Option<Self> {
         let (share, weights, all) = (problem.share(), problem.data().weights(), problem.total());
-        let every = all.div_ceil(most.max(1)).next_power_of_two();
+        // What a grain can be thinned by.
+        let most_thinned = 1 << share.grain().trailing_zeros();
+        let every = all.div_ceil(most.max(1)).next_power_of_two().min(most_thinned);
         let (share, some) =
             if every > 1 { share.sample(every, 0)? } else { (share.clone(), (0..problem.len()).collect()) };
         let [total] = share.sums(|run| [some[run].iter().map(|&i| weights[i]).sum()]);
@@ -350,7 +352,11 @@ impl Rise<'_> {
             let mut length = limit / max(largest(self.metric, &square), f64::MIN_POSITIVE);
             let (mut tries, mut last) = (0, f64::NEG_INFINITY);
             // φ is concave along the square: beyond its top shorter steps gain, then less again.
-            while tries < TRIES && !self.observer.poll().is_break() {
+            while tries < TRIES {
+                self.metric.problem.share().beat();
+                if self.observer.poll().is_break() {
+                    break;
+                }
                 let Some((stage, matrices)) = self.tried(&form, &square, length, limit) else {
                     length *= SHORTER;
                     tries += 1;

@@ -46,7 +46,7 @@ pub(super) struct Priced {
     center: Option<Vec<f64>>,
     /// `(pₖ, ρₖ)`.
     prices: Vec<(f64, f64)>,
-    /// Codes a datapoint.
+    /// Codes a datapoint, in the mean: how much room those of others take.
     codes: f64,
 }
 

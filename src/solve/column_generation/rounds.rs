@@ -58,6 +58,9 @@ const SWEEPS_OF_CODED: usize = 6;
 /// On a sample, from whose atoms another run begins, a sweep must gain so many times as much.
 const STAGE_SHARE: f64 = 3.0;
 
+/// On a sample an ascent of the oracle stops at an increase so many times as large.
+const STAGE_ASCENT: f64 = 10.0;
+
 /// Without a start the center is held at the Huber location of the data until atoms and
 /// codes fit it: to this relative gap, or for so many rounds. From the mean, a center that
 /// datapoints far away have dragged along would have to travel back, with atoms and codes
@@ -275,7 +278,8 @@ impl<'p> Rounds<'p> {
 
     /// Relative increase below which an ascent of the oracle stops.
     fn increase_tolerance(&self) -> f64 {
-        min(ASCENT_SHARE * self.settings.gap_tolerance, ASCENT_SHARE)
+        let share = if self.stage { STAGE_ASCENT * ASCENT_SHARE } else { ASCENT_SHARE };
+        share * min(self.settings.gap_tolerance, 1.0)
     }
 
     /// Asks the oracle, with `starts` starts, from where the last call ended and from `extra` directions.
