@@ -540,7 +540,7 @@ impl Bounding {
         // A solver brings the nuclear dual point with it: what goes beyond it searches all the same.
         let beyond = certified.certificate().bound_kind() == BoundKind::Nuclear && self != Self::Nuclear;
         let given = certified.certificate();
-        // A certificate that was cut short, or says less than the bound, has no estimate.
+        // There is no estimate where a certificate was cut short, or beside a better bound.
         let (bounded, estimated) = (given.bound_kind() != BoundKind::None, given.estimate().is_some());
         let nuclear = self == Self::Nuclear && given.bound_kind() == BoundKind::Nuclear && estimated;
         let search = self.searches() && !nuclear && (gap > options.gap_tolerance || beyond);

@@ -1,14 +1,17 @@
 //! Data spread over ranks: what is computed of them has the same bytes for any number of ranks.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use widedict::certificate::Options;
 use widedict::coder::{Coder, CoderRun};
 use widedict::gauge::Moments;
 use widedict::linalg::{Row, dot};
 use widedict::num::max;
+use widedict::observer::{Interrupt, Observer};
 use widedict::problem::DataError;
-use widedict::reduce::{Alone, Reduce, Share};
+use widedict::reduce::{Agreed, Alone, Reduce, Share};
 use widedict::search::nuclear::Nuclear;
 use widedict::search::quartic::Quartic;
 use widedict::search::relaxation::SquareSearch;
@@ -207,6 +210,44 @@ fn bounds_from_moments_are_the_same_on_all_ranks() {
             let (spread, alone) = (spread.unwrap_or_default(), alone.unwrap_or_default());
             assert!((spread - alone).abs() <= 1e-6 * alone, "{spread} {alone}");
         }
+    }
+}
+
+/// A rank that is asked to end while a bound is searched for ends the search on all, those without
+/// datapoints too.
+#[test]
+fn a_stop_on_one_rank_ends_searches_on_all() {
+    let case = Whole::new(3, GRAIN + 10);
+    let mut ended = [0, 0];
+    for patience in [0, 2, 5, 10, 16, 20] {
+        let found = on_ranks(4, |rank| {
+            let asked = rank.rank() == 3;
+            let problem = case.part(rank);
+            let nuclear = Nuclear::default().search(&problem, &()).unwrap().map;
+            let polls = AtomicUsize::new(0);
+            let observer = Asked(|| asked && polls.fetch_add(1, Ordering::Relaxed) >= patience);
+            let agreed = Agreed::new(problem.share(), &observer);
+            let quartic =
+                Quartic::default().search(&problem, &case.points.select_columns(&[0, 5]), 0.0, &agreed);
+            polls.store(0, Ordering::Relaxed);
+            let agreed = Agreed::new(problem.share(), &observer);
+            let squares = SquareSearch::default().search(&problem, &nuclear, f64::MAX, &agreed);
+            (quartic, squares)
+        });
+        assert!(found.iter().all(|one| *one == found[0]), "{patience}");
+        let (quartic, squares) = &found[0];
+        ended[0] += usize::from(quartic.as_ref().is_none_or(|found| found.interrupt.is_some()));
+        ended[1] += usize::from(squares.as_ref().is_none_or(|found| found.interrupt.is_some()));
+    }
+    assert!(ended[0] >= 4 && ended[1] >= 2, "{ended:?}");
+}
+
+/// Breaks when it is told to.
+struct Asked<F>(F);
+
+impl<F: Fn() -> bool + Sync> Observer for Asked<F> {
+    fn poll(&self) -> ControlFlow<Interrupt> {
+        if (self.0)() { ControlFlow::Break(Interrupt::Cancelled) } else { ControlFlow::Continue(()) }
     }
 }
 

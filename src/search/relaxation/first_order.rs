@@ -30,9 +30,9 @@ impl Relaxation {
     /// datapoints both methods run, the fixed dual point first. The search ends early where one of
     /// them closes the gap.
     ///
-    /// `None` where γ = 0 (the polar is then known exactly), where there are more than
-    /// `max_datapoints` datapoints, and where a matrix factorization fails or the observer breaks
-    /// before the first proposal. Takes O(N³) time an iteration and O(N²) memory.
+    /// `None` where γ = 0 (the polar is then known exactly), where datapoints are spread over ranks or
+    /// more than `max_datapoints`, and where a matrix factorization fails or the observer breaks before
+    /// the first proposal. Takes O(N³) time an iteration and O(N²) memory.
     #[must_use]
     pub fn search(
         &self,
