@@ -515,8 +515,9 @@ impl Bounding {
     ///
     /// Where the observer has broken, or there is nothing to search for, the solver's certificate is
     /// judged by the options, and nothing is computed but the bound, where this choice leaves the nuclear
-    /// dual point out. A solution of γ = 0 that is proved optimal comes
-    /// back as it is: certifying it again would cost more than solving did and change nothing.
+    /// dual point out. Where the gap is within the tolerance by that, it stays: it may be what ended the
+    /// run. A solution of γ = 0 that is proved optimal comes back as it is: certifying it again would
+    /// cost more than solving did and change nothing.
     ///
     /// # Errors
     /// As [`Bounding::certify`].
@@ -544,8 +545,10 @@ impl Bounding {
         let (bounded, estimated) = (given.bound_kind() != BoundKind::None, given.estimate().is_some());
         let nuclear = self == Self::Nuclear && given.bound_kind() == BoundKind::Nuclear && estimated;
         let search = self.searches() && !nuclear && (gap > options.gap_tolerance || beyond);
-        let dropped = !self.searches() && witness.nuclear.is_some();
-        let witness = self.without_nuclear(witness);
+        // Without the bound that ended the run its stop would be claimed without a reason.
+        let kept = options.bounds && given.bound_kind() == BoundKind::Nuclear && gap <= options.gap_tolerance;
+        let dropped = !self.searches() && witness.nuclear.is_some() && !kept;
+        let witness = if dropped { self.without_nuclear(witness) } else { witness };
         let more = options.local.is_some() || options.exact.is_some() || options.planar.is_some();
         // Nothing is asked for but bounds from evidence that the solver had: all else would be the same.
         if !search && !more {
