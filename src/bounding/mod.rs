@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atoms::Factorization;
 use crate::certificate::{Certified, Options, Verdict, Witness, certify_observed};
+use crate::num::min;
 use crate::observer::{Observer, Stop};
 use crate::problem::Problem;
 use crate::search::escape;
@@ -241,6 +242,18 @@ pub struct Bounded {
     pub witness: Witness,
     /// Why the search did less than it was asked for.
     pub shortfall: Option<Shortfall>,
+}
+
+impl Bounded {
+    /// What was proved before, where a gap is within the tolerance only there.
+    fn or(self, before: Option<Self>, options: &Options) -> Self {
+        let certificate = self.certified.certificate();
+        let gap = min(certificate.relative_gap(), certificate.estimated_relative_gap().unwrap_or(1.0));
+        match before.filter(|_| !(gap <= options.gap_tolerance)) {
+            Some(before) => Self { certified: before.certified.judged_by(options), ..before },
+            None => self,
+        }
+    }
 }
 
 impl Bounding {
@@ -515,7 +528,7 @@ impl Bounding {
     ///
     /// Where the observer has broken, or there is nothing to search for, the solver's certificate is
     /// judged by the options, and nothing is computed but the bound, where this choice leaves the nuclear
-    /// dual point out. Where the gap is within the tolerance by that, it stays: it may be what ended the
+    /// dual point out. Where a gap is within the tolerance only with that, it stays: it is what ended the
     /// run. A solution of γ = 0 that is proved optimal comes back as it is: certifying it again would
     /// cost more than solving did and change nothing.
     ///
@@ -545,11 +558,16 @@ impl Bounding {
         let (bounded, estimated) = (given.bound_kind() != BoundKind::None, given.estimate().is_some());
         let nuclear = self == Self::Nuclear && given.bound_kind() == BoundKind::Nuclear && estimated;
         let search = self.searches() && !nuclear && (gap > options.gap_tolerance || beyond);
-        // Without the bound that ended the run its stop would be claimed without a reason.
-        let kept = options.bounds && given.bound_kind() == BoundKind::Nuclear && gap <= options.gap_tolerance;
-        let dropped = !self.searches() && witness.nuclear.is_some() && !kept;
-        let witness = if dropped { self.without_nuclear(witness) } else { witness };
+        let dropped = !self.searches() && witness.nuclear.is_some();
         let more = options.local.is_some() || options.exact.is_some() || options.planar.is_some();
+        // The nuclear bound may be what ended the run.
+        let ended = given.bound_kind() == BoundKind::Nuclear && gap <= options.gap_tolerance;
+        let before = (dropped && ended && options.bounds && !more).then(|| Bounded {
+            certified: certified.clone(),
+            witness: witness.clone(),
+            shortfall: None,
+        });
+        let witness = self.without_nuclear(witness);
         // Nothing is asked for but bounds from evidence that the solver had: all else would be the same.
         if !search && !more {
             if !options.bounds || (bounded && !dropped) {
@@ -557,7 +575,7 @@ impl Bounding {
             }
             if bounded && estimated {
                 let certified = certified.bounded_by(problem, &witness, &options)?;
-                return Ok(Bounded { certified, witness, shortfall: None });
+                return Ok(Bounded { certified, witness, shortfall: None }.or(before, &options));
             }
         }
         let Evidence { mut witness, shortfall } = if search {
@@ -570,7 +588,7 @@ impl Bounding {
             witness.curvature = escape::curvature(problem, &factorization, &limits, observer);
         }
         let certified = certify_observed(problem, factorization, &witness, &options, observer)?;
-        Ok(Bounded { certified, witness, shortfall })
+        Ok(Bounded { certified, witness, shortfall }.or(before, &options))
     }
 
     /// Whether this choice searches for a split of the problem, γ aside, and where it does, whether
