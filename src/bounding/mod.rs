@@ -138,7 +138,8 @@ pub(crate) const MOST_WIDTH_DATAPOINTS: usize = 100_000;
 pub enum Bounding {
     /// No bound.
     None,
-    /// One eigenvalue, for any number of datapoints.
+    /// One eigenvalue, for any number of datapoints. A solver's nuclear bound stays where a gap is within
+    /// the tolerance only with it.
     Fast,
     /// One eigenvalue at the dual point for which it says most, for any number of datapoints.
     Nuclear,
@@ -248,7 +249,8 @@ impl Bounded {
     /// What was proved before, where a gap is within the tolerance only there.
     fn or(self, before: Option<Self>, options: &Options) -> Self {
         let certificate = self.certified.certificate();
-        let gap = min(certificate.relative_gap(), certificate.estimated_relative_gap().unwrap_or(1.0));
+        let gap =
+            min(certificate.relative_gap(), certificate.estimated_relative_gap().unwrap_or(f64::INFINITY));
         match before.filter(|_| !(gap <= options.gap_tolerance)) {
             Some(before) => Self { certified: before.certified.judged_by(options), ..before },
             None => self,

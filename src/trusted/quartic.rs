@@ -28,7 +28,6 @@ use crate::num::{Interval, max, min, power_of_two, rounding};
 use crate::observer::Observer;
 use crate::problem::{Data, Problem};
 use crate::trusted::Upper;
-use crate::trusted::squares::products;
 
 /// A witness of the quartic bound.
 #[derive(Clone, Debug, PartialEq)]
@@ -234,7 +233,8 @@ pub(crate) fn fourth_moments(
     let (n, len, roots) = (dual.nrows(), pairs.len(), data.sqrt_weights());
     // A rank without datapoints ends with the others. All make the sum.
     let mut ended = roots.is_empty() && observer.poll().is_break();
-    let half = products(len);
+    // A lower triangle.
+    let half = len * (len + 1) / 2;
     let lower = data.share().sum_of_grains(half, |grain| {
         let mut moments = Matrix::zeros(len, len);
         for from in grain.clone().step_by(BLOCK) {
